@@ -1,0 +1,15 @@
+module github.com/recycling-go/recycling/adapters/chi
+
+go 1.25.0
+
+require (
+	github.com/go-chi/chi/v5 v5.5.0
+	github.com/recycling-go/recycling/core v0.0.0
+)
+
+require github.com/recycling-go/recycling/listener v0.0.0 // indirect
+
+replace (
+	github.com/recycling-go/recycling/core => ../../core
+	github.com/recycling-go/recycling/listener => ../../listener
+)

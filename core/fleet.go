@@ -1,0 +1,299 @@
+package recycling
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/recycling-go/recycling/core/internal/http1"
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+// A fleet is what the strategies Recycling and Pool have in common: the listeners and
+// connections of a Server, and how they come to an end. Who serves a connection is its crew's.
+//
+// A fleet has crews as long as it has a listener or a connection, and no goroutine otherwise: a
+// listener that fails leaves its connections to be served to their end, as in net/http.
+type fleet struct {
+	server *Server
+	set    settings
+	http   *http1.Server
+	enlist func(*fleet) ([]crew, error) // makes the crews
+
+	refs    atomic.Int64 // calls of serve, and open connections
+	shed    atomic.Int64
+	opened  atomic.Int64 // connections, those of crews that have ended included
+	closed  atomic.Int64
+	hijacks atomic.Int64
+
+	mu       sync.Mutex     // guards following
+	crews    []crew         // nil while there is nothing to do
+	next     int            // crew that gets the next connection of a listener without a descriptor
+	serving  sync.WaitGroup // calls of serve
+	stopping bool
+	stop     chan struct{} // closed when stopping begins: serve returns
+	gone     chan struct{} // closed when stopping, and refs has come to zero
+}
+
+// A crew serves connections.
+type crew interface {
+	conns() *park.Set
+	push(*park.Conn) bool // false: there is no room for it
+	stats(*Stats)
+	// end ends the workers as soon as they have nothing to do, and returns connections
+	// that nobody will serve. It does not wait.
+	end() []*park.Conn
+}
+
+func newFleet(s *Server, set settings, enlist func(*fleet) ([]crew, error)) *fleet {
+	f := &fleet{
+		server: s,
+		set:    set,
+		http:   &http1.Server{HTTP: s.HTTP},
+		enlist: enlist,
+		stop:   make(chan struct{}),
+		gone:   make(chan struct{}),
+	}
+	s.HTTP.RegisterOnShutdown(f.beginShutdown) // for code that knows only the http.Server
+	return f
+}
+
+// parkConfig is the Config of the crews' Sets.
+func (f *fleet) parkConfig() park.Config {
+	c := park.Config{
+		Expire:  func(c *park.Conn) { c.Owner.(*http1.Conn).End() },
+		Removed: f.removed,
+		Logf:    f.http.Logf,
+	}
+	f.http.Timeouts(&c)
+	return c
+}
+
+// newConn returns a connection that has just been accepted, or is about to be.
+func (f *fleet) newConn(base *http1.Base, w crew) *http1.Conn {
+	f.refs.Add(1)
+	f.opened.Add(1)
+	c := new(http1.Conn)
+	c.Crew = w
+	c.Init(base)
+	return c
+}
+
+// removed counts a connection that has come to its end.
+func (f *fleet) removed(c *park.Conn) {
+	if c.Owner.(*http1.Conn).Hijacked() {
+		f.hijacks.Add(1)
+	} else {
+		f.closed.Add(1)
+	}
+	f.unref()
+}
+
+func (f *fleet) unref() {
+	if f.refs.Add(-1) > 0 {
+		return
+	}
+	f.mu.Lock()
+	if f.refs.Load() > 0 {
+		f.mu.Unlock()
+		return
+	}
+	crews := f.crews
+	f.crews = nil
+	if f.stopping {
+		select {
+		case <-f.gone:
+		default:
+			close(f.gone)
+		}
+	}
+	f.mu.Unlock()
+	for _, w := range crews {
+		w.end()
+		w.conns().Close()
+	}
+}
+
+// begin counts a call of serve, and makes crews if there are none.
+func (f *fleet) begin() ([]crew, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stopping {
+		return nil, http.ErrServerClosed
+	}
+	if f.crews == nil {
+		crews, err := f.enlist(f)
+		if err != nil {
+			return nil, err
+		}
+		f.crews = crews
+	}
+	f.serving.Add(1)
+	f.refs.Add(1)
+	return f.crews, nil
+}
+
+func (f *fleet) serve(l net.Listener) error {
+	defer l.Close()
+	base, err := f.base(l)
+	if err != nil {
+		return err
+	}
+	crews, err := f.begin()
+	if err != nil {
+		return err
+	}
+	defer f.unref()
+	defer f.serving.Done()
+	return f.accept(l, crews, base)
+}
+
+// base is the context that requests of l's connections have in common.
+func (f *fleet) base(l net.Listener) (*http1.Base, error) {
+	ctx := context.Background()
+	if h := f.server.HTTP.BaseContext; h != nil {
+		if ctx = h(l); ctx == nil {
+			panic("BaseContext returned a nil context")
+		}
+	}
+	return &http1.Base{Server: f.http, Context: context.WithValue(ctx, serverKey{}, f.server)}, nil
+}
+
+// beginShutdown stops accepting, and makes every connection end after the request it is at.
+func (f *fleet) beginShutdown() {
+	f.mu.Lock()
+	if f.stopping {
+		f.mu.Unlock()
+		return
+	}
+	f.stopping = true
+	f.http.SetDraining()
+	close(f.stop)
+	f.mu.Unlock()
+
+	f.serving.Wait()
+	f.mu.Lock()
+	crews := f.crews
+	if f.refs.Load() == 0 && crews == nil {
+		select {
+		case <-f.gone:
+		default:
+			close(f.gone)
+		}
+	}
+	f.mu.Unlock()
+	for _, w := range crews {
+		w.conns().Each(func(c *park.Conn) { f.drain(w, c) })
+	}
+}
+
+// drain lets a worker look at a connection that waits: there may be a request.
+func (f *fleet) drain(w crew, c *park.Conn) {
+	if c.Take() {
+		w.push(c)
+		return
+	}
+	c.Owner.(*http1.Conn).Interrupt()
+}
+
+func (f *fleet) shutdown(ctx context.Context) error {
+	f.beginShutdown()
+	err := f.server.HTTP.Shutdown(ctx) // for what was handed to it, and for RegisterOnShutdown
+	select {
+	case <-f.gone:
+		return err
+	default:
+	}
+	select {
+	case <-f.gone:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// abandonWait is how long close waits for handlers that notice.
+const abandonWait = 250 * time.Millisecond
+
+func (f *fleet) close() error {
+	f.mu.Lock()
+	first := !f.stopping
+	f.stopping = true
+	f.http.SetDraining()
+	if first {
+		close(f.stop)
+	}
+	f.mu.Unlock()
+	err := f.server.HTTP.Close()
+
+	f.serving.Wait()
+	f.mu.Lock()
+	crews := f.crews
+	if crews == nil && first {
+		close(f.gone)
+	}
+	f.mu.Unlock()
+	for _, w := range crews {
+		for _, c := range w.end() {
+			c.Owner.(*http1.Conn).End()
+		}
+		w.conns().Each(func(c *park.Conn) {
+			if c.Abandon() {
+				c.Owner.(*http1.Conn).End()
+			}
+		})
+	}
+	timer := time.NewTimer(abandonWait)
+	defer timer.Stop()
+	select {
+	case <-f.gone:
+		return err
+	case <-timer.C:
+	}
+	if n := f.stats().Busy; n > 0 {
+		return errors.Join(err, &AbandonError{Workers: n})
+	}
+	return err
+}
+
+func (f *fleet) setKeepAlivesEnabled(v bool) {
+	f.http.SetKeepAlivesEnabled(v)
+	f.server.HTTP.SetKeepAlivesEnabled(v)
+	if v {
+		return
+	}
+	f.mu.Lock()
+	crews := f.crews
+	f.mu.Unlock()
+	for _, w := range crews {
+		w.conns().Each(func(c *park.Conn) { f.drain(w, c) })
+	}
+}
+
+func (f *fleet) stats() Stats {
+	s := Stats{
+		Strategy: f.set.strategy,
+		Closed:   f.closed.Load(),
+		Hijacked: f.hijacks.Load(),
+		Shed:     f.shed.Load(),
+		Requests: f.http.Requests.Load(),
+	}
+	s.Accepted = f.opened.Load()
+	s.Open = s.Accepted - s.Closed - s.Hijacked
+	f.mu.Lock()
+	crews := f.crews
+	f.mu.Unlock()
+	for _, w := range crews {
+		w.stats(&s)
+		w.conns().Each(func(c *park.Conn) {
+			if c.Parked() {
+				s.Parked++
+			}
+		})
+	}
+	return s
+}

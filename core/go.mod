@@ -1,0 +1,12 @@
+module github.com/recycling-go/recycling/core
+
+go 1.25.0
+
+require (
+	github.com/recycling-go/recycling/listener v0.0.0
+	golang.org/x/sys v0.45.0
+)
+
+require github.com/alitto/pond/v2 v2.7.1 // indirect
+
+replace github.com/recycling-go/recycling/listener => ../listener

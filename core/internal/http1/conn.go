@@ -1,0 +1,98 @@
+package http1
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+// A Conn is a connection and what is kept of it between requests, which is little.
+type Conn struct {
+	park.Conn
+
+	// Crew is for who made the connection; it means nothing here.
+	Crew any
+
+	srv  *Server
+	base context.Context // of the requests
+
+	pending []byte // read and not used, while no worker has it
+	scanned int    // how far input was searched for the end of a header
+
+	phase  phase
+	hooked net.Conn // what the hooks ConnState and ConnContext get; nil if there are none
+
+	waiting atomic.Bool // its worker waits for the first bytes of a request: see Interrupt
+
+	tls *tls.ConnectionState
+}
+
+// A phase is how far a connection is in its life.
+type phase uint8
+
+const (
+	fresh     phase = iota // nobody served it yet
+	opened                 // it waits for its first request, or is at it
+	between                // it has answered a request
+	lingering              // it has given its last answer
+	hijacked               // a handler took it
+)
+
+// Init makes c ready for a worker: one of base's connections, which park.Set has accepted or added.
+func (c *Conn) Init(base *Base) {
+	c.Owner, c.srv, c.base = c, base.Server, base.Context
+}
+
+// addr is the connection's own address, for http.LocalAddrContextKey.
+func (c *Conn) addr() net.Addr { return c.LocalAddr() }
+
+// start makes the net.Conn that hooks get, and calls them.
+func (c *Conn) start() error {
+	h := c.srv.HTTP
+	if h.ConnState == nil && h.ConnContext == nil {
+		return nil
+	}
+	nc, err := c.NetConn()
+	if err != nil {
+		return err
+	}
+	c.hooked = nc
+	if h.ConnContext != nil {
+		ctx := h.ConnContext(context.WithValue(c.base, http.ServerContextKey, h), nc)
+		if ctx == nil {
+			panic("ConnContext returned nil")
+		}
+		c.base = ctx
+	}
+	c.setState(http.StateNew)
+	return nil
+}
+
+// setState calls the ConnState hook.
+func (c *Conn) setState(s http.ConnState) {
+	if c.hooked != nil && c.srv.HTTP.ConnState != nil {
+		c.srv.HTTP.ConnState(c.hooked, s)
+	}
+}
+
+// End closes c, which the caller has.
+func (c *Conn) End() {
+	if c.Close() == nil || c.hooked != nil {
+		c.setState(http.StateClosed)
+	}
+}
+
+// Hijacked reports whether a handler took over the connection.
+func (c *Conn) Hijacked() bool { return c.phase == hijacked }
+
+// Interrupt ends the wait for another request, if that is what c's worker does.
+func (c *Conn) Interrupt() {
+	if c.waiting.Load() {
+		c.SetReadDeadline(time.Unix(1, 0))
+	}
+}

@@ -1,0 +1,132 @@
+package http1
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A skipSet names fields of the handler's header that are not sent.
+type skipSet uint
+
+const (
+	skipLength        skipSet = 1 << iota // Content-Length
+	skipCoding                            // Transfer-Encoding
+	skipType                              // Content-Type
+	skipConnection                        // Connection
+	skipTrailerPrefix                     // names that begin with http.TrailerPrefix
+)
+
+func (s skipSet) has(name string) bool {
+	switch name {
+	case "Content-Length":
+		return s&skipLength != 0
+	case "Transfer-Encoding":
+		return s&skipCoding != 0
+	case "Content-Type":
+		return s&skipType != 0
+	case "Connection":
+		return s&skipConnection != 0
+	}
+	return s&skipTrailerPrefix != 0 && strings.HasPrefix(name, http.TrailerPrefix)
+}
+
+// appendFields appends h, sorted by name, and then add if that is not nil. A name that is none is left out, and a line break in a
+// value becomes a space: what a handler copies from its input cannot become a field of its own.
+func (w *Worker) appendFields(b []byte, h http.Header, skip skipSet, add *extra) []byte {
+	names := w.names[:0]
+	for k := range h {
+		if isToken(k) && !skip.has(k) {
+			names = append(names, k)
+		}
+	}
+	slices.Sort(names)
+	for _, k := range names {
+		for _, v := range h[k] {
+			b = append(b, k...)
+			b = append(b, ": "...)
+			b = appendValue(b, v)
+			b = append(b, "\r\n"...)
+		}
+	}
+	clear(names)
+	w.names = names
+	if add == nil {
+		return b
+	}
+	if add.date {
+		b = appendDate(b)
+	}
+	if add.length >= 0 {
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, add.length, 10)
+		b = append(b, "\r\n"...)
+	}
+	b = appendField(b, "Content-Type: ", add.typ)
+	b = appendField(b, "Connection: ", add.connection)
+	if add.chunked {
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	return b
+}
+
+func appendField(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	b = append(b, name...)
+	b = append(b, value...)
+	return append(b, "\r\n"...)
+}
+
+func appendValue(b []byte, v string) []byte {
+	v = strings.Trim(v, " \t\r\n")
+	from := len(b)
+	b = append(b, v...)
+	for i := from; i < len(b); i++ {
+		if b[i] == '\r' || b[i] == '\n' {
+			b[i] = ' '
+		}
+	}
+	return b
+}
+
+// appendStatus appends a status line.
+func appendStatus(b []byte, is11 bool, status int) []byte {
+	if is11 {
+		b = append(b, "HTTP/1.1 "...)
+	} else {
+		b = append(b, "HTTP/1.0 "...)
+	}
+	b = strconv.AppendInt(b, int64(status), 10)
+	b = append(b, ' ')
+	if text := http.StatusText(status); text != "" {
+		b = append(b, text...)
+	} else {
+		b = append(b, "status code "...)
+		b = strconv.AppendInt(b, int64(status), 10)
+	}
+	return append(b, "\r\n"...)
+}
+
+// A dateLine is a Date field, made once a second.
+type dateLine struct {
+	second int64
+	line   []byte
+}
+
+var lastDate atomic.Pointer[dateLine]
+
+// appendDate appends the Date field (RFC 9110 section 6.6.1), by the wall clock.
+func appendDate(b []byte) []byte {
+	now := time.Now()
+	d := lastDate.Load()
+	if s := now.Unix(); d == nil || d.second != s {
+		d = &dateLine{second: s, line: append(now.UTC().AppendFormat([]byte("Date: "), http.TimeFormat), "\r\n"...)}
+		lastDate.Store(d)
+	}
+	return append(b, d.line...)
+}

@@ -1,0 +1,223 @@
+package http1
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// A framer is what response.pre writes to: it writes to response.out, with header and chunk sizes.
+type framer struct{ worker *Worker }
+
+// Write is called with response.mu held.
+func (f framer) Write(p []byte) (int, error) {
+	w := &f.worker.x.res
+	w.sendHeader(p)
+	if w.head {
+		return len(p), nil
+	}
+	if !w.chunking {
+		return w.out.Write(p)
+	}
+	b := strconv.AppendUint(w.out.AvailableBuffer(), uint64(len(p)), 16)
+	w.out.Write(append(b, "\r\n"...))
+	n, err := w.out.Write(p)
+	if err == nil {
+		_, err = w.out.WriteString("\r\n")
+	}
+	return n, err
+}
+
+// finishBody writes what stands after the last chunk.
+func (w *response) finishBody() {
+	w.sendHeader(nil)
+	if !w.chunking {
+		return
+	}
+	b := append(w.out.AvailableBuffer(), "0\r\n"...)
+	b = w.x.worker.appendFields(b, w.finalTrailer(), 0, nil)
+	w.out.Write(append(b, "\r\n"...))
+}
+
+// finalTrailer returns the fields that the handler set for after the body.
+func (w *response) finalTrailer() (t http.Header) {
+	add := func(k string, vv []string) {
+		if t == nil {
+			t = make(http.Header)
+		}
+		t[k] = append(t[k], vv...)
+	}
+	for k, vv := range w.header {
+		if k, ok := strings.CutPrefix(k, http.TrailerPrefix); ok {
+			add(k, vv)
+		}
+	}
+	for _, k := range w.trailers {
+		add(k, w.header[k])
+	}
+	return t
+}
+
+// declareTrailers notes the names in the Trailer header. It reports whether there is any trailer.
+func (w *response) declareTrailers(h http.Header) (any bool) {
+	for k := range h {
+		if strings.HasPrefix(k, http.TrailerPrefix) {
+			any = true
+		}
+	}
+	for _, v := range h["Trailer"] {
+		any = true
+		for name := range strings.SplitSeq(v, ",") {
+			if name = http.CanonicalHeaderKey(trimSpace(name)); validTrailer(name) {
+				w.trailers = append(w.trailers, name)
+			}
+		}
+	}
+	return any
+}
+
+// validTrailer reports whether a field may stand after the body (RFC 9110 section 6.5.1).
+func validTrailer(name string) bool {
+	if name == "" || strings.HasPrefix(name, "If-") {
+		return false
+	}
+	switch name {
+	case "Authorization", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Range",
+		"Content-Type", "Expect", "Host", "Keep-Alive", "Max-Forwards", "Pragma", "Proxy-Authenticate",
+		"Proxy-Authorization", "Proxy-Connection", "Range", "Realm", "Te", "Trailer", "Transfer-Encoding", "Www-Authenticate":
+		return false
+	}
+	return true
+}
+
+// An extra is what the header gets beside the handler's own fields, in this order.
+type extra struct {
+	date       bool
+	length     int64 // -1: none
+	typ        string
+	connection string
+	chunked    bool
+}
+
+// sendHeader writes the header to out, once. p is the first part of the body.
+func (w *response) sendHeader(p []byte) {
+	if w.sent {
+		return
+	}
+	w.sent = true
+	h := w.header
+	if w.snapped {
+		h = w.snap
+	}
+	add := extra{length: -1, date: !has(h, "Date")}
+	trailers := w.declareTrailers(h)
+	te := first(h, "Transfer-Encoding")
+	if w.over && !trailers && te == "" && bodyAllowed(w.status) && !has(h, "Content-Length") && (!w.head || len(p) > 0) {
+		// The handler has returned and this is all it wrote.
+		w.declared = int64(len(p))
+		add.length = w.declared
+	}
+	skip := w.decideReuse(h, &add)
+	if bodyAllowed(w.status) {
+		if !has(h, "Content-Type") && te == "" && len(p) > 0 && first(h, "Content-Encoding") == "" {
+			add.typ = http.DetectContentType(p)
+		}
+	} else {
+		skip |= skipCoding | skipLength
+		if w.status == http.StatusNotModified {
+			skip |= skipType
+		}
+	}
+	skip |= w.decideFraming(te, &add)
+	if !w.x.req.ProtoAtLeast(1, 0) {
+		return // as net/http: there was no header before HTTP/1.0
+	}
+	keepAlives := w.x.c.srv.keepAlives()
+	if w.closing && (!keepAlives || !hasToken([]string{first(h, "Connection")}, "close")) && !switchesProtocol(w.status, h) {
+		skip |= skipConnection
+		if add.connection = ""; w.is11 {
+			add.connection = "close"
+		}
+	}
+	b := appendStatus(w.out.AvailableBuffer(), w.is11, w.status)
+	b = w.x.worker.appendFields(b, h, skip|skipTrailerPrefix, &add)
+	w.out.Write(append(b, "\r\n"...))
+}
+
+// decideReuse finds out whether the connection can be used for another request after this
+// answer, and reads what is left of this one if so.
+func (w *response) decideReuse(h http.Header, add *extra) (skip skipSet) {
+	keepAlives := w.x.c.srv.keepAlives()
+	connection := first(h, "Connection")
+	if w.wants10KeepAlive && (w.head || w.declared != -1 || !bodyAllowed(w.status)) {
+		if !has(h, "Connection") {
+			add.connection = "keep-alive"
+		}
+	} else if !w.is11 || w.wantsClose {
+		w.closing = true
+	}
+	if connection == "close" || !keepAlives {
+		w.closing = true
+	}
+	if w.x.expects && !w.x.received.Load() {
+		// It may or may not send the body now.
+		w.closing = true
+	}
+	if w.x.req.ContentLength == 0 || w.closing || w.fullDuplex || w.x.received.Load() {
+		return 0
+	}
+	switch w.x.body.settle() {
+	case bodyBroken:
+		w.closing = true
+	case bodyLarge:
+		w.tooLarge()
+		add.connection = "close"
+		return skipConnection
+	}
+	return 0
+}
+
+// tooLarge ends the connection because the client has more to send than anybody wants to read.
+func (w *response) tooLarge() {
+	w.closing = true
+	w.lingering = true
+}
+
+// decideFraming says how the end of the body is told.
+func (w *response) decideFraming(te string, add *extra) (skip skipSet) {
+	hasLength := w.declared != -1
+	if hasLength && te != "" && te != "identity" {
+		w.x.c.srv.Logf("http: WriteHeader called with both Transfer-Encoding of %q and a Content-Length of %d", te, w.declared)
+		skip |= skipLength
+		hasLength = false
+	}
+	switch {
+	case w.head || !bodyAllowed(w.status) || hasLength:
+		skip |= skipCoding
+	case !w.is11:
+		w.closing = true
+		skip |= skipCoding
+	case te == "identity":
+		// Until the connection ends: what server-sent events recommend.
+		w.closing = true
+		skip |= skipCoding
+	default:
+		w.chunking = true
+		add.chunked = true
+		skip |= skipLength
+		if te == "chunked" {
+			skip |= skipCoding
+		}
+	}
+	return skip
+}
+
+// switchesProtocol reports whether the answer is what makes the connection speak something else.
+func switchesProtocol(status int, h http.Header) bool {
+	return status == http.StatusSwitchingProtocols && first(h, "Upgrade") != "" && hasToken(h["Connection"], "upgrade")
+}
+
+func has(h http.Header, name string) bool {
+	_, ok := h[name]
+	return ok
+}

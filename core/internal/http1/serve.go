@@ -1,0 +1,340 @@
+package http1
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+// inARow is how many requests of one connection are answered before others get their turn.
+const inARow = 32
+
+var errTooLarge = errors.New("header too large")
+
+// Serve answers requests on c until c has nothing more to read - then it is parked - or ends. The caller
+// has c, and does not have it any more when Serve returns.
+//
+// A handler that panics ends its connection. One that calls runtime.Goexit does too, and the
+// caller's goroutine with it, as a goroutine of net/http's would end.
+func (w *Worker) Serve(c *Conn) {
+	returned := false
+	defer func() {
+		if !returned {
+			w.rescue(c, recover())
+		}
+	}()
+	w.serve(c)
+	returned = true
+}
+
+// rescue ends c after a panic, or after Goexit if v is nil.
+func (w *Worker) rescue(c *Conn, v any) {
+	if v != nil && v != http.ErrAbortHandler {
+		buf := make([]byte, 64<<10)
+		buf = buf[:runtime.Stack(buf, false)]
+		c.srv.Logf("http: panic serving %v: %v\n%s", c.RemoteAddr(), v, buf)
+	}
+	if x := w.x; x != nil {
+		x.ctx.cancel(errCanceled)
+		x.abort()
+	}
+	w.release()
+	if c.phase != hijacked {
+		c.End()
+	}
+}
+
+func (w *Worker) serve(c *Conn) {
+	c.Resume()
+	if c.phase == lingering {
+		w.serveLinger(c)
+		return
+	}
+	w.attach(c)
+	if c.phase == fresh && !w.open(c) {
+		return
+	}
+	for n := 1; ; n++ {
+		block, err := w.readHeader(c)
+		if err == park.ErrWait {
+			if w.rest(c) {
+				return
+			}
+			continue
+		}
+		if err != nil {
+			if w.in.buffered() > 0 {
+				c.setState(http.StateActive)
+			}
+			w.refuse(c, err)
+			return
+		}
+		c.Began()
+		c.setState(http.StateActive)
+		x, err := w.newExchange(c, block)
+		if err != nil {
+			w.refuse(c, err)
+			return
+		}
+		if !w.answer(c, x) {
+			return
+		}
+		if n >= inARow && w.in.buffered() > 0 && c.srv.Requeue != nil {
+			w.detach(c)
+			c.srv.Requeue(c)
+			return
+		}
+	}
+}
+
+// open is what comes before the first request.
+func (w *Worker) open(c *Conn) bool {
+	c.phase = opened
+	if err := c.start(); err != nil {
+		w.end(c)
+		return false
+	}
+	return w.handshake(c)
+}
+
+// readHeader returns the next header block, valid until the next read; or park.ErrWait if it is
+// not complete and nothing can be read at the moment.
+func (w *Worker) readHeader(c *Conn) ([]byte, error) {
+	limit := c.srv.headerLimit()
+	in := &w.in
+	for {
+		w.skipEmptyLines()
+		if in.buffered() > 0 {
+			end, next := headerEnd(in.bytes(), c.scanned)
+			if end > 0 {
+				c.scanned = 0
+				block := in.bytes()[:end]
+				in.r += end
+				return block, nil
+			}
+			c.scanned = next
+		}
+		if !in.room(limit) {
+			return nil, errTooLarge
+		}
+		if c.Parks() && c.Drained() {
+			return nil, park.ErrWait
+		}
+		if c.Parks() {
+			err := in.try()
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := w.wait(c); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// skipEmptyLines drops empty lines before a request line (RFC 9112 section 2.2). A bare CR is none.
+func (w *Worker) skipEmptyLines() {
+	in := &w.in
+	for {
+		switch b := in.bytes(); {
+		case len(b) > 0 && b[0] == '\n':
+			in.r++
+		case len(b) > 1 && b[0] == '\r' && b[1] == '\n':
+			in.r += 2
+		default:
+			return
+		}
+	}
+}
+
+// wait reads from a connection that does not park.
+func (w *Worker) wait(c *Conn) error {
+	if w.in.buffered() > 0 {
+		w.deadline(c)
+		return w.in.fill()
+	}
+	w.deadline(c)
+	c.waiting.Store(true)
+	if c.srv.unwanted(c.phase) {
+		return os.ErrDeadlineExceeded
+	}
+	err := w.in.fill()
+	c.waiting.Store(false)
+	if err == nil && c.srv.Draining() {
+		w.timing = false // Interrupt may have set a deadline for what is no wait any more
+		w.deadline(c)
+	}
+	return err
+}
+
+// unwanted reports whether a connection that waits for a request has no future.
+func (s *Server) unwanted(p phase) bool {
+	return s.Draining() || p == between && !s.keepAlives()
+}
+
+// deadline sets how long a connection that does not park waits: for its next request, and then
+// for the header of it to be complete.
+func (w *Worker) deadline(c *Conn) {
+	if w.timing {
+		return
+	}
+	d := c.srv.headerTimeout()
+	if c.phase == between && w.in.buffered() == 0 {
+		d = c.srv.idleTimeout()
+	} else {
+		w.timing = true
+	}
+	var t time.Time
+	if d > 0 {
+		t = time.Now().Add(d)
+	}
+	c.SetReadDeadline(t)
+}
+
+// rest parks c, and reports whether it is gone. If not, there is more to read.
+func (w *Worker) rest(c *Conn) bool {
+	empty, phase := w.in.buffered() == 0, c.phase
+	if empty && w.srv.unwanted(phase) {
+		w.end(c)
+		return true
+	}
+	class := park.Header
+	if empty && phase == between {
+		class = park.Idle
+	}
+	w.detach(c)
+	parked, err := c.Park(class)
+	switch {
+	case err != nil:
+		c.End()
+		return true
+	case !parked:
+		c.Resume()
+		w.attach(c)
+		return false
+	case empty && w.srv.unwanted(phase) && c.Take():
+		// That began in between, and c was not parked yet when everybody was asked to leave.
+		w.attach(c)
+		return false
+	}
+	return true
+}
+
+// answer runs the handler, and reports whether c goes on to its next request.
+func (w *Worker) answer(c *Conn, x *exchange) bool {
+	srv := c.srv
+	h := srv.HTTP
+	if h.ReadTimeout > 0 {
+		c.SetReadDeadline(time.Now().Add(h.ReadTimeout))
+	} else {
+		c.SetReadDeadline(time.Time{}) // that of the header
+	}
+	if h.WriteTimeout > 0 {
+		c.SetWriteDeadline(time.Now().Add(h.WriteTimeout))
+	}
+	w.x = x
+	srv.Requests.Add(1)
+	r := &x.req
+	if expect := first(r.Header, "Expect"); expect != "" {
+		switch {
+		case !hasToken([]string{expect}, "100-continue"):
+			x.refuseExpectation()
+			w.finish(c, x)
+			w.end(c)
+			return false
+		case r.ProtoAtLeast(1, 1) && r.ContentLength != 0:
+			x.expects = true
+			x.res.canContinue.Store(true)
+		}
+	}
+	srv.serveHTTP(&x.res, r)
+	x.ctx.cancel(errCanceled)
+	if c.phase == hijacked {
+		x.abort()
+		w.release()
+		return false
+	}
+	reuse := w.finish(c, x)
+	linger := x.res.lingering
+	w.x, w.timing = nil, false
+	c.SetReadDeadline(time.Time{})
+	c.SetWriteDeadline(time.Time{})
+	switch {
+	case linger:
+		w.linger(c)
+		return false
+	case !reuse:
+		w.end(c)
+		return false
+	}
+	c.phase = between
+	c.setState(http.StateIdle)
+	if !srv.keepAlives() {
+		w.end(c)
+		return false
+	}
+	return true
+}
+
+func (x *exchange) refuseExpectation() {
+	x.res.Header().Set("Connection", "close")
+	x.res.WriteHeader(http.StatusExpectationFailed)
+}
+
+// finish sends what the handler has written, and reports whether the connection can be used again.
+func (w *Worker) finish(c *Conn, x *exchange) (reuse bool) {
+	res := &x.res
+	res.mu.Lock()
+	res.over = true
+	if res.status == 0 {
+		res.stopContinue()
+		res.status = http.StatusOK
+		res.takeLength()
+	}
+	w.pre.Flush()
+	res.finishBody()
+	w.out.Flush()
+	early := false
+	if res.closing {
+		// What is left of the body is not worth waiting for. It is dropped while lingering.
+		res.lingering = res.lingering || x.body.unread()
+		x.body.drop()
+	} else {
+		early = x.body.detach()
+		res.lingering = res.lingering || early
+	}
+	reuse = !res.closing && w.writeErr == nil && !early &&
+		(res.head || res.declared == -1 || !bodyAllowed(res.status) || res.declared == res.written)
+	res.mu.Unlock()
+	if x.req.MultipartForm != nil {
+		x.req.MultipartForm.RemoveAll()
+	}
+	if x.watched.Load() {
+		c.Unwatch()
+	}
+	return reuse
+}
+
+// abort ends the exchange without an end of its answer: the client sees that it is cut off.
+func (x *exchange) abort() {
+	res := &x.res
+	res.stopContinue()
+	res.mu.Lock()
+	if !res.over && !res.hijacked {
+		x.worker.out.Flush()
+	}
+	res.over = true
+	res.mu.Unlock()
+	x.body.drop()
+}
+
+// end closes c.
+func (w *Worker) end(c *Conn) {
+	w.release()
+	c.End()
+}

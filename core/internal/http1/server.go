@@ -1,0 +1,109 @@
+package http1
+
+import (
+	"context"
+	"log"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+// A Server is what connections have in common.
+type Server struct {
+	// HTTP holds handler, timeouts, limits and hooks.
+	HTTP *http.Server
+
+	// Requeue puts a connection at the end of the run queue, so that one with many requests in
+	// a row does not keep its worker from the others. Nil: it may.
+	Requeue func(*Conn)
+
+	// Delegate takes a connection that speaks another protocol. Nil: it is closed.
+	Delegate func(*Conn)
+
+	Requests atomic.Int64 // answered by a handler, or under way
+
+	draining atomic.Bool // answers say "Connection: close", and nothing is parked between requests
+	noReuse  atomic.Bool // SetKeepAlivesEnabled(false)
+}
+
+// SetDraining makes every connection end after the request it is at.
+func (s *Server) SetDraining() { s.draining.Store(true) }
+
+// Draining reports whether SetDraining was called.
+func (s *Server) Draining() bool { return s.draining.Load() }
+
+// SetKeepAlivesEnabled is http.Server's.
+func (s *Server) SetKeepAlivesEnabled(v bool) { s.noReuse.Store(!v) }
+
+func (s *Server) keepAlives() bool { return !s.noReuse.Load() && !s.draining.Load() }
+
+// Timeouts returns how long a connection may wait in each class, as s.HTTP says.
+func (s *Server) Timeouts(set *park.Config) {
+	set.Timeouts[park.Header] = s.headerTimeout()
+	set.Timeouts[park.Idle] = s.idleTimeout()
+	set.Timeouts[park.Linger] = lingerTime
+}
+
+func (s *Server) headerTimeout() time.Duration {
+	if s.HTTP.ReadHeaderTimeout != 0 {
+		return max(s.HTTP.ReadHeaderTimeout, 0)
+	}
+	return max(s.HTTP.ReadTimeout, 0)
+}
+
+func (s *Server) idleTimeout() time.Duration {
+	if s.HTTP.IdleTimeout != 0 {
+		return max(s.HTTP.IdleTimeout, 0)
+	}
+	return max(s.HTTP.ReadTimeout, 0)
+}
+
+// headerSlop is what net/http allows on top of MaxHeaderBytes.
+const headerSlop = 4096
+
+func (s *Server) headerLimit() int {
+	n := s.HTTP.MaxHeaderBytes
+	if n <= 0 {
+		n = http.DefaultMaxHeaderBytes
+	}
+	return n + headerSlop
+}
+
+// Logf writes to the server's ErrorLog.
+func (s *Server) Logf(format string, args ...any) {
+	if s.HTTP.ErrorLog != nil {
+		s.HTTP.ErrorLog.Printf(format, args...)
+	} else {
+		log.Printf(format, args...)
+	}
+}
+
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	h := s.HTTP.Handler
+	if h == nil {
+		h = http.DefaultServeMux
+	}
+	if r.RequestURI == "*" && r.Method == "OPTIONS" && !s.HTTP.DisableGeneralOptionsHandler {
+		h = generalOptions{}
+	}
+	h.ServeHTTP(w, r)
+}
+
+// generalOptions answers "OPTIONS *".
+type generalOptions struct{}
+
+func (generalOptions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", "0")
+	if r.ContentLength != 0 {
+		// A body here has no meaning. Read a little of it, to be polite.
+		discard(http.MaxBytesReader(w, r.Body, 4<<10))
+	}
+}
+
+// A Base is what the connections of one listener share.
+type Base struct {
+	Server  *Server
+	Context context.Context // of BaseContext, or Background
+}

@@ -1,0 +1,15 @@
+package park
+
+import "time"
+
+// A Config says what a Set needs to know of its server.
+type Config struct {
+	// Timeouts are how long a connection may wait in each class; zero means forever.
+	Timeouts [classes]time.Duration
+	// Expire gets a connection that has waited too long. It is Expire's to close.
+	Expire func(*Conn)
+	// Removed is told of every connection that has come to its end, closed or detached.
+	Removed func(*Conn)
+	// Logf reports trouble with accepting.
+	Logf func(format string, args ...any)
+}

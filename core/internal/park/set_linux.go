@@ -1,0 +1,273 @@
+//go:build linux && !recycling_nopark
+
+package park
+
+import (
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/recycling-go/recycling/listener"
+	"golang.org/x/sys/unix"
+)
+
+// Supported reports whether connections can be parked at all.
+const Supported = true
+
+// A Set is an epoll set, the connections it accepted, and their deadlines.
+type Set struct {
+	config   Config
+	calendar calendar
+	table    table
+	gen      atomic.Uint32
+
+	epfd int
+	file *os.File        // epfd in Go's poller
+	wait syscall.RawConn // of file
+
+	// The leader's own; one leads at a time.
+	events [128]unix.EpollEvent
+	n      int // of events
+	ready  func(uintptr) bool
+	peer   listener.Addr
+
+	accepting sync.Mutex // held while connections are being accepted
+
+	mu      sync.Mutex         // guards following
+	sources []*source          // by the index that their events carry; nil where closed
+	others  map[*Conn]struct{} // connections that have no place of their own in table
+	net     string             // the network of the first source
+}
+
+// NewSet returns a Set that waits for nothing yet. Close it to give its descriptor back.
+func NewSet(config Config) (*Set, error) {
+	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	// Non-blocking, so that os.NewFile puts it into the runtime's poller.
+	if err := unix.SetNonblock(epfd, true); err != nil {
+		unix.Close(epfd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	s := &Set{config: config, epfd: epfd, file: os.NewFile(uintptr(epfd), "epoll"), others: map[*Conn]struct{}{}}
+	s.calendar.expire = config.Expire
+	for k, d := range config.Timeouts {
+		s.calendar.lists[k].timeout = d
+	}
+	s.ready = func(uintptr) bool { return s.poll() != 0 }
+	if s.wait, err = s.file.SyscallConn(); err != nil {
+		s.file.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends leading: Lead returns an error from now on. Connections are not touched.
+func (s *Set) Close() error {
+	s.calendar.stop()
+	return s.file.Close()
+}
+
+// poll asks the epoll set without waiting. It returns how many events there are, or -1.
+func (s *Set) poll() int {
+	n, _, e := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd), uintptr(unsafe.Pointer(&s.events)), uintptr(len(s.events)), 0, 0, 0)
+	switch e {
+	case 0:
+		s.n = int(n)
+	case syscall.EINTR:
+		s.n = 0
+	default:
+		s.n = -1
+	}
+	return s.n
+}
+
+// Lead waits until connections can make progress - new ones, and parked ones of which
+// there is something to read - and returns them, at least one, appended to batch. They are the
+// caller's. The error is final: the Set was closed.
+func (s *Set) Lead(batch []*Conn) ([]*Conn, error) {
+	for {
+		if err := s.wait.Read(s.ready); err != nil {
+			return batch, err
+		}
+		for i := range max(s.n, 0) {
+			e := &s.events[i]
+			if uint32(e.Pad) == sourceGen {
+				batch = s.accept(int(e.Fd), batch)
+				continue
+			}
+			c := s.table.get(int(e.Fd))
+			if c == nil || c.gen != uint32(e.Pad) {
+				continue // an earlier connection on the same descriptor
+			}
+			if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+				c.Recheck()
+			}
+			if c.state.do(actEvent) {
+				batch = append(batch, c)
+			}
+		}
+		if len(batch) > 0 {
+			return batch, nil
+		}
+	}
+}
+
+// Park leaves c to the set until there is something to read or class k's timeout is over, and
+// reports whether it did. If not, c is still the caller's, and there is something to read,
+// or its time is up: then err is os.ErrDeadlineExceeded.
+func (c *Conn) Park(k Class) (parked bool, err error) {
+	s := c.set
+	s.calendar.enter(c, k)
+	if c.abandoned.Load() {
+		return false, net.ErrClosed
+	}
+	if k != Idle && s.calendar.expired(c) {
+		return false, os.ErrDeadlineExceeded
+	}
+	c.drained = false
+	if !c.registered {
+		// Before the event that may come at once; nobody else knows c yet.
+		c.state.do(actPark)
+		if err := s.register(c); err != nil {
+			if !c.Take() {
+				return true, nil // whoever took it finds out
+			}
+			return false, err
+		}
+		return true, nil
+	}
+	if c.state.do(actPark) {
+		return true, nil
+	}
+	c.state.do(actLook)
+	return false, nil
+}
+
+// Resume ends a wait of class Idle. Who got c from the set calls it first.
+func (c *Conn) Resume() {
+	if c.class == Idle {
+		c.set.calendar.leave(c)
+	}
+}
+
+// Began says that what class Header waited for is there.
+func (c *Conn) Began() { c.set.calendar.leave(c) }
+
+// Take takes a parked connection out of the set's hands, and reports whether it was parked.
+func (c *Conn) Take() bool { return c.state.do(actTake) }
+
+// Parked reports whether c is parked at the moment.
+func (c *Conn) Parked() bool { return state(c.state.v.Load()) == parked }
+
+// interest is what a connection is registered for: edge-triggered, for its whole life.
+const interest = unix.EPOLLIN | unix.EPOLLRDHUP | 1<<31 // EPOLLET, which package unix has as a negative number
+
+// register puts c into the epoll set. An event that is due comes at once.
+func (c *Conn) register() error { return c.set.register(c) }
+
+func (s *Set) register(c *Conn) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return net.ErrClosed
+	}
+	if c.registered {
+		return nil
+	}
+	add := func(fd int) error {
+		if c.rc != nil {
+			s.table.set(fd, c)
+			c.slot = fd
+		}
+		return unix.EpollCtl(s.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: interest, Fd: int32(fd), Pad: int32(c.gen)})
+	}
+	var err error
+	if c.rc == nil {
+		err = add(c.fd)
+	} else if cerr := c.rc.Control(func(fd uintptr) { err = add(int(fd)) }); cerr != nil {
+		err = cerr
+	}
+	c.registered = err == nil
+	return err
+}
+
+// forget takes c out of the epoll set and the table, with c.mu held or c the caller's alone: its
+// descriptor is about to become another's.
+func (s *Set) forget(c *Conn) {
+	if c.registered {
+		unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, c.slot, &unix.EpollEvent{})
+		c.registered = false
+	}
+	if c.slot >= 0 {
+		s.table.clear(c.slot, c)
+		c.slot = -1
+	}
+	s.mu.Lock()
+	s.others[c] = struct{}{}
+	s.mu.Unlock()
+}
+
+// remove strikes c off. Its descriptor is not closed yet.
+func (s *Set) remove(c *Conn) {
+	if c.slot >= 0 {
+		s.table.clear(c.slot, c)
+	}
+	if c.fd < 0 {
+		s.mu.Lock()
+		delete(s.others, c)
+		s.mu.Unlock()
+	}
+	s.config.Removed(c)
+}
+
+// Add makes c, a net.Conn that came from elsewhere, one of the Set's.
+func (s *Set) Add(c *Conn, nc net.Conn) {
+	c.set, c.nc, c.fd, c.slot, c.gen = s, nc, -1, -1, s.nextGen()
+	s.mu.Lock()
+	s.others[c] = struct{}{}
+	s.mu.Unlock()
+}
+
+// nextGen never returns sourceGen.
+func (s *Set) nextGen() uint32 {
+	for {
+		if g := s.gen.Add(1); g != sourceGen {
+			return g
+		}
+	}
+}
+
+// Each calls f for every connection that is open.
+func (s *Set) Each(f func(*Conn)) {
+	s.table.each(f)
+	s.mu.Lock()
+	others := make([]*Conn, 0, len(s.others))
+	for c := range s.others {
+		if c.slot < 0 {
+			others = append(others, c)
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range others {
+		f(c)
+	}
+}
+
+
+func (s *Set) network() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.net
+}
+
+// acceptPause is how long accepting rests after an error, at first and at most, as in net/http.
+const (
+	acceptPauseMin = 5 * time.Millisecond
+	acceptPauseMax = time.Second
+)

@@ -1,0 +1,143 @@
+//go:build linux && !recycling_nopark
+
+package park
+
+import (
+	"errors"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/recycling-go/recycling/listener"
+	"golang.org/x/sys/unix"
+)
+
+// sourceGen marks the events of listening sockets.
+const sourceGen = 1<<32 - 1
+
+// acceptBatch is how many connections are accepted before somebody gets to serve one.
+const acceptBatch = 64
+
+// A source is a listening socket that the set accepts from.
+type source struct {
+	raw   *listener.Raw
+	new   func() *Conn
+	index int
+	pause time.Duration // after the last error; zero if there was none. The leader's own
+}
+
+// Listen makes the leader accept from raw. Every connection is put into what newConn returns. shared
+// says that other Sets do so too: then the kernel wakes only one of them.
+func (s *Set) Listen(raw *listener.Raw, shared bool, newConn func() *Conn) error {
+	s.mu.Lock()
+	src := &source{raw: raw, new: newConn, index: len(s.sources)}
+	s.sources = append(s.sources, src)
+	if s.net == "" {
+		s.net = raw.Network()
+	}
+	s.mu.Unlock()
+	events := uint32(unix.EPOLLIN)
+	if shared {
+		events |= unix.EPOLLEXCLUSIVE
+	}
+	return s.watch(src, events)
+}
+
+func (s *Set) watch(src *source, events uint32) error {
+	var err error
+	cerr := src.raw.Control(func(fd int) {
+		gen := uint32(sourceGen)
+		err = unix.EpollCtl(s.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(src.index), Pad: int32(gen)})
+	})
+	return errors.Join(cerr, err)
+}
+
+func (s *Set) unwatch(src *source) {
+	src.raw.Control(func(fd int) {
+		unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, fd, &unix.EpollEvent{})
+	})
+}
+
+// Unlisten ends accepting from raw, and returns the connections that were waiting to be accepted.
+func (s *Set) Unlisten(raw *listener.Raw) (rest []*Conn) {
+	s.mu.Lock()
+	var src *source
+	for i, x := range s.sources {
+		if x != nil && x.raw == raw {
+			src = x
+			s.sources[i] = nil
+		}
+	}
+	s.mu.Unlock()
+	if src == nil {
+		return nil
+	}
+	s.accepting.Lock() // whoever accepts at this moment goes first
+	defer s.accepting.Unlock()
+	s.unwatch(src)
+	var peer listener.Addr
+	for {
+		c, err := s.acceptOne(src, &peer)
+		if err != nil {
+			return rest
+		}
+		rest = append(rest, c)
+	}
+}
+
+// accept takes what a listening socket has, unregistered: with TCP_DEFER_ACCEPT the request is already there.
+func (s *Set) accept(index int, batch []*Conn) []*Conn {
+	s.accepting.Lock()
+	defer s.accepting.Unlock()
+	s.mu.Lock()
+	src := s.sources[index]
+	s.mu.Unlock()
+	if src == nil {
+		return batch
+	}
+	for range acceptBatch {
+		c, err := s.acceptOne(src, &s.peer)
+		switch {
+		case err == nil:
+			src.pause = 0
+			batch = append(batch, c)
+		case err == syscall.EAGAIN:
+			return batch
+		case err == syscall.ECONNABORTED, err == syscall.EPROTO, err == syscall.EPERM:
+			// That connection was reset before it was accepted, or a firewall refused it.
+		case errors.Is(err, net.ErrClosed), err == syscall.EBADF, err == syscall.EINVAL:
+			return batch // whoever closed it sees to the rest
+		default:
+			s.rest(src, err)
+			return batch
+		}
+	}
+	return batch
+}
+
+func (s *Set) acceptOne(src *source, peer *listener.Addr) (*Conn, error) {
+	fd, err := src.raw.Accept(peer)
+	if err != nil {
+		return nil, err
+	}
+	c := src.new()
+	c.set, c.fd, c.slot, c.gen, c.remote = s, fd, fd, s.nextGen(), peer.String()
+	s.table.set(fd, c)
+	return c, nil
+}
+
+// rest stops accepting for a while: there are no descriptors or no memory, and the listening socket would
+// report itself again and again.
+func (s *Set) rest(src *source, err error) {
+	src.pause = min(max(2*src.pause, acceptPauseMin), acceptPauseMax)
+	s.config.Logf("http: Accept error: %v; retrying in %v", err, src.pause)
+	s.unwatch(src)
+	time.AfterFunc(src.pause, func() {
+		s.mu.Lock()
+		open := s.sources[src.index] == src
+		s.mu.Unlock()
+		if open {
+			s.watch(src, unix.EPOLLIN)
+		}
+	})
+}

@@ -1,0 +1,114 @@
+package recycling
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+
+	"github.com/recycling-go/recycling/core/internal/http1"
+	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/core/pool"
+)
+
+// A gang is the crew of strategy Recycling: workers that take turns at leading an epoll set.
+type gang struct {
+	set     *park.Set
+	workers *pool.Pool[*park.Conn]
+}
+
+// processorsPerGang is how many processors share one epoll set and one run queue.
+const processorsPerGang = 4
+
+// minGangWorkers is how many workers a gang must have, for the sake of connections that
+// are bound to it: a gang whose workers are all busy gets no help from another.
+const minGangWorkers = 64
+
+// newGangs returns as many gangs as the machine and the limit on workers suggest.
+func newGangs(f *fleet) ([]crew, error) {
+	n := (runtime.GOMAXPROCS(0) + processorsPerGang - 1) / processorsPerGang
+	n = max(min(n, f.set.maxWorkers/minGangWorkers), 1)
+	crews := make([]crew, n)
+	for i := range crews {
+		g, err := newGang(f, share(f.set.maxWorkers, i, n), share(f.set.standby, i, n))
+		if err != nil {
+			for _, g := range crews[:i] {
+				g.end()
+				g.conns().Close()
+			}
+			return nil, err
+		}
+		crews[i] = g
+	}
+	return crews, nil
+}
+
+// share is the i-th of n parts of total, which differ by one at most.
+func share(total, i, n int) int { return (total+i)/n }
+
+func newGang(f *fleet, maxWorkers, standby int) (*gang, error) {
+	set, err := park.NewSet(f.parkConfig())
+	if err != nil {
+		return nil, fmt.Errorf("recycling: %w", err)
+	}
+	config := pool.Config[*park.Conn]{
+		New:     func() func(*park.Conn) { return f.newWork() },
+		Max:     maxWorkers,
+		Standby: min(max(standby, 1), maxWorkers),
+	}
+	if park.Supported {
+		config.Lead = set.Lead
+	}
+	workers, err := pool.New(config)
+	if err != nil {
+		set.Close()
+		return nil, fmt.Errorf("recycling: %w", err)
+	}
+	g := &gang{set: set, workers: workers}
+	if f.http.Requeue == nil {
+		f.http.Requeue = func(c *http1.Conn) { c.Crew.(crew).push(&c.Conn) }
+	}
+	return g, nil
+}
+
+// lockedCheck is how often a worker looks whether a handler has left it locked to its thread. Looking
+// takes longer than a microsecond, so it is not done each time.
+const lockedCheck = 16
+
+// newWork returns what one worker does with one connection after the other.
+func (f *fleet) newWork() func(*park.Conn) {
+	w := http1.NewWorker(f.http)
+	n := 0
+	var stack [64]byte
+	return func(c *park.Conn) {
+		w.Serve(c.Owner.(*http1.Conn))
+		if n++; n%lockedCheck == 0 && locked(stack[:]) {
+			runtime.Goexit() // and the thread with it, as net/http's goroutine would
+		}
+	}
+}
+
+// locked reports whether the goroutine is locked to its thread, which package
+// runtime tells nobody but the reader of a stack trace.
+func locked(buf []byte) bool {
+	head, _, _ := bytes.Cut(buf[:runtime.Stack(buf, false)], []byte(":"))
+	return bytes.Contains(head, []byte("locked to thread"))
+}
+
+func (g *gang) conns() *park.Set { return g.set }
+
+func (g *gang) push(c *park.Conn) bool {
+	if g.workers.TrySubmit(c) != nil { // it was closed: there is no bound on its queue
+		c.Owner.(*http1.Conn).End()
+	}
+	return true
+}
+
+func (g *gang) end() []*park.Conn { return g.workers.Close() }
+
+func (g *gang) stats(s *Stats) {
+	p := g.workers.Stats()
+	s.Workers += p.Workers
+	s.Standby += p.Workers - p.Busy
+	s.Busy += p.Busy
+	s.Queued += int64(p.Queued)
+}

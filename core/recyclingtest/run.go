@@ -1,0 +1,203 @@
+package recyclingtest
+
+import (
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// patience bounds every wait of the suite. A server that does what it should
+// is never waited for that long, however busy the machine.
+const patience = 30 * time.Second
+
+// A behaviour is one claim about a server. The name of the function is the claim.
+type behaviour func(t *test)
+
+// tables are all behaviours by subject.
+var tables = []struct {
+	subject    string
+	behaviours []behaviour
+}{
+	{"keepalive", keepAlive},
+	{"pipelining", pipelining},
+	{"request", requests},
+	{"form", forms},
+	{"body", bodies},
+	{"chunked", chunkedBodies},
+	{"expect", expectations},
+	{"response", responses},
+	{"framing", framings},
+	{"sniffing", sniffing},
+	{"headers", headers},
+	{"trailers", trailers},
+	{"informational", informational},
+	{"wire", wires},
+	{"files", files},
+	{"hijack", hijacks},
+	{"controller", controllers},
+	{"context", contexts},
+	{"panics", panics},
+	{"retention", retention},
+	{"timeouts", timeouts},
+	{"limits", limits},
+	{"malformed", malformed},
+	{"strict", strictness},
+	{"hooks", hooks},
+	{"shutdown", shutdowns},
+	{"abandon", abandons},
+	{"wrappers", wrappers},
+	{"proxy", proxies},
+	{"load", loads},
+}
+
+// Run holds target to every behaviour, each in a parallel subtest of a test with the target's name.
+func Run(t *testing.T, target Target) {
+	t.Run(target.Name, func(t *testing.T) {
+		known := make(map[string]bool)
+		for _, table := range tables {
+			t.Run(table.subject, func(t *testing.T) {
+				t.Parallel()
+				for _, f := range table.behaviours {
+					(&test{T: t, target: target}).each(nameOf(f), func(t *test) {
+						t.Parallel()
+						f(t)
+					})
+				}
+			})
+			for _, f := range table.behaviours {
+				known[nameOf(f)] = true
+			}
+		}
+		for name := range target.Except {
+			if behaviour, _, _ := strings.Cut(name, "/"); !known[behaviour] {
+				t.Errorf("Target.Except: there is no behaviour %q", behaviour)
+			}
+		}
+	})
+}
+
+// nameOf returns the name of the function f.
+func nameOf(f behaviour) string {
+	name := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
+	return name[strings.LastIndexByte(name, '.')+1:]
+}
+
+// A test is a testing.T with the target of this run, and what behaviours are written with.
+type test struct {
+	*testing.T
+	target Target
+	path   string // of the behaviour: its name, and the names of its parts
+	trial  bool   // failing is a panic, which escalate catches
+}
+
+// each runs f as a subtest, unless the target makes an exception of it.
+func (t *test) each(name string, f func(t *test)) {
+	path := strings.TrimPrefix(t.path+"/"+strings.ReplaceAll(name, " ", "_"), "/")
+	t.Run(name, func(tt *testing.T) {
+		if reason, ok := t.target.Except[path]; ok {
+			tt.Skip("not so with this target:", reason)
+		}
+		f(&test{T: tt, target: t.target, path: path})
+	})
+}
+
+// needHooks skips the test for a target that does not use the hooks of its http.Server.
+func (t *test) needHooks() {
+	if t.target.NoHooks {
+		t.Skip("the target does not use the hooks of its http.Server")
+	}
+}
+
+// A trialFailure is the panic of a test that failed under escalate, but may be tried again.
+type trialFailure string
+
+// Fatalf ends the test, or this attempt under escalate.
+func (t *test) Fatalf(format string, args ...any) {
+	t.Helper()
+	if t.trial {
+		panic(trialFailure(fmt.Sprintf(format, args...)))
+	}
+	t.T.Fatalf(format, args...)
+}
+
+// Errorf is Fatalf for an attempt under escalate.
+func (t *test) Errorf(format string, args ...any) {
+	t.Helper()
+	if t.trial {
+		t.Fatalf(format, args...)
+	}
+	t.T.Errorf(format, args...)
+}
+
+// escalate calls f with a timeout that is longer each time, until f does not fail. A
+// timeout that is comfortable on an idle machine may expire on a busy one before
+// a client has had its turn; one that never works shows that the server is wrong.
+func (t *test) escalate(f func(t *test, d time.Duration)) {
+	t.Helper()
+	for _, d := range []time.Duration{100 * time.Millisecond, time.Second} {
+		err := t.try(f, d)
+		if err == "" {
+			return
+		}
+		t.Logf("with %v: %s", d, err)
+	}
+	f(t, 5*time.Second)
+}
+
+func (t *test) try(f func(t *test, d time.Duration), d time.Duration) (failure trialFailure) {
+	defer func() {
+		if v := recover(); v != nil {
+			var ok bool
+			if failure, ok = v.(trialFailure); !ok {
+				panic(v)
+			}
+		}
+	}()
+	f(&test{T: t.T, target: t.target, path: t.path, trial: true}, d)
+	return ""
+}
+
+// eventually waits until cond holds.
+func (t *test) eventually(what string, cond func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for wait := 100 * time.Microsecond; !cond(); wait = min(2*wait, 10*time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not so after %v: %s", patience, what)
+		}
+		time.Sleep(wait)
+	}
+}
+
+// receive waits for a value from ch, or for ch to be closed.
+func receive[V any](t *test, ch <-chan V, what string) V {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("after %v no %s", patience, what)
+		panic("unreachable")
+	}
+}
+
+// A gate is where a handler waits until the test lets it go on.
+type gate chan struct{}
+
+// newGate returns a gate that is opened at the end of the test at the latest.
+func (t *test) newGate() gate {
+	g := make(gate)
+	t.Cleanup(g.open)
+	return g
+}
+
+func (g gate) open() {
+	select {
+	case <-g:
+	default:
+		close(g)
+	}
+}

@@ -1,0 +1,250 @@
+package recyclingtest
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+var timeouts = []behaviour{
+	silentConnectionIsClosed,
+	slowHeaderIsClosed,
+	slowHeaderOfALaterRequestIsClosed,
+	readHeaderTimeoutSparesTheBody,
+	readTimeoutEndsABodyRead,
+	readTimeoutSparesTheHandler,
+	writeTimeoutEndsAWrite,
+	writeTimeoutDropsALateResponse,
+	writeTimeoutIsForEachRequest,
+	idleConnectionIsClosed,
+	idleTimeoutIsReadTimeoutByDefault,
+	idleTimeoutSparesTheHandler,
+	timeoutClosesNothingElse,
+}
+
+// A short timeout may well expire before a request was read when the machine is busy. It is
+// used as it is only where the test waits for it to expire, and does nothing else before.
+const short = 50 * time.Millisecond
+
+func silentConnectionIsClosed(t *test) {
+	for name, srv := range map[string]*http.Server{
+		"ReadHeaderTimeout": {ReadHeaderTimeout: short},
+		"ReadTimeout":       {ReadTimeout: short},
+		"both":              {ReadHeaderTimeout: short, ReadTimeout: time.Hour},
+	} {
+		t.each(name, func(t *test) {
+			srv.Handler = http.HandlerFunc(echoTarget)
+			s := t.start(srv)
+			s.dial(t).ends()
+			s.log.isEmpty(t)
+		})
+	}
+}
+
+// drip sends a header that never ends, a byte at a time, until the connection fails.
+func (c *wire) drip() {
+	go func() {
+		next := "GET / HTTP/1.1\r\nHost: a\r\nX-Drip: "
+		for {
+			if _, err := io.WriteString(c, next[:1]); err != nil {
+				return
+			}
+			if next = next[1:]; next == "" {
+				next = "x"
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
+}
+
+func slowHeaderIsClosed(t *test) {
+	for name, srv := range map[string]*http.Server{
+		"ReadHeaderTimeout": {ReadHeaderTimeout: short},
+		"ReadTimeout":       {ReadTimeout: short},
+	} {
+		t.each(name, func(t *test) {
+			srv.Handler = http.HandlerFunc(echoTarget)
+			s := t.start(srv)
+			c := s.dial(t)
+			c.drip()
+			c.ends()
+			s.log.isEmpty(t)
+		})
+	}
+}
+
+func slowHeaderOfALaterRequestIsClosed(t *test) {
+	t.escalate(func(t *test, d time.Duration) {
+		c := t.start(&http.Server{ReadHeaderTimeout: d, Handler: http.HandlerFunc(echoTarget)}).dial(t)
+		c.goesOn()
+		c.drip()
+		c.ends()
+	})
+}
+
+func readHeaderTimeoutSparesTheBody(t *test) {
+	t.escalate(func(t *test, d time.Duration) {
+		entered := make(chan bool, 1)
+		c := t.start(&http.Server{
+			ReadHeaderTimeout: d,
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				entered <- true
+				echoBody(w, r)
+			}),
+		}).dial(t)
+		c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na")
+		receive(t, entered, "request")
+		time.Sleep(2 * d)
+		c.send("bc")
+		c.wants(200, "/ abc <nil>")
+	})
+}
+
+func readTimeoutEndsABodyRead(t *test) {
+	t.escalate(func(t *test, d time.Duration) {
+		result := make(chan error, 1)
+		c := t.start(&http.Server{
+			ReadTimeout: d,
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_, err := io.ReadAll(r.Body)
+				result <- err
+				io.WriteString(w, "too slow")
+			}),
+		}).dial(t)
+		c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na")
+		if a := c.answer("POST"); a.text != "too slow" || !a.Close {
+			t.Errorf("response is %q, Connection: close %v", a.text, a.Close)
+		}
+		if err := receive(t, result, "result of reading the body"); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("reading the body: %v, want ErrDeadlineExceeded", err)
+		}
+		c.ends()
+	})
+}
+
+func readTimeoutSparesTheHandler(t *test) {
+	for name, raw := range requestsAtRest {
+		t.each(name, func(t *test) {
+			t.escalate(func(t *test, d time.Duration) {
+				c := t.start(&http.Server{
+					ReadTimeout: d,
+					Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						io.Copy(io.Discard, r.Body)
+						select {
+						case <-r.Context().Done():
+							io.WriteString(w, "context ended")
+						case <-time.After(2 * d):
+							io.WriteString(w, "in time")
+						}
+					}),
+				}).dial(t)
+				c.send(raw)
+				c.wants(200, "in time")
+			})
+		})
+	}
+}
+
+func writeTimeoutEndsAWrite(t *test) {
+	result := make(chan error, 2)
+	s := t.start(&http.Server{
+		WriteTimeout: short,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			result <- writeUntilItFails(w)
+			result <- r.Context().Err()
+		}),
+	})
+	s.dial(t).send(get("/"))
+	if err := receive(t, result, "failing write"); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Write: %v, want ErrDeadlineExceeded", err)
+	}
+	if err := receive(t, result, "context's error"); err == nil {
+		t.Errorf("context has not ended with the failing write")
+	}
+	s.log.isEmpty(t)
+}
+
+func writeTimeoutDropsALateResponse(t *test) {
+	c := t.start(&http.Server{
+		WriteTimeout: short,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(4 * short)
+			io.WriteString(w, "too late")
+		}),
+	}).dial(t)
+	c.send(get("/"))
+	c.ends()
+}
+
+func writeTimeoutIsForEachRequest(t *test) {
+	t.escalate(func(t *test, d time.Duration) {
+		c := t.start(&http.Server{WriteTimeout: d, Handler: http.HandlerFunc(echoTarget)}).dial(t)
+		for range 3 {
+			c.goesOn()
+			time.Sleep(d)
+		}
+		c.goesOn()
+	})
+}
+
+func idleConnectionIsClosed(t *test) {
+	t.escalate(func(t *test, d time.Duration) {
+		s := t.start(&http.Server{IdleTimeout: d, ReadTimeout: time.Hour, Handler: http.HandlerFunc(echoTarget)})
+		c := s.dial(t)
+		c.goesOn()
+		c.goesOn()
+		c.ends()
+		s.log.isEmpty(t)
+	})
+}
+
+func idleTimeoutIsReadTimeoutByDefault(t *test) {
+	t.escalate(func(t *test, d time.Duration) {
+		c := t.start(&http.Server{ReadTimeout: d, Handler: http.HandlerFunc(echoTarget)}).dial(t)
+		c.goesOn()
+		c.ends()
+	})
+}
+
+func idleTimeoutSparesTheHandler(t *test) {
+	c := t.start(&http.Server{
+		IdleTimeout: short,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(4 * short)
+			if err := r.Context().Err(); err != nil {
+				io.WriteString(w, err.Error())
+			}
+		}),
+	}).dial(t)
+	c.send(get("/"))
+	c.wants(200, "")
+}
+
+func timeoutClosesNothingElse(t *test) {
+	t.escalate(func(t *test, d time.Duration) {
+		entered := make(chan bool, 1)
+		g := t.newGate()
+		s := t.start(&http.Server{
+			IdleTimeout: d, ReadHeaderTimeout: d,
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.RequestURI == "/slow" {
+					entered <- true
+					<-g
+				}
+				echoTarget(w, r)
+			}),
+		})
+		slow := s.dial(t)
+		slow.send(get("/slow"))
+		receive(t, entered, "request")
+		silent, idle := s.dial(t), s.dial(t)
+		idle.goesOn()
+		silent.ends()
+		idle.ends()
+		s.dial(t).goesOn()
+		g.open()
+		slow.wants(200, "/slow")
+	})
+}

@@ -1,0 +1,181 @@
+package recycling
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/recycling-go/recycling/listener"
+)
+
+// A Server serves HTTP/1.x as an [http.Server] does, by another accept strategy.
+// The zero value serves [http.DefaultServeMux] on ":http".
+//
+// Fields must not be changed once serving has begun. All methods may be called from
+// several goroutines at once.
+type Server struct {
+	// HTTP holds the handler, the address, timeouts, hooks and limits,
+	// with their meaning in net/http. Nil means a zero http.Server.
+	HTTP *http.Server
+
+	// Strategy says how connections get a goroutine.
+	Strategy Strategy
+
+	// Standby is how many workers that have nothing to do are kept.
+	// Zero means RECYCLING_STANDBY, or twice GOMAXPROCS.
+	Standby int
+
+	// MaxWorkers is how many workers may serve at the same time.
+	// Zero means RECYCLING_MAX_WORKERS, or 65,536 ([Pool]: 256).
+	MaxWorkers int
+
+	// MaxQueue is how many accepted connections may wait for a worker under [Pool];
+	// one more is answered with 503. Zero means as many as MaxWorkers.
+	MaxQueue int
+
+	// DrainTimeout is how long [Server.Run] waits for requests in flight once
+	// it was told to end. Zero means 30 seconds; negative means no limit.
+	DrainTimeout time.Duration
+
+	mu     sync.Mutex // guards following
+	engine engine     // nil until the first Serve
+	done   bool       // Shutdown or Close was called
+}
+
+// An engine is one strategy at work for one Server. Its serve is called once for each
+// listener, closes it, and returns http.ErrServerClosed after shutdown or close.
+type engine interface {
+	serve(l net.Listener) error
+	shutdown(ctx context.Context) error
+	close() error
+	stats() Stats
+	setKeepAlivesEnabled(bool)
+}
+
+// start returns s's engine, made at the first call.
+func (s *Server) start() (engine, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done {
+		return nil, http.ErrServerClosed
+	}
+	if s.engine != nil {
+		return s.engine, nil
+	}
+	set, err := s.resolve()
+	if err != nil {
+		return nil, err
+	}
+	if s.HTTP == nil {
+		s.HTTP = new(http.Server)
+	}
+	switch set.strategy {
+	case Goroutine:
+		s.engine = newGoroutineEngine(s, set)
+	case Recycling:
+		s.engine = newFleet(s, set, newGangs)
+	case Pool:
+		s.engine = newFleet(s, set, newThreads)
+	}
+	return s.engine, nil
+}
+
+// Serve accepts connections on l and serves them, until Shutdown or Close is called or l
+// fails. It closes l, and always returns a non-nil error: [http.ErrServerClosed] after
+// Shutdown or Close.
+func (s *Server) Serve(l net.Listener) error {
+	e, err := s.start()
+	if err != nil {
+		l.Close()
+		return err
+	}
+	return e.serve(l)
+}
+
+// Listen opens the listening socket that [Server.ListenAndServe] serves:
+// TCP on s.HTTP.Addr, or ":http" if that is empty.
+func (s *Server) Listen(ctx context.Context) (*listener.Listener, error) {
+	addr := ""
+	if s.HTTP != nil {
+		addr = s.HTTP.Addr
+	}
+	if addr == "" {
+		addr = ":http"
+	}
+	l, err := listener.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("recycling: %w", err)
+	}
+	return l, nil
+}
+
+// ListenAndServe listens on the TCP address s.HTTP.Addr and then calls Serve.
+func (s *Server) ListenAndServe() error {
+	if _, err := s.start(); err != nil {
+		return err
+	}
+	l, err := s.Listen(context.Background())
+	if err != nil {
+		return err
+	}
+	return s.Serve(l)
+}
+
+// Shutdown stops accepting, closes idle connections, and waits until every request in
+// flight has been answered, with "Connection: close". If ctx ends first it returns
+// ctx's error, and the rest goes on being served; Close ends it.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if e := s.stop(); e != nil {
+		return e.shutdown(ctx)
+	}
+	return nil
+}
+
+// Close abandons what is going on: it closes listeners and connections at once, and
+// waits a moment for the workers to end. A handler that does not notice that its
+// connection is gone cannot be ended; [AbandonError] then says how many there were.
+func (s *Server) Close() error {
+	if e := s.stop(); e != nil {
+		return e.close()
+	}
+	return nil
+}
+
+// stop marks s as done and returns its engine, nil if it never served.
+func (s *Server) stop() engine {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done = true
+	return s.engine
+}
+
+// Stats returns the server's counters; zero before it serves.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	e := s.engine
+	s.mu.Unlock()
+	if e == nil {
+		return Stats{}
+	}
+	return e.stats()
+}
+
+// SetKeepAlivesEnabled is [http.Server.SetKeepAlivesEnabled]. Call it on the Server
+// rather than on its HTTP field, which keeps the setting to itself.
+func (s *Server) SetKeepAlivesEnabled(v bool) {
+	if e, err := s.start(); err == nil {
+		e.setKeepAlivesEnabled(v)
+	}
+}
+
+// An AbandonError is returned by [Server.Close] if handlers are still at work.
+type AbandonError struct {
+	Workers int // workers that are still inside a handler
+}
+
+func (e *AbandonError) Error() string {
+	return fmt.Sprintf("recycling: %d workers are still inside a handler", e.Workers)
+}

@@ -1,0 +1,23 @@
+package recycling
+
+// Stats is a snapshot of a [Server]'s counters. They are read one by one while the
+// server runs, so that sums may be off by what happened in between.
+//
+// Under [Goroutine] net/http keeps no such counters: there Open, Accepted and Closed are
+// counted from its connection states, and the figures about workers are zero.
+type Stats struct {
+	Strategy Strategy `json:"strategy"`
+
+	Workers int `json:"workers"` // goroutines that serve connections
+	Standby int `json:"standby"` // those of them that have nothing to do
+	Busy    int `json:"busy"`    // those of them that are inside a connection
+
+	Open     int64 `json:"open"`     // connections now, those parked included
+	Parked   int64 `json:"parked"`   // connections that wait for bytes and hold no worker
+	Queued   int64 `json:"queued"`   // connections that could go on and wait for a worker
+	Accepted int64 `json:"accepted"` // connections since the start
+	Closed   int64 `json:"closed"`   // of those, the ones closed
+	Hijacked int64 `json:"hijacked"` // of those, the ones a handler took over
+	Shed     int64 `json:"shed"`     // of those, the ones refused with 503
+	Requests int64 `json:"requests"` // requests since the start; zero under Goroutine
+}

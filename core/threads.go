@@ -1,0 +1,51 @@
+package recycling
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/alitto/pond/v2"
+	"github.com/recycling-go/recycling/core/internal/http1"
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+// Threads is the crew of strategy Pool: a fixed number of workers, each of which keeps a connection until that
+// ends.
+type threads struct {
+	set     *park.Set
+	tasks   pond.Pool
+	scratch sync.Pool // of *http1.Worker
+}
+
+func newThreads(f *fleet) ([]crew, error) {
+	set, err := park.NewSet(f.parkConfig())
+	if err != nil {
+		return nil, fmt.Errorf("recycling: %w", err)
+	}
+	t := &threads{set: set, tasks: pond.NewPool(f.set.maxWorkers, pond.WithQueueSize(f.set.maxQueue), pond.WithoutPanicRecovery())}
+	t.scratch.New = func() any { return http1.NewWorker(f.http) }
+	return []crew{t}, nil
+}
+
+func (t *threads) conns() *park.Set { return t.set }
+
+func (t *threads) push(c *park.Conn) bool {
+	_, ok := t.tasks.TrySubmit(func() {
+		w := t.scratch.Get().(*http1.Worker)
+		w.Serve(c.Owner.(*http1.Conn))
+		t.scratch.Put(w)
+	})
+	return ok
+}
+
+func (t *threads) end() []*park.Conn {
+	t.tasks.Stop()
+	return nil
+}
+
+func (t *threads) stats(s *Stats) {
+	s.Workers += t.tasks.MaxConcurrency()
+	s.Busy += int(t.tasks.RunningWorkers())
+	s.Standby += t.tasks.MaxConcurrency() - int(t.tasks.RunningWorkers())
+	s.Queued += int64(t.tasks.WaitingTasks())
+}

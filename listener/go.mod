@@ -1,0 +1,5 @@
+module github.com/recycling-go/recycling/listener
+
+go 1.25.0
+
+require golang.org/x/sys v0.45.0

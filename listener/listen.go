@@ -1,0 +1,91 @@
+package listener
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// Listen announces on the local address with the zero [Config].
+func Listen(ctx context.Context, network, address string) (*Listener, error) {
+	return new(Config).Listen(ctx, network, address)
+}
+
+// Listen announces on the local address. The network must be "tcp", "tcp4", "tcp6" or
+// "unix"; the address has the form and the meaning that it has for [net.Listen]. The context
+// is used while the address is resolved, and has no bearing on the Listener.
+//
+// Any other network is a [net.UnknownNetworkError]. An address that cannot be had, or an
+// option that the system does not take, is the system's error in a [*net.OpError]:
+// errors.Is(err, syscall.EADDRINUSE) tells a port in use.
+func (c *Config) Listen(ctx context.Context, network, address string) (*Listener, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	switch network {
+	case "tcp", "tcp4", "tcp6", "unix":
+	default:
+		return nil, fmt.Errorf("listener: %w", &net.OpError{Op: "listen", Net: network, Err: net.UnknownNetworkError(network)})
+	}
+	lc := net.ListenConfig{Control: func(network, _ string, rc syscall.RawConn) error {
+		return c.setOptions(rc, strings.HasPrefix(network, "tcp"))
+	}}
+	// Package net would listen with Multipath TCP. Which options such a socket takes, and
+	// which of them an accepted one inherits, depends on the version of the kernel.
+	lc.SetMultipathTCP(false)
+	nl, err := lc.Listen(ctx, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("listener: %w", err)
+	}
+	l, err := c.own(nl.(netListener), false)
+	if err != nil {
+		return nil, fmt.Errorf("listener: %w", &net.OpError{Op: "listen", Net: network, Addr: nl.Addr(), Err: err})
+	}
+	l.SetUnlinkOnClose(true)
+	return l, nil
+}
+
+// own returns a Listener that has nl's socket for its own; nl is of no use afterwards.
+// Shared says that other processes may hold the socket too.
+func (c *Config) own(nl netListener, shared bool) (*Listener, error) {
+	if c.Backlog > 0 {
+		rc, err := nl.SyscallConn()
+		if err == nil {
+			err = control(rc, c.setBacklog)
+		}
+		if err != nil {
+			nl.Close()
+			return nil, err
+		}
+	}
+	s, err := newSocket(nl, shared)
+	if err != nil {
+		nl.Close()
+		return nil, err
+	}
+	return &Listener{
+		sock:      s,
+		addr:      nl.Addr(),
+		keepAlive: c.keepAlive(),
+		closed:    make(chan struct{}),
+	}, nil
+}
+
+// A netListener is a [*net.TCPListener] or a [*net.UnixListener].
+type netListener interface {
+	net.Listener
+	syscall.Conn
+	File() (*os.File, error)
+}
+
+// control runs f with rc's descriptor, and returns its error or rc's own.
+func control(rc syscall.RawConn, f func(fd uintptr) error) error {
+	var err error
+	if cerr := rc.Control(func(fd uintptr) { err = f(fd) }); cerr != nil {
+		return cerr
+	}
+	return err
+}

@@ -1,0 +1,146 @@
+package listener
+
+import (
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A socket owns a listening descriptor that the runtime's poller does not know.
+type socket struct {
+	// mu is held for reading while fd is in use and for writing while it is closed, so that
+	// nothing is done to a number which the system has meanwhile given to another file.
+	// A reference count as package net's would do no better: no use of fd blocks.
+	mu  sync.RWMutex
+	fd  int          // -1 once closed
+	std net.Listener // what Accept uses, on a duplicate; nil until its first call
+
+	// shared is set once somebody else may hold the socket and make it blocking, which
+	// is a property of the socket and not of the descriptor.
+	shared atomic.Bool
+}
+
+// newSocket moves nl's socket to a descriptor of our own and closes nl, whose descriptor is in
+// the runtime's poller; it leaves nl alone if there is an error.
+func newSocket(nl netListener, shared bool) (*socket, error) {
+	rc, err := nl.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	s := new(socket)
+	s.shared.Store(shared)
+	if err := control(rc, func(fd uintptr) (err error) {
+		s.fd, err = dup(int(fd))
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if u, ok := nl.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	nl.Close()
+	return s, nil
+}
+
+func dup(fd int) (int, error) {
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	return n, os.NewSyscallError("fcntl", err)
+}
+
+// dupFile returns a duplicate. The mutex must be held.
+func (s *socket) dupFile(name string) (*os.File, error) {
+	if s.fd < 0 {
+		return nil, net.ErrClosed
+	}
+	fd, err := dup(s.fd)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// listener returns package net's view of the socket, in the runtime's poller.
+func (s *socket) listener() (net.Listener, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		return nil, net.ErrClosed
+	}
+	if s.std != nil {
+		return s.std, nil
+	}
+	f, err := s.dupFile("")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // net.FileListener duplicates it again
+	std, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	s.std = std
+	return std, nil
+}
+
+func (s *socket) file(name string) (*os.File, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	s.shared.Store(true)
+	return s.dupFile(name)
+}
+
+func (s *socket) syscallConn() (syscall.RawConn, error) {
+	s.shared.Store(true)
+	return rawConn{s}, nil
+}
+
+// close closes every descriptor there is, so that the kernel closes the socket.
+func (s *socket) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := os.NewSyscallError("close", unix.Close(s.fd))
+	s.fd = -1
+	if s.std != nil {
+		s.std.Close()
+	}
+	return err
+}
+
+// control runs f with the descriptor, which stays open for that long.
+func (s *socket) control(f func(fd int)) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.fd < 0 {
+		return net.ErrClosed
+	}
+	f(s.fd)
+	return nil
+}
+
+// accept takes one connection.
+func (s *socket) accept(a *Addr) (int, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.fd < 0 {
+		return -1, net.ErrClosed
+	}
+	if s.shared.Load() {
+		ensureNonblock(s.fd)
+	}
+	return accept4(s.fd, a)
+}
+
+// A rawConn is a socket as package syscall wants it.
+type rawConn struct{ *socket }
+
+func (c rawConn) Control(f func(fd uintptr)) error {
+	return c.control(func(fd int) { f(uintptr(fd)) })
+}
+
+// As in package net.
+func (rawConn) Read(func(fd uintptr) bool) error  { return syscall.EINVAL }
+func (rawConn) Write(func(fd uintptr) bool) error { return syscall.EINVAL }
