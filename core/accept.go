@@ -11,28 +11,18 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// accept serves the connections of l until l or the fleet comes to its end.
-func (f *fleet) accept(l net.Listener, crews []crew, base *http1.Base) error {
-	if f.set.strategy == Recycling && park.Supported {
-		if raw, ok := listener.NewRaw(l); ok {
-			return f.acceptRaw(raw, l, crews, base)
-		}
-	}
-	return f.acceptEach(l, crews, base)
-}
-
 // askInterval is how often a listener is asked whether somebody has closed it, if it cannot tell.
 const askInterval = 100 * time.Millisecond
 
 // acceptRaw leaves accepting to the workers, and waits for the end.
-func (f *fleet) acceptRaw(raw *listener.Raw, l net.Listener, crews []crew, base *http1.Base) error {
+func (f *fleet) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), crews []crew, base *http1.Base) error {
 	defer func() {
 		for _, w := range crews {
 			for _, c := range w.conns().Unlisten(raw) {
 				w.push(c)
 			}
 		}
-		l.Close()
+		shut()
 	}()
 	for _, w := range crews {
 		newConn := func() *park.Conn { return &f.newConn(base, w).Conn }
@@ -75,12 +65,12 @@ func (f *fleet) acceptError(l net.Listener, err error) error {
 }
 
 // acceptEach accepts one connection after the other and gives them to the crews.
-func (f *fleet) acceptEach(l net.Listener, crews []crew, base *http1.Base) error {
+func (f *fleet) acceptEach(l net.Listener, shut func(), crews []crew, base *http1.Base) error {
 	ended := make(chan struct{})
 	defer close(ended)
-	go f.closeAtStop(l, ended)
+	go f.closeAtStop(shut, ended)
 	var pause time.Duration
-	for {
+	for n := 0; ; n++ {
 		nc, err := l.Accept()
 		if err != nil {
 			select {
@@ -101,10 +91,13 @@ func (f *fleet) acceptEach(l net.Listener, crews []crew, base *http1.Base) error
 			return err
 		}
 		pause = 0
-		f.next = (f.next + 1) % len(crews)
-		w := crews[f.next]
+		w := crews[n%len(crews)]
 		c := f.newConn(base, w)
 		w.conns().Add(&c.Conn, nc)
+		if c.Announce() != nil {
+			c.End()
+			continue
+		}
 		if !w.push(&c.Conn) {
 			f.shed.Add(1)
 			c.Shed()
@@ -112,11 +105,11 @@ func (f *fleet) acceptEach(l net.Listener, crews []crew, base *http1.Base) error
 	}
 }
 
-// closeAtStop makes Accept return when the fleet comes to its end.
-func (f *fleet) closeAtStop(l net.Listener, ended <-chan struct{}) {
+// closeAtStop, by closing the listener, makes Accept return when the fleet comes to its end.
+func (f *fleet) closeAtStop(shut func(), ended <-chan struct{}) {
 	select {
 	case <-f.stop:
-		l.Close()
+		shut()
 	case <-ended:
 	}
 }

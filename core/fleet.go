@@ -5,12 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
 	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/listener"
 )
 
 // A fleet is what the strategies Recycling and Pool have in common: the listeners and
@@ -22,7 +24,9 @@ type fleet struct {
 	server *Server
 	set    settings
 	http   *http1.Server
-	enlist func(*fleet) ([]crew, error) // makes the crews
+	enlist func(f *fleet, parks bool) ([]crew, error)
+
+	prepared sync.Once
 
 	refs    atomic.Int64 // calls of serve, and open connections
 	shed    atomic.Int64
@@ -31,8 +35,9 @@ type fleet struct {
 	hijacks atomic.Int64
 
 	mu       sync.Mutex     // guards following
-	crews    []crew         // nil while there is nothing to do
-	next     int            // crew that gets the next connection of a listener without a descriptor
+	parking  []crew         // for listeners with a descriptor; nil while there is nothing to do
+	waiting  []crew         // for other listeners: their workers wait on their connections; likewise
+	handover *handover      // to the http.Server; nil while nothing was handed over
 	serving  sync.WaitGroup // calls of serve
 	stopping bool
 	stop     chan struct{} // closed when stopping begins: serve returns
@@ -49,7 +54,7 @@ type crew interface {
 	end() []*park.Conn
 }
 
-func newFleet(s *Server, set settings, enlist func(*fleet) ([]crew, error)) *fleet {
+func newFleet(s *Server, set settings, enlist func(*fleet, bool) ([]crew, error)) *fleet {
 	f := &fleet{
 		server: s,
 		set:    set,
@@ -58,13 +63,16 @@ func newFleet(s *Server, set settings, enlist func(*fleet) ([]crew, error)) *fle
 		stop:   make(chan struct{}),
 		gone:   make(chan struct{}),
 	}
+	f.http.Delegate = f.delegate
+	f.http.Requeue = func(c *http1.Conn) { c.Crew.(crew).push(&c.Conn) }
 	s.HTTP.RegisterOnShutdown(f.beginShutdown) // for code that knows only the http.Server
 	return f
 }
 
 // parkConfig is the Config of the crews' Sets.
-func (f *fleet) parkConfig() park.Config {
+func (f *fleet) parkConfig(parks bool) park.Config {
 	c := park.Config{
+		Parks:   parks,
 		Expire:  func(c *park.Conn) { c.Owner.(*http1.Conn).End() },
 		Removed: f.removed,
 		Logf:    f.http.Logf,
@@ -102,54 +110,82 @@ func (f *fleet) unref() {
 		f.mu.Unlock()
 		return
 	}
-	crews := f.crews
-	f.crews = nil
+	crews, h := f.crewsLocked(), f.handover
+	f.parking, f.waiting, f.handover = nil, nil, nil
 	if f.stopping {
-		select {
-		case <-f.gone:
-		default:
-			close(f.gone)
-		}
+		f.setGoneLocked()
 	}
 	f.mu.Unlock()
 	for _, w := range crews {
 		w.end()
 		w.conns().Close()
 	}
+	if h != nil {
+		h.Close()
+	}
 }
 
-// begin counts a call of serve, and makes crews if there are none.
-func (f *fleet) begin() ([]crew, error) {
+func (f *fleet) crewsLocked() []crew { return slices.Concat(f.parking, f.waiting) }
+
+func (f *fleet) allCrews() []crew {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.crewsLocked()
+}
+
+func (f *fleet) setGoneLocked() {
+	select {
+	case <-f.gone:
+	default:
+		close(f.gone)
+	}
+}
+
+// begin counts a call of serve, and returns the crews for a listener with or without a descriptor.
+func (f *fleet) begin(parks bool) ([]crew, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopping {
 		return nil, http.ErrServerClosed
 	}
-	if f.crews == nil {
-		crews, err := f.enlist(f)
+	crews := &f.waiting
+	if parks {
+		crews = &f.parking
+	}
+	if *crews == nil {
+		made, err := f.enlist(f, parks)
 		if err != nil {
 			return nil, err
 		}
-		f.crews = crews
+		*crews = made
 	}
 	f.serving.Add(1)
 	f.refs.Add(1)
-	return f.crews, nil
+	return *crews, nil
 }
 
 func (f *fleet) serve(l net.Listener) error {
-	defer l.Close()
+	shut := sync.OnceFunc(func() { l.Close() })
+	defer shut()
+	f.prepared.Do(f.prepare)
 	base, err := f.base(l)
 	if err != nil {
 		return err
 	}
-	crews, err := f.begin()
+	raw, parks := (*listener.Raw)(nil), false
+	if f.set.strategy == Recycling && park.Supported {
+		raw, parks = listener.NewRaw(l)
+	}
+	crews, err := f.begin(parks)
 	if err != nil {
 		return err
 	}
 	defer f.unref()
 	defer f.serving.Done()
-	return f.accept(l, crews, base)
+	if parks {
+		return f.acceptRaw(raw, l, shut, crews, base)
+	}
+	return f.acceptEach(l, shut, crews, base)
 }
 
 // base is the context that requests of l's connections have in common.
@@ -177,13 +213,9 @@ func (f *fleet) beginShutdown() {
 
 	f.serving.Wait()
 	f.mu.Lock()
-	crews := f.crews
-	if f.refs.Load() == 0 && crews == nil {
-		select {
-		case <-f.gone:
-		default:
-			close(f.gone)
-		}
+	crews := f.crewsLocked()
+	if f.refs.Load() == 0 {
+		f.setGoneLocked()
 	}
 	f.mu.Unlock()
 	for _, w := range crews {
@@ -232,9 +264,9 @@ func (f *fleet) close() error {
 
 	f.serving.Wait()
 	f.mu.Lock()
-	crews := f.crews
-	if crews == nil && first {
-		close(f.gone)
+	crews := f.crewsLocked()
+	if f.refs.Load() == 0 {
+		f.setGoneLocked()
 	}
 	f.mu.Unlock()
 	for _, w := range crews {
@@ -266,10 +298,7 @@ func (f *fleet) setKeepAlivesEnabled(v bool) {
 	if v {
 		return
 	}
-	f.mu.Lock()
-	crews := f.crews
-	f.mu.Unlock()
-	for _, w := range crews {
+	for _, w := range f.allCrews() {
 		w.conns().Each(func(c *park.Conn) { f.drain(w, c) })
 	}
 }
@@ -284,10 +313,7 @@ func (f *fleet) stats() Stats {
 	}
 	s.Accepted = f.opened.Load()
 	s.Open = s.Accepted - s.Closed - s.Hijacked
-	f.mu.Lock()
-	crews := f.crews
-	f.mu.Unlock()
-	for _, w := range crews {
+	for _, w := range f.allCrews() {
 		w.stats(&s)
 		w.conns().Each(func(c *park.Conn) {
 			if c.Parked() {

@@ -7,6 +7,6 @@ require (
 	golang.org/x/sys v0.45.0
 )
 
-require github.com/alitto/pond/v2 v2.7.1 // indirect
+require github.com/alitto/pond/v2 v2.7.1
 
 replace github.com/recycling-go/recycling/listener => ../listener

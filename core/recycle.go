@@ -24,12 +24,12 @@ const processorsPerGang = 4
 const minGangWorkers = 64
 
 // newGangs returns as many gangs as the machine and the limit on workers suggest.
-func newGangs(f *fleet) ([]crew, error) {
+func newGangs(f *fleet, parks bool) ([]crew, error) {
 	n := (runtime.GOMAXPROCS(0) + processorsPerGang - 1) / processorsPerGang
 	n = max(min(n, f.set.maxWorkers/minGangWorkers), 1)
 	crews := make([]crew, n)
 	for i := range crews {
-		g, err := newGang(f, share(f.set.maxWorkers, i, n), share(f.set.standby, i, n))
+		g, err := newGang(f, parks, share(f.set.maxWorkers, i, n), share(f.set.standby, i, n))
 		if err != nil {
 			for _, g := range crews[:i] {
 				g.end()
@@ -43,10 +43,10 @@ func newGangs(f *fleet) ([]crew, error) {
 }
 
 // share is the i-th of n parts of total, which differ by one at most.
-func share(total, i, n int) int { return (total+i)/n }
+func share(total, i, n int) int { return (total + i) / n }
 
-func newGang(f *fleet, maxWorkers, standby int) (*gang, error) {
-	set, err := park.NewSet(f.parkConfig())
+func newGang(f *fleet, parks bool, maxWorkers, standby int) (*gang, error) {
+	set, err := park.NewSet(f.parkConfig(parks))
 	if err != nil {
 		return nil, fmt.Errorf("recycling: %w", err)
 	}
@@ -55,7 +55,7 @@ func newGang(f *fleet, maxWorkers, standby int) (*gang, error) {
 		Max:     maxWorkers,
 		Standby: min(max(standby, 1), maxWorkers),
 	}
-	if park.Supported {
+	if parks {
 		config.Lead = set.Lead
 	}
 	workers, err := pool.New(config)
@@ -63,11 +63,7 @@ func newGang(f *fleet, maxWorkers, standby int) (*gang, error) {
 		set.Close()
 		return nil, fmt.Errorf("recycling: %w", err)
 	}
-	g := &gang{set: set, workers: workers}
-	if f.http.Requeue == nil {
-		f.http.Requeue = func(c *http1.Conn) { c.Crew.(crew).push(&c.Conn) }
-	}
-	return g, nil
+	return &gang{set: set, workers: workers}, nil
 }
 
 // lockedCheck is how often a worker looks whether a handler has left it locked to its thread. Looking

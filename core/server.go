@@ -131,6 +131,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if e := s.stop(); e != nil {
 		return e.shutdown(ctx)
 	}
+	if s.HTTP != nil {
+		return s.HTTP.Shutdown(ctx)
+	}
 	return nil
 }
 
@@ -140,6 +143,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	if e := s.stop(); e != nil {
 		return e.close()
+	}
+	if s.HTTP != nil {
+		return s.HTTP.Close()
 	}
 	return nil
 }

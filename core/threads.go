@@ -17,8 +17,8 @@ type threads struct {
 	scratch sync.Pool // of *http1.Worker
 }
 
-func newThreads(f *fleet) ([]crew, error) {
-	set, err := park.NewSet(f.parkConfig())
+func newThreads(f *fleet, _ bool) ([]crew, error) {
+	set, err := park.NewSet(f.parkConfig(false))
 	if err != nil {
 		return nil, fmt.Errorf("recycling: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/recycling-go/recycling/core/pool"
 )
 
+// BenchmarkSubmit is the price of a job that does nothing: producers submit, and wait while 1024 jobs are queued.
 func BenchmarkSubmit(b *testing.B) {
 	for _, producers := range []int{1, 16} {
 		for _, workers := range []int{1, 2, 4, 8, 16} {
@@ -18,34 +19,80 @@ func BenchmarkSubmit(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				ctx := context.Background()
-				job := new(int)
+				ctx, job := b.Context(), new(int)
 				b.ReportAllocs()
-				c0 := cputime()
 				b.ResetTimer()
 				var wg sync.WaitGroup
-				for range producers {
+				for i := range producers {
 					wg.Go(func() {
-						for range b.N / producers {
+						for range (b.N + i) / producers {
 							p.Submit(ctx, job)
 						}
 					})
 				}
 				wg.Wait()
-				p.Shutdown(ctx)
-				n := float64(b.N)
-				b.ReportMetric(cpu(c0)/n, "cpu-ns")
+				if err := p.Shutdown(context.Background()); err != nil {
+					b.Fatal(err)
+				}
 			})
 		}
 	}
 }
 
-func BenchmarkSleep(b *testing.B) {
+// BenchmarkChannel is the same with a channel and goroutines that receive from it.
+func BenchmarkChannel(b *testing.B) {
+	for _, producers := range []int{1, 16} {
+		for _, workers := range []int{1, 16} {
+			b.Run(fmt.Sprintf("producers=%d/workers=%d", producers, workers), func(b *testing.B) {
+				c, job := make(chan *int, 1024), new(int)
+				var in, out sync.WaitGroup
+				b.ReportAllocs()
+				for range workers {
+					out.Go(func() {
+						for range c {
+						}
+					})
+				}
+				for i := range producers {
+					in.Go(func() {
+						for range (b.N + i) / producers {
+							c <- job
+						}
+					})
+				}
+				in.Wait()
+				close(c)
+				out.Wait()
+			})
+		}
+	}
+}
+
+// BenchmarkWait does 800 jobs of 1 ms on 8 workers: 100 ms, if nobody ever waited for nothing.
+func BenchmarkWait(b *testing.B) {
 	for b.Loop() {
-		p, _ := pool.New(pool.Config[int]{Work: func(int) { time.Sleep(time.Millisecond) }, Max: 8})
-		for i := range 800 {
-			p.TrySubmit(i)
+		p, err := pool.New(pool.Config[time.Duration]{Work: time.Sleep, Max: 8})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range 800 {
+			p.TrySubmit(time.Millisecond)
 		}
 		p.Shutdown(context.Background())
+	}
+}
+
+// BenchmarkWaitBare is the same with 8 goroutines that do nothing else: what the machine can do.
+func BenchmarkWaitBare(b *testing.B) {
+	for b.Loop() {
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range 100 {
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		wg.Wait()
 	}
 }

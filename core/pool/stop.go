@@ -5,10 +5,17 @@ import (
 	"fmt"
 )
 
-func (p *Pool[T]) Done() <-chan struct{} { return p.done }
-
+// Shutdown stops the pool when it has done its work: no more jobs may be submitted, those that are queued are
+// done, and the workers end. It returns nil when the last one has ended. If ctx
+// ends first it returns an error that wraps ctx's and says how many jobs are left; the pool
+// goes on with them, and Close may end that.
+//
+// A pool that leads is drained when Lead has returned an error. So stop what feeds it, then call Shutdown, and
+// make Lead return an error when no more work can come: at the latest when ctx ends.
+//
+// Shutdown must not be called from a job: it would wait for itself.
 func (p *Pool[T]) Shutdown(ctx context.Context) error {
-	p.lock()
+	p.mu.lock()
 	p.setStateLocked(draining)
 	p.mu.Unlock()
 	select {
@@ -17,25 +24,31 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s := p.Stats()
-	return fmt.Errorf("pool: %d jobs queued and %d at work: %w", s.Queued, s.Busy, ctx.Err())
+	if s.Workers == 0 {
+		return nil
+	}
+	return fmt.Errorf("pool: shutdown: %d jobs queued and %d at work: %w", s.Queued, s.Busy, ctx.Err())
 }
 
+// Close stops the pool at once: no job is begun any more, and those that are queued are
+// handed back, oldest first. Idle workers end. Close does not wait for jobs at
+// work, nor for a worker that leads: they end when Work or Lead returns, and
+// Done says when all have.
+//
+// What a leader brings after Close stays queued; Close may be called again to be handed that. So,
+// to miss none: make Lead return an error, Close, wait for Done, Close.
 func (p *Pool[T]) Close() []T {
-	p.lock()
+	p.mu.lock()
 	defer p.mu.Unlock()
 	p.setStateLocked(closed)
-	var left []T
-	if f := p.front; f != nil {
-		left = append(left, f.seize()...)
-	}
+	jobs := p.front.seize()
+	p.taken -= uint64(len(jobs))
 	for p.jobs.len() > 0 {
-		left = append(left, p.jobs.pop())
+		jobs = append(jobs, p.jobs.pop())
 	}
-	return left
-}
-func (f *front[T]) seize() []T {
-	i := min(f.turn.next.Swap(f.turn.size), f.turn.size)
-	jobs := append([]T(nil), f.jobs[i:f.turn.size]...)
-	clear(f.jobs[i:f.turn.size])
 	return jobs
 }
+
+// Done returns a channel that is closed when the pool was stopped, by Shutdown or Close,
+// and all its workers have ended.
+func (p *Pool[T]) Done() <-chan struct{} { return p.done }

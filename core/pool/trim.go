@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
+// A trimmer ends surplus workers, and frees surplus memory, a while after a peak. There is
+// one timer for all, and it runs only while there is a surplus: time is not looked at when a worker becomes idle.
 type trimmer struct {
-	timer   *time.Timer
-	armed   bool
-	standby int
-	least   int
+	timer *time.Timer // nil before the first surplus
+	armed bool        // the timer runs, or trim is about to
+	least int         // the fewest that were idle at the same time since the timer was armed
 }
 
 func (t *trimmer) stop() {
@@ -18,9 +19,10 @@ func (t *trimmer) stop() {
 	}
 }
 
+// trimLaterLocked arms the timer if there is a surplus and it is not armed.
 func (p *Pool[T]) trimLaterLocked() {
 	t := &p.trimmer
-	if t.armed || len(p.idle) <= t.standby && !p.jobs.spacious() {
+	if t.armed || len(p.idle) <= p.c.Standby && !p.jobs.spacious() {
 		return
 	}
 	t.armed = true
@@ -32,27 +34,30 @@ func (p *Pool[T]) trimLaterLocked() {
 	}
 }
 
+// trim is what the timer calls. Since workers are called from the top of the idle stack, the least
+// ones at its bottom are those that have been idle all the time.
 func (p *Pool[T]) trim() {
-	p.lock()
+	p.mu.lock()
 	t := &p.trimmer
 	t.armed = false
 	if p.state != open {
 		p.mu.Unlock()
 		return
 	}
-	var gone []*worker[T]
-	if n := t.least - t.standby; n > 0 {
-		gone = slices.Clone(p.idle[:n])
-		for _, w := range gone {
-			w.dismissed = true
-		}
+	var surplus []*worker[T]
+	if n := t.least - p.c.Standby; n > 0 {
+		surplus = slices.Clone(p.idle[:n])
 		p.idle = slices.Delete(p.idle, 0, n)
+	}
+	for _, w := range surplus {
+		w.dismissed = true
 	}
 	p.jobs.shrink()
 	p.spare = nil
+	p.waiters.spare = nil
 	p.trimLaterLocked()
 	p.mu.Unlock()
-	for _, w := range gone {
+	for _, w := range surplus {
 		w.wake <- struct{}{}
 	}
 }

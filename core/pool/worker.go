@@ -2,64 +2,72 @@ package pool
 
 import "runtime/debug"
 
-// A worker is a goroutine and its Work. Its fields are its own, but for what is said.
+// A worker is a goroutine that does jobs. It belongs to its goroutine; the pool only
+// touches it while it is idle, and before the goroutine is started.
 type worker[T any] struct {
 	pool  *Pool[T]
-	work  func(T) // nil before the first job and after a panic
-	front *front[T]
+	work  func(T)   // nil before the first job and after a panic
+	front *front[T] // of which it is a user, or nil
 	stage stage
 
-	// wake holds the token of who took the worker off the idle stack, or it is empty. Capacity one:
-	// nobody but that one sends, so sending never blocks.
+	// wake is what an idle worker sleeps on. Whoever takes the worker off the idle stack
+	// sends once. Its capacity is one, so that sending never blocks.
 	wake chan struct{}
 
-	// Guarded by pool.mu.
-	called    bool // it is the one that Pool.coming speaks of
-	dismissed bool // it is surplus: it ends if there is nothing to do
-	arrived   bool // its goroutine has been started
+	called    bool // Pool.coming means this one. Guarded by pool.mu
+	dismissed bool // surplus: it ends unless there is something to do. Guarded by pool.mu
 }
 
-// A stage says what a worker's goroutine is doing, for the deferred function that
-// has to clean up when the goroutine does not come back from it.
-type stage int
+// A stage says what a worker's goroutine is inside of, for the deferred functions that
+// tidy up when it does not come back from there.
+type stage uint8
 
 const (
-	managing stage = iota // our own code; the mutex may be held
-	working               // inside Work, or between two jobs taken without the mutex
-	leading               // inside Lead
-	ended                 // accounted for
+	fresh    stage = iota // not started yet
+	managing              // our own code, perhaps with the mutex held
+	working               // Work, New, Retire or Panic; it counts as busy
+	leading               // Lead
+	ended                 // nothing: it no longer counts
 )
 
-// come sends for a worker that callLocked returned. The mutex must not be held.
+// come makes w come, which callLocked returned, if it is not nil. The mutex must not be held.
 func (w *worker[T]) come() {
 	switch {
 	case w == nil:
-	case w.arrived:
-		w.wake <- struct{}{}
-	default:
-		w.arrived = true
+	case w.stage == fresh:
+		w.stage = managing
 		go w.run()
+	default:
+		w.wake <- struct{}{}
 	}
 }
 
-// run is a worker's goroutine.
+// run is the worker's goroutine.
 func (w *worker[T]) run() {
-	defer w.exit()
+	defer func() {
+		switch w.stage {
+		case working, leading: // runtime.Goexit, or a panic that ends the program
+			w.leave()
+		case managing, ended: // managing: a panic of our own, perhaps with the mutex held
+		default:
+			panic("pool: BUG: a worker ran before it was started")
+		}
+	}()
 	for w.serve() {
 	}
 }
 
-// serve does one job after the other until the worker ends, or a job panics: then it
-// reports true, and wants to be called again. Recovering here and not at each job
-// saves a deferred call per job.
+// serve does one job after the other until w has ended. If a job panics it returns true, and is to be
+// called again: recovering here spares every job a deferred call.
 func (w *worker[T]) serve() (again bool) {
 	p := w.pool
 	defer func() {
-		if w.stage == working { // a panic of Lead, or of our own, is not ours to recover
-			if v := recover(); v != nil {
-				w.panicked(v)
-				again = true
-			}
+		if w.stage != working {
+			return // a panic of Lead, or our own, is not to be recovered
+		}
+		if v := recover(); v != nil {
+			w.panicked(v)
+			again = !w.retired()
 		}
 	}()
 	retire := p.c.Retire
@@ -68,38 +76,48 @@ func (w *worker[T]) serve() (again bool) {
 		if !ok {
 			return false
 		}
-		w.stage = working
 		if w.work == nil {
 			w.work = p.c.New()
 		}
-		work, f := w.work, w.front
+		work, front := w.work, w.front
 		for ok {
 			work(job)
-			if retire != nil && retire() {
-				w.retire()
+			if retire != nil && w.retired() {
 				return false
 			}
-			if f == nil || p.attend.Load() {
+			if front == nil || p.attend.Load() {
 				break
 			}
-			job, ok = f.take()
+			job, ok = front.take()
 		}
 	}
 }
 
-// take takes the next job without the mutex, if it may.
-func (w *worker[T]) take() (job T, ok bool) {
-	if w.front == nil || w.pool.attend.Load() {
-		return job, false
-	}
-	return w.front.take()
+// panicked reports v, of which a job has died.
+func (w *worker[T]) panicked(v any) {
+	p := w.pool
+	w.work = nil
+	p.mu.lock()
+	p.panics++
+	p.mu.Unlock()
+	p.c.Panic(v, debug.Stack())
 }
 
-// next returns the job that w does next, after leading or standing by until there is one.
-// It reports false when w has ended.
+// retired asks whether w has to retire, and ends it if so.
+func (w *worker[T]) retired() bool {
+	retire := w.pool.c.Retire
+	if retire == nil || !retire() {
+		return false
+	}
+	w.leave()
+	return true
+}
+
+// next puts w to work on the oldest job. Until there is one, w leads or stands by.
+// It returns false if w has ended instead.
 func (w *worker[T]) next() (job T, ok bool) {
 	p := w.pool
-	p.lock()
+	p.mu.lock()
 	in := w.doneLocked()
 	for {
 		if w.called {
@@ -107,46 +125,40 @@ func (w *worker[T]) next() (job T, ok bool) {
 			p.coming = false
 		}
 		if job, ok = p.pickLocked(w); ok {
-			w.dismissed = false
-			break
-		}
-		if p.mayLeadLocked() {
-			w.dismissed = false
-			p.leading = true
+			call := p.callLocked()
 			p.mu.Unlock()
 			in.come()
-			in = nil
-			w.lead()
-			p.lock()
-			continue
+			call.come()
+			return job, true
 		}
-		if p.state != open || w.dismissed {
-			w.endLocked()
-			break
+		switch {
+		case p.mayLeadLocked():
+			w.leadLocked(in)
+		case p.state != open || w.dismissed:
+			call := w.endLocked()
+			p.mu.Unlock()
+			in.come()
+			call.come()
+			return job, false
+		default:
+			w.standByLocked(in)
 		}
-		p.idle = append(p.idle, w)
-		p.trimLaterLocked()
-		p.mu.Unlock()
-		in.come()
 		in = nil
-		<-w.wake
-		p.lock()
 	}
-	call := p.callLocked()
-	p.mu.Unlock()
-	in.come()
-	call.come()
-	return job, ok
 }
 
-// lead is w's turn to wait for work on behalf of everybody.
-func (w *worker[T]) lead() {
+// leadLocked is w's turn to lead. It queues what has come. The mutex is not held meanwhile,
+// and in, if there is one, is told to come.
+func (w *worker[T]) leadLocked(in *waiter[T]) {
 	p := w.pool
+	p.leading = true
+	w.dismissed = false
 	w.stage = leading
+	p.mu.Unlock()
+	in.come()
 	batch, err := p.c.Lead(p.batch[:0])
+	p.mu.lock()
 	w.stage = managing
-	p.lock()
-	defer p.mu.Unlock()
 	p.leading = false
 	p.led = err != nil
 	for _, job := range batch {
@@ -156,13 +168,26 @@ func (w *worker[T]) lead() {
 	p.batch = batch
 }
 
+// standByLocked has w idle until it is called, dismissed, or the pool is stopped. The mutex
+// is not held meanwhile, and in, if there is one, is told to come.
+func (w *worker[T]) standByLocked(in *waiter[T]) {
+	p := w.pool
+	p.idle = append(p.idle, w)
+	p.trimLaterLocked()
+	p.mu.Unlock()
+	in.come()
+	<-w.wake
+	p.mu.lock()
+}
+
 // useLocked makes w a user of f.
 func (w *worker[T]) useLocked(f *front[T]) {
 	w.front = f
 	f.users++
 }
 
-// doneLocked takes w out of Work, if it was in it, and returns who may be let in for that.
+// doneLocked ends w's work, if it was at work. That makes room: the Submit
+// that is let in, if any, is returned, and must be told to come.
 func (w *worker[T]) doneLocked() *waiter[T] {
 	if w.stage != working {
 		return nil
@@ -170,56 +195,34 @@ func (w *worker[T]) doneLocked() *waiter[T] {
 	p := w.pool
 	w.stage = managing
 	p.busy--
-	if f := w.front; f != nil {
+	if w.front != nil {
+		p.dropLocked(w.front)
 		w.front = nil
-		f.users--
-		if f.users == 0 && f != p.front {
-			f.spare, p.spare = p.spare, f
-		}
 	}
 	return p.admitLocked()
 }
 
-// endLocked takes w out of the pool. The last one of a pool that has been stopped says so.
-func (w *worker[T]) endLocked() {
+// endLocked takes w out of the pool. It returns the worker to replace it, if one is needed.
+func (w *worker[T]) endLocked() *worker[T] {
 	p := w.pool
 	w.stage = ended
 	p.workers--
-	if p.workers == 0 && p.state != open && (p.state == closed || p.queuedLocked() == 0) {
-		p.endLocked()
-	}
+	call := p.callLocked()
+	p.endLocked()
+	return call
 }
 
-// retire ends w after a job, at the wish of Config.Retire or because its goroutine ends.
-func (w *worker[T]) retire() {
+// leave ends w where it is: it retires, or its goroutine ends inside of Work or Lead.
+func (w *worker[T]) leave() {
 	p := w.pool
-	p.lock()
-	in := w.doneLocked()
+	p.mu.lock()
 	if w.stage == leading {
 		p.leading = false
 		p.led = true
 	}
-	w.endLocked()
-	call := p.callLocked()
+	in := w.doneLocked()
+	call := w.endLocked()
 	p.mu.Unlock()
 	in.come()
 	call.come()
-}
-
-// exit is deferred by run: it cleans up if the goroutine ends in code that is not ours.
-func (w *worker[T]) exit() {
-	switch w.stage {
-	case ended, managing: // managing: one of our own panics is passing, and the mutex may be held
-	case working, leading: // runtime.Goexit, or a panic that is going to end the program
-		w.retire()
-	}
-}
-
-func (w *worker[T]) panicked(v any) {
-	p := w.pool
-	w.work = nil
-	p.lock()
-	p.panics++
-	p.mu.Unlock()
-	p.c.Panic(v, debug.Stack())
 }

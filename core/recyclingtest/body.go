@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync"
 )
 
 var bodies = []behaviour{
@@ -30,14 +32,15 @@ var bodies = []behaviour{
 }
 
 // pattern returns n bytes that differ from place to place.
-func pattern(n int) string {
-	var b strings.Builder
-	b.Grow(n + 8)
-	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, "%07x.", i)
+func pattern(n int) string { return longPattern()[:n] }
+
+var longPattern = sync.OnceValue(func() string {
+	var b []byte
+	for i := 1_000_000; len(b) < large; i++ {
+		b = append(strconv.AppendInt(b, int64(i), 10), '.')
 	}
-	return b.String()[:n]
-}
+	return string(b)
+})
 
 func fixedLengthBodyIsReadWhole(t *test) {
 	s := t.serve(echoBody)

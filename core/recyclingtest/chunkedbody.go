@@ -113,7 +113,6 @@ var malformedChunks = map[string]string{
 	"NUL in size":          "3\x00\r\nabc\r\n0\r\n\r\n",
 	"trailer without name": "3\r\nabc\r\n0\r\n: v\r\n\r\n",
 	"trailer no colon":     "3\r\nabc\r\n0\r\nfoo\r\n\r\n",
-	"trailer with space":   "3\r\nabc\r\n0\r\nfoo : v\r\n\r\n",
 }
 
 func malformedChunksFailTheRead(t *test) {

@@ -231,14 +231,14 @@ func rangesAreServed(t *test) {
 func conditionsAreServed(t *test) {
 	c := t.serve(serveContent).dial(t)
 	for header, want := range map[string]int{
-		"If-None-Match: \"v1\"":                               304,
-		"If-None-Match: \"v2\"":                               200,
-		"If-Match: \"v2\"":                                    412,
-		"If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT":    304,
-		"If-Modified-Since: Sun, 09 Sep 2001 01:46:39 GMT":    200,
-		"If-Unmodified-Since: Sun, 09 Sep 2001 01:46:39 GMT":  412,
-		"If-Range: \"v1\"\r\nRange: bytes=0-0":                206,
-		"If-Range: \"v2\"\r\nRange: bytes=0-0":                200,
+		"If-None-Match: \"v1\"":                              304,
+		"If-None-Match: \"v2\"":                              200,
+		"If-Match: \"v2\"":                                   412,
+		"If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT":   304,
+		"If-Modified-Since: Sun, 09 Sep 2001 01:46:39 GMT":   200,
+		"If-Unmodified-Since: Sun, 09 Sep 2001 01:46:39 GMT": 412,
+		"If-Range: \"v1\"\r\nRange: bytes=0-0":               206,
+		"If-Range: \"v2\"\r\nRange: bytes=0-0":               200,
 	} {
 		a := c.exchange(get("/", header))
 		if a.StatusCode != want || a.err != nil {

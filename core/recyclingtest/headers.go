@@ -43,9 +43,9 @@ func (t *test) header(h http.Header) string {
 			w.Header()[k] = v
 		}
 	}).dial(t)
-	c.send(get("/"))
-	got := c.fields()
-	c.goesOn()
+	c.send(closing)
+	got := strings.TrimSuffix(c.fields(), "|Connection: close")
+	c.ends()
 	return got
 }
 

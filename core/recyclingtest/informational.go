@@ -32,11 +32,11 @@ func earlyHintsAreSentAtOnce(t *test) {
 	if a := c.wants(200, "body"); a.Header.Get("Link") != "" {
 		t.Errorf("header is %v", a.Header)
 	}
-	c.goesOn0(103)
+	c.goesOnWith(103)
 }
 
-// goesOn0 is goesOn for a handler that sends n informational responses with this status first.
-func (c *wire) goesOn0(status ...int) {
+// goesOnWith is goesOn for a handler that sends these informational responses first.
+func (c *wire) goesOnWith(status ...int) {
 	c.t.Helper()
 	c.send(get("/goes-on"))
 	for _, status := range status {
@@ -56,7 +56,7 @@ func informationalResponsesMayBeMany(t *test) {
 	c.send(get("/"))
 	c.bytes("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 199 status code 199\r\n\r\n")
 	c.wants(404, "")
-	c.goesOn0(102, 103, 103, 199)
+	c.goesOnWith(102, 103, 103, 199)
 }
 
 func informationalHeadersAreKeptForTheResponse(t *test) {

@@ -195,11 +195,11 @@ func requestCloseTellsOfConnectionClose(t *test) {
 	closes := make(chan bool, 1)
 	s := t.serve(func(w http.ResponseWriter, r *http.Request) { closes <- r.Close })
 	for raw, want := range map[string]bool{
-		get("/"): false,
-		get("/", "Connection: keep-alive"):                     false,
-		get("/", "Connection: close"):                          true,
-		"GET / HTTP/1.0\r\n\r\n":                               true,
-		"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n":     false,
+		get("/"):                                                false,
+		get("/", "Connection: keep-alive"):                      false,
+		get("/", "Connection: close"):                           true,
+		"GET / HTTP/1.0\r\n\r\n":                                true,
+		"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n":      false,
 		"GET / HTTP/1.0\r\nConnection: foo, keep-alive\r\n\r\n": false,
 	} {
 		s.dial(t).exchange(raw)

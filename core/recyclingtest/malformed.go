@@ -119,6 +119,10 @@ var malformedRequests = []struct {
 	{"bad length and chunked", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", badRequest},
 	{"length on GET", "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -0\r\n\r\n", badRequest},
 
+	{"chunked behind VT", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", badRequest},
+	{"chunked behind FF", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0cchunked\r\n\r\n0\r\n\r\n", badRequest},
+	{"chunked behind CR", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \rchunked\r\n\r\n0\r\n\r\n", badRequest},
+	{"chunked before NUL", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\x00\r\n\r\n0\r\n\r\n", badRequest},
 	{"unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", notImplemented},
 	{"forbidden trailer", chunkedWith("Trailer: Content-Length"), badRequest},
 	{"forbidden trailers", chunkedWith("Trailer: X-A, transfer-encoding"), badRequest},

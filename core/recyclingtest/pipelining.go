@@ -54,10 +54,13 @@ var (
 
 func pipelinedBodiesStayApart(t *test) {
 	for name, handler := range map[string]http.HandlerFunc{
-		"read":        echoBody,
-		"unread":      func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RequestURI) },
-		"closed":      func(w http.ResponseWriter, r *http.Request) { r.Body.Close(); io.WriteString(w, r.RequestURI) },
-		"partly read": func(w http.ResponseWriter, r *http.Request) { r.Body.Read(make([]byte, 3)); io.WriteString(w, r.RequestURI) },
+		"read":   echoBody,
+		"unread": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RequestURI) },
+		"closed": func(w http.ResponseWriter, r *http.Request) { r.Body.Close(); io.WriteString(w, r.RequestURI) },
+		"partly read": func(w http.ResponseWriter, r *http.Request) {
+			r.Body.Read(make([]byte, 3))
+			io.WriteString(w, r.RequestURI)
+		},
 	} {
 		t.each(name, func(t *test) {
 			c := t.serve(handler).dial(t)

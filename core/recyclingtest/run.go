@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -12,6 +13,10 @@ import (
 // patience bounds every wait of the suite. A server that does what it should
 // is never waited for that long, however busy the machine.
 const patience = 30 * time.Second
+
+// impatience is the bound once a behaviour has failed, so that a server with
+// many faults is not waited for all day.
+const impatience = 3 * time.Second
 
 // A behaviour is one claim about a server. The name of the function is the claim.
 type behaviour func(t *test)
@@ -29,6 +34,8 @@ var tables = []struct {
 	{"chunked", chunkedBodies},
 	{"expect", expectations},
 	{"response", responses},
+	{"write", writes},
+	{"flush", flushes},
 	{"framing", framings},
 	{"sniffing", sniffing},
 	{"headers", headers},
@@ -45,6 +52,7 @@ var tables = []struct {
 	{"limits", limits},
 	{"malformed", malformed},
 	{"strict", strictness},
+	{"connstate", connStates},
 	{"hooks", hooks},
 	{"shutdown", shutdowns},
 	{"abandon", abandons},
@@ -56,12 +64,12 @@ var tables = []struct {
 // Run holds target to every behaviour, each in a parallel subtest of a test with the target's name.
 func Run(t *testing.T, target Target) {
 	t.Run(target.Name, func(t *testing.T) {
-		known := make(map[string]bool)
+		known, failed := make(map[string]bool), new(atomic.Bool)
 		for _, table := range tables {
 			t.Run(table.subject, func(t *testing.T) {
 				t.Parallel()
 				for _, f := range table.behaviours {
-					(&test{T: t, target: target}).each(nameOf(f), func(t *test) {
+					(&test{T: t, target: target, failed: failed}).each(nameOf(f), func(t *test) {
 						t.Parallel()
 						f(t)
 					})
@@ -89,8 +97,17 @@ func nameOf(f behaviour) string {
 type test struct {
 	*testing.T
 	target Target
-	path   string // of the behaviour: its name, and the names of its parts
-	trial  bool   // failing is a panic, which escalate catches
+	path   string       // of the behaviour: its name, and the names of its parts
+	trial  bool         // failing is a panic, which escalate catches
+	failed *atomic.Bool // a behaviour of this run has failed
+}
+
+// patience is how long to wait for an event.
+func (t *test) patience() time.Duration {
+	if t.Failed() || t.failed.Load() {
+		return impatience
+	}
+	return patience
 }
 
 // each runs f as a subtest, unless the target makes an exception of it.
@@ -100,7 +117,12 @@ func (t *test) each(name string, f func(t *test)) {
 		if reason, ok := t.target.Except[path]; ok {
 			tt.Skip("not so with this target:", reason)
 		}
-		f(&test{T: tt, target: t.target, path: path})
+		tt.Cleanup(func() {
+			if tt.Failed() {
+				t.failed.Store(true)
+			}
+		})
+		f(&test{T: tt, target: t.target, path: path, failed: t.failed})
 	})
 }
 
@@ -156,17 +178,19 @@ func (t *test) try(f func(t *test, d time.Duration), d time.Duration) (failure t
 			}
 		}
 	}()
-	f(&test{T: t.T, target: t.target, path: t.path, trial: true}, d)
+	attempt := *t
+	attempt.trial = true
+	f(&attempt, d)
 	return ""
 }
 
 // eventually waits until cond holds.
 func (t *test) eventually(what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(t.patience())
 	for wait := 100 * time.Microsecond; !cond(); wait = min(2*wait, 10*time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("still not so after %v: %s", patience, what)
+			t.Fatalf("still not so: %s", what)
 		}
 		time.Sleep(wait)
 	}
@@ -178,8 +202,8 @@ func receive[V any](t *test, ch <-chan V, what string) V {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(patience):
-		t.Fatalf("after %v no %s", patience, what)
+	case <-time.After(t.patience()):
+		t.Fatalf("no %s", what)
 		panic("unreachable")
 	}
 }

@@ -17,6 +17,7 @@ type server struct {
 	*Instance
 	log     *logBuffer   // what was written to ErrorLog
 	running atomic.Int64 // handlers at work
+	t       *test
 
 	mu       sync.Mutex // guards following
 	returned bool       // serveErr was received from Served
@@ -37,7 +38,7 @@ func (t *test) start(srv *http.Server) *server {
 
 func (t *test) startOn(target Target, srv *http.Server) *server {
 	t.Helper()
-	s := &server{log: new(logBuffer)}
+	s := &server{log: new(logBuffer), t: t}
 	srv.ErrorLog = log.New(s.log, "", 0)
 	if h := srv.Handler; h != nil {
 		srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -47,32 +48,32 @@ func (t *test) startOn(target Target, srv *http.Server) *server {
 		})
 	}
 	s.Instance = target.Start(t.T, srv)
-	t.Cleanup(func() { s.end(t) })
+	t.Cleanup(s.end)
 	return s
 }
 
 // end closes s, and waits until Serve and the handlers have returned.
-func (s *server) end(t *test) {
+func (s *server) end() {
+	t := *s.t
+	t.trial = false // an attempt that failed cleans up too
 	s.Close()
-	s.serveError(t)
-	end := &test{T: t.T, target: t.target} // an attempt that failed cleans up too
-	end.eventually("no handler at work after Close", func() bool { return s.running.Load() == 0 })
+	s.serveError()
+	t.eventually("no handler at work after Close", func() bool { return s.running.Load() == 0 })
 	if t.Failed() && s.log.String() != "" {
 		t.Logf("error log:\n%s", s.log)
 	}
 }
 
 // serveError waits for Serve to return, and returns what it returned.
-func (s *server) serveError(t *test) error {
-	t.Helper()
+func (s *server) serveError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.returned {
 		select {
 		case s.serveErr = <-s.Served:
 			s.returned = true
-		case <-time.After(patience):
-			t.T.Errorf("Serve has not returned after %v", patience)
+		case <-time.After(s.t.patience()):
+			s.t.T.Errorf("Serve has not returned")
 		}
 	}
 	return s.serveErr

@@ -23,18 +23,18 @@ func contentTypeOf(a *answer) (string, bool) {
 }
 
 func contentTypeIsSniffed(t *test) {
-	c := t.serve(echoBody2).dial(t)
+	c := t.serve(echoOnlyBody).dial(t)
 	for body, want := range map[string]string{
-		"plain":             "text/plain; charset=utf-8",
-		"<html><body>":      "text/html; charset=utf-8",
-		"  <!DOCTYPE html>": "text/html; charset=utf-8",
-		`{"json":1}`:        "text/plain; charset=utf-8",
-		"<?xml version=":    "text/xml; charset=utf-8",
-		"\x89PNG\x0D\x0A\x1A\x0A": "image/png",
-		"GIF89a":                  "image/gif",
-		"%PDF-1.4":                "application/pdf",
-		"\x00\x01\x02":            "application/octet-stream",
-		"\x1f\x8b\x08":            "application/x-gzip",
+		"plain":                           "text/plain; charset=utf-8",
+		"<html><body>":                    "text/html; charset=utf-8",
+		"  <!DOCTYPE html>":               "text/html; charset=utf-8",
+		`{"json":1}`:                      "text/plain; charset=utf-8",
+		"<?xml version=":                  "text/xml; charset=utf-8",
+		"\x89PNG\x0D\x0A\x1A\x0A":         "image/png",
+		"GIF89a":                          "image/gif",
+		"%PDF-1.4":                        "application/pdf",
+		"\x00\x01\x02":                    "application/octet-stream",
+		"\x1f\x8b\x08":                    "application/x-gzip",
 		strings.Repeat("x", 512) + "\x00": "text/plain; charset=utf-8", // only 512 bytes are looked at
 		strings.Repeat("x", 511) + "\x00": "application/octet-stream",
 		strings.Repeat("x", 5000):         "text/plain; charset=utf-8",
@@ -45,8 +45,8 @@ func contentTypeIsSniffed(t *test) {
 	}
 }
 
-// echoBody2 answers with the request's body and nothing else.
-func echoBody2(w http.ResponseWriter, r *http.Request) {
+// echoOnlyBody answers with the request's body and nothing else.
+func echoOnlyBody(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.Write(body)
 }

@@ -53,8 +53,6 @@ var strictRequests = []struct {
 	{"xchunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", is(closed, 501), is(closed, 400)},
 	{"empty coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n", is(closed, 501), is(closed, 400)},
 	{"chunked in quotes", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", is(closed, 501), is(closed, 400)},
-	{"chunked behind VT", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", is(closed, 501), is(closed, 400)},
-	{"chunked before NUL", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\x00\r\n\r\n0\r\n\r\n", is(closed, 501), is(closed, 400)},
 	// Here chunked is the last coding, in a way that this server does not support.
 	{"chunked, chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", is(closed, 501), is(closed, 400, 501)},
 	{"chunked twice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", is(closed, 501), is(closed, 400, 501)},
@@ -180,7 +178,7 @@ func errorResponsesHaveADate(t *test) {
 		"GET / HTTP/1.1 x\r\n\r\n":                       "400 Bad Request",
 		"GET / HTTP/1.1\r\n\r\n":                         "400 Bad Request: missing required Host header",
 		"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n":            "400 Bad Request: malformed Host header",
-		"GET / HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n":   "400 Bad Request: invalid header value",
+		"GET / HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n":   "400 Bad Request",
 		"GET / HTTP/3.0\r\nHost: a\r\n\r\n":              "505 HTTP Version Not Supported: unsupported protocol version",
 		get("/", "X-Large: "+strings.Repeat("x", 20000)): "431 Request Header Fields Too Large",
 	} {

@@ -241,7 +241,6 @@ var plainHandlers = map[string]http.HandlerFunc{
 	"redirect":     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", 303) },
 	"read after":   func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200); io.Copy(w, r.Body) },
 	"close body":   func(w http.ResponseWriter, r *http.Request) { r.Body.Close(); io.WriteString(w, "text") },
-
 }
 
 // variedHandlers are plain handlers with a header field set.

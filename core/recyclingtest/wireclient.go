@@ -24,7 +24,7 @@ func (s *server) connect() (*plain, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(s.t.patience()))
 	return &plain{c, bufio.NewReader(c)}, nil
 }
 

@@ -113,8 +113,11 @@ func (b *body) readTrailer() error {
 		case err != nil:
 			return err
 		}
+		if !bytes.HasSuffix(line, []byte("\r\n")) {
+			return errChunk
+		}
 		fields.Write(line)
-		if len(line) == 1 || len(line) == 2 && line[0] == '\r' {
+		if len(line) == 2 {
 			break
 		}
 	}

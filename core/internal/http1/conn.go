@@ -51,10 +51,19 @@ func (c *Conn) Init(base *Base) {
 // addr is the connection's own address, for http.LocalAddrContextKey.
 func (c *Conn) addr() net.Addr { return c.LocalAddr() }
 
-// start makes the net.Conn that hooks get, and calls them.
+// Announce calls the hooks for a new connection, from the goroutine that accepted it as net/http does. Who accepts
+// for others leaves that to Serve, and so it is for TLS: the connection may turn out to be the http.Server's.
+func (c *Conn) Announce() error {
+	if _, ok := c.plain().(*tls.Conn); ok {
+		return nil
+	}
+	return c.start()
+}
+
+// start makes the net.Conn that hooks get, and calls those for a new connection.
 func (c *Conn) start() error {
 	h := c.srv.HTTP
-	if h.ConnState == nil && h.ConnContext == nil {
+	if h.ConnState == nil && h.ConnContext == nil || c.hooked != nil {
 		return nil
 	}
 	nc, err := c.NetConn()

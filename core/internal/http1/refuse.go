@@ -119,11 +119,12 @@ func (w *Worker) serveLinger(c *Conn) {
 // lingerReads is how often that is done, so that a client which sends and sends does not keep a worker.
 const lingerReads = 32
 
-// handshake makes the TLS connection, if c is one. It reports whether c goes on as HTTP/1.
-func (w *Worker) handshake(c *Conn) bool {
+// handshake makes the TLS connection, if c is one. other says that it goes on as something else
+// than HTTP/1.
+func (c *Conn) handshake() (other bool, err error) {
 	nc := c.plain()
 	if nc == nil {
-		return true
+		return false, nil
 	}
 	tc, ok := nc.(*tls.Conn)
 	if !ok {
@@ -131,30 +132,22 @@ func (w *Worker) handshake(c *Conn) bool {
 			state := s.ConnectionState()
 			c.tls = &state
 		}
-		return true
+		return false, nil
 	}
 	if d := c.srv.handshakeTimeout(); d > 0 {
 		tc.SetDeadline(time.Now().Add(d))
 	}
 	if err := tc.HandshakeContext(c.base); err != nil {
-		c.refuseTLS(err)
-		w.end(c)
-		return false
+		return false, err
 	}
 	tc.SetDeadline(time.Time{})
 	state := tc.ConnectionState()
 	c.tls = &state
 	switch state.NegotiatedProtocol {
 	case "", "http/1.1", "http/1.0":
-		return true
+		return false, nil
 	}
-	w.release()
-	if c.srv.Delegate != nil {
-		c.srv.Delegate(c)
-	} else {
-		c.End()
-	}
-	return false
+	return true, nil
 }
 
 // refuseTLS answers a client that speaks HTTP to a TLS port, and logs.

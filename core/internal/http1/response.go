@@ -62,6 +62,7 @@ func (w *response) begin(x *exchange) {
 	w.x = x
 	w.declared = -1
 	w.pre, w.out = x.worker.pre, x.worker.out
+	w.pre.Reset(framer{x.worker}) // it may hold what a handler wrote that panicked, or an error
 }
 
 // Header returns the header map that WriteHeader sends. Changes after that have no effect but on trailers.

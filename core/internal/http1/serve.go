@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"os"
@@ -13,7 +14,10 @@ import (
 // inARow is how many requests of one connection are answered before others get their turn.
 const inARow = 32
 
-var errTooLarge = errors.New("header too large")
+var (
+	errTooLarge = errors.New("header too large")
+	errDelegate = errors.New("another protocol")
+)
 
 // Serve answers requests on c until c has nothing more to read - then it is parked - or ends. The caller
 // has c, and does not have it any more when Serve returns.
@@ -66,6 +70,10 @@ func (w *Worker) serve(c *Conn) {
 			}
 			continue
 		}
+		if err == errDelegate {
+			w.delegate(c)
+			return
+		}
 		if err != nil {
 			if w.in.buffered() > 0 {
 				c.setState(http.StateActive)
@@ -91,14 +99,31 @@ func (w *Worker) serve(c *Conn) {
 	}
 }
 
-// open is what comes before the first request.
+// open is what comes before the first request. It reports whether there is going to be one.
 func (w *Worker) open(c *Conn) bool {
 	c.phase = opened
-	if err := c.start(); err != nil {
-		w.end(c)
+	other, failed := c.handshake()
+	switch {
+	case other, failed == nil && !w.srv.http1():
+		w.delegate(c)
 		return false
 	}
-	return w.handshake(c)
+	err := c.start()
+	if failed != nil {
+		c.refuseTLS(failed)
+		err = failed
+	}
+	if err != nil {
+		w.end(c)
+	}
+	return err == nil
+}
+
+// delegate gives c, and what was read of it, to who speaks other protocols.
+func (w *Worker) delegate(c *Conn) {
+	ahead := append([]byte(nil), w.in.bytes()...)
+	w.release()
+	w.srv.Delegate(c, ahead)
 }
 
 // readHeader returns the next header block, valid until the next read; or park.ErrWait if it is
@@ -113,6 +138,9 @@ func (w *Worker) readHeader(c *Conn) ([]byte, error) {
 			if end > 0 {
 				c.scanned = 0
 				block := in.bytes()[:end]
+				if w.srv.http2() && c.phase == opened && bytes.HasPrefix(block, []byte("PRI * HTTP/2.0")) {
+					return nil, errDelegate
+				}
 				in.r += end
 				return block, nil
 			}

@@ -19,8 +19,8 @@ type Server struct {
 	// a row does not keep its worker from the others. Nil: it may.
 	Requeue func(*Conn)
 
-	// Delegate takes a connection that speaks another protocol. Nil: it is closed.
-	Delegate func(*Conn)
+	// Delegate takes a connection that speaks another protocol, and what was read of it.
+	Delegate func(c *Conn, ahead []byte)
 
 	Requests atomic.Int64 // answered by a handler, or under way
 
@@ -38,6 +38,13 @@ func (s *Server) Draining() bool { return s.draining.Load() }
 func (s *Server) SetKeepAlivesEnabled(v bool) { s.noReuse.Store(!v) }
 
 func (s *Server) keepAlives() bool { return !s.noReuse.Load() && !s.draining.Load() }
+
+// http1 and http2 report whether HTTP/1, and HTTP/2 without TLS, may be spoken.
+func (s *Server) http1() bool {
+	return s.HTTP.Protocols == nil || s.HTTP.Protocols.HTTP1() || *s.HTTP.Protocols == http.Protocols{}
+}
+
+func (s *Server) http2() bool { return s.HTTP.Protocols != nil && s.HTTP.Protocols.UnencryptedHTTP2() }
 
 // Timeouts returns how long a connection may wait in each class, as s.HTTP says.
 func (s *Server) Timeouts(set *park.Config) {

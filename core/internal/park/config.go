@@ -4,6 +4,9 @@ import "time"
 
 // A Config says what a Set needs to know of its server.
 type Config struct {
+	// Parks says that connections are to be accepted and parked. A Set without that only knows
+	// connections that came from elsewhere, and has no descriptor.
+	Parks bool
 	// Timeouts are how long a connection may wait in each class; zero means forever.
 	Timeouts [classes]time.Duration
 	// Expire gets a connection that has waited too long. It is Expire's to close.

@@ -3,8 +3,10 @@
 package park
 
 import (
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -39,12 +41,21 @@ type Set struct {
 
 	mu      sync.Mutex         // guards following
 	sources []*source          // by the index that their events carry; nil where closed
-	others  map[*Conn]struct{} // connections that have no place of their own in table
+	others  map[*Conn]struct{} // connections with a net.Conn
+	asking  *time.Timer        // armed while there are others that may be parked: see ask
 	net     string             // the network of the first source
 }
 
 // NewSet returns a Set that waits for nothing yet. Close it to give its descriptor back.
 func NewSet(config Config) (*Set, error) {
+	s := &Set{config: config, epfd: -1, others: map[*Conn]struct{}{}}
+	s.calendar.expire = config.Expire
+	for k, d := range config.Timeouts {
+		s.calendar.lists[k].timeout = d
+	}
+	if !config.Parks {
+		return s, nil
+	}
 	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -54,11 +65,7 @@ func NewSet(config Config) (*Set, error) {
 		unix.Close(epfd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	s := &Set{config: config, epfd: epfd, file: os.NewFile(uintptr(epfd), "epoll"), others: map[*Conn]struct{}{}}
-	s.calendar.expire = config.Expire
-	for k, d := range config.Timeouts {
-		s.calendar.lists[k].timeout = d
-	}
+	s.epfd, s.file = epfd, os.NewFile(uintptr(epfd), "epoll")
 	s.ready = func(uintptr) bool { return s.poll() != 0 }
 	if s.wait, err = s.file.SyscallConn(); err != nil {
 		s.file.Close()
@@ -70,6 +77,9 @@ func NewSet(config Config) (*Set, error) {
 // Close ends leading: Lead returns an error from now on. Connections are not touched.
 func (s *Set) Close() error {
 	s.calendar.stop()
+	if s.file == nil {
+		return nil
+	}
 	return s.file.Close()
 }
 
@@ -210,7 +220,35 @@ func (s *Set) forget(c *Conn) {
 	}
 	s.mu.Lock()
 	s.others[c] = struct{}{}
+	if s.asking == nil {
+		s.asking = time.AfterFunc(askInterval, s.ask)
+	}
 	s.mu.Unlock()
+}
+
+// An application that was given the net.Conn by a hook may close it, and nothing tells whoever
+// waits for it in the epoll set. So such connections are asked now and then, the more of them
+// the less often.
+const (
+	askInterval = 50 * time.Millisecond
+	askEach     = 10 * time.Microsecond
+)
+
+// ask ends the parked connections whose net.Conn was closed.
+func (s *Set) ask() {
+	s.mu.Lock()
+	others := slices.Collect(maps.Keys(s.others))
+	if len(others) == 0 {
+		s.asking = nil
+	} else {
+		s.asking.Reset(askInterval + time.Duration(len(others))*askEach)
+	}
+	s.mu.Unlock()
+	for _, c := range others {
+		if c.Parked() && c.rc.Control(func(uintptr) {}) != nil && c.Take() {
+			s.config.Expire(c)
+		}
+	}
 }
 
 // remove strikes c off. Its descriptor is not closed yet.
@@ -258,7 +296,6 @@ func (s *Set) Each(f func(*Conn)) {
 		f(c)
 	}
 }
-
 
 func (s *Set) network() string {
 	s.mu.Lock()

@@ -68,7 +68,6 @@ func (s *Set) Each(f func(*Conn)) {
 	}
 }
 
-
 func (s *Set) network() string { return "" }
 
 // Park is never called: see Parks.

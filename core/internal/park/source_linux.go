@@ -120,6 +120,9 @@ func (s *Set) acceptOne(src *source, peer *listener.Addr) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if old := s.table.get(fd); old != nil && old.Take() {
+		s.config.Expire(old) // somebody has closed its net.Conn
+	}
 	c := src.new()
 	c.set, c.fd, c.slot, c.gen, c.remote = s, fd, fd, s.nextGen(), peer.String()
 	s.table.set(fd, c)

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bufio"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+type options struct {
+	race, short, verbose bool
+	run, strategy, log   string
+	timeout              time.Duration
+}
+
+//go:embed excuses.txt
+var excusesText string
+
+// excuses returns the reasons for tests of a package that cannot pass. A line of the file is a package, a test and
+// a reason.
+func excuses(pkg string) map[string]string {
+	m := map[string]string{}
+	for line := range strings.Lines(excusesText) {
+		f := strings.SplitN(strings.TrimSpace(line), " ", 3)
+		if len(f) == 3 && f[0] == pkg {
+			m[f[1]] = f[2]
+		}
+	}
+	return m
+}
+
+// A result is how a package's tests went.
+type result struct {
+	pkg      string
+	outcome  map[string]string // of each test: pass, fail, skip
+	output   map[string]string
+	servers  map[string]bool // tests that started a server
+	excused  map[string]string
+	baseline map[string]string
+}
+
+// compare runs the tests of pkg without and with the hook.
+func compare(pkg string, o options) (*result, error) {
+	dir, err := os.MkdirTemp("", "conformance")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	out, err := exec.Command("go", "list", "-f", "{{.Dir}} {{.Name}} {{len .XTestGoFiles}}", pkg).Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list %s: %w", pkg, err)
+	}
+	f := strings.Fields(string(out))
+	name := f[1]
+	if f[2] != "0" {
+		name += "_test"
+	}
+	file, err := overlay(dir, f[0], name)
+	if err != nil {
+		return nil, err
+	}
+	base, err := run(pkg, file, "", dir, o)
+	if err != nil {
+		return nil, err
+	}
+	r, err := run(pkg, file, o.strategy, dir, o)
+	if err != nil {
+		return nil, err
+	}
+	r.baseline = base.outcome
+	r.excused = excuses(pkg)
+	return r, nil
+}
+
+// An event is a line of go test -json.
+type event struct{ Action, Test, Output string }
+
+func run(pkg, overlay, strategy, dir string, o options) (*result, error) {
+	args := []string{"test", "-json", "-vet=off", "-count=1", "-overlay", overlay}
+	if o.race {
+		args = append(args, "-race")
+	}
+	if o.short {
+		args = append(args, "-short")
+	}
+	if o.run != "" {
+		args = append(args, "-run", o.run)
+	}
+	timeout := o.timeout
+	if timeout == 0 {
+		timeout = 10 * time.Minute
+	}
+	args = append(args, "-timeout", timeout.String(), pkg)
+	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), "RECYCLING_STRATEGY="+strategy)
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	r := &result{pkg: pkg, outcome: map[string]string{}, output: map[string]string{}}
+	var in io.Reader = stdout
+	if o.log != "" && strategy != "" {
+		all, err := os.Create(o.log)
+		if err != nil {
+			return nil, err
+		}
+		defer all.Close()
+		in = io.TeeReader(stdout, all)
+	}
+	r.read(in)
+	err = cmd.Wait()
+	if len(r.outcome) == 0 {
+		text, _ := os.ReadFile(log.Name())
+		return nil, fmt.Errorf("go %s: %v\n%s%s", strings.Join(args, " "), err, text, r.output[""])
+	}
+	return r, nil
+}
+
+func (r *result) read(in io.Reader) {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 1<<24)
+	for lines.Scan() {
+		var e event
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
+			r.output[""] += lines.Text() + "\n"
+			continue
+		}
+		switch e.Action {
+		case "pass", "fail", "skip":
+			if e.Test != "" {
+				r.outcome[e.Test] = e.Action
+			}
+		case "output", "build-output":
+			r.output[e.Test] += e.Output
+		}
+	}
+}
+
+// failures returns the tests that pass on net/http and not here, leaves only.
+func (r *result) failures() (failed []string) {
+	for t, base := range r.baseline {
+		if base != "pass" || r.outcome[t] == "pass" || r.outcome[t] == "skip" {
+			continue
+		}
+		leaf := true
+		for other := range r.baseline {
+			if strings.HasPrefix(other, t+"/") && r.baseline[other] == "pass" && r.outcome[other] != "pass" && r.outcome[other] != "skip" {
+				leaf = false
+			}
+		}
+		if leaf {
+			failed = append(failed, t)
+		}
+	}
+	slices.Sort(failed)
+	return failed
+}
+
+func (r *result) excuse(test string) string {
+	for t := test; ; {
+		if why := r.excused[t]; why != "" {
+			return why
+		}
+		i := strings.LastIndexByte(t, '/')
+		if i < 0 {
+			return ""
+		}
+		t = t[:i]
+	}
+}
+
+func (r *result) ok() bool {
+	for _, t := range r.failures() {
+		if r.excuse(t) == "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *result) print(w io.Writer, verbose bool) {
+	passed, excused, failed := 0, 0, 0
+	for t, base := range r.baseline {
+		if base == "pass" && r.outcome[t] == "pass" {
+			passed++
+		}
+	}
+	for _, t := range r.failures() {
+		why := r.excuse(t)
+		if why != "" {
+			excused++
+			fmt.Fprintf(w, "excused %s: %s\n", t, why)
+			continue
+		}
+		failed++
+		what := r.outcome[t]
+		if what == "" {
+			what = "did not end"
+		}
+		fmt.Fprintf(w, "FAIL %s (%s)\n", t, what)
+		if verbose {
+			fmt.Fprint(w, r.output[t])
+			if root, _, sub := strings.Cut(t, "/"); sub {
+				fmt.Fprint(w, r.output[root])
+			}
+		}
+	}
+	if verbose && r.output[""] != "" {
+		fmt.Fprint(w, r.output[""])
+	}
+	fmt.Fprintf(w, "%s: %d tests pass on net/http; here %d passed, %d failed, %d excused\n", r.pkg, passed+failed+excused, passed, failed, excused)
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// hooks are where the copy of server.go calls the server under test: a text, and what is put after it.
+var hooks = []struct{ method, call string }{
+	{"\t\tfn(s, l) // call hook with unwrapped listener\n\t}\n", "if h := ServeHook; h != nil {\nif err, ok := h(s, l); ok {\nreturn err\n}\n}"},
+	{"func (s *Server) Close() error {", "if h := CloseHook; h != nil {\nif err, ok := h(s); ok {\nreturn err\n}\n}"},
+	{"func (s *Server) Shutdown(ctx context.Context) error {", "if h := ShutdownHook; h != nil {\nif err, ok := h(s, ctx); ok {\nreturn err\n}\n}"},
+	{"func (s *Server) SetKeepAlivesEnabled(v bool) {", "if h := KeepAlivesHook; h != nil {\nh(s, v)\n}"},
+}
+
+const hookVars = `package http
+
+import (
+	"context"
+	"net"
+)
+
+var (
+	ServeHook      func(*Server, net.Listener) (error, bool)
+	CloseHook      func(*Server) (error, bool)
+	ShutdownHook   func(*Server, context.Context) (error, bool)
+	KeepAlivesHook func(*Server, bool)
+)
+`
+
+// overlay writes the patched files into dir, and returns the name of the file that go test -overlay wants. testPackage
+// is the import path of the tests, and testDir where they are.
+func overlay(dir, testDir, testPackage string) (string, error) {
+	src := filepath.Join(runtime.GOROOT(), "src", "net", "http")
+	text, err := os.ReadFile(filepath.Join(src, "server.go"))
+	if err != nil {
+		return "", err
+	}
+	server := string(text)
+	for _, h := range hooks {
+		if strings.Count(server, h.method) != 1 {
+			return "", fmt.Errorf("%s has no %q: is this a Go version nobody has tried?", filepath.Join(src, "server.go"), h.method)
+		}
+		server = strings.Replace(server, h.method, h.method+"\n"+h.call+"\n", 1)
+	}
+	replace := map[string]string{}
+	add := func(in, name, content string) error {
+		file := filepath.Join(dir, name)
+		replace[filepath.Join(in, name)] = file
+		return os.WriteFile(file, []byte(content), 0o666)
+	}
+	if err := add(src, "server.go", server); err != nil {
+		return "", err
+	}
+	if err := add(src, "recycling_hooks.go", hookVars); err != nil {
+		return "", err
+	}
+	if err := add(testDir, "recycling_hooks_test.go", strings.Replace(connect, "package main", "package "+testPackage, 1)); err != nil {
+		return "", err
+	}
+	config, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "overlay.json")
+	return file, os.WriteFile(file, config, 0o666)
+}
+
+// connect is the test file that leads the hooks to a recycling.Server.
+const connect = `package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+
+	recycling "github.com/recycling-go/recycling/core"
+)
+
+func init() {
+	if os.Getenv("RECYCLING_STRATEGY") == "" {
+		return
+	}
+	type server struct {
+		*recycling.Server
+		inside int // calls of ours that call the http.Server's own methods
+	}
+	var mu sync.Mutex
+	servers := map[*http.Server]*server{}
+	find := func(s *http.Server, serve bool) *server {
+		mu.Lock()
+		defer mu.Unlock()
+		r := servers[s]
+		if r == nil {
+			r = &server{Server: &recycling.Server{HTTP: s}}
+			servers[s] = r
+		}
+		if r.inside > 0 && !serve {
+			return nil
+		}
+		r.inside++
+		return r
+	}
+	leave := func(r *server) {
+		mu.Lock()
+		defer mu.Unlock()
+		r.inside--
+	}
+	http.ServeHook = func(s *http.Server, l net.Listener) (error, bool) {
+		if _, ok := l.(interface{ ForNetHTTP() }); ok {
+			return nil, false
+		}
+		r := find(s, true)
+		leave(r)
+		return r.Serve(l), true
+	}
+	http.CloseHook = func(s *http.Server) (error, bool) {
+		r := find(s, false)
+		if r == nil {
+			return nil, false
+		}
+		defer leave(r)
+		err := r.Close()
+		if _, busy := err.(*recycling.AbandonError); busy {
+			err = nil // net/http does not say
+		}
+		return err, true
+	}
+	http.ShutdownHook = func(s *http.Server, ctx context.Context) (error, bool) {
+		r := find(s, false)
+		if r == nil {
+			return nil, false
+		}
+		defer leave(r)
+		return r.Shutdown(ctx), true
+	}
+	http.KeepAlivesHook = func(s *http.Server, v bool) {
+		if r := find(s, false); r != nil {
+			defer leave(r)
+			r.SetKeepAlivesEnabled(v)
+		}
+	}
+}
+`

@@ -1,0 +1,173 @@
+package park
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// The hand-over is where a wake-up could get lost, or a connection get two owners. This test drives every
+// interleaving of what may happen to a connection: its worker that serves and parks, events,
+// the sweeper, and shutdown. The transitions are those of next, the same function that a cell uses.
+
+// A world is the whole state of the model. It is a value, so that it can be a map key.
+type world struct {
+	conn state
+
+	// The worker that has the connection, or had it.
+	worker step
+	armed  bool // the socket is in the epoll set
+
+	unread int  // events' worth of bytes in the socket that nobody read
+	edge   bool // an event is under way to the leader: the set is edge-triggered, so they merge
+	sent   int  // how many more the client sends
+	queued bool // the connection is in the run queue
+
+	taker  int // how many more times the sweeper or shutdown tries to take it
+	served int // bytes read, in all
+	closed bool
+	owners int // who thinks it has the connection
+}
+
+// A step is where a worker is in its loop.
+type step int
+
+const (
+	none    step = iota
+	reading      // it is about to read
+	parking      // it found nothing to read, and is about to park
+	ending       // it is about to close
+)
+
+const events = 3
+
+// moves returns the worlds that may come after w, each with the name of what happened.
+func (w world) moves(t *testing.T) map[string]world {
+	to := map[string]world{}
+	do := func(w *world, a action) bool {
+		n, ok := next(w.conn, a)
+		w.conn = n
+		return ok
+	}
+	if w.sent > 0 && !w.closed { // the client sends
+		n := w
+		n.sent--
+		n.unread++
+		n.edge = n.edge || n.armed
+		to["send"] = n
+	}
+	if w.edge { // the leader handles the event
+		n := w
+		n.edge = false
+		if do(&n, actEvent) {
+			n.queued = true
+			n.owners++
+		}
+		to["event"] = n
+	}
+	if w.queued && w.worker == none { // a worker takes it from the run queue
+		n := w
+		n.queued = false
+		n.worker = reading
+		to["pop"] = n
+	}
+	if w.taker > 0 { // the sweeper or shutdown wants it
+		n := w
+		n.taker--
+		if do(&n, actTake) {
+			n.owners++
+			n.queued = true // a worker looks whether there is something to read, and else closes
+		}
+		to["take"] = n
+	}
+	switch w.worker {
+	case reading:
+		n := w
+		n.served += n.unread
+		n.unread = 0
+		n.worker = parking
+		to["read"] = n
+		n = w
+		n.worker = ending
+		to["error"] = n
+	case parking:
+		n := w
+		if !n.armed {
+			// Registering reports what is there already.
+			n.armed = true
+			do(&n, actPark)
+			n.edge = n.unread > 0
+			n.owners--
+			n.worker = none
+		} else if do(&n, actPark) {
+			n.owners--
+			n.worker = none
+		} else {
+			do(&n, actLook)
+			n.worker = reading
+		}
+		to["park"] = n
+	case ending:
+		n := w
+		do(&n, actEnd)
+		n.owners--
+		n.closed = true
+		n.unread = 0
+		n.worker = none
+		to["end"] = n
+	}
+	for name, n := range to {
+		if n.owners < 0 || n.owners > 1 {
+			t.Fatalf("%d owners after %s of %+v", n.owners, name, w)
+		}
+	}
+	return to
+}
+
+func TestNoInterleavingLosesAnEventOrSharesAConnection(t *testing.T) {
+	start := world{conn: held, worker: reading, owners: 1, sent: events, taker: 2}
+	seen := map[world]bool{start: true}
+	queue := []world{start}
+	final := 0
+	for len(queue) > 0 {
+		w := queue[0]
+		queue = queue[1:]
+		moves := w.moves(t)
+		if len(moves) == 0 {
+			final++
+			// Nothing can happen any more: the connection was closed, or is parked and all was read.
+			if !w.closed && (w.conn != parked || w.unread > 0 || w.served != events) {
+				t.Fatalf("stuck: %+v", w)
+			}
+			if w.closed && (w.conn != ended || w.owners != 0) {
+				t.Fatalf("closed, but %+v", w)
+			}
+		}
+		for _, n := range moves {
+			if !seen[n] {
+				seen[n] = true
+				queue = append(queue, n)
+			}
+		}
+	}
+	if len(seen) < 300 || final < 3 {
+		t.Fatalf("only %d states, %d of them final: the model does not model", len(seen), final)
+	}
+	t.Logf("%d states, %d of them final", len(seen), final)
+}
+
+func TestIllegalTransitionsAreBugs(t *testing.T) {
+	for _, x := range []struct {
+		s state
+		a action
+	}{{parked, actPark}, {ended, actPark}, {parked, actLook}, {ended, actLook}, {parked, actEnd}, {ended, actEnd}} {
+		func() {
+			defer func() {
+				if v := recover(); v == nil || !strings.HasPrefix(fmt.Sprint(v), "BUG:") {
+					t.Errorf("action %d in state %v: %v, want a panic that says BUG", x.a, x.s, v)
+				}
+			}()
+			next(x.s, x.a)
+		}()
+	}
+}

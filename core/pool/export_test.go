@@ -1,0 +1,30 @@
+package pool
+
+// A Ring is a ring for tests.
+type Ring[T any] struct{ r ring[T] }
+
+func (r *Ring[T]) Push(v T)         { r.r.push(v) }
+func (r *Ring[T]) Pop() T           { return r.r.pop() }
+func (r *Ring[T]) Move(dst []T) int { return r.r.move(dst) }
+func (r *Ring[T]) Shrink()          { r.r.shrink() }
+func (r *Ring[T]) Len() int         { return r.r.len() }
+func (r *Ring[T]) Slots() []T       { return r.r.buf }
+
+// Sizes that tests lean on.
+const (
+	FrontSize = frontSize
+	MinRing   = minRing
+)
+
+// Spares counts what the pool keeps for later use: slots of the ring, fronts and waiters.
+func (p *Pool[T]) Spares() (slots, fronts, waiters int) {
+	p.mu.lock()
+	defer p.mu.Unlock()
+	for f := p.spare; f != nil; f = f.spare {
+		fronts++
+	}
+	for w := p.waiters.spare; w != nil; w = w.next {
+		waiters++
+	}
+	return len(p.jobs.buf), fronts, waiters
+}

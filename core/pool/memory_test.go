@@ -1,0 +1,73 @@
+package pool_test
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/recycling-go/recycling/core/pool"
+)
+
+func TestNoAllocationPerJob(t *testing.T) {
+	var done atomic.Int64
+	p := newPool(t, pool.Config[*int]{Work: func(*int) { done.Add(1) }, Max: 4, Queue: 256})
+	ctx, job := t.Context(), new(int)
+	if n := testing.AllocsPerRun(100, func() {
+		for range 1000 {
+			if err := p.Submit(ctx, job); err != nil {
+				t.Error(err)
+			}
+		}
+	}); n >= 10 { // 1000 jobs; one or two are the workers' own beginnings
+		t.Errorf("%v allocations for 1000 jobs, want none", n)
+	}
+	shutdown(t, p)
+	if n := done.Load(); n != 101_000 {
+		t.Errorf("%d jobs were done, want 101000", n)
+	}
+}
+
+func TestNoAllocationPerBatch(t *testing.T) {
+	jobs, ran := make(chan int), make(chan struct{})
+	p := newPool(t, pool.Config[int]{
+		Max:  2,
+		Work: func(int) { ran <- struct{}{} },
+		Lead: func(batch []int) ([]int, error) {
+			job, ok := <-jobs
+			if !ok {
+				return nil, errSourceEnded
+			}
+			return append(batch, job, job), nil
+		},
+	})
+	t.Cleanup(func() { close(jobs) })
+	if n := testing.AllocsPerRun(1000, func() {
+		jobs <- 1
+		<-ran
+		<-ran
+	}); n != 0 {
+		t.Errorf("%v allocations for a batch of two jobs, want none", n)
+	}
+	if n := p.Stats().Workers; n != 3 {
+		t.Errorf("%d workers, want 3", n)
+	}
+}
+
+func TestIdlePoolKeepsNoJob(t *testing.T) {
+	const jobs = 3 * pool.FrontSize
+	var freed atomic.Int32
+	let := make(chan struct{})
+	p := newPool(t, pool.Config[*[64]byte]{Work: func(*[64]byte) { <-let }, Max: 3})
+	for range jobs {
+		job := new([64]byte)
+		runtime.AddCleanup(job, func(int) { freed.Add(1) }, 0)
+		submit(t, p, job)
+	}
+	close(let)
+	for deadline := time.Now().Add(10 * time.Second); freed.Load() < jobs; time.Sleep(time.Millisecond) {
+		if runtime.GC(); time.Now().After(deadline) {
+			t.Fatalf("%d of %d jobs are still kept", jobs-freed.Load(), jobs)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package pool_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/recycling-go/recycling/core/pool"
+)
+
+func TestFirstInFirstOut(t *testing.T) {
+	for _, workers := range []int{1, 2, 3, 70} {
+		synctest.Test(t, func(t *testing.T) {
+			h, p := newHeld(t, pool.Config[int]{Max: workers})
+			const jobs = 5*pool.FrontSize + 3
+			submit(t, p, numbers(0, jobs)...)
+			h.expect(t, numbers(0, workers)...)
+			for i := workers; i < jobs; i++ {
+				h.letGo(1)
+				h.expect(t, i)
+			}
+			h.letGo(workers)
+			shutdown(t, p)
+		})
+	}
+}
+
+func TestJobNeverWaitsWhileAWorkerIsIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, p := newHeld(t, pool.Config[int]{Max: 4})
+		submit(t, p, 0, 1, 2)
+		h.expect(t, 0, 1, 2)
+		submit(t, p, 3, 4, 5)
+		h.expect(t, 3)
+		h.letGo(4) // two of them go on with 4 and 5
+		h.expect(t, 4, 5)
+		submit(t, p, 6, 7, 8)
+		h.expect(t, 6, 7)
+		h.letGo(5)
+		shutdown(t, p)
+	})
+}
+
+func TestJobNeverWaitsBehindASlowOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, p := newHeld(t, pool.Config[int]{Max: 2})
+		submit(t, p, numbers(0, 50)...)
+		h.expect(t, 0, 1)
+		// Whichever worker has laid out the front, one of its jobs is slow now: the other worker does the rest.
+		for i := 2; i < 50; i++ {
+			h.letGo(1)
+			h.expect(t, i)
+		}
+		h.letGo(2)
+		shutdown(t, p)
+	})
+}
+
+func TestSubmitWaitsForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, p := newHeld(t, pool.Config[int]{Max: 2, Queue: 3})
+		submit(t, p, numbers(0, 5)...) // two at once, three wait
+		if err := p.TrySubmit(99); err != pool.ErrFull {
+			t.Fatalf("TrySubmit to a full queue: %v, want ErrFull", err)
+		}
+		admitted := make(chan int, 10)
+		for i := range 4 {
+			go func() {
+				if err := p.Submit(context.Background(), 5+i); err != nil {
+					t.Errorf("Submit: %v", err)
+				}
+				admitted <- 5 + i
+			}()
+			synctest.Wait()
+		}
+		if s := p.Stats(); s.Waiting != 4 || len(admitted) != 0 {
+			t.Fatalf("%d Submits wait and %d do not, want 4 and 0", s.Waiting, len(admitted))
+		}
+		h.expect(t, 0, 1)
+		for i := range 4 {
+			h.letGo(1)
+			h.expect(t, 2+i)
+			if len(admitted) != 1 {
+				t.Fatalf("%d Submits were let in when one job ended, want one", len(admitted))
+			}
+			if got := <-admitted; got != 5+i {
+				t.Errorf("Submit of job %d was let in, want the oldest, of job %d", got, 5+i)
+			}
+		}
+		h.letGo(5)
+		h.expect(t, 6, 7, 8)
+		shutdown(t, p)
+	})
+}
+
+func TestRoomIsForJobsThatWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, p := newHeld(t, pool.Config[int]{Max: 8, Queue: 1})
+		submit(t, p, numbers(0, 9)...) // no scheduling in between: eight of them have a worker coming
+		if err := p.TrySubmit(9); err != pool.ErrFull {
+			t.Fatalf("TrySubmit of a second job that would wait: %v, want ErrFull", err)
+		}
+		h.expect(t, numbers(0, 8)...)
+		h.letGo(9)
+		shutdown(t, p)
+	})
+}
+
+func TestSubmitObeysContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, p := newHeld(t, pool.Config[int]{Max: 1, Queue: 1})
+		ctx, cancel := context.WithCancel(t.Context())
+		submit(t, p, 0, 1)
+		gave := make(chan error)
+		go func() { gave <- p.Submit(ctx, 2) }()
+		go p.Submit(t.Context(), 3)
+		synctest.Wait()
+		cancel()
+		if err := <-gave; err != context.Canceled {
+			t.Errorf("Submit: %v, want ctx's error", err)
+		}
+		if err := p.Submit(ctx, 4); err != context.Canceled {
+			t.Errorf("Submit to a full queue when ctx has ended: %v, want ctx's error", err)
+		}
+		h.letGo(3)
+		h.expect(t, 0, 1, 3)
+		if err := p.Submit(ctx, 5); err != nil {
+			t.Errorf("Submit when there is room: %v, whatever became of ctx", err)
+		}
+		h.expect(t, 5)
+		h.letGo(1)
+		shutdown(t, p)
+	})
+}
