@@ -12,10 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wantAddr compares an address with what package net makes of the same connection.
+// wantAddr compares an address with what package net makes of the same connection. It closes fd.
 func wantAddr(t *testing.T, fd int, a *listener.Addr) {
 	t.Helper()
 	f := os.NewFile(uintptr(fd), "")
+	defer f.Close()
 	c, err := net.FileConn(f)
 	if err != nil {
 		t.Fatal(err)

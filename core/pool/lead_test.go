@@ -2,7 +2,10 @@ package pool_test
 
 import (
 	"errors"
+	"os"
+	"os/exec"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -210,4 +213,18 @@ func TestGoexitOfAJobDoesNotStopLeading(t *testing.T) {
 			t.Errorf("%+v, want 15 jobs done, and somebody leading", st)
 		}
 	})
+}
+
+func TestPanicInLeadEndsTheProgram(t *testing.T) {
+	const env = "POOL_TEST_PANIC_IN_LEAD"
+	if os.Getenv(env) != "" {
+		p, _ := pool.New(pool.Config[int]{Work: func(int) {}, Lead: func([]int) ([]int, error) { panic("in Lead") }})
+		<-p.Done()
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.timeout=10s")
+	c.Env = append(os.Environ(), env+"=1")
+	out, err := c.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "panic: in Lead") {
+		t.Errorf("the program ended with error %v and printed\n%s", err, out)
+	}
 }

@@ -43,6 +43,34 @@ func TestWorkersAreAddedOnlyWhenNobodyIsIdle(t *testing.T) {
 	})
 }
 
+func TestLastIdleWorkerIsCalledFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		let := make(chan struct{}, 5)
+		var last *int // the worker of the last job that ended
+		p := newPool(t, pool.Config[int]{Max: 5, Standby: 5, New: func() func(int) {
+			me := new(int)
+			return func(int) {
+				<-let
+				last = me
+			}
+		}})
+		submit(t, p, 1, 2, 3, 4, 5)
+		for range 5 {
+			let <- struct{}{}
+			synctest.Wait()
+		}
+		for range 10 {
+			want := last
+			let <- struct{}{}
+			submit(t, p, 6)
+			synctest.Wait()
+			if last != want {
+				t.Fatal("a job was not done by the worker that had been idle for the shortest time")
+			}
+		}
+	})
+}
+
 func TestGoexitKeepsTheSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		done := 0

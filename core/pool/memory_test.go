@@ -56,18 +56,37 @@ func TestNoAllocationPerBatch(t *testing.T) {
 
 func TestIdlePoolKeepsNoJob(t *testing.T) {
 	const jobs = 3 * pool.FrontSize
+	type job = *[64]byte
 	var freed atomic.Int32
-	let := make(chan struct{})
-	p := newPool(t, pool.Config[*[64]byte]{Work: func(*[64]byte) { <-let }, Max: 3})
-	for range jobs {
-		job := new([64]byte)
-		runtime.AddCleanup(job, func(int) { freed.Add(1) }, 0)
-		submit(t, p, job)
+	newJob := func() job {
+		j := new([64]byte)
+		runtime.AddCleanup(j, func(int) { freed.Add(1) }, 0)
+		return j
 	}
+	let, source := make(chan struct{}), make(chan int)
+	p := newPool(t, pool.Config[job]{
+		Max:  3,
+		Work: func(job) { <-let },
+		Lead: func(batch []job) ([]job, error) {
+			n, ok := <-source
+			if !ok {
+				return nil, errSourceEnded
+			}
+			for range n {
+				batch = append(batch, newJob())
+			}
+			return batch, nil
+		},
+	})
+	t.Cleanup(func() { close(source) })
+	for range jobs {
+		submit(t, p, newJob())
+	}
+	source <- jobs
 	close(let)
-	for deadline := time.Now().Add(10 * time.Second); freed.Load() < jobs; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); freed.Load() < 2*jobs; time.Sleep(time.Millisecond) {
 		if runtime.GC(); time.Now().After(deadline) {
-			t.Fatalf("%d of %d jobs are still kept", jobs-freed.Load(), jobs)
+			t.Fatalf("%d of %d jobs are still kept", 2*jobs-freed.Load(), 2*jobs)
 		}
 	}
 }

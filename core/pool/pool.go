@@ -90,11 +90,11 @@ func (p *Pool[T]) setStateLocked(to state) {
 		w.wake <- struct{}{} // does not block: see worker.wake
 	}
 	p.idle = nil
-	p.endLocked()
+	p.finishLocked()
 }
 
-// endLocked closes p.done if the pool was stopped and has no worker.
-func (p *Pool[T]) endLocked() {
+// finishLocked closes p.done if the pool was stopped and has no worker.
+func (p *Pool[T]) finishLocked() {
 	if p.state == open || p.workers > 0 {
 		return
 	}

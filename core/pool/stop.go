@@ -27,7 +27,11 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	if s.Workers == 0 {
 		return nil
 	}
-	return fmt.Errorf("pool: shutdown: %d jobs queued and %d at work: %w", s.Queued, s.Busy, ctx.Err())
+	leader := ""
+	if s.Leading {
+		leader = ", Lead has not returned"
+	}
+	return fmt.Errorf("pool: shutdown: %d jobs queued, %d at work%s: %w", s.Queued, s.Busy, leader, ctx.Err())
 }
 
 // Close stops the pool at once: no job is begun any more, and those that are queued are

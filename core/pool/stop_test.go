@@ -116,8 +116,11 @@ func TestShutdownWaitsForTheLeader(t *testing.T) {
 		src := &source{c: make(chan []int)}
 		h, p := newHeld(t, pool.Config[int]{Max: 2, Lead: src.lead})
 		src.bring(0)
-		go p.Shutdown(context.Background())
-		synctest.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := p.Shutdown(ctx); err == nil || !strings.Contains(err.Error(), "Lead has not returned") {
+			t.Errorf("Shutdown: %v, want an error that says that Lead has not returned", err)
+		}
 		src.bring(1, 2) // still taken
 		h.letGo(3)
 		if src.leaders.Load() != 1 || ended(p) {

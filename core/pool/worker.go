@@ -208,7 +208,7 @@ func (w *worker[T]) endLocked() *worker[T] {
 	w.stage = ended
 	p.workers--
 	call := p.callLocked()
-	p.endLocked()
+	p.finishLocked()
 	return call
 }
 

@@ -126,7 +126,7 @@ func connStateIsNewOnceAndClosedOnce(t *test) {
 				return
 			}
 			defer c.Close()
-			for range i % 3 {
+			for range 1 + i%3 { // a connection that never sent a byte may never be accepted
 				c.roundTrip(get("/"))
 			}
 			if i%4 == 0 {

@@ -14,8 +14,8 @@ import (
 // is never waited for that long, however busy the machine.
 const patience = 30 * time.Second
 
-// impatience is the bound once a behaviour has failed, so that a server with
-// many faults is not waited for all day.
+// impatience is the bound once a behaviour has failed, so that a server with many faults
+// is not waited for all day, and for an attempt that is not the last.
 const impatience = 3 * time.Second
 
 // A behaviour is one claim about a server. The name of the function is the claim.
@@ -104,7 +104,7 @@ type test struct {
 
 // patience is how long to wait for an event.
 func (t *test) patience() time.Duration {
-	if t.Failed() || t.failed.Load() {
+	if t.trial || t.Failed() || t.failed.Load() {
 		return impatience
 	}
 	return patience

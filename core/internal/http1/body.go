@@ -6,8 +6,10 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // maxDiscard is how much of a body that the handler left unread is read, so that the connection can be used
@@ -18,6 +20,9 @@ const maxDiscard = 256 << 10
 // answers with http.ErrBodyReadAfterClose for ever.
 type body struct {
 	x *exchange
+
+	readToEnd atomic.Bool // the handler has seen io.EOF
+	limited   atomic.Bool // the last Read was cut short by a http.MaxBytesReader, and filled nevertheless
 
 	mu      sync.Mutex // guards following, and is held while reading
 	in      *input     // nil once detached
@@ -50,8 +55,28 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.closed {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	return b.readLocked(p)
+	n, err := b.readLocked(p)
+	if err == io.EOF {
+		b.readToEnd.Store(true)
+	}
+	b.limited.Store(n == len(p) && cap(p) > n && calledByLimit())
+	return n, err
 }
+
+// calledByLimit reports whether it is http.MaxBytesReader that calls Read.
+func calledByLimit() bool {
+	var pc [1]uintptr
+	if runtime.Callers(3, pc[:]) == 0 {
+		return false
+	}
+	frame, _ := runtime.CallersFrames(pc[:]).Next()
+	return frame.Function == "net/http.(*maxBytesReader).Read"
+}
+
+// overLimit reports whether a http.MaxBytesReader found the body too large. It tells the ResponseWriter so
+// by a method that only net/http can have. But it can be told by how it reads: it asks for
+// one byte more than it will give out, a part of the buffer that it was given, and has got it.
+func (x *exchange) overLimit() bool { return x.body.limited.Load() }
 
 func (b *body) readLocked(p []byte) (n int, err error) {
 	switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 )
 
 var (
@@ -134,12 +135,65 @@ func chunkSize(line []byte) (n uint64, err error) {
 	if len(rest) > 0 && rest[0] != ';' {
 		return 0, errors.New("invalid byte in chunk length")
 	}
-	for _, c := range rest {
-		if c == '\r' {
-			return 0, errChunk
-		}
+	if !validExtensions(string(rest)) {
+		return 0, errChunk
 	}
 	return n, nil
+}
+
+// validExtensions reports whether s is *( BWS ";" BWS name [ BWS "=" BWS value ] ), RFC 9112 section 7.1.1.
+func validExtensions(s string) bool {
+	for s != "" {
+		s, _ = strings.CutPrefix(s, ";") // there is one: see below, and chunkSize
+		s = strings.TrimLeft(s, " \t")
+		n := tokenLen(s)
+		if n == 0 {
+			return false
+		}
+		s = strings.TrimLeft(s[n:], " \t")
+		if value, ok := strings.CutPrefix(s, "="); ok {
+			value = strings.TrimLeft(value, " \t")
+			if n = tokenLen(value); n == 0 {
+				n = quotedLen(value)
+			}
+			if n == 0 {
+				return false
+			}
+			s = strings.TrimLeft(value[n:], " \t")
+		}
+		if s != "" && s[0] != ';' {
+			return false
+		}
+	}
+	return true
+}
+
+// tokenLen returns the length of the token that s begins with.
+func tokenLen(s string) int {
+	for i := range len(s) {
+		if chars[s[i]]&charToken == 0 {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// quotedLen returns the length of the quoted-string that s begins with, 0 if there is none.
+func quotedLen(s string) int {
+	if s == "" || s[0] != '"' {
+		return 0
+	}
+	for i := 1; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return i + 1
+		case chars[c]&charValue == 0:
+			return 0
+		case c == '\\':
+			i++
+		}
+	}
+	return 0
 }
 
 func hexDigit(c byte) int {

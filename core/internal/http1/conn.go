@@ -52,9 +52,10 @@ func (c *Conn) Init(base *Base) {
 func (c *Conn) addr() net.Addr { return c.LocalAddr() }
 
 // Announce calls the hooks for a new connection, from the goroutine that accepted it as net/http does. Who accepts
-// for others leaves that to Serve, and so it is for TLS: the connection may turn out to be the http.Server's.
+// for others leaves that to Serve. And with TLS, or HTTP/2 without, it has to wait: the connection may turn
+// out to be the http.Server's, which calls them itself.
 func (c *Conn) Announce() error {
-	if _, ok := c.plain().(*tls.Conn); ok {
+	if _, ok := c.plain().(*tls.Conn); ok || c.srv.http2() {
 		return nil
 	}
 	return c.start()

@@ -112,12 +112,26 @@ func (w *response) sendHeader(p []byte) {
 	add := extra{length: -1, date: !has(h, "Date")}
 	trailers := w.declareTrailers(h)
 	te := first(h, "Transfer-Encoding")
-	if w.over && !trailers && te == "" && bodyAllowed(w.status) && !has(h, "Content-Length") && (!w.head || len(p) > 0) {
+	var skip skipSet
+	if w.undeclared {
+		skip |= skipLength
+	}
+	tunnel := w.x.req.Method == "CONNECT" && w.status/100 == 2
+	switch {
+	case tunnel:
+		// Neither of the two: what follows is not HTTP any more (RFC 9110 section 9.3.6).
+		skip |= skipLength | skipCoding
+		w.declared, te = -1, "identity"
+	case w.status == http.StatusResetContent && w.declared > 0:
+		skip |= skipLength
+		w.declared, add.length = 0, 0 // RFC 9110 section 15.3.6
+	}
+	if !tunnel && w.over && !w.undeclared && !trailers && te == "" && bodyAllowed(w.status) && !has(h, "Content-Length") && (!w.head || len(p) > 0) {
 		// The handler has returned and this is all it wrote.
 		w.declared = int64(len(p))
 		add.length = w.declared
 	}
-	skip := w.decideReuse(h, &add)
+	skip |= w.decideReuse(h, &add)
 	if bodyAllowed(w.status) {
 		if !has(h, "Content-Type") && te == "" && len(p) > 0 && first(h, "Content-Encoding") == "" {
 			add.typ = http.DetectContentType(p)
@@ -159,9 +173,14 @@ func (w *response) decideReuse(h http.Header, add *extra) (skip skipSet) {
 	if connection == "close" || !keepAlives {
 		w.closing = true
 	}
-	if w.x.expects && !w.x.received.Load() {
-		// It may or may not send the body now.
+	if w.x.expects && !w.x.body.readToEnd.Load() {
+		// It may or may not send the body now, or have sent it.
 		w.closing = true
+	}
+	if !w.closing && w.x.overLimit() {
+		w.tooLarge()
+		add.connection = "close"
+		return skipConnection
 	}
 	if w.x.req.ContentLength == 0 || w.closing || w.fullDuplex || w.x.received.Load() {
 		return 0

@@ -14,13 +14,17 @@ func (x *exchange) parseLength() error {
 	chunked := false
 	if te, ok := h["Transfer-Encoding"]; ok {
 		delete(h, "Transfer-Encoding")
-		if r.ProtoAtLeast(1, 1) {
+		switch {
+		case !r.ProtoAtLeast(1, 1):
+			return malformed("Transfer-Encoding in %s", r.Proto)
+		case len(te) == 1 && equalFold(te[0], "chunked"):
+			chunked = true
+		case hasToken(te, "chunked") && !lastIsChunked(te):
+			return malformed("Transfer-Encoding %q", te)
+		default:
 			// One field, one coding: there is no other that a client would send, and every
 			// reading but this one has been used to smuggle requests.
-			if len(te) != 1 || !equalFold(te[0], "chunked") {
-				return errCoding
-			}
-			chunked = true
+			return errCoding
 		}
 	}
 	length, declared, err := contentLength(h)
@@ -29,6 +33,9 @@ func (x *exchange) parseLength() error {
 	}
 	if chunked || !declared {
 		delete(h, "Content-Length")
+	}
+	if chunked && declared {
+		x.res.closing = true
 	}
 	if chunked {
 		if r.Trailer, err = declaredTrailer(h); err != nil {
@@ -94,4 +101,10 @@ func declaredTrailer(h http.Header) (http.Header, error) {
 		}
 	}
 	return t, nil
+}
+
+// lastIsChunked reports whether chunked is the last coding that was applied.
+func lastIsChunked(te []string) bool {
+	last := te[len(te)-1]
+	return equalFold(trimSpace(last[strings.LastIndexByte(last, ',')+1:]), "chunked")
 }

@@ -67,11 +67,14 @@ func (x *exchange) parse(block string) error {
 		return errVersion
 	}
 	hosts := h["Host"]
-	if len(hosts) == 0 && r.ProtoAtLeast(1, 1) && !preface && r.Method != "CONNECT" {
+	if len(hosts) == 0 && r.ProtoAtLeast(1, 1) && !preface {
 		return errNoHost
 	}
-	if len(hosts) == 1 && !all(hosts[0], charHost) {
+	if len(hosts) == 1 && !validHost(hosts[0]) {
 		return errHost
+	}
+	if err := checkForm(r); err != nil {
+		return err
 	}
 	if x.spaceInName {
 		return errHeaderName
@@ -83,6 +86,44 @@ func (x *exchange) parse(block string) error {
 // isPreface reports whether r is how HTTP/2 begins on a connection without TLS.
 func isPreface(r *http.Request) bool {
 	return r.Method == "PRI" && len(r.Header) == 0 && r.URL.Path == "*" && r.Proto == "HTTP/2.0"
+}
+
+// validHost reports whether s is uri-host [ ":" port ] (RFC 9110 section 7.2), as far as characters,
+// brackets and port go.
+func validHost(s string) bool {
+	if !all(s, charHost) {
+		return false
+	}
+	host, port := s, ""
+	if strings.HasPrefix(s, "[") {
+		i := strings.IndexByte(s, ']')
+		if i < 0 {
+			return false
+		}
+		host, port = s[1:i], s[i+1:]
+		if port != "" && port[0] != ':' {
+			return false
+		}
+		port = strings.TrimPrefix(port, ":")
+	} else {
+		host, port, _ = strings.Cut(s, ":")
+	}
+	return !strings.ContainsAny(host, "[]") && all(port, charDigit)
+}
+
+// checkForm refuses a target in a form that is another method's (RFC 9112 section 3.2).
+func checkForm(r *http.Request) error {
+	switch {
+	case r.Method == "CONNECT" && !strings.HasPrefix(r.RequestURI, "/"):
+		if port := r.URL.Port(); port == "" { // RFC 9110 section 9.3.6
+			return malformed("CONNECT without a port")
+		}
+	case r.RequestURI == "*" && r.Method != "OPTIONS" && r.Method != "PRI":
+		return malformed("target * of %s", r.Method)
+	case r.URL.Opaque != "" && all(r.URL.Opaque, charDigit):
+		return malformed("target %q of %s", r.RequestURI, r.Method)
+	}
+	return nil
 }
 
 // cutLine returns s up to its first line end, and what follows.

@@ -46,7 +46,9 @@ func (w *Worker) refuse(c *Conn, err error) {
 	b := append(make([]byte, 0, 256), "HTTP/1.1 "...)
 	b = append(b, text...)
 	b = append(b, "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"...)
-	b = appendDate(b)
+	if err != errCoding {
+		b = appendDate(b) // RFC 9110 section 6.6.1 leaves 501 free, and a test of net/http's knows it without
+	}
 	b = append(b, "\r\n"...)
 	b = append(b, body...)
 	if d := c.srv.HTTP.WriteTimeout; d > 0 {

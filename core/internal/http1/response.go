@@ -44,11 +44,15 @@ type response struct {
 	sent       bool // the header is in out
 	chunking   bool
 	declared   int64 // Content-Length; -1: none
+	undeclared bool  // there is a Content-Length, which is no number
 	written    int64 // bytes of the body
 	trailers   []string
 	closing    bool // the connection is closed after this answer
 	lingering  bool // and not before the client had time to read it
 	fullDuplex bool // the handler reads and writes as it likes
+
+	deadlineMu sync.Mutex // guards following, and is held while a deadline is set
+	late       bool       // over, for who must not wait for mu
 
 	continueMu  sync.Mutex // held while "100 Continue" is being written
 	canContinue atomic.Bool
@@ -117,7 +121,7 @@ func (w *response) takeLength() {
 		} else {
 			w.x.c.srv.Logf("http: invalid Content-Length of %q", cl)
 			w.header.Del("Content-Length")
-			delete(w.snap, "Content-Length")
+			w.undeclared = true
 		}
 	}
 }
@@ -182,7 +186,7 @@ func (w *response) admit(n int) error {
 	if n == 0 {
 		return nil
 	}
-	if !bodyAllowed(w.status) {
+	if !bodyAllowed(w.status) || w.status == http.StatusResetContent {
 		return http.ErrBodyNotAllowed
 	}
 	w.written += int64(n)
@@ -269,10 +273,24 @@ func (w *response) flushLocked() error {
 }
 
 // SetReadDeadline is for http.ResponseController.
-func (w *response) SetReadDeadline(t time.Time) error { return w.x.c.SetReadDeadline(t) }
+func (w *response) SetReadDeadline(t time.Time) error {
+	return w.setDeadline(w.x.c.SetReadDeadline, t)
+}
 
 // SetWriteDeadline is for http.ResponseController.
-func (w *response) SetWriteDeadline(t time.Time) error { return w.x.c.SetWriteDeadline(t) }
+func (w *response) SetWriteDeadline(t time.Time) error {
+	return w.setDeadline(w.x.c.SetWriteDeadline, t)
+}
+
+// setDeadline does not wait for a Write: it may have to end it.
+func (w *response) setDeadline(set func(time.Time) error, t time.Time) error {
+	w.deadlineMu.Lock()
+	defer w.deadlineMu.Unlock()
+	if w.late {
+		return errOver
+	}
+	return set(t)
+}
 
 // EnableFullDuplex is for http.ResponseController.
 func (w *response) EnableFullDuplex() error {

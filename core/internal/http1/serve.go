@@ -74,6 +74,10 @@ func (w *Worker) serve(c *Conn) {
 			w.delegate(c)
 			return
 		}
+		if serr := c.start(); serr != nil {
+			w.end(c)
+			return
+		}
 		if err != nil {
 			if w.in.buffered() > 0 {
 				c.setState(http.StateActive)
@@ -108,7 +112,10 @@ func (w *Worker) open(c *Conn) bool {
 		w.delegate(c)
 		return false
 	}
-	err := c.start()
+	var err error
+	if !w.srv.http2() {
+		err = c.start()
+	}
 	if failed != nil {
 		c.refuseTLS(failed)
 		err = failed
@@ -317,6 +324,7 @@ func (x *exchange) refuseExpectation() {
 // finish sends what the handler has written, and reports whether the connection can be used again.
 func (w *Worker) finish(c *Conn, x *exchange) (reuse bool) {
 	res := &x.res
+	x.endDeadlines()
 	res.mu.Lock()
 	res.over = true
 	if res.status == 0 {
@@ -348,9 +356,17 @@ func (w *Worker) finish(c *Conn, x *exchange) (reuse bool) {
 	return reuse
 }
 
+// endDeadlines makes sure that no deadline is set for this exchange any more.
+func (x *exchange) endDeadlines() {
+	x.res.deadlineMu.Lock()
+	x.res.late = true
+	x.res.deadlineMu.Unlock()
+}
+
 // abort ends the exchange without an end of its answer: the client sees that it is cut off.
 func (x *exchange) abort() {
 	res := &x.res
+	x.endDeadlines()
 	res.stopContinue()
 	res.mu.Lock()
 	if !res.over && !res.hijacked {

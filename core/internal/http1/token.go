@@ -8,6 +8,7 @@ const (
 	charHost              // what net/http lets into a Host header
 	charPath              // what stands for itself in a URL's path, as package net/url writes it
 	charValue             // field-vchar, SP and HTAB
+	charDigit
 )
 
 var chars = func() (t [256]uint8) {
@@ -20,6 +21,7 @@ var chars = func() (t [256]uint8) {
 	mark(alnum+"!#$%&'*+-.^_`|~", charToken)
 	mark(alnum+"!$%&'()*+,-.:;=[]_~", charHost)
 	mark(alnum+"-_.~$&+,/:;=@", charPath)
+	mark("0123456789", charDigit)
 	for c := range 256 {
 		if c >= ' ' && c != 0x7f || c == '\t' {
 			t[c] |= charValue

@@ -35,11 +35,12 @@ type Conn struct {
 	slot   int    // its place in the set's table; -1: none
 	remote string // the peer, as net has it; made at the first call of RemoteAddr for other kinds
 
-	class      Class // guarded by set.calendar.mu, readable for whoever has the connection
-	registered bool  // in the epoll set
-	drained    bool  // the last read was short, so the next event says when there is more: epoll(7)
-	prev, next *Conn // guarded by set.calendar.mu
-	deadline   int64 // of class, in nanoseconds since epoch
+	class      Class       // guarded by set.calendar.mu, readable for whoever has the connection
+	registered bool        // in the epoll set
+	drained    bool        // the last read was short, so the next event says when there is more: epoll(7)
+	hungUp     atomic.Bool // an event said so; reading is not over before io.EOF, and no other event will come
+	prev, next *Conn       // guarded by set.calendar.mu
+	deadline   int64       // of class, in nanoseconds since epoch
 
 	abandoned       atomic.Bool  // nothing works any more
 	readBy, writeBy atomic.Int64 // deadlines in nanoseconds since epoch; zero: none
@@ -125,7 +126,7 @@ func (c *Conn) took(n, size int, errno syscall.Errno) (int, error) {
 
 // Drained reports whether the last read took all there was, so that another would
 // return ErrWait unless something came in the meantime. Then Park notices.
-func (c *Conn) Drained() bool { return c.drained }
+func (c *Conn) Drained() bool { return c.drained && !c.hungUp.Load() }
 
 // Read reads, and waits for bytes until the read deadline. Only one Read at a time.
 func (c *Conn) Read(b []byte) (int, error) {

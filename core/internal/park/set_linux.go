@@ -116,6 +116,7 @@ func (s *Set) Lead(batch []*Conn) ([]*Conn, error) {
 				continue // an earlier connection on the same descriptor
 			}
 			if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+				c.hungUp.Store(true)
 				c.Recheck()
 			}
 			if c.state.do(actEvent) {

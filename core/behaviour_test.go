@@ -1,0 +1,77 @@
+package recycling_test
+
+import (
+	"context"
+	"maps"
+	"net"
+	"net/http"
+	"testing"
+
+	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/recyclingtest"
+	"github.com/recycling-go/recycling/listener"
+)
+
+// target returns how to start a Server under a strategy on what listen returns.
+func target(name string, strategy recycling.Strategy, listen func() (net.Listener, error), except map[string]string) recyclingtest.Target {
+	if strategy != recycling.Goroutine {
+		except = maps.Clone(except)
+		if except == nil {
+			except = map[string]string{}
+		}
+		except["everyResponseIsThatOfNetHTTP/length_bad"] = "net/http sends a Content-Length that is no number in answer to HEAD"
+	}
+	return recyclingtest.Target{
+		Name:         name,
+		Strict:       strategy != recycling.Goroutine,
+		NoLateWrites: strategy == recycling.Goroutine,
+		Except:       except,
+		Start: func(t testing.TB, srv *http.Server) *recyclingtest.Instance {
+			l, err := listen()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &recycling.Server{HTTP: srv, Strategy: strategy}
+			served := make(chan error, 1)
+			go func() { served <- s.Serve(l) }()
+			return &recyclingtest.Instance{Addr: l.Addr(), Shutdown: s.Shutdown, Close: s.Close, Served: served}
+		},
+	}
+}
+
+// deferred is what a connection that has not sent a byte is, on a listener of our own.
+var deferred = map[string]string{
+	"closeEndsConnections": "TCP_DEFER_ACCEPT: a silent connection is not accepted, and not told that nobody will",
+}
+
+func listenOwn() (net.Listener, error) {
+	return listener.Listen(context.Background(), "tcp", "127.0.0.1:0")
+}
+
+func listenNet() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
+
+// listenWrapped returns a listener that is no socket as far as anybody can tell.
+func listenWrapped() (net.Listener, error) {
+	l, err := listenNet()
+	return struct{ net.Listener }{l}, err
+}
+
+func TestRecycling(t *testing.T) {
+	recyclingtest.Run(t, target("own", recycling.Recycling, listenOwn, deferred))
+}
+
+func TestRecyclingOnANetListener(t *testing.T) {
+	recyclingtest.Run(t, target("net", recycling.Recycling, listenNet, nil))
+}
+
+func TestRecyclingOnAWrappedListener(t *testing.T) {
+	recyclingtest.Run(t, target("wrapped", recycling.Recycling, listenWrapped, nil))
+}
+
+func TestPool(t *testing.T) {
+	recyclingtest.Run(t, target("pool", recycling.Pool, listenOwn, deferred))
+}
+
+func TestGoroutine(t *testing.T) {
+	recyclingtest.Run(t, target("goroutine", recycling.Goroutine, listenOwn, deferred))
+}
