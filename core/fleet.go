@@ -37,7 +37,6 @@ type fleet struct {
 	mu       sync.Mutex     // guards following
 	parking  []crew         // for listeners with a descriptor; nil while there is nothing to do
 	waiting  []crew         // for other listeners: their workers wait on their connections; likewise
-	handover *handover      // to the http.Server; nil while nothing was handed over
 	serving  sync.WaitGroup // calls of serve
 	stopping bool
 	stop     chan struct{} // closed when stopping begins: serve returns
@@ -110,8 +109,8 @@ func (f *fleet) unref() {
 		f.mu.Unlock()
 		return
 	}
-	crews, h := f.crewsLocked(), f.handover
-	f.parking, f.waiting, f.handover = nil, nil, nil
+	crews := f.crewsLocked()
+	f.parking, f.waiting = nil, nil
 	if f.stopping {
 		f.setGoneLocked()
 	}
@@ -119,9 +118,6 @@ func (f *fleet) unref() {
 	for _, w := range crews {
 		w.end()
 		w.conns().Close()
-	}
-	if h != nil {
-		h.Close()
 	}
 }
 

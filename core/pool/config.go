@@ -17,43 +17,42 @@ type Config[T any] struct {
 	// Work does one job. Exactly one of Work and New must be set.
 	Work func(job T)
 
-	// New returns the Work of one worker, which may own memory. It is called once per worker,
-	// on the worker's goroutine when its first job has come, and once more after a job
-	// that panicked, since what the old Work owned may be in disorder.
-	// If New panics, that is a panic of the job that has come.
+	// New returns the Work of one worker, which may own memory. It is called once per worker, on
+	// the worker's goroutine when its first job has come, and once more after a job that panicked,
+	// since what the old Work owned may be in disorder. If New panics, that is a panic of the job
+	// that has come.
 	New func() func(job T)
 
-	// Lead is what a worker with nothing to do does, one worker at a time: it waits until work comes
-	// from outside, and returns it, appended to batch[:0]. The pool is done with
-	// the batch when it calls Lead again. One worker leads from the beginning,
-	// and another one before a leader that came back goes to work. Max does not bound leading:
-	// with Max workers at work, one more goroutine leads.
+	// Lead is what a worker with nothing to do does, one worker at a time: it waits until work
+	// comes from outside, and returns it, appended to batch[:0]. The pool is done with the batch
+	// when it calls Lead again. One worker leads from the beginning, and another one before a
+	// leader that came back goes to work. Max does not bound leading: with Max workers at work,
+	// one more goroutine leads.
 	//
 	// An error ends leading for good; jobs that come with it are taken. The pool goes on with jobs
 	// that are submitted. A panic in Lead is not recovered; runtime.Goexit counts as an error.
 	Lead func(batch []T) ([]T, error)
 
-	// Max is how many workers may be at work, that is, inside Work, at the same time.
-	// Zero means runtime.GOMAXPROCS(0). Negative is an error.
+	// Max is how many workers may be at work, that is, inside Work, at the same time. Zero means
+	// runtime.GOMAXPROCS(0). Negative is an error.
 	Max int
 
-	// Standby is how many idle workers are kept; the leader is not idle.
-	// Zero means as many as can run at once: runtime.GOMAXPROCS(0), or Max if that is less.
-	// Negative means none. More than Max is an error.
+	// Standby is how many idle workers are kept; the leader is not idle. Zero means as many as can
+	// run at once: runtime.GOMAXPROCS(0), or Max if that is less. Negative means none. More than
+	// Max is an error.
 	Standby int
 
-	// Queue is how many jobs may wait for a worker while Max workers are at work.
-	// Zero means any number. Negative is an error. Jobs from Lead and Push are counted,
-	// but always taken.
+	// Queue is how many jobs may wait for a worker while Max workers are at work. Zero means any
+	// number. Negative is an error. Jobs from Lead and Push are counted, but always taken.
 	Queue int
 
-	// IdleTime is how long more than Standby workers must have been idle before
-	// the surplus ends; it may take twice as long. Zero means 5 seconds. Negative is an error.
+	// IdleTime is how long more than Standby workers must have been idle before the surplus ends;
+	// it may take twice as long. Zero means 5 seconds. Negative is an error.
 	IdleTime time.Duration
 
-	// Retire, if set, is asked by a worker after each job. True ends that worker,
-	// which is replaced when it is needed. It is for jobs that spoil their goroutine, for example
-	// with runtime.LockOSThread.
+	// Retire, if set, is asked by a worker after each job. True ends that worker, which is
+	// replaced when it is needed. It is for jobs that spoil their goroutine, for example with
+	// runtime.LockOSThread.
 	Retire func() bool
 
 	// Panic is told the value and the stack of a job that panicked, on the goroutine that did it,
@@ -61,7 +60,8 @@ type Config[T any] struct {
 	Panic func(v any, stack []byte)
 }
 
-// resolve checks c and fills in what zero means. It has c by value: the caller's is not written to.
+// resolve checks c and fills in what zero means. It has c by value: the caller's is not written
+// to.
 func (c Config[T]) resolve() (Config[T], error) {
 	switch {
 	case (c.Work == nil) == (c.New == nil):

@@ -2,20 +2,20 @@ package pool
 
 import "sync/atomic"
 
-// frontSize is how many jobs are laid out in a front: enough to make the mutex rare, and
-// few enough that a front is no memory to speak of.
+// frontSize is how many jobs are laid out in a front: enough to make the mutex rare, and few
+// enough that a front is no memory to speak of.
 const frontSize = 64
 
 // A front is the head of the queue, laid out so that busy workers take the next job with one
-// atomic addition and not under the mutex. With a backlog of empty jobs this is what keeps
-// them and the submitters out of each other's way.
+// atomic addition and not under the mutex. With a backlog of empty jobs this is what keeps them
+// and the submitters out of each other's way.
 //
-// It stays everybody's: a job in it is begun by whoever is free next, exactly as one in
-// the ring behind it. Workers that carry off a few jobs each would be as cheap, but
-// then a job would wait behind a slow one, and begin after younger ones.
+// It stays everybody's: a job in it is begun by whoever is free next, exactly as one in the ring
+// behind it. Workers that carry off a few jobs each would be as cheap, but then a job would wait
+// behind a slow one, and begin after younger ones.
 //
-// A front belongs to its users, the workers that may take from it without the mutex. They become and
-// cease to be users under the mutex. One without users may be laid out anew.
+// A front belongs to its users, the workers that may take from it without the mutex. They become
+// and cease to be users under the mutex. One without users may be laid out anew.
 type front[T any] struct {
 	turn  turnstile // who passes with i has jobs[i]
 	jobs  [frontSize]T
@@ -23,8 +23,8 @@ type front[T any] struct {
 	spare *front[T] // the next in the pool's list of spare ones; guarded by the pool's mutex
 }
 
-// take takes the oldest job, and reports whether there was one. It is for users,
-// and for the current front under the mutex.
+// take takes the oldest job, and reports whether there was one. It is for users, and for the
+// current front under the mutex.
 func (f *front[T]) take() (job T, ok bool) {
 	i, ok := f.turn.pass()
 	if !ok {
@@ -55,8 +55,8 @@ func (f *front[T]) left() int {
 	return f.turn.left()
 }
 
-// A turnstile hands out the numbers below size, each once and in order, to as many goroutines
-// as come. (Not generic, and so small, because the compiler then inlines all of it.)
+// A turnstile hands out the numbers below size, each once and in order, to as many goroutines as
+// come. (Not generic, and so small, because the compiler then inlines all of it.)
 type turnstile struct {
 	next atomic.Uint32 // the next number; size or more: there are none left
 	size uint32        // written before the turnstile is shared

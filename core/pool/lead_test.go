@@ -39,7 +39,8 @@ func (s *source) bring(jobs ...int) {
 	synctest.Wait()
 }
 
-// newLed returns a pool with a source, whose jobs are held. At the end of the test the source ends.
+// newLed returns a pool with a source, whose jobs are held. At the end of the test the source
+// ends.
 func newLed(t *testing.T, c pool.Config[int]) (*source, *held, *pool.Pool[int]) {
 	s := &source{c: make(chan []int)}
 	c.Lead = s.lead

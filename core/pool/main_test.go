@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// workersLeft returns the stacks of goroutines that are in this package's code, nil if
-// there are none or soon will be.
+// workersLeft returns the stacks of goroutines that are in this package's code, nil if there are
+// none or soon will be.
 func workersLeft(patience time.Duration) []byte {
 	buf := make([]byte, 4<<20)
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
@@ -40,8 +40,8 @@ func workersLeft(patience time.Duration) []byte {
 	}
 }
 
-// newPool returns a pool that is closed, and has ended, when the test has. The test sees
-// to it that jobs and Lead return.
+// newPool returns a pool that is closed, and has ended, when the test has. The test sees to it
+// that jobs and Lead return.
 func newPool[T any](t testing.TB, c pool.Config[T]) *pool.Pool[T] {
 	t.Helper()
 	p, err := pool.New(c)

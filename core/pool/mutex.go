@@ -8,14 +8,13 @@ import (
 // A mutex is a sync.Mutex that looks again a few times, ever less often, before it sleeps.
 //
 // The pool's mutex is held for a few dozen nanoseconds. sync.Mutex goes to sleep at once if other
-// goroutines are ready to run, and with 16 goroutines submitting on 2 processors
-// the sleeping and waking cost three times what the work does. Looking again
-// without a pause is no better: each look takes the cache line away from the goroutine that
-// is at work.
+// goroutines are ready to run, which with 16 goroutines submitting on 2 processors takes three
+// times as long and more than three times the processor time. Looking again without a pause is no
+// better: each look takes the cache line away from the goroutine that is at work.
 type mutex struct{ sync.Mutex }
 
-// Between one look and the next, pause loads: the first time minPause, then twice
-// as many each time. Five looks are about two microseconds.
+// Before the first look pause loads minPause times, before each further one twice as often as
+// before the last. All together that is about two microseconds.
 const (
 	minPause = 256
 	looks    = 4

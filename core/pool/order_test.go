@@ -46,7 +46,8 @@ func TestJobNeverWaitsBehindASlowOne(t *testing.T) {
 		h, p := newHeld(t, pool.Config[int]{Max: 2})
 		submit(t, p, numbers(0, 50)...)
 		h.expect(t, 0, 1)
-		// Whichever worker has laid out the front, one of its jobs is slow now: the other worker does the rest.
+		// Whichever worker has laid out the front, one of its jobs is slow now: the other worker
+		// does the rest.
 		for i := 2; i < 50; i++ {
 			h.letGo(1)
 			h.expect(t, i)
@@ -89,6 +90,23 @@ func TestSubmitWaitsForRoom(t *testing.T) {
 		}
 		h.letGo(5)
 		h.expect(t, 6, 7, 8)
+		shutdown(t, p)
+	})
+}
+
+func TestRoomForManyLetsManyIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, p := newHeld(t, pool.Config[int]{Max: 8, Queue: 8})
+		submit(t, p, numbers(0, 16)...)
+		for i := range 20 {
+			go p.Submit(t.Context(), 16+i)
+		}
+		h.expect(t, numbers(0, 8)...)
+		h.letGo(7) // all at once: for most of them, somebody who was let in is still on the way
+		if s := p.Stats(); s.Waiting != 13 || s.Queued != 8 {
+			t.Errorf("%d Submits wait and %d jobs are queued, want 13 and 8", s.Waiting, s.Queued)
+		}
+		h.letGo(29)
 		shutdown(t, p)
 	})
 }

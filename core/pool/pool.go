@@ -5,24 +5,24 @@ import (
 	"sync/atomic"
 )
 
-// A Pool is a set of recycled workers and the queue of their jobs. It is made by [New]. Its methods
-// may be called from several goroutines at once, and from jobs.
+// A Pool is a set of recycled workers and the queue of their jobs. It is made by [New]. Its
+// methods may be called from several goroutines at once, and, but for Shutdown, from jobs.
 //
 // A job belongs to the queue until a worker takes it, or Close does.
 type Pool[T any] struct {
 	c     Config[T]     // resolved
-	limit int           // the queue is full with so many jobs queued and at work
+	limit int           // with so many jobs queued and at work the queue is full
 	most  int           // how many workers there may be: Max, and one more that leads
 	done  chan struct{} // closed by whoever finds that the pool was stopped and has no worker
 
-	// attend asks workers to come to the mutex before they take the next job from a front,
-	// because a Submit is to be let in. Written under the mutex.
+	// attend asks workers to come to the mutex before they take the next job from a front, because
+	// a Submit is to be let in. Written under the mutex.
 	attend atomic.Bool
 
 	_ [64]byte // so that reading the above is not slowed down by writing the following
 
 	mu      mutex // guards following
-	ample   int   // with fewer jobs queued and at work there is room for certain; nothing is once the pool was stopped
+	ample   int   // with fewer jobs in the ring and at work there is room, whatever the front has
 	busy    int   // workers at work
 	state   state
 	coming  bool // a called worker is on its way
@@ -49,15 +49,15 @@ type state uint8
 const (
 	// open: jobs are taken, and done.
 	open state = iota
-	// draining: jobs are taken from Lead and Push only, and done. A worker with nothing to do
-	// ends instead of standing by.
+	// draining: jobs are taken from Lead and Push only, and done. A worker with nothing to do ends
+	// instead of standing by.
 	draining
 	// closed: no job is begun. What Lead still brings stays queued for the next Close.
 	closed
 )
 
-// New returns a pool that works as c says. Workers are started when they are needed; with
-// Lead that is at once. A pool must be ended by Shutdown or Close.
+// New returns a pool that works as c says. Workers are started when they are needed; with Lead
+// that is at once. A pool must be ended by Shutdown or Close.
 func New[T any](c Config[T]) (*Pool[T], error) {
 	c, err := c.resolve()
 	if err != nil {
@@ -83,7 +83,7 @@ func (p *Pool[T]) setStateLocked(to state) {
 		return
 	}
 	p.state = to
-	p.ample = math.MinInt
+	p.ample = math.MinInt // submitters shall look at the state
 	p.refuseLocked()
 	p.trimmer.stop()
 	for _, w := range p.idle {

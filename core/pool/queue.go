@@ -3,8 +3,8 @@ package pool
 // queuedLocked returns how many jobs wait for a worker.
 func (p *Pool[T]) queuedLocked() int { return p.jobs.len() + p.front.left() }
 
-// fullLocked reports whether no job may be submitted. A worker that is not at work makes room:
-// the job that it is going to do does not wait.
+// fullLocked reports whether no job may be submitted. A worker that is not at work makes room: the
+// job that it is going to do does not wait.
 func (p *Pool[T]) fullLocked() bool { return p.queuedLocked()+p.busy >= p.limit }
 
 // mayLeadLocked reports whether somebody should lead and nobody does.
@@ -12,13 +12,13 @@ func (p *Pool[T]) mayLeadLocked() bool {
 	return p.c.Lead != nil && !p.leading && !p.led && p.state != closed
 }
 
-// callLocked returns the worker that has to come because there is something to do: the one that has been idle for the
-// shortest time, or a new one. It returns nil if there is nothing to do, nobody
-// who could, or somebody on the way already: that one calls the next when it
-// has arrived. The caller must unlock the mutex and call come.
+// callLocked returns the worker that has to come because there is something to do: the one that
+// has been idle for the shortest time, or a new one. It returns nil if there is nothing to do, if
+// nobody could, or if somebody is on the way: that one calls the next when it has arrived. The
+// caller must unlock the mutex and call the worker's come.
 //
-// Whoever adds a job, takes one, stops leading or ends must call callLocked under the same
-// lock. So "the last one goes to work" and "another one is coming" are one step.
+// Whoever adds a job, takes one, stops leading or ends must call callLocked under the same lock.
+// So "the last one goes to work" and "another one is coming" are one step.
 func (p *Pool[T]) callLocked() *worker[T] {
 	if p.coming || p.state == closed {
 		return nil
@@ -45,8 +45,8 @@ func (p *Pool[T]) callLocked() *worker[T] {
 	return w
 }
 
-// pickLocked puts w to work on the oldest job, if there is one and w may. If there are more,
-// they are laid out, for w and whoever comes.
+// pickLocked puts w to work on the oldest job, if there is one and w may. If there are more, they
+// are laid out, for w and whoever comes.
 func (p *Pool[T]) pickLocked(w *worker[T]) (job T, ok bool) {
 	if p.busy >= p.c.Max || p.state == closed {
 		return job, false
@@ -88,7 +88,7 @@ func (p *Pool[T]) layOutLocked() {
 	f.turn.open(n)
 }
 
-// dropLocked takes one user from f. The last one makes it a spare one, unless it is the current one.
+// dropLocked takes one user from f. Without users f is spare, unless it is the current front.
 func (p *Pool[T]) dropLocked(f *front[T]) {
 	f.users--
 	if f.users == 0 && f != p.front {

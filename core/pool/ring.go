@@ -5,8 +5,8 @@ const minRing = 64
 
 // A ring is a first-in-first-out queue of any length. The zero value is empty.
 //
-// It doubles when it is full, so that a queue which is bounded soon stops
-// allocating, and shrinks only when it is told to.
+// It doubles when it is full, so that a queue which is bounded soon stops allocating, and shrinks
+// only when it is told to.
 type ring[T any] struct {
 	buf  []T  // its length is a power of two, or zero
 	head uint // how many were taken out: the oldest is buf[head%len(buf)]

@@ -14,8 +14,8 @@ type Stats struct {
 	Panics  uint64 // of those, the ones that panicked
 }
 
-// Stats returns the pool's counters as they are at one moment, except that workers go on
-// taking jobs from a backlog meanwhile.
+// Stats returns the pool's counters as they are at one moment, except that workers go on taking
+// jobs from a backlog meanwhile.
 func (p *Pool[T]) Stats() Stats {
 	p.mu.lock()
 	defer p.mu.Unlock()

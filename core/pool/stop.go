@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// Shutdown stops the pool when it has done its work: no more jobs may be submitted, those that are queued are
-// done, and the workers end. It returns nil when the last one has ended. If ctx
-// ends first it returns an error that wraps ctx's and says how many jobs are left; the pool
-// goes on with them, and Close may end that.
+// Shutdown stops the pool when it has done its work: no more jobs may be submitted, those that are
+// queued are done, and the workers end. It returns nil when the last one has ended. If ctx ends
+// first it returns an error that wraps ctx's and says how many jobs are left; the pool goes on
+// with them, and Close may end that.
 //
-// A pool that leads is drained when Lead has returned an error. So stop what feeds it, then call Shutdown, and
-// make Lead return an error when no more work can come: at the latest when ctx ends.
+// A pool that leads is drained when Lead has returned an error. So stop what feeds it, then call
+// Shutdown, and make Lead return an error when no more work can come: at the latest when ctx ends.
 //
 // Shutdown must not be called from a job: it would wait for itself.
 func (p *Pool[T]) Shutdown(ctx context.Context) error {
@@ -34,10 +34,9 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	return fmt.Errorf("pool: shutdown: %d jobs queued, %d at work%s: %w", s.Queued, s.Busy, leader, ctx.Err())
 }
 
-// Close stops the pool at once: no job is begun any more, and those that are queued are
-// handed back, oldest first. Idle workers end. Close does not wait for jobs at
-// work, nor for a worker that leads: they end when Work or Lead returns, and
-// Done says when all have.
+// Close stops the pool at once: no job is begun any more, and those that are queued are handed
+// back, oldest first. Idle workers end. Close does not wait for jobs at work, nor for a worker
+// that leads: they end when Work or Lead returns, and Done says when all have.
 //
 // What a leader brings after Close stays queued; Close may be called again to be handed that. So,
 // to miss none: make Lead return an error, Close, wait for Done, Close.
@@ -53,6 +52,6 @@ func (p *Pool[T]) Close() []T {
 	return jobs
 }
 
-// Done returns a channel that is closed when the pool was stopped, by Shutdown or Close,
-// and all its workers have ended.
+// Done returns a channel that is closed when the pool was stopped, by Shutdown or Close, and all
+// its workers have ended.
 func (p *Pool[T]) Done() <-chan struct{} { return p.done }

@@ -13,8 +13,8 @@ import (
 	"github.com/recycling-go/recycling/core/pool"
 )
 
-// TestEveryJobRunsOnceOrIsHandedBack has submitters, waiting and not, a leader, jobs that panic, end their
-// goroutine, push others and retire their worker, and a Shutdown or Close at any moment.
+// TestEveryJobRunsOnceOrIsHandedBack has submitters, waiting and not, a leader, jobs that panic,
+// end their goroutine, push others and retire their worker, and a Shutdown or Close at any moment.
 func TestEveryJobRunsOnceOrIsHandedBack(t *testing.T) {
 	rounds := 60
 	if testing.Short() {

@@ -2,8 +2,8 @@ package pool
 
 import "context"
 
-// TrySubmit queues a job, and never waits. It returns [ErrFull] if there is no room in
-// the queue, and [ErrClosed] after Shutdown or Close.
+// TrySubmit queues a job, and never waits. It returns [ErrFull] if there is no room in the queue,
+// and [ErrClosed] after Shutdown or Close.
 func (p *Pool[T]) TrySubmit(job T) error {
 	p.mu.lock()
 	if p.jobs.len()+p.busy >= p.ample {
@@ -23,8 +23,8 @@ func (p *Pool[T]) TrySubmit(job T) error {
 // first to come is the first to be let in. It returns ctx's error if ctx ends while it waits, and
 // [ErrClosed] after Shutdown or Close. If there is room the job is queued, even if ctx has ended.
 //
-// A job that submits to its own pool waits for room that it may itself have to
-// make; it should use TrySubmit.
+// A job that submits to its own pool waits for room that it may itself have to make; it should use
+// TrySubmit.
 func (p *Pool[T]) Submit(ctx context.Context, job T) error {
 	if err := p.TrySubmit(job); err != ErrFull {
 		return err
@@ -32,9 +32,10 @@ func (p *Pool[T]) Submit(ctx context.Context, job T) error {
 	return p.wait(ctx, job)
 }
 
-// Push queues jobs whether there is room or not, and also while Shutdown waits. It is for work that
-// was admitted already and comes back to the queue, or comes in by other ways than Lead. It
-// returns [ErrClosed], and queues none, after Close, or after Shutdown has seen the last worker end.
+// Push queues jobs whether there is room or not, and also while Shutdown waits. It is for work
+// that was admitted already and comes back to the queue, or comes in by other ways than Lead. It
+// returns [ErrClosed], and queues none, after Close, or after Shutdown has seen the last worker
+// end.
 func (p *Pool[T]) Push(jobs ...T) error {
 	p.mu.lock()
 	if p.state == closed || p.state == draining && p.workers == 0 {

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// A trimmer ends surplus workers, and frees surplus memory, a while after a peak. There is
-// one timer for all, and it runs only while there is a surplus: time is not looked at when a worker becomes idle.
+// A trimmer ends surplus workers, and frees surplus memory, a while after a peak. There is one
+// timer for all, and it runs only while there is a surplus: time is not looked at when a worker
+// becomes idle.
 type trimmer struct {
 	timer *time.Timer // nil before the first surplus
 	armed bool        // the timer runs, or trim is about to
@@ -34,8 +35,8 @@ func (p *Pool[T]) trimLaterLocked() {
 	}
 }
 
-// trim is what the timer calls. Since workers are called from the top of the idle stack, the least
-// ones at its bottom are those that have been idle all the time.
+// trim is what the timer calls. Workers are called from the top of the idle stack, so those that
+// have been idle ever since the timer was armed are the t.least ones at its bottom.
 func (p *Pool[T]) trim() {
 	p.mu.lock()
 	t := &p.trimmer
@@ -46,8 +47,8 @@ func (p *Pool[T]) trim() {
 	}
 	var surplus []*worker[T]
 	if n := t.least - p.c.Standby; n > 0 {
-		surplus = slices.Clone(p.idle[:n])
-		p.idle = slices.Delete(p.idle, 0, n)
+		surplus = p.idle[:n]
+		p.idle = slices.Clone(p.idle[n:]) // the stack shrinks as well
 	}
 	for _, w := range surplus {
 		w.dismissed = true

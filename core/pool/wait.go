@@ -55,7 +55,8 @@ func (p *Pool[T]) endWait(w *waiter[T], err error) error {
 }
 
 // admitLocked lets in the waiter that came first, if there is room. The caller must unlock the
-// mutex and call its come. Whoever makes room, by ending work, must call admitLocked under the same lock.
+// mutex and call its come. Whoever makes room, by ending work, must call admitLocked under the
+// same lock.
 //
 // As with workers, only one is on the way: it lets in the next one when it has arrived. A
 // submitter that is faster than the workers then finds room for many jobs, instead of being woken

@@ -7,8 +7,8 @@ type waiter[T any] struct {
 	prev    *waiter[T] // in the list of those that wait
 	next    *waiter[T] // in that list, or in the one of spare waiters
 
-	// wake is what the Submit sleeps on. Whoever passes the verdict sends once, perhaps a
-	// little later. Its capacity is one, so that sending never blocks.
+	// wake is what the Submit sleeps on. Whoever passes the verdict sends once, perhaps a little
+	// later. Its capacity is one, so that sending never blocks.
 	wake chan struct{}
 }
 

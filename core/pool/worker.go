@@ -2,24 +2,24 @@ package pool
 
 import "runtime/debug"
 
-// A worker is a goroutine that does jobs. It belongs to its goroutine; the pool only
-// touches it while it is idle, and before the goroutine is started.
+// A worker is a goroutine that does jobs. It belongs to its goroutine; the pool only touches it
+// while it is idle, and before the goroutine is started.
 type worker[T any] struct {
 	pool  *Pool[T]
 	work  func(T)   // nil before the first job and after a panic
 	front *front[T] // of which it is a user, or nil
 	stage stage
 
-	// wake is what an idle worker sleeps on. Whoever takes the worker off the idle stack
-	// sends once. Its capacity is one, so that sending never blocks.
+	// wake is what an idle worker sleeps on. Whoever takes the worker off the idle stack sends
+	// once. Its capacity is one, so that sending never blocks.
 	wake chan struct{}
 
 	called    bool // Pool.coming means this one. Guarded by pool.mu
 	dismissed bool // surplus: it ends unless there is something to do. Guarded by pool.mu
 }
 
-// A stage says what a worker's goroutine is inside of, for the deferred functions that
-// tidy up when it does not come back from there.
+// A stage says what a worker's goroutine is inside of, for the deferred functions that tidy up
+// when it does not come back from there.
 type stage uint8
 
 const (
@@ -57,8 +57,8 @@ func (w *worker[T]) run() {
 	}
 }
 
-// serve does one job after the other until w has ended. If a job panics it returns true, and is to be
-// called again: recovering here spares every job a deferred call.
+// serve does one job after the other until w has ended. If a job panics it returns true, and is to
+// be called again: recovering here spares every job a deferred call.
 func (w *worker[T]) serve() (again bool) {
 	p := w.pool
 	defer func() {
@@ -113,8 +113,8 @@ func (w *worker[T]) retired() bool {
 	return true
 }
 
-// next puts w to work on the oldest job. Until there is one, w leads or stands by.
-// It returns false if w has ended instead.
+// next puts w to work on the oldest job. Until there is one, w leads or stands by. It returns
+// false if w has ended instead.
 func (w *worker[T]) next() (job T, ok bool) {
 	p := w.pool
 	p.mu.lock()
@@ -147,8 +147,8 @@ func (w *worker[T]) next() (job T, ok bool) {
 	}
 }
 
-// leadLocked is w's turn to lead. It queues what has come. The mutex is not held meanwhile,
-// and in, if there is one, is told to come.
+// leadLocked is w's turn to lead. It queues what has come. The mutex is not held meanwhile, and
+// in, if there is one, is told to come.
 func (w *worker[T]) leadLocked(in *waiter[T]) {
 	p := w.pool
 	p.leading = true
@@ -168,8 +168,8 @@ func (w *worker[T]) leadLocked(in *waiter[T]) {
 	p.batch = batch
 }
 
-// standByLocked has w idle until it is called, dismissed, or the pool is stopped. The mutex
-// is not held meanwhile, and in, if there is one, is told to come.
+// standByLocked has w idle until it is called, dismissed, or the pool is stopped. The mutex is not
+// held meanwhile, and in, if there is one, is told to come.
 func (w *worker[T]) standByLocked(in *waiter[T]) {
 	p := w.pool
 	p.idle = append(p.idle, w)
@@ -186,8 +186,8 @@ func (w *worker[T]) useLocked(f *front[T]) {
 	f.users++
 }
 
-// doneLocked ends w's work, if it was at work. That makes room: the Submit
-// that is let in, if any, is returned, and must be told to come.
+// doneLocked ends w's work, if it was at work. That makes room: the Submit that is let in, if any,
+// is returned, and must be told to come.
 func (w *worker[T]) doneLocked() *waiter[T] {
 	if w.stage != working {
 		return nil

@@ -144,10 +144,10 @@ func contextIsNotEndedByPipelinedBytes(t *test) {
 	for range 20 {
 		other.exchange(get("/other")) // time for the server to notice
 	}
-	leave <- true
+	give(t, leave, true)
 	c.wants(200, "<nil>")
 	receive(t, entered, "pipelined request")
-	leave <- true
+	give(t, leave, true)
 	c.wants(200, "<nil>")
 }
 
@@ -192,17 +192,26 @@ func derivedContextsEndWhenTheClientGoesAway(t *test) {
 }
 
 func contextEndsWithAFailingWrite(t *test) {
-	entered, ended := make(chan bool, 1), make(chan error, 1)
+	entered, write, ended := make(chan bool, 1), t.newGate(), make(chan error, 1)
 	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		if r.RequestURI == "/other" {
+			return
+		}
 		entered <- true
+		<-write
 		writeUntilItFails(w)
 		<-r.Context().Done()
 		ended <- r.Context().Err()
 	})
-	c := s.dial(t)
-	c.send(get("/") + get("/")) // pipelined bytes, so that the server need not look for the end
+	c, other := s.dial(t), s.dial(t)
+	c.send(get("/"))
 	receive(t, entered, "request")
+	c.send(get("/")) // with these bytes to read, a server may not see the end behind them
+	for range 20 {
+		other.exchange(get("/other"))
+	}
 	c.reset()
+	write.open()
 	if err := receive(t, ended, "end of the context"); !errors.Is(err, context.Canceled) {
 		t.Errorf("context's error is %v, want Canceled", err)
 	}

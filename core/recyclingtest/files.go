@@ -159,11 +159,14 @@ func copyFromSlowSourceEnds(t *test) {
 	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(w, source)
 	}).dial(t)
+	defer source.Close()
+	go func() {
+		for range 100 {
+			io.WriteString(sink, strings.Repeat("x", 100))
+		}
+		sink.Close()
+	}()
 	c.send(get("/"))
-	for range 100 {
-		io.WriteString(sink, strings.Repeat("x", 100))
-	}
-	sink.Close()
 	c.wants(200, strings.Repeat("x", 10_000))
 	c.goesOn()
 }

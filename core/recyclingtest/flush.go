@@ -27,12 +27,12 @@ func flushSendsWhatIsWritten(t *test) {
 	c.head()
 	for i := range 3 {
 		c.bytes(fmt.Sprint("6\r\npart ", i, "\r\n"))
-		next <- true
+		give(t, next, true)
 	}
 	c.bytes("0\r\n\r\n")
 	c.send(get("/again"))
 	for range 3 {
-		next <- true
+		give(t, next, true)
 	}
 	c.wants(200, "part 0part 1part 2")
 }

@@ -143,7 +143,7 @@ func hijackHandsOverBytesSentWhileTheHandlerRan(t *test) {
 			other.exchange(get("/other")) // time for the server to look at what was sent
 		}
 		c.send(" two")
-		hijack <- true
+		give(t, hijack, true)
 		c.send(" three")
 		c.halfClose()
 		if got := c.rest(); got != "one two three <nil>" {

@@ -193,6 +193,7 @@ func panicsDisturbNobody(t *test) {
 			for range 100 {
 				if got, err := c.roundTrip(post("/ok", fmt.Sprint("canary ", i))); got != want {
 					bad <- fmt.Sprintf("%q, %v; want %q", got, err, want)
+					return
 				}
 			}
 		})

@@ -139,7 +139,7 @@ func slowPipelinedHandlersRunOneAtATime(t *test) {
 		if len(entered) != 0 {
 			t.Errorf("another handler was called for the same connection")
 		}
-		leave <- struct{}{}
+		give(t, leave, struct{}{})
 		c.wants(200, want)
 	}
 }

@@ -91,7 +91,7 @@ func proxyStreams(t *test) {
 	c.head()
 	for i := range 3 {
 		c.bytes(fmt.Sprintf("6\r\npart %d\r\n", i))
-		next <- true
+		give(t, next, true)
 	}
 	c.bytes("0\r\n\r\n")
 }

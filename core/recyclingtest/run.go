@@ -208,6 +208,16 @@ func receive[V any](t *test, ch <-chan V, what string) V {
 	}
 }
 
+// give sends v to ch, for a handler that waits for it.
+func give[V any](t *test, ch chan<- V, v V) {
+	t.Helper()
+	select {
+	case ch <- v:
+	case <-time.After(t.patience()):
+		t.Fatalf("no handler has waited for %v", v)
+	}
+}
+
 // A gate is where a handler waits until the test lets it go on.
 type gate chan struct{}
 

@@ -90,11 +90,11 @@ func shutdownWaitsForAStream(t *test) {
 	c.bytes("5\r\npart.\r\n")
 	down := s.shutdown(t)
 	for range 2 {
-		next <- true
+		give(t, next, true)
 		c.bytes("5\r\npart.\r\n")
 		isRunning(t, down)
 	}
-	next <- true
+	give(t, next, true)
 	c.bytes("0\r\n\r\n")
 	c.ends()
 	succeeds(t, down)

@@ -23,6 +23,7 @@ type Conn struct {
 
 	pending []byte // read and not used, while no worker has it
 	scanned int    // how far input was searched for the end of a header
+	checked bool   // the first line of it is a request line
 
 	phase  phase
 	hooked net.Conn // what the hooks ConnState and ConnContext get; nil if there are none
@@ -48,17 +49,27 @@ func (c *Conn) Init(base *Base) {
 	c.Owner, c.srv, c.base = c, base.Server, base.Context
 }
 
-// addr is the connection's own address, for http.LocalAddrContextKey.
-func (c *Conn) addr() net.Addr { return c.LocalAddr() }
-
 // Announce calls the hooks for a new connection, from the goroutine that accepted it as net/http does. Who accepts
-// for others leaves that to Serve. And with TLS, or HTTP/2 without, it has to wait: the connection may turn
-// out to be the http.Server's, which calls them itself.
-func (c *Conn) Announce() error {
-	if _, ok := c.plain().(*tls.Conn); ok || c.srv.http2() {
-		return nil
+// for others leaves that to Serve.
+func (c *Conn) Announce() error { return c.start() }
+
+// Base is the context that the connection's requests have in common.
+func (c *Conn) Base() context.Context { return connContext{c.base, c} }
+
+// A connContext knows a connection's addresses and server.
+type connContext struct {
+	context.Context
+	c *Conn
+}
+
+func (x connContext) Value(key any) any {
+	switch key {
+	case http.ServerContextKey:
+		return x.c.srv.HTTP
+	case http.LocalAddrContextKey:
+		return x.c.LocalAddr()
 	}
-	return c.start()
+	return x.Context.Value(key)
 }
 
 // start makes the net.Conn that hooks get, and calls those for a new connection.

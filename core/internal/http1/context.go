@@ -2,7 +2,6 @@ package http1
 
 import (
 	"context"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -26,13 +25,7 @@ func (x *requestContext) Deadline() (time.Time, bool) { return x.x.c.base.Deadli
 
 // Value knows the server and the connection's address, and asks the server's context for the rest.
 func (x *requestContext) Value(key any) any {
-	switch key {
-	case http.ServerContextKey:
-		return x.x.c.srv.HTTP
-	case http.LocalAddrContextKey:
-		return x.x.c.addr()
-	}
-	return x.x.c.base.Value(key)
+	return connContext{x.x.c.base, x.x.c}.Value(key)
 }
 
 // Done begins to watch for the client going away.

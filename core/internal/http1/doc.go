@@ -11,8 +11,8 @@
 //
 //	RFC 9112 2.2          empty lines before a request line are skipped, not only after a POST
 //	RFC 9112 3            a request line that is too long is answered with 414, not 431
-//	RFC 9112 3.2          400 for a Host that is no uri-host with a port of digits, and for CONNECT without Host
-//	RFC 9112 3.2.3, 3.2.4 400 for the authority-form without CONNECT, and for "*" without OPTIONS
+//	RFC 9112 3.2          400 for a Host that is no uri-host with a port of digits
+//	RFC 9112 3.2.3, 3.2.4 400 for the authority-form without CONNECT, and for "*" with another standard method than OPTIONS
 //	RFC 9110 9.3.6        400 for CONNECT without a port
 //	RFC 9112 6.1          the connection is closed after a request with Transfer-Encoding and Content-Length
 //	RFC 9112 6.1          400 for Transfer-Encoding in HTTP/1.0

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/textproto"
 	"net/url"
 	"strings"
@@ -67,7 +68,7 @@ func (x *exchange) parse(block string) error {
 		return errVersion
 	}
 	hosts := h["Host"]
-	if len(hosts) == 0 && r.ProtoAtLeast(1, 1) && !preface {
+	if len(hosts) == 0 && r.ProtoAtLeast(1, 1) && !preface && r.Method != "CONNECT" {
 		return errNoHost
 	}
 	if len(hosts) == 1 && !validHost(hosts[0]) {
@@ -89,10 +90,14 @@ func isPreface(r *http.Request) bool {
 }
 
 // validHost reports whether s is uri-host [ ":" port ] (RFC 9110 section 7.2), as far as characters,
-// brackets and port go.
+// brackets and port go. An IPv6 address without brackets is let through, as net/http's tests want it.
 func validHost(s string) bool {
 	if !all(s, charHost) {
 		return false
+	}
+	if strings.Count(s, ":") > 1 && s[0] != '[' {
+		_, err := netip.ParseAddr(s)
+		return err == nil
 	}
 	host, port := s, ""
 	if strings.HasPrefix(s, "[") {
@@ -118,8 +123,11 @@ func checkForm(r *http.Request) error {
 		if port := r.URL.Port(); port == "" { // RFC 9110 section 9.3.6
 			return malformed("CONNECT without a port")
 		}
-	case r.RequestURI == "*" && r.Method != "OPTIONS" && r.Method != "PRI":
-		return malformed("target * of %s", r.Method)
+	case r.RequestURI == "*":
+		switch r.Method { // methods that are not of RFC 9110 may have their own mind: M-SEARCH * HTTP/1.1
+		case "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "PATCH":
+			return malformed("target * of %s", r.Method)
+		}
 	case r.URL.Opaque != "" && all(r.URL.Opaque, charDigit):
 		return malformed("target %q of %s", r.RequestURI, r.Method)
 	}

@@ -121,12 +121,11 @@ func (w *Worker) serveLinger(c *Conn) {
 // lingerReads is how often that is done, so that a client which sends and sends does not keep a worker.
 const lingerReads = 32
 
-// handshake makes the TLS connection, if c is one. other says that it goes on as something else
-// than HTTP/1.
-func (c *Conn) handshake() (other bool, err error) {
+// handshake makes the TLS connection, if c is one. It returns the protocol that c goes on with, "" for HTTP/1.
+func (c *Conn) handshake() (protocol string, err error) {
 	nc := c.plain()
 	if nc == nil {
-		return false, nil
+		return "", nil
 	}
 	tc, ok := nc.(*tls.Conn)
 	if !ok {
@@ -134,22 +133,22 @@ func (c *Conn) handshake() (other bool, err error) {
 			state := s.ConnectionState()
 			c.tls = &state
 		}
-		return false, nil
+		return "", nil
 	}
 	if d := c.srv.handshakeTimeout(); d > 0 {
 		tc.SetDeadline(time.Now().Add(d))
 	}
-	if err := tc.HandshakeContext(c.base); err != nil {
-		return false, err
+	if err := tc.HandshakeContext(c.Base()); err != nil {
+		return "", err
 	}
 	tc.SetDeadline(time.Time{})
 	state := tc.ConnectionState()
 	c.tls = &state
 	switch state.NegotiatedProtocol {
 	case "", "http/1.1", "http/1.0":
-		return false, nil
+		return "", nil
 	}
-	return true, nil
+	return state.NegotiatedProtocol, nil
 }
 
 // refuseTLS answers a client that speaks HTTP to a TLS port, and logs.

@@ -71,11 +71,7 @@ func (w *Worker) serve(c *Conn) {
 			continue
 		}
 		if err == errDelegate {
-			w.delegate(c)
-			return
-		}
-		if serr := c.start(); serr != nil {
-			w.end(c)
+			w.delegate(c, "")
 			return
 		}
 		if err != nil {
@@ -83,6 +79,10 @@ func (w *Worker) serve(c *Conn) {
 				c.setState(http.StateActive)
 			}
 			w.refuse(c, err)
+			return
+		}
+		if !w.srv.http1() {
+			w.end(c)
 			return
 		}
 		c.Began()
@@ -106,31 +106,29 @@ func (w *Worker) serve(c *Conn) {
 // open is what comes before the first request. It reports whether there is going to be one.
 func (w *Worker) open(c *Conn) bool {
 	c.phase = opened
-	other, failed := c.handshake()
-	switch {
-	case other, failed == nil && !w.srv.http1():
-		w.delegate(c)
+	if c.start() != nil {
+		w.end(c)
 		return false
 	}
-	var err error
-	if !w.srv.http2() {
-		err = c.start()
-	}
-	if failed != nil {
-		c.refuseTLS(failed)
-		err = failed
-	}
-	if err != nil {
+	protocol, err := c.handshake()
+	switch {
+	case err != nil:
+		c.refuseTLS(err)
 		w.end(c)
+	case protocol != "", !w.srv.http1() && !w.srv.http2():
+		w.delegate(c, protocol)
+	default:
+		return true
 	}
-	return err == nil
+	return false
 }
 
 // delegate gives c, and what was read of it, to who speaks other protocols.
-func (w *Worker) delegate(c *Conn) {
+func (w *Worker) delegate(c *Conn, protocol string) {
 	ahead := append([]byte(nil), w.in.bytes()...)
 	w.release()
-	w.srv.Delegate(c, ahead)
+	c.SetReadDeadline(time.Time{})
+	w.srv.Delegate(c, protocol, ahead)
 }
 
 // readHeader returns the next header block, valid until the next read; or park.ErrWait if it is
@@ -143,18 +141,26 @@ func (w *Worker) readHeader(c *Conn) ([]byte, error) {
 		if in.buffered() > 0 {
 			end, next := headerEnd(in.bytes(), c.scanned)
 			if end > 0 {
-				c.scanned = 0
+				c.scanned, c.checked = 0, false
 				block := in.bytes()[:end]
-				if w.srv.http2() && c.phase == opened && bytes.HasPrefix(block, []byte("PRI * HTTP/2.0")) {
-					return nil, errDelegate
+				if c.phase == opened && end < len(preface) && string(block) == preface[:end] && w.srv.http2() {
+					if b := in.bytes(); len(b) >= len(preface) {
+						return w.startHTTP2(block)
+					}
+				} else {
+					in.r += end
+					return block, nil
 				}
-				in.r += end
-				return block, nil
 			}
 			c.scanned = next
 		}
 		if !in.room(limit) {
 			return nil, errTooLarge
+		}
+		if in.buffered() > 0 {
+			if err := w.checkStart(c); err != nil {
+				return nil, err
+			}
 		}
 		if c.Parks() && c.Drained() {
 			return nil, park.ErrWait
@@ -170,6 +176,32 @@ func (w *Worker) readHeader(c *Conn) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// preface is how HTTP/2 begins on a connection without TLS (RFC 9113 section 3.4). Its beginning looks like a request.
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// startHTTP2 tells HTTP/2 from a request that only looks like it.
+func (w *Worker) startHTTP2(block []byte) ([]byte, error) {
+	if string(w.in.bytes()[:len(preface)]) == preface {
+		w.in.r += len(preface)
+		return nil, errDelegate
+	}
+	w.in.r += len(block)
+	return block, nil
+}
+
+// checkStart refuses a request by its first line, as soon as that is there: who does not speak
+// HTTP may never send the rest.
+func (w *Worker) checkStart(c *Conn) error {
+	b := w.in.bytes()
+	i := bytes.IndexByte(b, '\n')
+	if i < 0 || c.checked {
+		return nil
+	}
+	c.checked = true
+	line, _ := cutLine(string(b[:i+1]))
+	return new(exchange).parseRequestLine(line)
 }
 
 // skipEmptyLines drops empty lines before a request line (RFC 9112 section 2.2). A bare CR is none.
@@ -287,7 +319,7 @@ func (w *Worker) answer(c *Conn, x *exchange) bool {
 			x.res.canContinue.Store(true)
 		}
 	}
-	srv.serveHTTP(&x.res, r)
+	srv.ServeHTTP(&x.res, r)
 	x.ctx.cancel(errCanceled)
 	if c.phase == hijacked {
 		x.abort()

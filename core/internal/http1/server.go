@@ -19,8 +19,9 @@ type Server struct {
 	// a row does not keep its worker from the others. Nil: it may.
 	Requeue func(*Conn)
 
-	// Delegate takes a connection that speaks another protocol, and what was read of it.
-	Delegate func(c *Conn, ahead []byte)
+	// Delegate takes a connection that speaks another protocol, which TLS has negotiated, or
+	// HTTP/2 without TLS, and what was read of it.
+	Delegate func(c *Conn, protocol string, ahead []byte)
 
 	Requests atomic.Int64 // answered by a handler, or under way
 
@@ -41,7 +42,7 @@ func (s *Server) keepAlives() bool { return !s.noReuse.Load() && !s.draining.Loa
 
 // http1 and http2 report whether HTTP/1, and HTTP/2 without TLS, may be spoken.
 func (s *Server) http1() bool {
-	return s.HTTP.Protocols == nil || s.HTTP.Protocols.HTTP1() || *s.HTTP.Protocols == http.Protocols{}
+	return s.HTTP.Protocols == nil || s.HTTP.Protocols.HTTP1()
 }
 
 func (s *Server) http2() bool { return s.HTTP.Protocols != nil && s.HTTP.Protocols.UnencryptedHTTP2() }
@@ -87,7 +88,8 @@ func (s *Server) Logf(format string, args ...any) {
 	}
 }
 
-func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP calls the handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := s.HTTP.Handler
 	if h == nil {
 		h = http.DefaultServeMux

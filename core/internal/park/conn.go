@@ -36,7 +36,7 @@ type Conn struct {
 	remote string // the peer, as net has it; made at the first call of RemoteAddr for other kinds
 
 	class      Class       // guarded by set.calendar.mu, readable for whoever has the connection
-	registered bool        // in the epoll set
+	registered atomic.Bool // in the epoll set
 	drained    bool        // the last read was short, so the next event says when there is more: epoll(7)
 	hungUp     atomic.Bool // an event said so; reading is not over before io.EOF, and no other event will come
 	prev, next *Conn       // guarded by set.calendar.mu

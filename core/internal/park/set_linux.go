@@ -142,22 +142,15 @@ func (c *Conn) Park(k Class) (parked bool, err error) {
 		return false, os.ErrDeadlineExceeded
 	}
 	c.drained = false
-	if !c.registered {
-		// Before the event that may come at once; nobody else knows c yet.
-		c.state.do(actPark)
-		if err := s.register(c); err != nil {
-			if !c.Take() {
-				return true, nil // whoever took it finds out
-			}
-			return false, err
-		}
-		return true, nil
+	if !c.state.do(actPark) {
+		c.state.do(actLook)
+		return false, nil
 	}
-	if c.state.do(actPark) {
-		return true, nil
+	// From here on c may be another's. Registering comes last, since the event may come at once.
+	if err := s.register(c); err != nil && c.Take() {
+		return false, err
 	}
-	c.state.do(actLook)
-	return false, nil
+	return true, nil
 }
 
 // Resume ends a wait of class Idle. Who got c from the set calls it first.
@@ -183,12 +176,15 @@ const interest = unix.EPOLLIN | unix.EPOLLRDHUP | 1<<31 // EPOLLET, which packag
 func (c *Conn) register() error { return c.set.register(c) }
 
 func (s *Set) register(c *Conn) error {
+	if c.registered.Load() {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	switch {
+	case c.ended:
 		return net.ErrClosed
-	}
-	if c.registered {
+	case c.registered.Load():
 		return nil
 	}
 	add := func(fd int) error {
@@ -198,22 +194,25 @@ func (s *Set) register(c *Conn) error {
 		}
 		return unix.EpollCtl(s.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: interest, Fd: int32(fd), Pad: int32(c.gen)})
 	}
+	c.registered.Store(true) // before the event, whose receiver may park it again
 	var err error
 	if c.rc == nil {
 		err = add(c.fd)
 	} else if cerr := c.rc.Control(func(fd uintptr) { err = add(int(fd)) }); cerr != nil {
 		err = cerr
 	}
-	c.registered = err == nil
+	if err != nil {
+		c.registered.Store(false)
+	}
 	return err
 }
 
 // forget takes c out of the epoll set and the table, with c.mu held or c the caller's alone: its
 // descriptor is about to become another's.
 func (s *Set) forget(c *Conn) {
-	if c.registered {
+	if c.registered.Load() {
 		unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, c.slot, &unix.EpollEvent{})
-		c.registered = false
+		c.registered.Store(false)
 	}
 	if c.slot >= 0 {
 		s.table.clear(c.slot, c)

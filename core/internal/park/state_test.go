@@ -80,6 +80,12 @@ func (w world) moves(t *testing.T) map[string]world {
 		}
 		to["take"] = n
 	}
+	if w.worker != none && !w.armed { // the handler wants to know when the client is gone
+		n := w
+		n.armed = true
+		n.edge = n.unread > 0
+		to["watch"] = n
+	}
 	switch w.worker {
 	case reading:
 		n := w
@@ -92,16 +98,13 @@ func (w world) moves(t *testing.T) map[string]world {
 		to["error"] = n
 	case parking:
 		n := w
-		if !n.armed {
-			// Registering reports what is there already.
-			n.armed = true
-			do(&n, actPark)
-			n.edge = n.unread > 0
+		if do(&n, actPark) {
 			n.owners--
 			n.worker = none
-		} else if do(&n, actPark) {
-			n.owners--
-			n.worker = none
+			if !n.armed { // registering reports what is there already
+				n.armed = true
+				n.edge = n.unread > 0
+			}
 		} else {
 			do(&n, actLook)
 			n.worker = reading
