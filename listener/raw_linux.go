@@ -33,6 +33,8 @@ type borrowed struct {
 	// each, so there is one for all, and it has its argument and result here.
 	mu   sync.Mutex // guards following, and is held during an accept
 	call func(fd uintptr)
+	tcp  bool
+	past bool // no connection is left that was made before the options were set on the listen socket
 	addr *Addr
 	fd   int
 	err  error
@@ -47,8 +49,16 @@ func borrow(l netListener) (*Raw, bool) {
 	b.call = func(fd uintptr) {
 		ensureNonblock(int(fd)) // the Fd method of its File makes it blocking
 		b.fd, b.err = accept4(int(fd), b.addr)
+		switch {
+		case b.past:
+		case b.err == unix.EAGAIN:
+			b.past = true
+		case b.err == nil && b.tcp:
+			setInherited(b.fd, defaultKeepAlive)
+		}
 	}
 	if l.Addr().Network() == "tcp" {
+		b.tcp = true
 		control(rc, func(fd uintptr) error { return setInherited(int(fd), defaultKeepAlive) })
 	}
 	return &Raw{src: b, addr: l.Addr()}, true

@@ -181,6 +181,29 @@ func TestRawOfPackageNetSetsItsOptions(t *testing.T) {
 	}
 }
 
+func TestRawOfPackageNetSetsItsOptionsOnEarlierConnections(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String()) // it waits to be accepted, with the options of before
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	raw, _ := listener.NewRaw(l)
+	var peer listener.Addr
+	fd, err := raw.Accept(&peer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if v, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY); err != nil || v != 1 {
+		t.Errorf("TCP_NODELAY is %d, %v", v, err)
+	}
+}
+
 func TestRawAcceptDoesNotAllocate(t *testing.T) {
 	forEachSource(t, func(t *testing.T, l net.Listener) {
 		const runs = 20

@@ -15,8 +15,9 @@ type Pool[T any] struct {
 	most  int           // how many workers there may be: Max, and one more that leads
 	done  chan struct{} // closed by whoever finds that the pool was stopped and has no worker
 
-	// attend asks workers to come to the mutex before they take the next job from a front, because
-	// a Submit is to be let in. Written under the mutex.
+	// attend is set while a Submit is to be let in as soon as there is room. A worker that makes
+	// room without the mutex, by taking a job from a front, then has to call letIn. Written under
+	// the mutex.
 	attend atomic.Bool
 
 	_ [64]byte // so that reading the above is not slowed down by writing the following

@@ -85,10 +85,12 @@ func (w *worker[T]) serve() (again bool) {
 			if retire != nil && w.retired() {
 				return false
 			}
-			if front == nil || p.attend.Load() {
+			if front == nil {
 				break
 			}
-			job, ok = front.take()
+			if job, ok = front.take(); ok && p.attend.Load() {
+				p.letIn()
+			}
 		}
 	}
 }

@@ -23,7 +23,7 @@ func closeEndsConnections(t *test) {
 	s, busy, g := t.busy(echoTarget)
 	idle, silent := s.dial(t), s.dial(t)
 	idle.goesOn()
-	s.Close()
+	s.close(t)
 	idle.ends()
 	silent.ends()
 	busy.ends()
@@ -37,7 +37,7 @@ func closeEndsContexts(t *test) {
 		ended <- r.Context().Err()
 	})
 	g.open()
-	s.Close()
+	s.close(t)
 	if err := receive(t, ended, "end of the context"); !errors.Is(err, context.Canceled) {
 		t.Errorf("context's error is %v, want Canceled", err)
 	}
@@ -59,7 +59,7 @@ func closeEndsReadsAndWrites(t *test) {
 	s.dial(t).send(get("/"))
 	receive(t, entered, "request")
 	receive(t, entered, "request")
-	s.Close()
+	s.close(t)
 	for range 2 {
 		if err := receive(t, ended, "end of the handler"); err == nil {
 			t.Errorf("read or write has not failed")
@@ -70,7 +70,7 @@ func closeEndsReadsAndWrites(t *test) {
 func closeEndsServe(t *test) {
 	s := t.serve(echoTarget)
 	s.dial(t).goesOn()
-	s.Close()
+	s.close(t)
 	if err := s.serveError(); !errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("Serve returned %v, want ErrServerClosed", err)
 	}
@@ -79,7 +79,7 @@ func closeEndsServe(t *test) {
 func closeFreesTheAddress(t *test) {
 	s := t.serve(echoTarget)
 	s.dial(t).goesOn()
-	s.Close()
+	s.close(t)
 	var l net.Listener
 	t.eventually("the address is free", func() bool { // some other test may have got the port
 		var err error
@@ -98,21 +98,21 @@ func closeDuringShutdownEndsIt(t *test) {
 	g.open()
 	down := s.shutdown(t)
 	isRunning(t, down)
-	s.Close()
+	s.close(t)
 	receive(t, ended, "end of the request's context")
 	receive(t, down, "end of Shutdown")
 }
 
 func closeMayBeCalledAgain(t *test) {
 	s, _, g := t.busy(echoTarget)
-	s.Close()
-	s.Close()
+	s.close(t)
+	s.close(t)
 	g.open()
-	s.Close()
+	s.close(t)
 }
 
 func closeOfAnUnusedServerReturns(t *test) {
 	s := t.serve(echoTarget)
-	s.Close()
+	s.close(t)
 	s.serveError()
 }

@@ -171,13 +171,13 @@ func closedBodyCannotBeRead(t *test) {
 	}).dial(t)
 	for _, raw := range []string{post("/", "abc"), chunked("/", "abc")} {
 		c.exchange(raw)
-		if err := <-errs; err != nil {
+		if err := receive(t, errs, "result"); err != nil {
 			t.Errorf("Close: %v", err)
 		}
-		if err := <-errs; !errors.Is(err, http.ErrBodyReadAfterClose) {
+		if err := receive(t, errs, "result"); !errors.Is(err, http.ErrBodyReadAfterClose) {
 			t.Errorf("Read after Close: %v, want ErrBodyReadAfterClose", err)
 		}
-		if err := <-errs; err != nil {
+		if err := receive(t, errs, "result"); err != nil {
 			t.Errorf("second Close: %v", err)
 		}
 	}

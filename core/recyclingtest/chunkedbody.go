@@ -116,13 +116,14 @@ var malformedChunks = map[string]string{
 }
 
 func malformedChunksFailTheRead(t *test) {
+	result := make(chan error, len(malformedChunks))
+	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		result <- err
+	})
 	for name, body := range malformedChunks {
 		t.each(name, func(t *test) {
-			result := make(chan error, 1)
-			c := t.serve(func(w http.ResponseWriter, r *http.Request) {
-				_, err := io.Copy(io.Discard, r.Body)
-				result <- err
-			}).dial(t)
+			c := s.dial(t)
 			c.send(chunkedHead + body + get("/next"))
 			if a := c.answer("POST"); !a.Close {
 				t.Errorf("response has no Connection: close")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,7 @@ var controllers = []behaviour{
 	writeDeadlineIsNotInheritedByTheNextRequest,
 	fullDuplexLetsTheHandlerReadAfterWriting,
 	fullDuplexConnectionIsReused,
+	fullDuplexNeverTakesABodyForARequest,
 	controllerFlushes,
 	controllerWorksThroughUnwrap,
 	controllerReportsWhatIsNotSupported,
@@ -170,6 +172,28 @@ func fullDuplexConnectionIsReused(t *test) {
 		c.wants(200, "abc")
 		c.send(post("/", "def"))
 		c.wants(200, "def")
+	}
+}
+
+// fullDuplexNeverTakesABodyForARequest is all that holds for a body that was not read: net/http
+// drains it after the response, and then panics, because it has begun to wait for the next request
+// at the end of the body already.
+func fullDuplexNeverTakesABodyForARequest(t *test) {
+	targets := make(chan string, 9)
+	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		targets <- r.RequestURI
+		http.NewResponseController(w).EnableFullDuplex()
+		echoTarget(w, r)
+	})
+	for _, raw := range []string{post("/", get("/smuggled")), post("/", strings.Repeat(get("/smuggled"), 10_000))} {
+		c := s.dial(t)
+		c.sendBeside(raw)
+		c.wants(200, "/")
+		c.halfClose()
+		c.rest()
+		for receive(t, targets, "request"); len(targets) > 0; {
+			t.Errorf("a request %s was taken from the body", <-targets)
+		}
 	}
 }
 

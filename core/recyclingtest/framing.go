@@ -105,7 +105,10 @@ func invalidContentLengthIsDropped(t *test) {
 	for _, length := range []string{"abc", "-1", "1 2", "9999999999999999999999"} {
 		c := s.dial(t)
 		c.send(get("/", "X-Length: "+length))
-		c.head()
+		if a := c.wants(200, "body"); a.Header.Get("Content-Length") != "" {
+			t.Errorf("Content-Length is %q", a.Header.Get("Content-Length"))
+		}
+		c.goesOn()
 		s.log.wants(t, fmt.Sprintf("http: invalid Content-Length of %q", length))
 	}
 }

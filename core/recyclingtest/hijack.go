@@ -272,14 +272,12 @@ func hijackSurvivesShutdownAndClose(t *test) {
 	c := s.dial(t)
 	c.send(get("/") + "a")
 	c.bytes("a")
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := s.Shutdown(ctx); err != nil {
+	if err := s.shutdownWithin(t, patience); err != nil {
 		t.Errorf("Shutdown with a hijacked connection: %v", err)
 	}
 	c.send("b")
 	c.bytes("b")
-	s.Close()
+	s.close(t)
 	c.send("c")
 	c.bytes("c")
 }

@@ -91,17 +91,19 @@ func switchingProtocolsIsFinal(t *test) {
 		line, _ := rw.ReadString('\n')
 		io.WriteString(conn, line)
 	})
-	c := s.dial(t)
-	c.send(get("/", "Connection: Upgrade", "Upgrade: echo") + "hello\n")
-	if err := receive(t, result, "result of Hijack"); err != nil {
-		t.Fatalf("Hijack: %v", err)
+	for _, connection := range []string{"Connection: Upgrade", "Connection: close, Upgrade"} {
+		c := s.dial(t)
+		c.send(get("/", connection, "Upgrade: echo") + "hello\n")
+		if err := receive(t, result, "result of Hijack"); err != nil {
+			t.Fatalf("Hijack: %v", err)
+		}
+		head := c.head()
+		if !strings.HasPrefix(head, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nDate: ") || strings.Count(head, "\r\n") != 5 {
+			t.Errorf("header is %q", head)
+		}
+		c.bytes("hello\n")
+		c.ends()
 	}
-	head := c.head()
-	if !strings.HasPrefix(head, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\nDate: ") || strings.Count(head, "\r\n") != 5 {
-		t.Errorf("header is %q", head)
-	}
-	c.bytes("hello\n")
-	c.ends()
 }
 
 func informationalResponsesAreSeenByTheClient(t *test) {

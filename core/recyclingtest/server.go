@@ -56,7 +56,7 @@ func (t *test) startOn(target Target, srv *http.Server) *server {
 func (s *server) end() {
 	t := *s.t
 	t.trial = false // an attempt that failed cleans up too
-	s.Close()
+	s.close(&t)
 	s.serveError()
 	t.eventually("no handler at work after Close", func() bool { return s.running.Load() == 0 })
 	if t.Failed() && s.log.String() != "" {
@@ -77,6 +77,24 @@ func (s *server) serveError() error {
 		}
 	}
 	return s.serveErr
+}
+
+// close calls Close, which must return by itself.
+func (s *server) close(t *test) {
+	t.Helper()
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	receive(t, closed, "end of Close")
+}
+
+// shutdownWithin calls Shutdown with a context that lasts for d. It must return by itself.
+func (s *server) shutdownWithin(t *test, d time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	result := make(chan error, 1)
+	go func() { result <- s.Shutdown(ctx) }()
+	return receive(t, result, "end of Shutdown")
 }
 
 // shutdown starts Shutdown and returns where its result will arrive,

@@ -194,15 +194,13 @@ func shutdownReturnsTheContextsError(t *test) {
 		ended <- true
 	})
 	g.open() // the handler goes on until its context ends
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if err := s.shutdownWithin(t, 20*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Shutdown: %v, want DeadlineExceeded", err)
 	}
 	if len(ended) != 0 {
 		t.Errorf("Shutdown has ended the request's context")
 	}
-	s.Close()
+	s.close(t)
 	receive(t, ended, "end of the request's context after Close")
 	c.rest()
 }
@@ -211,13 +209,11 @@ func shutdownMayBeCalledAgain(t *test) {
 	s := t.serve(echoTarget)
 	s.dial(t).goesOn()
 	for range 3 {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
+		if err := s.shutdownWithin(t, patience); err != nil {
 			t.Errorf("Shutdown: %v", err)
 		}
 	}
-	s.Close()
+	s.close(t)
 }
 
 func shutdownMayBeCalledAtTheSameTime(t *test) {

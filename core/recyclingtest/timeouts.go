@@ -21,6 +21,7 @@ var timeouts = []behaviour{
 	writeTimeoutIsForEachRequest,
 	idleConnectionIsClosed,
 	idleTimeoutIsReadTimeoutByDefault,
+	negativeIdleTimeoutIsNone,
 	idleTimeoutSparesTheHandler,
 	timeoutClosesNothingElse,
 }
@@ -36,6 +37,7 @@ func silentConnectionIsClosed(t *test) {
 		"both":              {ReadHeaderTimeout: short, ReadTimeout: time.Hour},
 	} {
 		t.each(name, func(t *test) {
+			t.Parallel()
 			srv.Handler = http.HandlerFunc(echoTarget)
 			s := t.start(srv)
 			s.dial(t).ends()
@@ -75,6 +77,7 @@ func slowHeaderIsClosed(t *test) {
 		"ReadTimeout":       {ReadTimeout: short},
 	} {
 		t.each(name, func(t *test) {
+			t.Parallel()
 			srv.Handler = http.HandlerFunc(echoTarget)
 			s := t.start(srv)
 			c := s.dial(t)
@@ -216,6 +219,15 @@ func idleTimeoutIsReadTimeoutByDefault(t *test) {
 		c := t.start(&http.Server{ReadTimeout: d, Handler: http.HandlerFunc(echoTarget)}).dial(t)
 		c.goesOn()
 		c.ends()
+	})
+}
+
+func negativeIdleTimeoutIsNone(t *test) {
+	t.escalate(func(t *test, d time.Duration) {
+		c := t.start(&http.Server{IdleTimeout: -1, ReadTimeout: d, Handler: http.HandlerFunc(echoTarget)}).dial(t)
+		c.goesOn()
+		time.Sleep(2 * d)
+		c.goesOn()
 	})
 }
 

@@ -1,0 +1,77 @@
+package recyclingchi_test
+
+import (
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+
+	recyclingchi "github.com/recycling-go/recycling/adapters/chi"
+	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/recyclingtest"
+)
+
+// except is what chi does not let through.
+var except = map[string]string{
+	"undeclaredRequestTrailersArriveToo": copied,
+	"multipartTempFilesAreRemoved":       copied,
+}
+
+const copied = "chi hands on a copy of the request: trailers that arrive later, and the parsed form, are in one of the two only"
+
+// TestBehaviour holds a router under each strategy to what net/http does.
+func TestBehaviour(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
+		except := maps.Clone(except)
+		if strategy != recycling.Goroutine {
+			except["everyResponseIsThatOfNetHTTP/length_bad"] = "net/http answers HEAD with a Content-Length that is no number"
+		}
+		recyclingtest.Run(t, recyclingtest.Target{
+			Name:         "behind the router",
+			Strict:       strategy != recycling.Goroutine,
+			NoLateWrites: strategy == recycling.Goroutine,
+			Except:       except,
+			Start: func(t testing.TB, srv *http.Server) *recyclingtest.Instance {
+				s := mount(srv, strategy)
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				served := make(chan error, 1)
+				go func() { served <- s.Serve(l) }()
+				return &recyclingtest.Instance{Addr: l.Addr(), Shutdown: s.Shutdown, Close: s.Close, Served: served}
+			},
+		})
+	})
+}
+
+// mount returns a Server with the settings of srv and a router that leads everything to srv's handler.
+func mount(srv *http.Server, strategy recycling.Strategy) *recycling.Server {
+	h := srv.Handler
+	if h == nil {
+		h = http.DefaultServeMux
+	}
+	r := chi.NewRouter()
+	r.Handle("/*", h)
+	r.NotFound(h.ServeHTTP)
+	r.MethodNotAllowed(h.ServeHTTP)
+	srv.Handler = r
+	return recyclingchi.New(r, func(s *recycling.Server) { s.HTTP, s.Strategy = srv, strategy })
+}
+
+// eachStrategy runs f under every strategy, or under the one that the environment names.
+func eachStrategy(t *testing.T, f func(*testing.T, recycling.Strategy)) {
+	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool}
+	if name := os.Getenv(recycling.EnvStrategy); name != "" {
+		strategies = []recycling.Strategy{recycling.Strategy(name)}
+	}
+	for _, strategy := range strategies {
+		t.Run(string(strategy), func(t *testing.T) { f(t, strategy) })
+	}
+}

@@ -1,0 +1,127 @@
+package examples_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/examples/internal/apptest"
+)
+
+// TestPrograms starts each example as a program, asks it everything, and ends it with
+// SIGTERM in the middle of an answer.
+func TestPrograms(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no process can be sent SIGTERM here")
+	}
+	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool}
+	if name := os.Getenv(recycling.EnvStrategy); name != "" {
+		strategies = []recycling.Strategy{recycling.Strategy(name)}
+	}
+	for _, framework := range []string{"chi", "echo", "gin"} {
+		t.Run(framework, func(t *testing.T) {
+			program := filepath.Join(t.TempDir(), framework)
+			if out, err := exec.Command("go", "build", "-o", program, "./"+framework).CombinedOutput(); err != nil {
+				t.Fatalf("go build: %v\n%s", err, out)
+			}
+			for _, strategy := range strategies {
+				t.Run(string(strategy), func(t *testing.T) { testProgram(t, program, strategy) })
+			}
+		})
+	}
+}
+
+func testProgram(t *testing.T, program string, strategy recycling.Strategy) {
+	p := start(t, program, strategy)
+	apptest.Ask(t, p.base)
+
+	resp, err := http.Get(p.base + "/events?n=5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	first := make([]byte, len("data: 1\n\n"))
+	if _, err := io.ReadFull(resp.Body, first); err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	rest, err := io.ReadAll(resp.Body)
+	if want := "data: 2\n\ndata: 3\n\ndata: 4\n\ndata: 5\n\n"; string(rest) != want || err != nil {
+		t.Errorf("after SIGTERM the answer went on with %q, %v, want %q", rest, err, want)
+	}
+	log := p.wait(t)
+	if strings.Count(log, "\n") != 2 {
+		t.Errorf("logged\n%s\nwant two lines: where it serves, and what it drained", log)
+	}
+	if !drained.MatchString(log) {
+		t.Errorf("logged\n%s\nwant %s in it", log, drained)
+	}
+	if left, _ := filepath.Glob(filepath.Join(p.temp, "*")); len(left) > 0 {
+		t.Errorf("it left %q behind", left)
+	}
+}
+
+// A process is an example at work.
+type process struct {
+	cmd    *exec.Cmd
+	base   string // URL
+	temp   string // its folder for temporary files
+	first  string // line of its log
+	stderr io.Reader
+	stdout bytes.Buffer
+}
+
+var (
+	serving = regexp.MustCompile(`recycling: serving addr=(\S+) strategy=(\S+) standby=\d+\n`)
+	drained = regexp.MustCompile(`recycling: drained connections=[1-9]\d* abandoned=0\n`)
+)
+
+// start starts program on a port that is free, and waits until it serves.
+func start(t *testing.T, program string, strategy recycling.Strategy) *process {
+	p := &process{cmd: exec.CommandContext(t.Context(), program, "-addr", "127.0.0.1:0"), temp: t.TempDir()}
+	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s", recycling.EnvStrategy, strategy), "TMPDIR="+p.temp)
+	p.cmd.Stdout = &p.stdout
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(stderr)
+	p.stderr = r
+	p.first, _ = r.ReadString('\n')
+	m := serving.FindStringSubmatch(p.first)
+	if m == nil || m[2] != string(strategy) {
+		t.Fatalf("the first line is %q, want %s with strategy %s", p.first, serving, strategy)
+	}
+	p.base = "http://" + m[1]
+	return p
+}
+
+// wait waits for the end of p and returns its log.
+func (p *process) wait(t *testing.T) string {
+	rest, err := io.ReadAll(p.stderr)
+	if err != nil {
+		t.Error(err)
+	}
+	log := p.first + string(rest)
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v, want exit code 0; its log:\n%s", err, log)
+	}
+	if p.stdout.Len() > 0 {
+		t.Errorf("printed %q, want nothing", &p.stdout)
+	}
+	return log
+}
