@@ -93,7 +93,7 @@ func locked(buf []byte) bool {
 func (g *gang) conns() *park.Set { return g.set }
 
 func (g *gang) push(c *park.Conn) bool {
-	if g.workers.TrySubmit(c) != nil { // it was closed: there is no bound on its queue
+	if g.workers.Push(c) != nil { // it was closed
 		c.Owner.(*http1.Conn).End()
 	}
 	return true

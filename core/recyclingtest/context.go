@@ -172,7 +172,7 @@ func derivedContextsEndWhenTheClientGoesAway(t *test) {
 		ctx := r.Context()
 		timeout, cancel := context.WithTimeout(ctx, time.Hour)
 		defer cancel()
-		child, cancel := context.WithCancel(context.WithValue(timeout, "key", "value")) //nolint:staticcheck // a key for this test only
+		child, cancel := context.WithCancel(context.WithValue(timeout, connKey{}, "value"))
 		defer cancel()
 		ran := make(chan bool)
 		context.AfterFunc(child, func() { close(ran) })
@@ -180,7 +180,7 @@ func derivedContextsEndWhenTheClientGoesAway(t *test) {
 		<-child.Done()
 		<-timeout.Done()
 		<-ran
-		ended <- fmt.Sprint(child.Err(), timeout.Err(), ctx.Err(), child.Value("key"))
+		ended <- fmt.Sprint(child.Err(), timeout.Err(), ctx.Err(), child.Value(connKey{}))
 	})
 	c := s.dial(t)
 	c.send(get("/"))
@@ -269,10 +269,10 @@ func halfClosedClientGetsItsResponse(t *test) {
 	}
 }
 
-//nolint:staticcheck // CloseNotifier is deprecated, but used by applications.
 func closeNotifierFiresWhenTheClientGoesAway(t *test) {
 	entered, gone := make(chan bool, 1), make(chan bool, 1)
 	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		//lint:ignore SA1019 it is deprecated, and used by applications
 		notify := w.(http.CloseNotifier).CloseNotify()
 		entered <- true
 		gone <- <-notify
@@ -286,10 +286,10 @@ func closeNotifierFiresWhenTheClientGoesAway(t *test) {
 	}
 }
 
-//nolint:staticcheck // CloseNotifier is deprecated, but used by applications.
 func closeNotifierIsSilentOtherwise(t *test) {
 	channels := make(chan (<-chan bool), 2)
 	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		//lint:ignore SA1019 it is deprecated, and used by applications
 		channels <- w.(http.CloseNotifier).CloseNotify()
 	}).dial(t)
 	c.exchange(get("/"))

@@ -17,6 +17,7 @@ var expectations = []behaviour{
 	continueIsSentAfterEarlyHints,
 	clientNeedNotWaitForContinue,
 	connectionIsReusedAfterContinue,
+	bodyMayBeReadWhileTheResponseIsWritten,
 	unknownExpectationFails,
 }
 
@@ -160,6 +161,32 @@ func connectionIsReusedAfterContinue(t *test) {
 		if a := c.wants(200, "/ abc <nil>"); a.Close {
 			t.Errorf("response has Connection: close")
 		}
+	}
+}
+
+// bodyMayBeReadWhileTheResponseIsWritten: see CVE-2020-15586.
+func bodyMayBeReadWhileTheResponseIsWritten(t *test) {
+	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		read := make(chan bool)
+		go func() {
+			defer close(read)
+			io.Copy(io.Discard, r.Body)
+		}()
+		io.WriteString(w, "response")
+		w.(http.Flusher).Flush()
+		<-read
+	})
+	for range 100 {
+		c := s.dial(t)
+		c.send(expecting + "abc")
+		a := c.answer("POST")
+		if a.StatusCode == http.StatusContinue {
+			a = c.answer("POST")
+		}
+		if a.StatusCode != 200 || a.text != "response" || a.err != nil {
+			t.Fatalf("%s %q, %v", a.Status, a.text, a.err)
+		}
+		c.Close()
 	}
 }
 

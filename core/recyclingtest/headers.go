@@ -155,9 +155,9 @@ func headerOfOneResponseIsNotInTheNext(t *test) {
 }
 
 func redirectsAreSent(t *test) {
-	c := t.serve(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other?x", 302) }).dial(t)
+	c := t.serve(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other?x", http.StatusFound) }).dial(t)
 	c.send(get("/"))
-	a := c.wants(302, "<a href=\"/other?x\">Found</a>.\n\n")
+	a := c.wants(http.StatusFound, "<a href=\"/other?x\">Found</a>.\n\n")
 	if a.Header.Get("Location") != "/other?x" || a.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Errorf("header is %v", a.Header)
 	}

@@ -243,7 +243,7 @@ var plainHandlers = map[string]http.HandlerFunc{
 	"status 204":   func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) },
 	"status 304":   func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(304); io.WriteString(w, "text") },
 	"status 404":   http.NotFound,
-	"redirect":     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", 303) },
+	"redirect":     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusSeeOther) },
 	"read after":   func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(200); io.Copy(w, r.Body) },
 	"close body":   func(w http.ResponseWriter, r *http.Request) { r.Body.Close(); io.WriteString(w, "text") },
 }

@@ -41,7 +41,6 @@ type result struct {
 	pkg      string
 	outcome  map[string]string // of each test: pass, fail, skip
 	output   map[string]string
-	servers  map[string]bool // tests that started a server
 	excused  map[string]string
 	baseline map[string]string
 }

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
@@ -35,7 +35,11 @@ var (
 // overlay writes the patched files into dir, and returns the name of the file that go test -overlay wants. testPackage
 // is the import path of the tests, and testDir where they are.
 func overlay(dir, testDir, testPackage string) (string, error) {
-	src := filepath.Join(runtime.GOROOT(), "src", "net", "http")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOROOT: %w", err)
+	}
+	src := filepath.Join(strings.TrimSpace(string(root)), "src", "net", "http")
 	text, err := os.ReadFile(filepath.Join(src, "server.go"))
 	if err != nil {
 		return "", err

@@ -21,6 +21,7 @@ type exchange struct {
 
 	expects     bool // the client waits for "100 Continue" before it sends the body
 	spaceInName bool // of a header field
+	special     bool // there are header fields that mean something to the server, other than Host
 
 	watched  atomic.Bool // somebody wants to know when the client is gone
 	received atomic.Bool // the whole request was read

@@ -34,26 +34,57 @@ func (s skipSet) has(name string) bool {
 	return s&skipTrailerPrefix != 0 && strings.HasPrefix(name, http.TrailerPrefix)
 }
 
-// appendFields appends h, sorted by name, and then add if that is not nil. A name that is none is left out, and a line break in a
-// value becomes a space: what a handler copies from its input cannot become a field of its own.
-func (w *Worker) appendFields(b []byte, h http.Header, skip skipSet, add *extra) []byte {
-	names := w.names[:0]
-	for k := range h {
-		if isToken(k) && !skip.has(k) {
-			names = append(names, k)
+// A field is a header field as the handler set it: one name, all its values.
+type field struct {
+	name   string
+	values []string
+}
+
+// collect returns h's fields sorted by name, in memory of the worker's. The values are copied too if the handler goes on running.
+func (w *Worker) collect(h http.Header, copied bool) []field {
+	fields, values := w.fields[:0], w.values[:0]
+	for k, vv := range h {
+		if copied {
+			from := len(values)
+			values = append(values, vv...)
+			vv = values[from:len(values):len(values)]
+		}
+		fields = append(fields, field{k, vv})
+	}
+	if len(fields) > 1 {
+		slices.SortFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	}
+	w.fields, w.values = fields, values
+	return fields
+}
+
+// lookup returns the first value of a field, and whether there is such a field.
+func lookup(fields []field, name string) (value string, ok bool) {
+	for i := range fields {
+		if f := &fields[i]; f.name == name {
+			if len(f.values) > 0 {
+				value = f.values[0]
+			}
+			return value, true
 		}
 	}
-	slices.Sort(names)
-	for _, k := range names {
-		for _, v := range h[k] {
-			b = append(b, k...)
+	return "", false
+}
+
+// appendFields appends fields, and then add if that is not nil. A name that is none is left out, and a line break in a
+// value becomes a space: what a handler copies from its input cannot become a field of its own.
+func appendFields(b []byte, fields []field, skip skipSet, add *extra) []byte {
+	for _, f := range fields {
+		if !isToken(f.name) || skip.has(f.name) {
+			continue
+		}
+		for _, v := range f.values {
+			b = append(b, f.name...)
 			b = append(b, ": "...)
 			b = appendValue(b, v)
 			b = append(b, "\r\n"...)
 		}
 	}
-	clear(names)
-	w.names = names
 	if add == nil {
 		return b
 	}
@@ -83,7 +114,7 @@ func appendField(b []byte, name, value string) []byte {
 }
 
 func appendValue(b []byte, v string) []byte {
-	v = strings.Trim(v, " \t\r\n")
+	v = trim(v, true)
 	from := len(b)
 	b = append(b, v...)
 	for i := from; i < len(b); i++ {

@@ -35,7 +35,7 @@ func (w *response) finishBody() {
 		return
 	}
 	b := append(w.out.AvailableBuffer(), "0\r\n"...)
-	b = w.x.worker.appendFields(b, w.finalTrailer(), 0, nil)
+	b = appendFields(b, w.x.worker.collect(w.finalTrailer(), false), 0, nil)
 	w.out.Write(append(b, "\r\n"...))
 }
 
@@ -59,21 +59,26 @@ func (w *response) finalTrailer() (t http.Header) {
 }
 
 // declareTrailers notes the names in the Trailer header. It reports whether there is any trailer.
-func (w *response) declareTrailers(h http.Header) (any bool) {
-	for k := range h {
-		if strings.HasPrefix(k, http.TrailerPrefix) {
-			any = true
+func (w *response) declareTrailers() (any bool) {
+	for _, f := range w.fields {
+		if f.name != "Trailer" {
+			any = any || strings.HasPrefix(f.name, http.TrailerPrefix)
+			continue
 		}
+		any = any || len(f.values) > 0
+		w.declareNames(f.values)
 	}
-	for _, v := range h["Trailer"] {
-		any = true
+	return any
+}
+
+func (w *response) declareNames(values []string) {
+	for _, v := range values {
 		for name := range strings.SplitSeq(v, ",") {
 			if name = http.CanonicalHeaderKey(trimSpace(name)); validTrailer(name) {
 				w.trailers = append(w.trailers, name)
 			}
 		}
 	}
-	return any
 }
 
 // validTrailer reports whether a field may stand after the body (RFC 9110 section 6.5.1).
@@ -105,13 +110,13 @@ func (w *response) sendHeader(p []byte) {
 		return
 	}
 	w.sent = true
-	h := w.header
-	if w.snapped {
-		h = w.snap
-	}
-	add := extra{length: -1, date: !has(h, "Date")}
-	trailers := w.declareTrailers(h)
-	te := first(h, "Transfer-Encoding")
+	_, dated := lookup(w.fields, "Date")
+	_, typed := lookup(w.fields, "Content-Type")
+	_, lengthy := lookup(w.fields, "Content-Length")
+	te, _ := lookup(w.fields, "Transfer-Encoding")
+	connection, _ := lookup(w.fields, "Connection")
+	add := extra{length: -1, date: !dated}
+	trailers := w.declareTrailers()
 	var skip skipSet
 	if w.undeclared {
 		skip |= skipLength
@@ -126,15 +131,17 @@ func (w *response) sendHeader(p []byte) {
 		skip |= skipLength
 		w.declared, add.length = 0, 0 // RFC 9110 section 15.3.6
 	}
-	if !tunnel && w.over && !w.undeclared && !trailers && te == "" && bodyAllowed(w.status) && !has(h, "Content-Length") && (!w.head || len(p) > 0) {
+	if !tunnel && w.over && !w.undeclared && !trailers && te == "" && bodyAllowed(w.status) && !lengthy && (!w.head || len(p) > 0) {
 		// The handler has returned and this is all it wrote.
 		w.declared = int64(len(p))
 		add.length = w.declared
 	}
-	skip |= w.decideReuse(h, &add)
+	skip |= w.decideReuse(connection, &add)
 	if bodyAllowed(w.status) {
-		if !has(h, "Content-Type") && te == "" && len(p) > 0 && first(h, "Content-Encoding") == "" {
-			add.typ = http.DetectContentType(p)
+		if !typed && te == "" && len(p) > 0 {
+			if encoding, _ := lookup(w.fields, "Content-Encoding"); encoding == "" {
+				add.typ = http.DetectContentType(p)
+			}
 		}
 	} else {
 		skip |= skipCoding | skipLength
@@ -147,24 +154,23 @@ func (w *response) sendHeader(p []byte) {
 		return // as net/http: there was no header before HTTP/1.0
 	}
 	keepAlives := w.x.c.srv.keepAlives()
-	if w.closing && (!keepAlives || !hasToken([]string{first(h, "Connection")}, "close")) && !switchesProtocol(w.status, h) {
+	if w.closing && (!keepAlives || !hasToken([]string{connection}, "close")) && !w.switchesProtocol() {
 		skip |= skipConnection
 		if add.connection = ""; w.is11 {
 			add.connection = "close"
 		}
 	}
 	b := appendStatus(w.out.AvailableBuffer(), w.is11, w.status)
-	b = w.x.worker.appendFields(b, h, skip|skipTrailerPrefix, &add)
+	b = appendFields(b, w.fields, skip|skipTrailerPrefix, &add)
 	w.out.Write(append(b, "\r\n"...))
 }
 
 // decideReuse finds out whether the connection can be used for another request after this
 // answer, and reads what is left of this one if so.
-func (w *response) decideReuse(h http.Header, add *extra) (skip skipSet) {
+func (w *response) decideReuse(connection string, add *extra) (skip skipSet) {
 	keepAlives := w.x.c.srv.keepAlives()
-	connection := first(h, "Connection")
 	if w.wants10KeepAlive && (w.head || w.declared != -1 || !bodyAllowed(w.status)) {
-		if !has(h, "Connection") {
+		if _, set := lookup(w.fields, "Connection"); !set {
 			add.connection = "keep-alive"
 		}
 	} else if !w.is11 || w.wantsClose {
@@ -232,11 +238,15 @@ func (w *response) decideFraming(te string, add *extra) (skip skipSet) {
 }
 
 // switchesProtocol reports whether the answer is what makes the connection speak something else.
-func switchesProtocol(status int, h http.Header) bool {
-	return status == http.StatusSwitchingProtocols && first(h, "Upgrade") != "" && hasToken(h["Connection"], "upgrade")
-}
-
-func has(h http.Header, name string) bool {
-	_, ok := h[name]
-	return ok
+func (w *response) switchesProtocol() bool {
+	if w.status != http.StatusSwitchingProtocols {
+		return false
+	}
+	upgrade, _ := lookup(w.fields, "Upgrade")
+	for _, f := range w.fields {
+		if f.name == "Connection" {
+			return upgrade != "" && hasToken(f.values, "upgrade")
+		}
+	}
+	return false
 }

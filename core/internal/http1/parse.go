@@ -42,21 +42,27 @@ func (x *exchange) parse(block string) error {
 	}
 	r := &x.req
 	h := r.Header
-	if len(h["Host"]) > 1 {
+	hosts := h["Host"]
+	if len(hosts) > 1 {
 		return malformed("too many Host headers")
 	}
 	// RFC 9112 section 3.2.2: an absolute target decides, whatever Host says.
-	if r.Host = r.URL.Host; r.Host == "" {
-		r.Host = first(h, "Host")
+	if r.Host = r.URL.Host; r.Host == "" && len(hosts) == 1 {
+		r.Host = hosts[0]
 	}
-	if v := h["Pragma"]; len(v) > 0 && v[0] == "no-cache" {
-		if _, ok := h["Cache-Control"]; !ok {
-			h["Cache-Control"] = []string{"no-cache"}
+	if x.special {
+		if v := h["Pragma"]; len(v) > 0 && v[0] == "no-cache" {
+			if _, ok := h["Cache-Control"]; !ok {
+				h["Cache-Control"] = []string{"no-cache"}
+			}
 		}
-	}
-	r.Close = wantsClose(r)
-	if err := x.parseLength(); err != nil {
-		return err
+		r.Close = wantsClose(r)
+		if err := x.parseLength(); err != nil {
+			return err
+		}
+	} else {
+		r.Close = !r.ProtoAtLeast(1, 1)
+		r.Body = http.NoBody
 	}
 	preface := isPreface(r)
 	if preface {
@@ -67,7 +73,6 @@ func (x *exchange) parse(block string) error {
 	if r.ProtoMajor != 1 && !preface && !(r.ProtoMajor == 2 && r.ProtoMinor == 0 && r.Method == "PRI" && r.RequestURI == "*") {
 		return errVersion
 	}
-	hosts := h["Host"]
 	if len(hosts) == 0 && r.ProtoAtLeast(1, 1) && !preface && r.Method != "CONNECT" {
 		return errNoHost
 	}
@@ -218,6 +223,10 @@ func (x *exchange) parseFields(s string) error {
 			return malformed("header line %q", line)
 		}
 		value = strings.TrimLeft(value, " \t")
+		switch name {
+		case "Connection", "Content-Length", "Expect", "Pragma", "Trailer", "Transfer-Encoding":
+			x.special = true
+		}
 		if vv := h[name]; vv != nil {
 			h[name] = append(vv, value)
 			continue

@@ -39,9 +39,8 @@ type response struct {
 	hijacked   bool
 	status     int         // zero until the header was (logically) written
 	header     http.Header // the handler's; nil until it asks for it
-	snap       http.Header // header when WriteHeader was called, if that was before the handler returned
-	snapped    bool
-	sent       bool // the header is in out
+	fields     []field     // of header when WriteHeader was called, or when the handler returned
+	sent       bool        // the header is in out
 	chunking   bool
 	declared   int64 // Content-Length; -1: none
 	undeclared bool  // there is a Content-Length, which is no number
@@ -107,14 +106,13 @@ func (w *response) writeHeaderLocked(status int) {
 		return
 	}
 	w.status = status
-	w.snapped = true
-	w.snap = w.x.worker.snapshot(w.header)
+	w.fields = w.x.worker.collect(w.header, true)
 	w.takeLength()
 }
 
 // takeLength notes the Content-Length that the handler has set.
 func (w *response) takeLength() {
-	if cl := first(w.header, "Content-Length"); cl != "" {
+	if cl, _ := lookup(w.fields, "Content-Length"); cl != "" {
 		n, err := strconv.ParseInt(cl, 10, 64)
 		if err == nil && n >= 0 {
 			w.declared = n
@@ -132,7 +130,7 @@ func (w *response) writeInformation(status int) {
 		return
 	}
 	b := appendStatus(w.out.AvailableBuffer(), true, status)
-	b = w.x.worker.appendFields(b, w.header, skipLength|skipCoding, nil)
+	b = appendFields(b, w.x.worker.collect(w.header, false), skipLength|skipCoding, nil)
 	w.out.Write(append(b, "\r\n"...))
 	w.out.Flush()
 }

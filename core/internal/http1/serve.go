@@ -307,7 +307,7 @@ func (w *Worker) answer(c *Conn, x *exchange) bool {
 	w.x = x
 	srv.Requests.Add(1)
 	r := &x.req
-	if expect := first(r.Header, "Expect"); expect != "" {
+	if expect := x.expectation(); expect != "" {
 		switch {
 		case !hasToken([]string{expect}, "100-continue"):
 			x.refuseExpectation()
@@ -348,6 +348,14 @@ func (w *Worker) answer(c *Conn, x *exchange) bool {
 	return true
 }
 
+// expectation is the Expect field.
+func (x *exchange) expectation() string {
+	if !x.special {
+		return ""
+	}
+	return first(x.req.Header, "Expect")
+}
+
 func (x *exchange) refuseExpectation() {
 	x.res.Header().Set("Connection", "close")
 	x.res.WriteHeader(http.StatusExpectationFailed)
@@ -362,6 +370,7 @@ func (w *Worker) finish(c *Conn, x *exchange) (reuse bool) {
 	if res.status == 0 {
 		res.stopContinue()
 		res.status = http.StatusOK
+		res.fields = w.collect(res.header, false)
 		res.takeLength()
 	}
 	w.pre.Flush()

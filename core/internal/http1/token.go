@@ -48,7 +48,7 @@ func hasToken(values []string, token string) bool {
 		for v != "" {
 			var e string
 			e, v, _ = strings.Cut(v, ",")
-			if e = strings.Trim(e, " \t"); len(e) == len(token) && equalFold(e, token) {
+			if e = trimSpace(e); len(e) == len(token) && equalFold(e, token) {
 				return true
 			}
 		}
@@ -74,4 +74,16 @@ func equalFold(a, lower string) bool {
 	return true
 }
 
-func trimSpace(s string) string { return strings.Trim(s, " \t") }
+func trimSpace(s string) string { return trim(s, false) }
+
+// trim returns s without white space at its ends, and without line ends too if lines.
+func trim(s string, lines bool) string {
+	space := func(c byte) bool { return c == ' ' || c == '\t' || lines && (c == '\r' || c == '\n') }
+	for s != "" && space(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && space(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}

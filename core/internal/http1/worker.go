@@ -1,9 +1,6 @@
 package http1
 
-import (
-	"bufio"
-	"net/http"
-)
+import "bufio"
 
 // Sizes of response.pre and response.out.
 const (
@@ -23,14 +20,13 @@ type Worker struct {
 	writeErr error     // the first error in writing to this connection
 	timing   bool      // the read deadline is that of the header, for a connection that does not park
 
-	names      []string    // scratch for sorting
-	snap       http.Header // scratch for response.snap
-	snapValues []string    // its values
+	fields []field // of the answer's header: see collect
+	values []string
 }
 
 // NewWorker returns a Worker for connections of s.
 func NewWorker(s *Server) *Worker {
-	w := &Worker{srv: s, snap: make(http.Header)}
+	w := &Worker{srv: s}
 	w.in.buf = make([]byte, bufferSize)
 	w.out = bufio.NewWriterSize(connWriter{w}, outSize)
 	w.pre = bufio.NewWriterSize(framer{w}, preSize)
@@ -57,19 +53,6 @@ func (w *Worker) writeFailed(err error) {
 	if w.x != nil {
 		w.x.clientGone()
 	}
-}
-
-// snapshot copies h into a map of the worker's.
-func (w *Worker) snapshot(h http.Header) http.Header {
-	clear(w.snap)
-	values := w.snapValues[:0]
-	for k, vv := range h {
-		from := len(values)
-		values = append(values, vv...)
-		w.snap[k] = values[from:len(values):len(values)]
-	}
-	w.snapValues = values
-	return w.snap
 }
 
 // attach makes c the connection at hand, with what was read of it before.
@@ -110,5 +93,6 @@ func (w *Worker) release() {
 		w.in.buf = make([]byte, bufferSize)
 	}
 	w.in.c, w.in.r, w.in.w, w.x = nil, 0, 0, nil
-	clear(w.snapValues)
+	clear(w.fields)
+	clear(w.values)
 }
