@@ -2,7 +2,6 @@ package recycling_test
 
 import (
 	"context"
-	"maps"
 	"net"
 	"net/http"
 	"testing"
@@ -14,13 +13,6 @@ import (
 
 // target returns how to start a Server under a strategy on what listen returns.
 func target(name string, strategy recycling.Strategy, listen func() (net.Listener, error), except map[string]string) recyclingtest.Target {
-	if strategy != recycling.Goroutine {
-		except = maps.Clone(except)
-		if except == nil {
-			except = map[string]string{}
-		}
-		except["everyResponseIsThatOfNetHTTP/length_bad"] = "net/http sends a Content-Length that is no number in answer to HEAD"
-	}
 	return recyclingtest.Target{
 		Name:         name,
 		Strict:       strategy != recycling.Goroutine,

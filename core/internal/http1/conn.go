@@ -28,6 +28,7 @@ type Conn struct {
 	phase  phase
 	hooked net.Conn // what the hooks ConnState and ConnContext get; nil if there are none
 
+	over    atomic.Bool // End was called
 	waiting atomic.Bool // its worker waits for the first bytes of a request: see Interrupt
 
 	tls *tls.ConnectionState
@@ -101,9 +102,10 @@ func (c *Conn) setState(s http.ConnState) {
 	}
 }
 
-// End closes c, which the caller has.
+// End closes c, which the caller has. A second call does nothing.
 func (c *Conn) End() {
-	if c.Close() == nil || c.hooked != nil {
+	if !c.over.Swap(true) {
+		c.Close()
 		c.setState(http.StateClosed)
 	}
 }

@@ -70,7 +70,7 @@ func (c *Conn) Shed() {
 		c.End()
 		return
 	}
-	time.AfterFunc(lingerTime, c.End)
+	c.lingerAlone()
 }
 
 // lingerTime is how long a connection stays open for reading after an answer that the client may not
@@ -89,10 +89,16 @@ func (w *Worker) linger(c *Conn) {
 	c.Began()
 	c.phase = lingering
 	if !c.Parks() {
-		time.AfterFunc(lingerTime, c.End)
+		c.lingerAlone()
 		return
 	}
 	w.serveLinger(c)
+}
+
+// lingerAlone ends a connection that does not park after lingerTime, or when the client has closed.
+func (c *Conn) lingerAlone() {
+	time.AfterFunc(lingerTime, c.End)
+	c.Watch(c.End)
 }
 
 // serveLinger reads and drops what is there.

@@ -1,0 +1,195 @@
+package recycling_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	recycling "github.com/recycling-go/recycling/core"
+)
+
+// start0 serves with the fields of s, and ends that. It returns what Serve returned.
+func start0(t testing.TB, s *recycling.Server) (recycling.Stats, error) {
+	t.Helper()
+	l, err := listenOwn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := serve(s, l)
+	defer in.Close()
+	c := dialTo(t, in.addr)
+	c.send("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+	_, err = c.r.ReadByte()
+	if err == nil {
+		st := s.Stats()
+		in.Close()
+		in.ended(t, http.ErrServerClosed)
+		return st, nil
+	}
+	return recycling.Stats{}, receive(t, in.served, "Serve to return")
+}
+
+func TestBadSettingsAreErrorsThatNameThem(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		env  [2]string
+		s    recycling.Server
+		want []string
+	}{
+		{"strategy from the environment", [2]string{recycling.EnvStrategy, "threads"}, recycling.Server{}, []string{"RECYCLING_STRATEGY", `"threads"`}},
+		{"standby from the environment", [2]string{recycling.EnvStandby, "many"}, recycling.Server{}, []string{"RECYCLING_STANDBY", `"many"`}},
+		{"zero standby from the environment", [2]string{recycling.EnvStandby, "0"}, recycling.Server{}, []string{"RECYCLING_STANDBY", `"0"`}},
+		{"workers from the environment", [2]string{recycling.EnvMaxWorkers, "-3"}, recycling.Server{}, []string{"RECYCLING_MAX_WORKERS", `"-3"`}},
+		{"too many workers from the environment", [2]string{recycling.EnvMaxWorkers, "99999999999999999999"}, recycling.Server{}, []string{"RECYCLING_MAX_WORKERS", `"99999999999999999999"`}},
+		{"strategy", [2]string{}, recycling.Server{Strategy: "threads"}, []string{"Server.Strategy", `"threads"`}},
+		{"standby", [2]string{}, recycling.Server{Standby: -1}, []string{"Server.Standby", "-1"}},
+		{"workers", [2]string{}, recycling.Server{MaxWorkers: -2}, []string{"Server.MaxWorkers", "-2"}},
+		{"queue", [2]string{}, recycling.Server{MaxQueue: -4}, []string{"Server.MaxQueue", "-4"}},
+		{"more standby than workers", [2]string{}, recycling.Server{Standby: 7, MaxWorkers: 5}, []string{"Standby", "7", "MaxWorkers", "5"}},
+		{"more standby than workers from the environment", [2]string{recycling.EnvMaxWorkers, "5"}, recycling.Server{Standby: 7}, []string{"7", "5"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.env[0] != "" {
+				t.Setenv(tt.env[0], tt.env[1])
+			}
+			s := &tt.s
+			check := func(call string, err error) {
+				if err == nil {
+					t.Errorf("%s returned no error", call)
+					return
+				}
+				for _, want := range append(tt.want, "recycling: ") {
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("%s returned %q, which does not say %s", call, err, want)
+					}
+				}
+			}
+			_, err := start0(t, s)
+			check("Serve", err)
+			check("ListenAndServe", s.ListenAndServe())
+			check("Run", s.Run(context.Background()))
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		})
+	}
+}
+
+func TestSettingsComeFromTheEnvironment(t *testing.T) {
+	for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Pool, recycling.Goroutine} {
+		t.Setenv(recycling.EnvStrategy, string(strategy))
+		st, err := start0(t, &recycling.Server{})
+		if err != nil || st.Strategy != strategy {
+			t.Errorf("strategy %q, %v; want %q", st.Strategy, err, strategy)
+		}
+	}
+	t.Setenv(recycling.EnvStrategy, "pool")
+	t.Setenv(recycling.EnvMaxWorkers, "3")
+	t.Setenv(recycling.EnvStandby, "2")
+	if st, err := start0(t, &recycling.Server{}); err != nil || st.Workers != 3 {
+		t.Errorf("%+v, %v; want 3 workers", st, err)
+	}
+}
+
+func TestFieldsWinOverTheEnvironment(t *testing.T) {
+	t.Setenv(recycling.EnvStrategy, "no such strategy")
+	t.Setenv(recycling.EnvMaxWorkers, "no number")
+	t.Setenv(recycling.EnvStandby, "no number")
+	st, err := start0(t, &recycling.Server{Strategy: recycling.Pool, MaxWorkers: 4, Standby: 1})
+	if err != nil || st.Strategy != recycling.Pool || st.Workers != 4 {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+func TestNoSettingsMeansRecycling(t *testing.T) {
+	t.Setenv(recycling.EnvStrategy, "")
+	if st, err := start0(t, &recycling.Server{}); err != nil || st.Strategy != recycling.Recycling {
+		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+func TestAPortInUseIsNamed(t *testing.T) {
+	l, err := listenNet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := recycling.New(nil, recycling.Addr(l.Addr().String()))
+	for call, err := range map[string]error{"ListenAndServe": s.ListenAndServe(), "Run": s.Run(context.Background())} {
+		if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), l.Addr().String()) {
+			t.Errorf("%s returned %v", call, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
+func TestABadAddressIsNamed(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1", "127.0.0.1:99999", "127.0.0.1:no-such-service"} {
+		err := recycling.New(nil, recycling.Addr(addr)).ListenAndServe()
+		if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(addr, "127.0.0.1:")) {
+			t.Errorf("%q: %v", addr, err)
+		}
+	}
+}
+
+func TestNewChoosesTheAddress(t *testing.T) {
+	t.Setenv("PORT", "")
+	if s := recycling.New(nil); s.HTTP.Addr != ":8080" {
+		t.Errorf("Addr is %q", s.HTTP.Addr)
+	}
+	t.Setenv("PORT", "1234")
+	if s := recycling.New(nil); s.HTTP.Addr != ":1234" {
+		t.Errorf("Addr is %q with $PORT", s.HTTP.Addr)
+	}
+	if s := recycling.New(nil, recycling.Addr("[::1]:1")); s.HTTP.Addr != "[::1]:1" {
+		t.Errorf("Addr is %q with option and $PORT", s.HTTP.Addr)
+	}
+}
+
+var registerDefault = sync.OnceFunc(func() {
+	http.HandleFunc("/default-mux", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "default") })
+})
+
+func TestNilHandlerMeansTheDefaultServeMux(t *testing.T) {
+	registerDefault()
+	for _, m := range everyMode {
+		for _, s := range []*recycling.Server{{}, {HTTP: &http.Server{}}, recycling.New(nil)} {
+			l, err := m.listen()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Strategy = m.strategy
+			in := serve(s, l)
+			if body := in.once(t, "/default-mux"); body != "default" {
+				t.Errorf("%s: answer %q", m.name, body)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			in.ended(t, http.ErrServerClosed)
+		}
+	}
+}
+
+func TestFromContextIsTheServer(t *testing.T) {
+	if s := recycling.FromContext(context.Background()); s != nil {
+		t.Errorf("Background has the server %v", s)
+	}
+	forEach(t, everyMode, func(t *testing.T, m mode) {
+		got := make(chan *recycling.Server, 1)
+		s := m.start(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) {
+			got <- recycling.FromContext(r.Context())
+		})
+		s.once(t, "/")
+		if g := receive(t, got, "the handler"); g != s.Server {
+			t.Errorf("got %p, want %p", g, s.Server)
+		}
+	})
+}
