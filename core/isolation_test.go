@@ -89,7 +89,7 @@ func labels() (found string) {
 	var b strings.Builder
 	pprof.Lookup("goroutine").WriteTo(&b, 1)
 	for _, g := range strings.Split(b.String(), "\n\n") {
-		if strings.Contains(g, "recycling_test.labels+") {
+		if strings.Contains(g, "core_test.labels+") {
 			for _, line := range strings.Split(g, "\n") {
 				if l, ok := strings.CutPrefix(line, "# labels: "); ok {
 					found += l
@@ -100,7 +100,7 @@ func labels() (found string) {
 	return found
 }
 
-func TestProfilerLabelsEndWithTheConnectionsTurn(t *testing.T) {
+func TestProfilerLabelsDoNotOutliveTheTurnOfTheirConnection(t *testing.T) {
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1}, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/label" {

@@ -239,8 +239,9 @@ func (c readConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// net/http reads such a request to its end, and then closes the connection without a word.
 func TestShutdownAnswersARequestThatWasHalfReceived(t *testing.T) {
-	forEach(t, everyMode, func(t *testing.T, m mode) {
+	forEach(t, workerModes, func(t *testing.T, m mode) {
 		read := make(chan struct{}, 100)
 		if listen := m.listen; !m.parks {
 			m.listen = func() (net.Listener, error) {

@@ -13,51 +13,46 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// start0 serves with the fields of s, and ends that. It returns what Serve returned.
-func start0(t testing.TB, s *recycling.Server) (recycling.Stats, error) {
+// serveOne serves one request with the fields of s, and returns the counters after it.
+func serveOne(t testing.TB, s *recycling.Server) recycling.Stats {
 	t.Helper()
 	l, err := listenOwn()
 	if err != nil {
 		t.Fatal(err)
 	}
 	in := serve(s, l)
+	defer in.ended(t, http.ErrServerClosed)
 	defer in.Close()
-	c := dialTo(t, in.addr)
-	c.send("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
-	_, err = c.r.ReadByte()
-	if err == nil {
-		st := s.Stats()
-		in.Close()
-		in.ended(t, http.ErrServerClosed)
-		return st, nil
-	}
-	return recycling.Stats{}, receive(t, in.served, "Serve to return")
+	in.dial(t).get("/")
+	return s.Stats()
 }
+
+func answering() *http.Server { return &http.Server{Handler: http.HandlerFunc(hello)} }
 
 func TestBadSettingsAreErrorsThatNameThem(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		env  [2]string
-		s    recycling.Server
+		s    *recycling.Server
 		want []string
 	}{
-		{"strategy from the environment", [2]string{recycling.EnvStrategy, "threads"}, recycling.Server{}, []string{"RECYCLING_STRATEGY", `"threads"`}},
-		{"standby from the environment", [2]string{recycling.EnvStandby, "many"}, recycling.Server{}, []string{"RECYCLING_STANDBY", `"many"`}},
-		{"zero standby from the environment", [2]string{recycling.EnvStandby, "0"}, recycling.Server{}, []string{"RECYCLING_STANDBY", `"0"`}},
-		{"workers from the environment", [2]string{recycling.EnvMaxWorkers, "-3"}, recycling.Server{}, []string{"RECYCLING_MAX_WORKERS", `"-3"`}},
-		{"too many workers from the environment", [2]string{recycling.EnvMaxWorkers, "99999999999999999999"}, recycling.Server{}, []string{"RECYCLING_MAX_WORKERS", `"99999999999999999999"`}},
-		{"strategy", [2]string{}, recycling.Server{Strategy: "threads"}, []string{"Server.Strategy", `"threads"`}},
-		{"standby", [2]string{}, recycling.Server{Standby: -1}, []string{"Server.Standby", "-1"}},
-		{"workers", [2]string{}, recycling.Server{MaxWorkers: -2}, []string{"Server.MaxWorkers", "-2"}},
-		{"queue", [2]string{}, recycling.Server{MaxQueue: -4}, []string{"Server.MaxQueue", "-4"}},
-		{"more standby than workers", [2]string{}, recycling.Server{Standby: 7, MaxWorkers: 5}, []string{"Standby", "7", "MaxWorkers", "5"}},
-		{"more standby than workers from the environment", [2]string{recycling.EnvMaxWorkers, "5"}, recycling.Server{Standby: 7}, []string{"7", "5"}},
+		{"strategy from the environment", [2]string{recycling.EnvStrategy, "threads"}, &recycling.Server{}, []string{"RECYCLING_STRATEGY", `"threads"`}},
+		{"standby from the environment", [2]string{recycling.EnvStandby, "many"}, &recycling.Server{}, []string{"RECYCLING_STANDBY", `"many"`}},
+		{"zero standby from the environment", [2]string{recycling.EnvStandby, "0"}, &recycling.Server{}, []string{"RECYCLING_STANDBY", `"0"`}},
+		{"workers from the environment", [2]string{recycling.EnvMaxWorkers, "-3"}, &recycling.Server{}, []string{"RECYCLING_MAX_WORKERS", `"-3"`}},
+		{"too many workers from the environment", [2]string{recycling.EnvMaxWorkers, "99999999999999999999"}, &recycling.Server{}, []string{"RECYCLING_MAX_WORKERS", `"99999999999999999999"`}},
+		{"strategy", [2]string{}, &recycling.Server{Strategy: "threads"}, []string{"Server.Strategy", `"threads"`}},
+		{"standby", [2]string{}, &recycling.Server{Standby: -1}, []string{"Server.Standby", "-1"}},
+		{"workers", [2]string{}, &recycling.Server{MaxWorkers: -2}, []string{"Server.MaxWorkers", "-2"}},
+		{"queue", [2]string{}, &recycling.Server{MaxQueue: -4}, []string{"Server.MaxQueue", "-4"}},
+		{"more standby than workers", [2]string{}, &recycling.Server{Standby: 7, MaxWorkers: 5}, []string{"Standby", "7", "MaxWorkers", "5"}},
+		{"more standby than workers from the environment", [2]string{recycling.EnvMaxWorkers, "5"}, &recycling.Server{Standby: 7}, []string{"7", "5"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.env[0] != "" {
 				t.Setenv(tt.env[0], tt.env[1])
 			}
-			s := &tt.s
+			s := tt.s
 			check := func(call string, err error) {
 				if err == nil {
 					t.Errorf("%s returned no error", call)
@@ -69,13 +64,13 @@ func TestBadSettingsAreErrorsThatNameThem(t *testing.T) {
 					}
 				}
 			}
-			_, err := start0(t, s)
-			check("Serve", err)
 			check("ListenAndServe", s.ListenAndServe())
 			check("Run", s.Run(context.Background()))
-			if err := s.Close(); err != nil {
-				t.Errorf("Close: %v", err)
+			l, err := listenOwn()
+			if err != nil {
+				t.Fatal(err)
 			}
+			check("Serve", s.Serve(l))
 		})
 	}
 }
@@ -83,16 +78,15 @@ func TestBadSettingsAreErrorsThatNameThem(t *testing.T) {
 func TestSettingsComeFromTheEnvironment(t *testing.T) {
 	for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Pool, recycling.Goroutine} {
 		t.Setenv(recycling.EnvStrategy, string(strategy))
-		st, err := start0(t, &recycling.Server{})
-		if err != nil || st.Strategy != strategy {
-			t.Errorf("strategy %q, %v; want %q", st.Strategy, err, strategy)
+		if st := serveOne(t, &recycling.Server{HTTP: answering()}); st.Strategy != strategy {
+			t.Errorf("strategy %q, want %q", st.Strategy, strategy)
 		}
 	}
 	t.Setenv(recycling.EnvStrategy, "pool")
 	t.Setenv(recycling.EnvMaxWorkers, "3")
 	t.Setenv(recycling.EnvStandby, "2")
-	if st, err := start0(t, &recycling.Server{}); err != nil || st.Workers != 3 {
-		t.Errorf("%+v, %v; want 3 workers", st, err)
+	if st := serveOne(t, &recycling.Server{HTTP: answering()}); st.Workers != 3 {
+		t.Errorf("%+v, want 3 workers", st)
 	}
 }
 
@@ -100,16 +94,16 @@ func TestFieldsWinOverTheEnvironment(t *testing.T) {
 	t.Setenv(recycling.EnvStrategy, "no such strategy")
 	t.Setenv(recycling.EnvMaxWorkers, "no number")
 	t.Setenv(recycling.EnvStandby, "no number")
-	st, err := start0(t, &recycling.Server{Strategy: recycling.Pool, MaxWorkers: 4, Standby: 1})
-	if err != nil || st.Strategy != recycling.Pool || st.Workers != 4 {
-		t.Errorf("%+v, %v", st, err)
+	st := serveOne(t, &recycling.Server{HTTP: answering(), Strategy: recycling.Pool, MaxWorkers: 4, Standby: 1})
+	if st.Strategy != recycling.Pool || st.Workers != 4 {
+		t.Errorf("%+v", st)
 	}
 }
 
 func TestNoSettingsMeansRecycling(t *testing.T) {
 	t.Setenv(recycling.EnvStrategy, "")
-	if st, err := start0(t, &recycling.Server{}); err != nil || st.Strategy != recycling.Recycling {
-		t.Errorf("%+v, %v", st, err)
+	if st := serveOne(t, &recycling.Server{HTTP: answering()}); st.Strategy != recycling.Recycling {
+		t.Errorf("%+v", st)
 	}
 }
 

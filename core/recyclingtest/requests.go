@@ -60,7 +60,7 @@ func requestTargetIsParsed(t *test) {
 		{"CONNECT /_goRPC_ HTTP/1.1", "example.test", "||/_goRPC_||"},
 	} {
 		t.each(c.line, func(t *test) {
-			s.dial(t).exchange(c.line + "\r\nHost: example.test\r\n\r\n")
+			s.dial(t).exchange(c.line + "\r\nHost: example.test\r\nConnection: close\r\n\r\n")
 			r := receive(t, seen, "request")
 			u := r.URL
 			if got := strings.Join([]string{u.Scheme, u.Host, u.Path, u.RawPath, u.RawQuery}, "|"); got != c.url {

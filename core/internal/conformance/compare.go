@@ -45,14 +45,31 @@ type result struct {
 	baseline map[string]string
 }
 
-// compare runs the tests of pkg without and with the hook.
-func compare(pkg string, o options) (*result, error) {
+// compare runs the tests of a suite without and with the hook, and reports whether what passes without passes with it.
+func (o options) compare(name string) (ok bool, err error) {
 	dir, err := os.MkdirTemp("", "conformance")
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	defer os.RemoveAll(dir)
-	out, err := exec.Command("go", "list", "-f", "{{.Dir}} {{.Name}} {{len .XTestGoFiles}}", pkg).Output()
+	s, err := open(name, dir)
+	if err != nil {
+		return false, err
+	}
+	ok = true
+	for _, pkg := range s.packages {
+		r, err := o.comparePackage(s, pkg, dir)
+		if err != nil {
+			return false, err
+		}
+		r.print(os.Stdout, o.verbose)
+		ok = ok && r.ok()
+	}
+	return ok, nil
+}
+
+func (o options) comparePackage(s *suite, pkg, dir string) (*result, error) {
+	out, err := output(s.dir, s.env(), "go", "list", "-f", "{{.Dir}} {{.Name}} {{len .XTestGoFiles}}", pkg)
 	if err != nil {
 		return nil, fmt.Errorf("go list %s: %w", pkg, err)
 	}
@@ -65,11 +82,11 @@ func compare(pkg string, o options) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, err := run(pkg, file, "", dir, o)
+	base, err := o.runTests(s, pkg, file, "", dir)
 	if err != nil {
 		return nil, err
 	}
-	r, err := run(pkg, file, o.strategy, dir, o)
+	r, err := o.runTests(s, pkg, file, o.strategy, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +98,7 @@ func compare(pkg string, o options) (*result, error) {
 // An event is a line of go test -json.
 type event struct{ Action, Test, Output string }
 
-func run(pkg, overlay, strategy, dir string, o options) (*result, error) {
+func (o options) runTests(s *suite, pkg, overlay, strategy, dir string) (*result, error) {
 	args := []string{"test", "-json", "-vet=off", "-count=1", "-overlay", overlay}
 	if o.race {
 		args = append(args, "-race")
@@ -98,7 +115,8 @@ func run(pkg, overlay, strategy, dir string, o options) (*result, error) {
 	}
 	args = append(args, "-timeout", timeout.String(), pkg)
 	cmd := exec.Command("go", args...)
-	cmd.Env = append(os.Environ(), "RECYCLING_STRATEGY="+strategy)
+	cmd.Dir = s.dir
+	cmd.Env = append(s.env(), "RECYCLING_STRATEGY="+strategy)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -124,7 +142,7 @@ func run(pkg, overlay, strategy, dir string, o options) (*result, error) {
 	}
 	r.read(in)
 	err = cmd.Wait()
-	if len(r.outcome) == 0 {
+	if len(r.outcome) == 0 && err != nil {
 		text, _ := os.ReadFile(log.Name())
 		return nil, fmt.Errorf("go %s: %v\n%s%s", strings.Join(args, " "), err, text, r.output[""])
 	}

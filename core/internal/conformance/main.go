@@ -6,11 +6,11 @@
 // run twice, without the hook for the baseline and with it: what passes there must pass
 // here, but for what stands in excuses.txt with a reason.
 //
-//	go run ./core/internal/conformance [-race] [-short] [-run REGEXP] [-v] [PACKAGE ...]
+//	go run ./core/internal/conformance [-race] [-short] [-run REGEXP] [-v] [SUITE ...]
 //
-// Packages other than net/http are test suites that start servers: net/http/httputil,
-// routers, WebSocket libraries. They are named by import path, and must be in the module that the
-// command is run in.
+// A suite is a package of the standard library, such as net/http, which is the default, and net/http/httputil; or a module
+// at a version, such as github.com/gorilla/websocket@v1.5.3, all packages of which are run from a copy. "all" means
+// those that this project is held to.
 package main
 
 import (
@@ -19,6 +19,17 @@ import (
 	"log"
 	"os"
 )
+
+// allSuites are what the project is held to.
+var allSuites = []string{
+	"net/http",
+	"net/http/httputil",
+	"github.com/go-chi/chi/v5@v5.5.0",
+	"github.com/labstack/echo/v4@v4.16.0",
+	"github.com/gin-gonic/gin@v1.12.0",
+	"github.com/coder/websocket@v1.8.15",
+	"github.com/gorilla/websocket@v1.5.3",
+}
 
 func main() {
 	log.SetFlags(0)
@@ -32,18 +43,20 @@ func main() {
 	flag.StringVar(&o.log, "log", "", "write what the run against this server prints, as go test -json, to `FILE`")
 	flag.DurationVar(&o.timeout, "timeout", 0, "`TIME` for one run of one package; zero means 10 minutes")
 	flag.Parse()
-	packages := flag.Args()
-	if len(packages) == 0 {
-		packages = []string{"net/http"}
+	suites := flag.Args()
+	switch {
+	case len(suites) == 0:
+		suites = []string{"net/http"}
+	case len(suites) == 1 && suites[0] == "all":
+		suites = allSuites
 	}
 	ok := true
-	for _, p := range packages {
-		r, err := compare(p, o)
+	for _, s := range suites {
+		passed, err := o.compare(s)
 		if err != nil {
 			log.Fatal(err)
 		}
-		r.print(os.Stdout, o.verbose)
-		ok = ok && r.ok()
+		ok = ok && passed
 	}
 	if !ok {
 		fmt.Println("FAIL")

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,8 +29,10 @@ type Conn struct {
 	phase  phase
 	hooked net.Conn // what the hooks ConnState and ConnContext get; nil if there are none
 
-	over    atomic.Bool // End was called
-	waiting atomic.Bool // its worker waits for the first bytes of a request: see Interrupt
+	over        atomic.Bool // End was called
+	waitMu      sync.Mutex  // guards following
+	waiting     bool        // its worker waits for the first bytes of a request: see Interrupt
+	interrupted bool        // and the read deadline is Interrupt's
 
 	tls *tls.ConnectionState
 }
@@ -113,9 +116,31 @@ func (c *Conn) End() {
 // Hijacked reports whether a handler took over the connection.
 func (c *Conn) Hijacked() bool { return c.phase == hijacked }
 
+// lastChance is how much longer a connection that does not park waits for a request when it has no
+// future. Bytes that have arrived are read within it: a deadline that has passed would hide them.
+const lastChance = 10 * time.Millisecond
+
 // Interrupt ends the wait for another request, if that is what c's worker does.
 func (c *Conn) Interrupt() {
-	if c.waiting.Load() {
-		c.SetReadDeadline(time.Unix(1, 0))
+	c.waitMu.Lock()
+	defer c.waitMu.Unlock()
+	if c.waiting {
+		c.interrupted = true
+		c.SetReadDeadline(time.Now().Add(lastChance))
 	}
+}
+
+// beginWait says that its worker waits for the first bytes of a request.
+func (c *Conn) beginWait() {
+	c.waitMu.Lock()
+	c.waiting, c.interrupted = true, false
+	c.waitMu.Unlock()
+}
+
+// endWait says that it does not any more, and reports whether the read deadline is Interrupt's.
+func (c *Conn) endWait() (interrupted bool) {
+	c.waitMu.Lock()
+	defer c.waitMu.Unlock()
+	c.waiting = false
+	return c.interrupted
 }

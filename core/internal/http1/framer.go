@@ -126,7 +126,9 @@ func (w *response) sendHeader(p []byte) {
 	case tunnel:
 		// Neither of the two: what follows is not HTTP any more (RFC 9110 section 9.3.6).
 		skip |= skipLength | skipCoding
-		w.declared, te = -1, "identity"
+		w.declared, te = -1, ""
+		w.tunnel = true
+		w.closing = w.closing || len(p) > 0 // only the end of the connection tells where that ends
 	case w.status == http.StatusResetContent && w.declared > 0:
 		skip |= skipLength
 		w.declared, add.length = 0, 0 // RFC 9110 section 15.3.6
@@ -217,7 +219,7 @@ func (w *response) decideFraming(te string, add *extra) (skip skipSet) {
 		hasLength = false
 	}
 	switch {
-	case w.head || !bodyAllowed(w.status) || hasLength:
+	case w.head || !bodyAllowed(w.status) || hasLength, w.tunnel:
 		skip |= skipCoding
 	case !w.is11:
 		w.closing = true

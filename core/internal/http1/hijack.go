@@ -24,12 +24,14 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	c := w.x.c
 	rest := w.x.worker.in.bytes()
+	phase := c.phase
+	c.phase = hijacked // before Detach, which tells whoever counts connections
 	nc, early, err := c.Detach()
 	if err != nil {
+		c.phase = phase
 		return nil, nil, err
 	}
 	w.hijacked = true
-	c.phase = hijacked
 	w.x.body.take()
 	c.setState(http.StateHijacked)
 

@@ -46,6 +46,7 @@ type response struct {
 	undeclared bool  // there is a Content-Length, which is no number
 	written    int64 // bytes of the body
 	trailers   []string
+	tunnel     bool // the answer to CONNECT, which ends with its header
 	closing    bool // the connection is closed after this answer
 	lingering  bool // and not before the client had time to read it
 	fullDuplex bool // the handler reads and writes as it likes

@@ -2,10 +2,11 @@ package http1
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
-	"os"
 	"runtime"
+	"runtime/pprof"
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/park"
@@ -19,6 +20,9 @@ var (
 	errDelegate = errors.New("another protocol")
 )
 
+// unlabelled has no labels for the profiler.
+var unlabelled = context.Background()
+
 // Serve answers requests on c until c has nothing more to read - then it is parked - or ends. The caller
 // has c, and does not have it any more when Serve returns.
 //
@@ -27,6 +31,7 @@ var (
 func (w *Worker) Serve(c *Conn) {
 	returned := false
 	defer func() {
+		pprof.SetGoroutineLabels(unlabelled) // which a handler may have left behind
 		if !returned {
 			w.rescue(c, recover())
 		}
@@ -226,14 +231,13 @@ func (w *Worker) wait(c *Conn) error {
 		return w.in.fill()
 	}
 	w.deadline(c)
-	c.waiting.Store(true)
+	c.beginWait()
 	if c.srv.unwanted(c.phase) {
-		return os.ErrDeadlineExceeded
+		c.Interrupt()
 	}
 	err := w.in.fill()
-	c.waiting.Store(false)
-	if err == nil && c.srv.Draining() {
-		w.timing = false // Interrupt may have set a deadline for what is no wait any more
+	if c.endWait() && err == nil {
+		w.timing = false // it is no wait for a request any more
 		w.deadline(c)
 	}
 	return err
@@ -385,7 +389,7 @@ func (w *Worker) finish(c *Conn, x *exchange) (reuse bool) {
 		early = x.body.detach()
 		res.lingering = res.lingering || early
 	}
-	reuse = !res.closing && w.writeErr == nil && !early &&
+	reuse = !res.closing && w.writeErr == nil && !early && !(res.tunnel && res.written > 0) &&
 		(res.head || res.declared == -1 || !bodyAllowed(res.status) || res.declared == res.written)
 	res.mu.Unlock()
 	if x.req.MultipartForm != nil {
