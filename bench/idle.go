@@ -8,9 +8,6 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// settle is how long a server is left alone before its memory is read.
-const settle = time.Second
-
 // measureIdle opens connections to a new server, makes a request on each, and leaves them. The memory
 // is what the process has then over what it had before the first; nobody tells it to collect garbage.
 func measureIdle(ctx context.Context, strategy recycling.Strategy, o options) (sample, error) {
@@ -42,7 +39,7 @@ func measureIdle(ctx context.Context, strategy recycling.Strategy, o options) (s
 	select {
 	case <-ctx.Done():
 		return sample{}, ctx.Err()
-	case <-time.After(settle):
+	case <-time.After(o.settle):
 	}
 	after, err := c.rss()
 	if err != nil {

@@ -72,21 +72,23 @@ func (l *load) run(ctx context.Context, d time.Duration) result {
 // giveUp is how many errors end the loop of a client: without a server it would do nothing but fail.
 const giveUp = 3
 
-// loop sends one request after the other until end.
+// loop sends one request after the other until end, and one at least.
 func (c *client) loop(ctx context.Context, end time.Time) (r result) {
 	now := time.Now()
-	for now.Before(end) && ctx.Err() == nil && r.errors < giveUp {
+	for {
 		_, err := c.do()
 		then := now
 		now = time.Now()
 		if err == nil {
 			r.latencies = append(r.latencies, now.Sub(then))
-			continue
+		} else {
+			r.errors++
+			if r.first == nil {
+				r.first = err
+			}
 		}
-		r.errors++
-		if r.first == nil {
-			r.first = err
+		if !now.Before(end) || ctx.Err() != nil || r.errors == giveUp {
+			return r
 		}
 	}
-	return r
 }

@@ -17,8 +17,9 @@ import (
 type options struct {
 	duration time.Duration // of one measurement
 	rounds   int
-	conns    int // under load
-	idle     int // idle connections; zero means not to measure them
+	conns    int           // under load
+	idle     int           // idle connections; zero means not to measure them
+	settle   time.Duration // how long idle connections are left alone before memory is read
 	json     string
 }
 
@@ -59,7 +60,8 @@ const help = `Compares strategies recycling and pool with goroutine, which is ne
 
 	go run ./bench [flags]
 
-Each server is a process of its own, loaded in turn by -c connections in a closed loop:
+It takes a minute and a half. Each server is a process of its own, loaded in turn by -c connections
+in a closed loop:
 
 	close, keep                GET /yo, a new connection for each request or connections that stay
 	sleep1-close, sleep1-keep  the same with a handler that sleeps for 1 ms
@@ -73,7 +75,7 @@ Flags:
 `
 
 func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
+	o := options{settle: time.Second}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.DurationVar(&o.duration, "d", 2*time.Second, "`time` of one measurement; there are 12 in a round")

@@ -35,7 +35,7 @@ func rowOf(samples []sample, name string, strategy recycling.Strategy) (r row, o
 // writeTable prints the medians of all samples, and their ratios to those of the first strategy.
 func writeTable(w io.Writer, samples []sample) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "scenario\tstrategy\tCPU µs/req\tx\treq/s\tx\tp50 ms\tp99 ms\tbytes/conn\tx\terrors\t")
+	fmt.Fprintln(t, "scenario    \tstrategy \tCPU µs/req\tx\treq/s\tx\tp50 ms\tp99 ms\tbytes/conn\tx\terrors\t")
 	for _, s := range append(scenarios[:len(scenarios):len(scenarios)], scenario{name: idle}) {
 		base, _ := rowOf(samples, s.name, strategies[0])
 		for _, strategy := range strategies {
@@ -43,7 +43,7 @@ func writeTable(w io.Writer, samples []sample) {
 			if !ok {
 				continue
 			}
-			fmt.Fprintf(t, "%s\t%s\t", s.name, strategy)
+			fmt.Fprintf(t, "%-12s\t%-9s\t", s.name, strategy) // to the left, and figures to the right
 			fmt.Fprintf(t, "%s\t%s\t", figure("%.1f", r.cpu), ratio(r.cpu, base.cpu))
 			fmt.Fprintf(t, "%s\t%s\t", figure("%.0f", r.rate), ratio(r.rate, base.rate))
 			fmt.Fprintf(t, "%s\t%s\t", figure("%.2f", r.p50), figure("%.2f", r.p99))
