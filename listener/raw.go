@@ -17,6 +17,7 @@ type Raw struct {
 // A source is a listening socket that somebody may close at any time.
 type source interface {
 	control(f func(fd int)) error
+	beforeClose(f func(fd int))
 	accept(a *Addr) (int, error)
 }
 
@@ -35,9 +36,12 @@ func NewRaw(l net.Listener) (*Raw, bool) { return newRaw(l) }
 //
 // Closing takes the descriptor out of every epoll set, except when a duplicate is open
 // elsewhere, in a process that got [Listener.File]: then the set goes on reporting what happens to
-// the socket, and nothing can be done about it. A server that passes its socket on
-// uses Control to take it out of its epoll set before it closes it.
+// the socket. BeforeClose is the moment to take it out.
 func (r *Raw) Control(f func(fd int)) error { return r.src.control(f) }
+
+// BeforeClose makes the [*Listener] call f with its descriptor when it is closed, while that is still open. F must
+// not use the listener. Listeners of package net call nobody.
+func (r *Raw) BeforeClose(f func(fd int)) { r.src.beforeClose(f) }
 
 // Accept takes one connection and returns its descriptor, nonblocking and close-on-exec, which
 // belongs to the caller. The address of the peer is stored in a, which must not be nil.

@@ -68,6 +68,8 @@ func (b *borrowed) control(f func(fd int)) error {
 	return bare(b.conn.Control(func(fd uintptr) { f(int(fd)) }))
 }
 
+func (b *borrowed) beforeClose(func(fd int)) {} // nothing tells
+
 func (b *borrowed) accept(a *Addr) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

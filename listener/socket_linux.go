@@ -19,6 +19,8 @@ type socket struct {
 	fd  int          // -1 once closed
 	std net.Listener // what Accept uses, on a duplicate; nil until its first call
 
+	leaving []func(fd int) // called with fd before it is closed
+
 	// shared is set once somebody else may hold the socket and make it blocking, which
 	// is a property of the socket and not of the descriptor.
 	shared atomic.Bool
@@ -102,6 +104,9 @@ func (s *socket) syscallConn() (syscall.RawConn, error) {
 func (s *socket) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, f := range s.leaving {
+		f(s.fd)
+	}
 	err := os.NewSyscallError("close", unix.Close(s.fd))
 	s.fd = -1
 	if s.std != nil {
@@ -119,6 +124,12 @@ func (s *socket) control(f func(fd int)) error {
 	}
 	f(s.fd)
 	return nil
+}
+
+func (s *socket) beforeClose(f func(fd int)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaving = append(s.leaving, f)
 }
 
 // accept takes one connection.

@@ -454,3 +454,33 @@ func TestUnlistenReturnsWhatWasNotAccepted(t *testing.T) {
 		c.Close()
 	}
 }
+
+func TestListenerThatAnotherProcessHoldsLeavesTheSet(t *testing.T) {
+	set, err := NewSet(Config{Parks: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	l, err := (&listener.Config{DeferAccept: -1}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := listener.NewRaw(l)
+	if err := set.Listen(raw, false, func() *Conn { return new(Conn) }); err != nil {
+		t.Fatal(err)
+	}
+	file, err := l.File() // as for a child
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if n := set.poll(); n != 0 {
+		t.Errorf("%d events of a socket that is another's now", n)
+	}
+}

@@ -40,7 +40,13 @@ func (s *Set) Listen(raw *listener.Raw, shared bool, newConn func() *Conn) error
 	if shared {
 		events |= unix.EPOLLEXCLUSIVE
 	}
+	raw.BeforeClose(s.leave) // a duplicate in another process would keep it in the set
 	return s.watch(src, events)
+}
+
+// leave takes a listening socket out of the set.
+func (s *Set) leave(fd int) {
+	unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, fd, &unix.EpollEvent{})
 }
 
 func (s *Set) watch(src *source, events uint32) error {
@@ -53,9 +59,7 @@ func (s *Set) watch(src *source, events uint32) error {
 }
 
 func (s *Set) unwatch(src *source) {
-	src.raw.Control(func(fd int) {
-		unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, fd, &unix.EpollEvent{})
-	})
+	src.raw.Control(s.leave)
 }
 
 // Unlisten ends accepting from raw, and returns the connections that were waiting to be accepted.

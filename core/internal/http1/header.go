@@ -1,0 +1,145 @@
+package http1
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+var (
+	errTooLarge = errors.New("header too large")
+	errDelegate = errors.New("another protocol")
+)
+
+// readHeader returns the next header block, valid until the next read; or park.ErrWait if it is
+// not complete and nothing can be read at the moment.
+func (w *Worker) readHeader(c *Conn) ([]byte, error) {
+	limit := c.srv.headerLimit()
+	in := &w.in
+	for {
+		w.skipEmptyLines()
+		if in.buffered() > 0 {
+			end, next := headerEnd(in.bytes(), c.scanned)
+			if end > 0 {
+				c.scanned, c.checked = 0, false
+				block := in.bytes()[:end]
+				if c.phase == opened && end < len(preface) && string(block) == preface[:end] && w.srv.http2() {
+					if b := in.bytes(); len(b) >= len(preface) {
+						return w.startHTTP2(block)
+					}
+				} else {
+					in.r += end
+					return block, nil
+				}
+			}
+			c.scanned = next
+		}
+		if !in.room(limit) {
+			return nil, errTooLarge
+		}
+		if in.buffered() > 0 {
+			if err := w.checkStart(c); err != nil {
+				return nil, err
+			}
+		}
+		if c.Parks() && c.Drained() {
+			return nil, park.ErrWait
+		}
+		if c.Parks() {
+			err := in.try()
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := w.wait(c); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// preface is how HTTP/2 begins on a connection without TLS (RFC 9113 section 3.4). Its beginning looks like a request.
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// startHTTP2 tells HTTP/2 from a request that only looks like it.
+func (w *Worker) startHTTP2(block []byte) ([]byte, error) {
+	if string(w.in.bytes()[:len(preface)]) == preface {
+		w.in.r += len(preface)
+		return nil, errDelegate
+	}
+	w.in.r += len(block)
+	return block, nil
+}
+
+// checkStart refuses a request by its first line, as soon as that is there: who does not speak
+// HTTP may never send the rest.
+func (w *Worker) checkStart(c *Conn) error {
+	b := w.in.bytes()
+	i := bytes.IndexByte(b, '\n')
+	if i < 0 || c.checked {
+		return nil
+	}
+	c.checked = true
+	line, _ := cutLine(string(b[:i+1]))
+	return new(exchange).parseRequestLine(line)
+}
+
+// skipEmptyLines drops empty lines before a request line (RFC 9112 section 2.2). A bare CR is none.
+func (w *Worker) skipEmptyLines() {
+	in := &w.in
+	for {
+		switch b := in.bytes(); {
+		case len(b) > 0 && b[0] == '\n':
+			in.r++
+		case len(b) > 1 && b[0] == '\r' && b[1] == '\n':
+			in.r += 2
+		default:
+			return
+		}
+	}
+}
+
+// wait reads from a connection that does not park.
+func (w *Worker) wait(c *Conn) error {
+	if w.in.buffered() > 0 {
+		w.deadline(c)
+		return w.in.fill()
+	}
+	w.deadline(c)
+	c.beginWait()
+	if c.srv.unwanted(c.phase) {
+		c.Interrupt()
+	}
+	err := w.in.fill()
+	if c.endWait() && err == nil {
+		w.timing = false // it is no wait for a request any more
+		w.deadline(c)
+	}
+	return err
+}
+
+// unwanted reports whether a connection that waits for a request has no future.
+func (s *Server) unwanted(p phase) bool {
+	return s.Draining() || p == between && !s.keepAlives()
+}
+
+// deadline sets how long a connection that does not park waits: for its next request, and then
+// for the header of it to be complete.
+func (w *Worker) deadline(c *Conn) {
+	if w.timing {
+		return
+	}
+	d := c.srv.headerTimeout()
+	if c.phase == between && w.in.buffered() == 0 {
+		d = c.srv.idleTimeout()
+	} else {
+		w.timing = true
+	}
+	var t time.Time
+	if d > 0 {
+		t = time.Now().Add(d)
+	}
+	c.SetReadDeadline(t)
+}
