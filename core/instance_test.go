@@ -28,8 +28,8 @@ type mode struct {
 }
 
 var (
-	recyclingOwn     = mode{"recycling", recycling.Recycling, listenOwn, true}
-	recyclingNet     = mode{"recycling-net", recycling.Recycling, listenNet, true}
+	recyclingOwn     = mode{"recycling", recycling.Recycling, listenOwn, recycling.Parks}
+	recyclingNet     = mode{"recycling-net", recycling.Recycling, listenNet, recycling.Parks}
 	recyclingWrapped = mode{"recycling-wrapped", recycling.Recycling, listenWrapped, false}
 	poolOwn          = mode{"pool", recycling.Pool, listenOwn, false}
 	goroutineOwn     = mode{"goroutine", recycling.Goroutine, listenOwn, false}

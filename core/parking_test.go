@@ -211,6 +211,7 @@ func slowHeaders(t *testing.T, s *instance, n int) []*client {
 }
 
 func TestSlowHeadersHoldNoWorker(t *testing.T) {
+	needParking(t)
 	n := crowd(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1}, hello)
@@ -227,6 +228,7 @@ func TestSlowHeadersHoldNoWorker(t *testing.T) {
 }
 
 func TestReadHeaderTimeoutEndsParkedConnections(t *testing.T) {
+	needParking(t)
 	n := min(crowd(t), 2_000)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
@@ -242,6 +244,7 @@ func TestReadHeaderTimeoutEndsParkedConnections(t *testing.T) {
 
 // A connection that waits is closed without a worker's help.
 func TestTimeoutsEndParkedConnectionsWhileAllWorkersAreBusy(t *testing.T) {
+	needParking(t)
 	for name, srv := range map[string]*http.Server{
 		"idle":   {IdleTimeout: 50 * time.Millisecond},
 		"header": {ReadHeaderTimeout: 50 * time.Millisecond, IdleTimeout: -1},
@@ -270,5 +273,12 @@ func TestTimeoutsEndParkedConnectionsWhileAllWorkersAreBusy(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// needParking skips the test where connections cannot be parked.
+func needParking(t *testing.T) {
+	if !recycling.Parks {
+		t.Skip("connections do not park on this system, or with the build tag recycling_nopark")
 	}
 }
