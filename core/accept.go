@@ -66,6 +66,7 @@ func (f *fleet) acceptError(l net.Listener, err error) error {
 
 // acceptEach accepts one connection after the other and gives them to the crews.
 func (f *fleet) acceptEach(l net.Listener, shut func(), crews []crew, base *http1.Base) error {
+	defer shut() // closeAtStop may still be at it
 	ended := make(chan struct{})
 	defer close(ended)
 	go f.closeAtStop(shut, ended)
