@@ -195,25 +195,33 @@ func (f *fleet) base(l net.Listener) (*http1.Base, error) {
 	return &http1.Base{Server: f.http, Context: context.WithValue(ctx, serverKey{}, f.server)}, nil
 }
 
-// beginShutdown stops accepting, and makes every connection end after the request it is at.
-func (f *fleet) beginShutdown() {
+// stopServing makes every call of serve return and every connection end after the request it is at. It returns
+// the crews that are left, and whether it was the first to be called.
+func (f *fleet) stopServing() (crews []crew, first bool) {
 	f.mu.Lock()
-	if f.stopping {
-		f.mu.Unlock()
-		return
-	}
+	first = !f.stopping
 	f.stopping = true
-	f.http.SetDraining()
-	close(f.stop)
+	if first {
+		f.http.SetDraining()
+		close(f.stop)
+	}
 	f.mu.Unlock()
 
 	f.serving.Wait()
 	f.mu.Lock()
-	crews := f.crewsLocked()
+	defer f.mu.Unlock()
 	if f.refs.Load() == 0 {
 		f.setGoneLocked()
 	}
-	f.mu.Unlock()
+	return f.crewsLocked(), first
+}
+
+// beginShutdown stops serving, and has every connection looked at that waits.
+func (f *fleet) beginShutdown() {
+	crews, first := f.stopServing()
+	if !first {
+		return
+	}
 	for _, w := range crews {
 		w.conns().Each(func(c *park.Conn) { f.drain(w, c) })
 	}
@@ -248,23 +256,8 @@ func (f *fleet) shutdown(ctx context.Context) error {
 const abandonWait = 250 * time.Millisecond
 
 func (f *fleet) close() error {
-	f.mu.Lock()
-	first := !f.stopping
-	f.stopping = true
-	f.http.SetDraining()
-	if first {
-		close(f.stop)
-	}
-	f.mu.Unlock()
+	crews, _ := f.stopServing()
 	err := f.server.HTTP.Close()
-
-	f.serving.Wait()
-	f.mu.Lock()
-	crews := f.crewsLocked()
-	if f.refs.Load() == 0 {
-		f.setGoneLocked()
-	}
-	f.mu.Unlock()
 	for _, w := range crews {
 		for _, c := range w.end() {
 			c.Owner.(*http1.Conn).End()

@@ -53,10 +53,6 @@ func (c *Conn) Init(base *Base) {
 	c.Owner, c.srv, c.base = c, base.Server, base.Context
 }
 
-// Announce calls the hooks for a new connection, from the goroutine that accepted it as net/http does. Who accepts
-// for others leaves that to Serve.
-func (c *Conn) Announce() error { return c.start() }
-
 // Base is the context that the connection's requests have in common.
 func (c *Conn) Base() context.Context { return connContext{c.base, c} }
 
@@ -76,8 +72,9 @@ func (x connContext) Value(key any) any {
 	return x.Context.Value(key)
 }
 
-// start makes the net.Conn that hooks get, and calls those for a new connection.
-func (c *Conn) start() error {
+// Announce makes the net.Conn that hooks get, and calls those for a new connection, once. Who accepts connections
+// one by one calls it, as net/http does in that place; who accepts for others leaves that to Serve.
+func (c *Conn) Announce() error {
 	h := c.srv.HTTP
 	if h.ConnState == nil && h.ConnContext == nil || c.hooked != nil {
 		return nil

@@ -44,20 +44,21 @@ func (w *Worker) readHeader(c *Conn) ([]byte, error) {
 				return nil, err
 			}
 		}
-		if c.Parks() && c.Drained() {
-			return nil, park.ErrWait
-		}
-		if c.Parks() {
-			err := in.try()
-			if err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if err := w.wait(c); err != nil {
+		if err := w.readMore(c); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// readMore reads what is there, or returns park.ErrWait; on a connection that does not park it waits.
+func (w *Worker) readMore(c *Conn) error {
+	switch {
+	case !c.Parks():
+		return w.wait(c)
+	case c.Drained():
+		return park.ErrWait
+	}
+	return w.in.try()
 }
 
 // preface is how HTTP/2 begins on a connection without TLS (RFC 9113 section 3.4). Its beginning looks like a request.

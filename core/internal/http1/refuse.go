@@ -2,7 +2,6 @@ package http1
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -13,8 +12,6 @@ import (
 
 	"github.com/recycling-go/recycling/core/internal/park"
 )
-
-var errCanceled = context.Canceled
 
 // refuse answers a request that cannot be served, and ends c.
 func (w *Worker) refuse(c *Conn, err error) {

@@ -41,7 +41,7 @@ func (w *Worker) rescue(c *Conn, v any) {
 		c.srv.Logf("http: panic serving %v: %v\n%s", c.RemoteAddr(), v, buf)
 	}
 	if x := w.x; x != nil {
-		x.ctx.cancel(errCanceled)
+		x.ctx.cancel(context.Canceled)
 		x.abort()
 	}
 	w.release()
@@ -104,7 +104,7 @@ func (w *Worker) serve(c *Conn) {
 // open is what comes before the first request. It reports whether there is going to be one.
 func (w *Worker) open(c *Conn) bool {
 	c.phase = opened
-	if c.start() != nil {
+	if c.Announce() != nil {
 		w.end(c)
 		return false
 	}
@@ -186,7 +186,7 @@ func (w *Worker) answer(c *Conn, x *exchange) bool {
 		}
 	}
 	srv.ServeHTTP(&x.res, r)
-	x.ctx.cancel(errCanceled)
+	x.ctx.cancel(context.Canceled)
 	if c.phase == hijacked {
 		x.abort()
 		w.release()
