@@ -1,7 +1,9 @@
 package recycling
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -39,6 +41,7 @@ type fleet struct {
 	waiting  []crew         // for other listeners: their workers wait on their connections; likewise
 	serving  sync.WaitGroup // calls of serve
 	stopping bool
+	shutErr  error         // the first of closing a listener because of stop, until somebody was told
 	stop     chan struct{} // closed when stopping begins: serve returns
 	gone     chan struct{} // closed when stopping, and refs has come to zero
 }
@@ -62,9 +65,12 @@ func newFleet(s *Server, set settings, enlist func(*fleet, bool) ([]crew, error)
 		stop:   make(chan struct{}),
 		gone:   make(chan struct{}),
 	}
-	f.http.Delegate = f.delegate
-	f.http.Requeue = func(c *http1.Conn) { c.Crew.(crew).push(&c.Conn) }
-	s.HTTP.RegisterOnShutdown(f.beginShutdown) // for code that knows only the http.Server
+	f.http.Continue = func(c *http1.Conn) { c.Crew.(crew).push(&c.Conn) }
+	if set.strategy == Recycling { // elsewhere a connection keeps its worker
+		f.http.Requeue = f.http.Continue
+	}
+	f.http.Shake = func(c *http1.Conn, b []byte) { c.Crew.(*gang).shake(hello{c, b}) }
+	s.HTTP.RegisterOnShutdown(func() { f.beginShutdown() }) // for code that knows only the http.Server
 	return f
 }
 
@@ -72,7 +78,7 @@ func newFleet(s *Server, set settings, enlist func(*fleet, bool) ([]crew, error)
 func (f *fleet) parkConfig(parks bool) park.Config {
 	c := park.Config{
 		Parks:   parks,
-		Expire:  func(c *park.Conn) { c.Owner.(*http1.Conn).End() },
+		Expire:  func(c *park.Conn) { c.Owner.(*http1.Conn).Expire() },
 		Removed: f.removed,
 		Logf:    f.http.Logf,
 	}
@@ -161,16 +167,40 @@ func (f *fleet) begin(parks bool) ([]crew, error) {
 }
 
 func (f *fleet) serve(l net.Listener) error {
-	shut := sync.OnceFunc(func() { l.Close() })
-	defer shut()
 	f.prepared.Do(f.prepare)
+	return f.accept(l, nil, nil)
+}
+
+func (f *fleet) serveTLS(l net.Listener, certFile, keyFile string) error {
+	config, err := f.tlsConfig(certFile, keyFile)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	return f.accept(l, config, nil)
+}
+
+// accept serves what comes from l until the end. With a config it speaks TLS. What is not HTTP/1 is u's, or goes
+// to the http.Server's functions for other protocols if u is nil.
+func (f *fleet) accept(l net.Listener, config *tls.Config, u *under) error {
+	shut := sync.OnceFunc(func() { f.shut(l) })
+	defer shut()
+	raw, parks := (*listener.Raw)(nil), false
+	if f.set.strategy == Recycling && park.Supported {
+		raw, parks = listener.NewRaw(l)
+	}
+	if config != nil && !parks {
+		l = tls.NewListener(l, config)
+	}
 	base, err := f.base(l)
 	if err != nil {
 		return err
 	}
-	raw, parks := (*listener.Raw)(nil), false
-	if f.set.strategy == Recycling && park.Supported {
-		raw, parks = listener.NewRaw(l)
+	if parks {
+		base.TLS = config
+	}
+	if u != nil {
+		base.Delegate = u.hand
 	}
 	crews, err := f.begin(parks)
 	if err != nil {
@@ -184,6 +214,16 @@ func (f *fleet) serve(l net.Listener) error {
 	return f.acceptEach(l, shut, crews, base)
 }
 
+// shut closes l, for good.
+func (f *fleet) shut(l net.Listener) {
+	err := l.Close()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stopping && f.shutErr == nil {
+		f.shutErr = err
+	}
+}
+
 // base is the context that requests of l's connections have in common.
 func (f *fleet) base(l net.Listener) (*http1.Base, error) {
 	ctx := context.Background()
@@ -192,12 +232,12 @@ func (f *fleet) base(l net.Listener) (*http1.Base, error) {
 			panic("BaseContext returned a nil context")
 		}
 	}
-	return &http1.Base{Server: f.http, Context: context.WithValue(ctx, serverKey{}, f.server)}, nil
+	return &http1.Base{Server: f.http, Delegate: f.delegate, Context: context.WithValue(ctx, serverKey{}, f.server)}, nil
 }
 
 // stopServing makes every call of serve return and every connection end after the request it is at. It returns
-// the crews that are left, and whether it was the first to be called.
-func (f *fleet) stopServing() (crews []crew, first bool) {
+// the crews that are left, whether it was the first to be called, and how closing the listeners failed.
+func (f *fleet) stopServing() (crews []crew, first bool, err error) {
 	f.mu.Lock()
 	first = !f.stopping
 	f.stopping = true
@@ -213,18 +253,20 @@ func (f *fleet) stopServing() (crews []crew, first bool) {
 	if f.refs.Load() == 0 {
 		f.setGoneLocked()
 	}
-	return f.crewsLocked(), first
+	err, f.shutErr = f.shutErr, nil
+	return f.crewsLocked(), first, err
 }
 
-// beginShutdown stops serving, and has every connection looked at that waits.
-func (f *fleet) beginShutdown() {
-	crews, first := f.stopServing()
+// beginShutdown stops serving, and has every connection looked at that waits. The error is that of closing the listeners.
+func (f *fleet) beginShutdown() error {
+	crews, first, err := f.stopServing()
 	if !first {
-		return
+		return err
 	}
 	for _, w := range crews {
 		w.conns().Each(func(c *park.Conn) { f.drain(w, c) })
 	}
+	return err
 }
 
 // drain lets a worker look at a connection that waits: there may be a request.
@@ -237,27 +279,38 @@ func (f *fleet) drain(w crew, c *park.Conn) {
 }
 
 func (f *fleet) shutdown(ctx context.Context) error {
-	f.beginShutdown()
-	err := f.server.HTTP.Shutdown(ctx) // for what was handed to it, and for RegisterOnShutdown
+	err := f.beginShutdown()
+	err = cmp.Or(err, f.server.HTTP.Shutdown(ctx)) // for what was handed to it, and for RegisterOnShutdown
+	return cmp.Or(f.wait(ctx), err)
+}
+
+// wait returns when everything has come to its end, or with ctx's error.
+func (f *fleet) wait(ctx context.Context) error {
 	select {
 	case <-f.gone:
-		return err
+		return nil
 	default:
 	}
 	select {
 	case <-f.gone:
-		return err
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// abandonWait is how long close waits for handlers that notice.
+func (f *fleet) close() error {
+	_, _, err := f.stopServing()
+	err = cmp.Or(err, f.server.HTTP.Close())
+	return errors.Join(err, f.abandon())
+}
+
+// abandonWait is how long abandon waits for handlers that notice.
 const abandonWait = 250 * time.Millisecond
 
-func (f *fleet) close() error {
-	crews, _ := f.stopServing()
-	err := f.server.HTTP.Close()
+// abandon ends every connection. The error says which handlers have not noticed.
+func (f *fleet) abandon() error {
+	crews, _, _ := f.stopServing()
 	for _, w := range crews {
 		for _, c := range w.end() {
 			c.Owner.(*http1.Conn).End()
@@ -272,13 +325,13 @@ func (f *fleet) close() error {
 	defer timer.Stop()
 	select {
 	case <-f.gone:
-		return err
+		return nil
 	case <-timer.C:
 	}
 	if n := f.stats().Busy; n > 0 {
-		return errors.Join(err, &AbandonError{Workers: n})
+		return &AbandonError{Workers: n}
 	}
-	return err
+	return nil
 }
 
 func (f *fleet) setKeepAlivesEnabled(v bool) {

@@ -19,7 +19,9 @@ func newGoroutineEngine(s *Server, _ settings) *goroutineEngine {
 	s.HTTP.BaseContext = func(l net.Listener) context.Context {
 		ctx := context.Background()
 		if base != nil {
-			ctx = base(l)
+			if ctx = base(l); ctx == nil {
+				return nil // net/http complains
+			}
 		}
 		return context.WithValue(ctx, serverKey{}, s)
 	}
@@ -39,7 +41,10 @@ func newGoroutineEngine(s *Server, _ settings) *goroutineEngine {
 	return e
 }
 
-func (e *goroutineEngine) serve(l net.Listener) error         { return e.http.Serve(l) }
+func (e *goroutineEngine) serve(l net.Listener) error { return e.http.Serve(l) }
+func (e *goroutineEngine) serveTLS(l net.Listener, certFile, keyFile string) error {
+	return e.http.ServeTLS(l, certFile, keyFile)
+}
 func (e *goroutineEngine) shutdown(ctx context.Context) error { return e.http.Shutdown(ctx) }
 func (e *goroutineEngine) close() error                       { return e.http.Close() }
 func (e *goroutineEngine) setKeepAlivesEnabled(v bool)        { e.http.SetKeepAlivesEnabled(v) }

@@ -123,3 +123,44 @@ func TestProfilerLabelsDoNotOutliveTheTurnOfTheirConnection(t *testing.T) {
 		}
 	})
 }
+
+// TestHijackedConnectionHoldsNoWorker has handlers keep their goroutines, as those of WebSockets do.
+func TestHijackedConnectionHoldsNoWorker(t *testing.T) {
+	g := newGate(t)
+	s := recyclingNet.start(t, &recycling.Server{MaxWorkers: 1}, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/upgrade" {
+			hello(w, r)
+			return
+		}
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
+		<-g.opened
+	})
+	var all []*client
+	for range 10 {
+		c := s.dial(t)
+		c.send("GET /upgrade HTTP/1.1\r\nHost: a\r\n\r\n")
+		if res, _ := c.response(); res.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatalf("answered with %v", res.Status)
+		}
+		all = append(all, c)
+	}
+	if got := s.once(t, "/"); got != "hello" {
+		t.Errorf("answered with %q", got)
+	}
+	if st := s.Stats(); st.Hijacked != 10 || st.Workers > 3 {
+		t.Errorf("%+v, want 10 hijacked connections, and no more workers than one and who leads", st)
+	}
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	g.open()
+	for _, c := range all {
+		c.ended()
+	}
+}

@@ -15,8 +15,59 @@ import (
 func (f *fleet) prepare() {
 	h := f.server.HTTP
 	if h.TLSConfig == nil || slices.Contains(h.TLSConfig.NextProtos, "h2") || h.Protocols != nil && h.Protocols.UnencryptedHTTP2() {
-		h.ServeTLS(noListener{}, "\x00", "\x00")
+		f.prepareTLS()
 	}
+}
+
+// prepareTLS does so whatever there is to say against it. Called again, it does nothing.
+func (f *fleet) prepareTLS() { f.server.HTTP.ServeTLS(noListener{}, "\x00", "\x00") }
+
+// tlsConfig is what http.Server's ServeTLS makes of its TLSConfig.
+func (f *fleet) tlsConfig(certFile, keyFile string) (*tls.Config, error) {
+	f.prepareTLS()
+	config := new(tls.Config)
+	if c := f.server.HTTP.TLSConfig; c != nil {
+		config = c.Clone()
+	}
+	http1, http2 := f.protocols()
+	config.NextProtos = nextProtos(config.NextProtos, http1, http2)
+	has := len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil
+	if !has || certFile != "" || keyFile != "" {
+		cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{cert}
+	}
+	return config, nil
+}
+
+// protocols reports which protocols may be spoken over TLS. HTTP/2 has been prepared.
+func (f *fleet) protocols() (http1, http2 bool) {
+	h := f.server.HTTP
+	if h.Protocols != nil {
+		return h.Protocols.HTTP1(), h.Protocols.HTTP2()
+	}
+	return true, h.TLSNextProto["h2"] != nil
+}
+
+// nextProtos adds the names of the protocols that may be spoken to a list for ALPN, and takes out those of
+// the others.
+func nextProtos(list []string, http1, http2 bool) []string {
+	var out []string
+	for _, name := range list {
+		if name == "http/1.1" && !http1 || name == "h2" && !http2 {
+			continue
+		}
+		out = append(out, name)
+	}
+	if http2 && !slices.Contains(out, "h2") {
+		out = append(out, "h2")
+	}
+	if http1 && !slices.Contains(out, "http/1.1") {
+		out = append(out, "http/1.1")
+	}
+	return out
 }
 
 // A noListener is a listener that is never asked for anything.

@@ -2,6 +2,7 @@ package recycling
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"runtime"
 
@@ -14,6 +15,13 @@ import (
 type gang struct {
 	set     *park.Set
 	workers *pool.Pool[*park.Conn]
+	shakers *pool.Pool[hello] // for TLS handshakes, which wait: they hold no worker of the above
+}
+
+// A hello is a connection whose client has begun a TLS handshake.
+type hello struct {
+	c     *http1.Conn
+	bytes []byte
 }
 
 // processorsPerGang is how many processors share one epoll set and one run queue.
@@ -51,7 +59,7 @@ func newGang(f *fleet, parks bool, maxWorkers, standby int) (*gang, error) {
 		return nil, fmt.Errorf("recycling: %w", err)
 	}
 	config := pool.Config[*park.Conn]{
-		New:     func() func(*park.Conn) { return f.newWork() },
+		New:     f.newWork,
 		Max:     maxWorkers,
 		Standby: min(max(standby, 1), maxWorkers),
 	}
@@ -63,16 +71,27 @@ func newGang(f *fleet, parks bool, maxWorkers, standby int) (*gang, error) {
 		set.Close()
 		return nil, fmt.Errorf("recycling: %w", err)
 	}
-	return &gang{set: set, workers: workers}, nil
+	shakers, err := pool.New(pool.Config[hello]{
+		Work: func(h hello) { h.c.Shake(h.bytes) },
+		Max:  maxWorkers,
+	})
+	if err != nil {
+		set.Close()
+		workers.Close()
+		return nil, fmt.Errorf("recycling: %w", err)
+	}
+	return &gang{set: set, workers: workers, shakers: shakers}, nil
 }
 
 // lockedCheck is how often a worker looks whether a handler has left it locked to its thread. Looking
 // takes longer than a microsecond, so it is not done each time.
 const lockedCheck = 16
 
-// newWork returns what one worker does with one connection after the other.
-func (f *fleet) newWork() func(*park.Conn) {
+// newWork returns what one worker does with one connection after the other. A handler that takes its connection over
+// may keep the goroutine for long, as for a WebSocket: then it is no worker any more.
+func (f *fleet) newWork(leave func()) func(*park.Conn) {
 	w := http1.NewWorker(f.http)
+	w.Hijacked = leave
 	n := 0
 	var stack [64]byte
 	return func(c *park.Conn) {
@@ -99,7 +118,19 @@ func (g *gang) push(c *park.Conn) bool {
 	return true
 }
 
-func (g *gang) end() []*park.Conn { return g.workers.Close() }
+func (g *gang) shake(h hello) {
+	if g.shakers.Submit(context.Background(), h) != nil { // it was closed
+		h.c.End()
+	}
+}
+
+func (g *gang) end() []*park.Conn {
+	left := g.workers.Close()
+	for _, h := range g.shakers.Close() {
+		left = append(left, &h.c.Conn)
+	}
+	return left
+}
 
 func (g *gang) stats(s *Stats) {
 	p := g.workers.Stats()
@@ -107,4 +138,6 @@ func (g *gang) stats(s *Stats) {
 	s.Standby += p.Workers - p.Busy
 	s.Busy += p.Busy
 	s.Queued += int64(p.Queued)
+	h := g.shakers.Stats()
+	s.Handshakes += h.Busy + h.Queued
 }

@@ -74,10 +74,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 
 	before := e.stats()
-	drain, cancel := context.Background(), context.CancelFunc(func() {})
-	if d := s.drainTimeout(); d > 0 {
-		drain, cancel = context.WithTimeout(drain, d)
-	}
+	drain, cancel := s.drainContext()
 	defer cancel()
 	err = s.Shutdown(drain)
 	left := e.stats().Open

@@ -45,10 +45,11 @@ type Server struct {
 	done   bool       // Shutdown or Close was called
 }
 
-// An engine is one strategy at work for one Server. Its serve is called once for each
+// An engine is one strategy at work for one Server. Its serve or serveTLS is called once for each
 // listener, closes it, and returns http.ErrServerClosed after shutdown or close.
 type engine interface {
 	serve(l net.Listener) error
+	serveTLS(l net.Listener, certFile, keyFile string) error
 	shutdown(ctx context.Context) error
 	close() error
 	stats() Stats
@@ -95,15 +96,31 @@ func (s *Server) Serve(l net.Listener) error {
 	return e.serve(l)
 }
 
+// ServeTLS is Serve with TLS, as [http.Server.ServeTLS] is: the files, or the certificates of s.HTTP.TLSConfig,
+// are used, and clients that can speak HTTP/2 do, unless s.HTTP says otherwise.
+//
+// A connection holds no worker during its handshake, which is bounded by the shortest of s.HTTP's ReadHeaderTimeout,
+// ReadTimeout and WriteTimeout, or by 10 seconds if there is none. Under [Recycling] it waits for requests as one
+// without TLS does; what hooks and hijacking handlers are given is a [*tls.Conn], whose NetConn method returns
+// the *net.TCPConn only if there are hooks or the connection was hijacked.
+func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
+	e, err := s.start()
+	if err != nil {
+		l.Close()
+		return err
+	}
+	return e.serveTLS(l, certFile, keyFile)
+}
+
 // Listen opens the listening socket that [Server.ListenAndServe] serves:
 // TCP on s.HTTP.Addr, or ":http" if that is empty.
 func (s *Server) Listen(ctx context.Context) (*listener.Listener, error) {
-	addr := ""
-	if s.HTTP != nil {
+	return s.listen(ctx, ":http")
+}
+
+func (s *Server) listen(ctx context.Context, addr string) (*listener.Listener, error) {
+	if s.HTTP != nil && s.HTTP.Addr != "" {
 		addr = s.HTTP.Addr
-	}
-	if addr == "" {
-		addr = ":http"
 	}
 	l, err := listener.Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -122,6 +139,18 @@ func (s *Server) ListenAndServe() error {
 		return err
 	}
 	return s.Serve(l)
+}
+
+// ListenAndServeTLS listens on the TCP address s.HTTP.Addr, or ":https" if that is empty, and then calls ServeTLS.
+func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
+	if _, err := s.start(); err != nil {
+		return err
+	}
+	l, err := s.listen(context.Background(), ":https")
+	if err != nil {
+		return err
+	}
+	return s.ServeTLS(l, certFile, keyFile)
 }
 
 // Shutdown stops accepting, closes idle connections, and waits until every request in

@@ -12,12 +12,13 @@ type Stats struct {
 	Standby int `json:"standby"` // those of them that have nothing to do
 	Busy    int `json:"busy"`    // those of them that are inside a connection
 
-	Open     int64 `json:"open"`     // connections now, those parked included
-	Parked   int64 `json:"parked"`   // connections that wait for bytes and hold no worker
-	Queued   int64 `json:"queued"`   // connections that could go on and wait for a worker
-	Accepted int64 `json:"accepted"` // connections since the start
-	Closed   int64 `json:"closed"`   // of those, the ones closed
-	Hijacked int64 `json:"hijacked"` // of those, the ones a handler took over
-	Shed     int64 `json:"shed"`     // of those, the ones refused with 503
-	Requests int64 `json:"requests"` // requests since the start; zero under Goroutine
+	Open       int64 `json:"open"`       // connections now, those parked included
+	Parked     int64 `json:"parked"`     // connections that wait for bytes and hold no worker
+	Queued     int64 `json:"queued"`     // connections that could go on and wait for a worker
+	Handshakes int   `json:"handshakes"` // connections in a TLS handshake; they hold a goroutine, but no worker
+	Accepted   int64 `json:"accepted"`   // connections since the start
+	Closed     int64 `json:"closed"`     // of those, the ones closed
+	Hijacked   int64 `json:"hijacked"`   // of those, the ones a handler took over
+	Shed       int64 `json:"shed"`       // of those, the ones refused with 503
+	Requests   int64 `json:"requests"`   // requests since the start; zero under Goroutine
 }

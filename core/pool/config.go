@@ -21,7 +21,11 @@ type Config[T any] struct {
 	// the worker's goroutine when its first job has come, and once more after a job that panicked,
 	// since what the old Work owned may be in disorder. If New panics, that is a panic of the job
 	// that has come.
-	New func() func(job T)
+	//
+	// A job that turns into something else may call leave: then the worker that does it no longer
+	// counts, the pool goes on as if the job were done, and the goroutine ends when it is. It must
+	// not be called once the job has returned; a second call does nothing.
+	New func(leave func()) func(job T)
 
 	// Lead is what a worker with nothing to do does, one worker at a time: it waits until work
 	// comes from outside, and returns it, appended to batch[:0]. The pool is done with the batch
@@ -91,7 +95,7 @@ func (c Config[T]) resolve() (Config[T], error) {
 	}
 	if c.New == nil {
 		work := c.Work
-		c.New = func() func(T) { return work }
+		c.New = func(func()) func(T) { return work }
 	}
 	if c.Panic == nil {
 		c.Panic = func(v any, stack []byte) { log.Printf("pool: panic in a job: %v\n%s", v, stack) }

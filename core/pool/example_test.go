@@ -38,7 +38,7 @@ func Example() {
 func ExampleConfig_new() {
 	p, err := pool.New(pool.Config[string]{
 		Max: 1,
-		New: func() func(string) {
+		New: func(func()) func(string) {
 			var b bytes.Buffer
 			return func(name string) {
 				b.Reset()

@@ -15,7 +15,7 @@ import (
 func TestWorkerIsRecycled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		made, done := 0, 0 // one worker only: no lock needed
-		p := newPool(t, pool.Config[int]{Max: 8, New: func() func(int) {
+		p := newPool(t, pool.Config[int]{Max: 8, New: func(func()) func(int) {
 			made++
 			return func(int) { done++ }
 		}})
@@ -47,7 +47,7 @@ func TestLastIdleWorkerIsCalledFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		let := make(chan struct{}, 5)
 		var last *int // the worker of the last job that ended
-		p := newPool(t, pool.Config[int]{Max: 5, Standby: 5, New: func() func(int) {
+		p := newPool(t, pool.Config[int]{Max: 5, Standby: 5, New: func(func()) func(int) {
 			me := new(int)
 			return func(int) {
 				<-let
@@ -100,7 +100,7 @@ func TestPanicEndsOnlyItsJob(t *testing.T) {
 		var stack []byte
 		p := newPool(t, pool.Config[any]{
 			Max: 1,
-			New: func() func(any) {
+			New: func(func()) func(any) {
 				made++
 				return func(job any) { panicIfNotNil(job) }
 			},
@@ -161,7 +161,7 @@ func TestPanicInNewLosesOnlyTheJob(t *testing.T) {
 		p := newPool(t, pool.Config[int]{
 			Max:   1,
 			Panic: func(any, []byte) {},
-			New: func() func(int) {
+			New: func(func()) func(int) {
 				if calls++; calls < 3 {
 					panic("not yet")
 				}
@@ -277,5 +277,48 @@ func TestMemoryOfAPeakIsFreed(t *testing.T) {
 		if slots, fronts, waiters := p.Spares(); slots != pool.MinRing || fronts != 0 || waiters != 0 {
 			t.Errorf("%d slots, %d spare fronts, %d spare waiters an hour later, want %d, 0, 0", slots, fronts, waiters, pool.MinRing)
 		}
+	})
+}
+
+// TestJobThatLeavesMakesRoom has a job tell the pool that its worker is lost to it.
+func TestJobThatLeavesMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone, done := make(chan string), 0
+		p := newPool(t, pool.Config[string]{
+			Max:   1,
+			Panic: func(any, []byte) {},
+			New: func(leave func()) func(string) {
+				return func(job string) {
+					if job == "" {
+						done++
+						return
+					}
+					leave()
+					leave()
+					switch <-gone; job {
+					case "panic":
+						panic(job)
+					case "exit":
+						runtime.Goexit()
+					}
+				}
+			},
+		})
+		for _, job := range []string{"return", "panic", "exit"} {
+			submit(t, p, job, "")
+			synctest.Wait()
+			if s := p.Stats(); s.Busy != 0 || s.Workers != 1 {
+				t.Errorf("%+v with a job that has left, want 1 worker with nothing to do", s)
+			}
+		}
+		if done != 3 {
+			t.Errorf("%d jobs done beside those that have left, want 3", done)
+		}
+		p.Close()
+		<-p.Done()
+		for range 3 {
+			gone <- ""
+		}
+		synctest.Wait()
 	})
 }

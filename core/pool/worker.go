@@ -27,6 +27,7 @@ const (
 	managing              // our own code, perhaps with the mutex held
 	working               // Work, New, Retire or Panic; it counts as busy
 	leading               // Lead
+	left                  // Work, but it no longer counts: see Config.New
 	ended                 // nothing: it no longer counts
 )
 
@@ -48,7 +49,7 @@ func (w *worker[T]) run() {
 		switch w.stage {
 		case working, leading: // runtime.Goexit, or a panic that ends the program
 			w.leave()
-		case managing, ended: // managing: a panic of our own, perhaps with the mutex held
+		case managing, left, ended: // managing: a panic of our own, perhaps with the mutex held
 		default:
 			panic("pool: BUG: a worker ran before it was started")
 		}
@@ -62,12 +63,12 @@ func (w *worker[T]) run() {
 func (w *worker[T]) serve() (again bool) {
 	p := w.pool
 	defer func() {
-		if w.stage != working {
+		if w.stage != working && w.stage != left {
 			return // a panic of Lead, or our own, is not to be recovered
 		}
 		if v := recover(); v != nil {
 			w.panicked(v)
-			again = !w.retired()
+			again = w.stage != left && !w.retired()
 		}
 	}()
 	retire := p.c.Retire
@@ -77,11 +78,14 @@ func (w *worker[T]) serve() (again bool) {
 			return false
 		}
 		if w.work == nil {
-			w.work = p.c.New()
+			w.work = p.c.New(w.walkOut)
 		}
 		work, front := w.work, w.front
 		for ok {
 			work(job)
+			if w.stage == left {
+				return false
+			}
 			if retire != nil && w.retired() {
 				return false
 			}
@@ -212,6 +216,18 @@ func (w *worker[T]) endLocked() *worker[T] {
 	call := p.callLocked()
 	p.finishLocked()
 	return call
+}
+
+// walkOut is what Config.New is given.
+func (w *worker[T]) walkOut() {
+	switch w.stage {
+	case working:
+		w.leave()
+		w.stage = left
+	case left:
+	default:
+		panic("pool: a worker was told to leave, but not by its job")
+	}
 }
 
 // leave ends w where it is: it retires, or its goroutine ends inside of Work or Lead.

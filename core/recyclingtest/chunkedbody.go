@@ -15,6 +15,7 @@ var chunkedBodies = []behaviour{
 	chunkedBodyMayBeSplitAtAnyByte,
 	requestTrailersArriveAtTheEnd,
 	undeclaredRequestTrailersArriveToo,
+	requestTrailersAreNotMergedIntoTheHeader,
 	requestTrailersOfUnreadBodyAreDrained,
 	malformedChunksFailTheRead,
 	malformedChunksInUnreadBodyEndTheConnection,
@@ -82,6 +83,18 @@ func undeclaredRequestTrailersArriveToo(t *test) {
 	c := t.serve(trailersBeforeAndAfter).dial(t)
 	c.send(chunkedHead + "0\r\nX-A: 1\r\nX-A: 2\r\n\r\n")
 	c.wants(200, "map[] map[X-A:[1 2]]")
+}
+
+// requestTrailersAreNotMergedIntoTheHeader: what was decided by the header must not change.
+func requestTrailersAreNotMergedIntoTheHeader(t *test) {
+	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, r.Header["Authorization"], r.Header["X-A"], r.Host, r.ContentLength)
+	}).dial(t)
+	c.send(request("POST", "/", "Transfer-Encoding: chunked", "Trailer: Authorization, X-A", "X-A: header") +
+		"0\r\nAuthorization: trailer\r\nX-A: trailer\r\nHost: trailer\r\nContent-Length: 9\r\n\r\n")
+	c.wants(200, "[] [header]example.test-1")
+	c.goesOn()
 }
 
 func requestTrailersOfUnreadBodyAreDrained(t *test) {

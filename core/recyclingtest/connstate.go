@@ -12,6 +12,9 @@ var connStates = []behaviour{
 	connStateFollowsTheConnection,
 	connStateOfAHijackedConnectionEndsThere,
 	connStateIsNewOnceAndClosedOnce,
+	connStateIsActiveWithPartOfARequest,
+	connStateIsIdleBeforeADrainedConnectionEnds,
+	connStateOfARefusedExpectationEndsThere,
 }
 
 // states records calls of ConnState.
@@ -160,4 +163,76 @@ func connStateIsNewOnceAndClosedOnce(t *test) {
 			}
 		}
 	}
+}
+
+// are waits until the states of the i-th connection are these.
+func (s *states) are(t *test, i int, want ...http.ConnState) {
+	t.Helper()
+	t.eventually(fmt.Sprintf("states are %v", want), func() bool {
+		got := s.ofConn(i)
+		if len(got) > len(want) || len(got) == len(want) && !slices.Equal(got, want) {
+			t.Fatalf("states are %v, want %v", got, want)
+		}
+		return len(got) == len(want)
+	})
+}
+
+// connStateIsActiveWithPartOfARequest: it tells such connections from those that never asked for anything.
+func connStateIsActiveWithPartOfARequest(t *test) {
+	t.needHooks()
+	t.each("timeout", func(t *test) {
+		var seen states
+		s := t.start(&http.Server{ConnState: seen.hook, ReadHeaderTimeout: short, Handler: http.HandlerFunc(echoTarget)})
+		c := s.dial(t)
+		c.send("GET / HTTP/1.1\r\n")
+		c.ends()
+		seen.are(t, 0, http.StateNew, http.StateActive, http.StateClosed)
+		s.dial(t).ends()
+		seen.are(t, 1, http.StateNew, http.StateClosed)
+	})
+	t.each("Close", func(t *test) {
+		var seen states
+		s := t.start(&http.Server{ConnState: seen.hook, Handler: http.HandlerFunc(echoTarget)})
+		c := s.dial(t)
+		c.send("GET / HTTP/1.1\r\n")
+		for range 20 {
+			s.dial(t).goesOn() // time for the server to look at what was sent
+		}
+		s.end()
+		seen.are(t, 0, http.StateNew, http.StateActive, http.StateClosed)
+	})
+}
+
+// connStateIsIdleBeforeADrainedConnectionEnds: its response was sent before anybody knew that it was the last.
+func connStateIsIdleBeforeADrainedConnectionEnds(t *test) {
+	t.needHooks()
+	var seen states
+	entered, g := make(chan bool, 1), t.newGate()
+	s := t.start(&http.Server{ConnState: seen.hook, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		entered <- true
+		<-g
+	})})
+	c := s.dial(t)
+	c.send(get("/"))
+	receive(t, entered, "request")
+	down := s.shutdown(t)
+	g.open()
+	if a := c.wants(200, ""); a.Close {
+		t.Errorf("response has Connection: close, which was sent before Shutdown")
+	}
+	c.ends()
+	succeeds(t, down)
+	seen.are(t, 0, http.StateNew, http.StateActive, http.StateIdle, http.StateClosed)
+}
+
+func connStateOfARefusedExpectationEndsThere(t *test) {
+	t.needHooks()
+	var seen states
+	s := t.start(&http.Server{ConnState: seen.hook, Handler: http.HandlerFunc(echoTarget)})
+	c := s.dial(t)
+	c.send(get("/", "Expect: x"))
+	c.wants(417, "")
+	c.ends()
+	seen.are(t, 0, http.StateNew, http.StateActive, http.StateClosed)
 }

@@ -25,6 +25,7 @@ var contexts = []behaviour{
 	halfClosedClientGetsItsResponse,
 	closeNotifierFiresWhenTheClientGoesAway,
 	closeNotifierIsSilentOtherwise,
+	closeNotifyAfterTheHandlerPanics,
 }
 
 // requestsAtRest are requests after which a server has nothing to read until they are
@@ -301,4 +302,24 @@ func closeNotifierIsSilentOtherwise(t *test) {
 		default:
 		}
 	}
+}
+
+func closeNotifyAfterTheHandlerPanics(t *test) {
+	writer := make(chan http.ResponseWriter, 9)
+	c := t.serve(func(w http.ResponseWriter, r *http.Request) { writer <- w }).dial(t)
+	c.exchange(get("/"))
+	w := receive(t, writer, "request")
+	c.exchange(get("/")) // so the first has certainly ended
+	//lint:ignore SA1019 it is deprecated, and used by applications
+	notifier, ok := w.(http.CloseNotifier)
+	if !ok {
+		t.Fatalf("the ResponseWriter is no http.CloseNotifier")
+	}
+	defer func() {
+		if v := recover(); v == nil {
+			t.Errorf("CloseNotify after the handler has not panicked")
+		}
+		c.goesOn()
+	}()
+	notifier.CloseNotify()
 }

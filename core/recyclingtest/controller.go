@@ -22,6 +22,10 @@ var controllers = []behaviour{
 	controllerFlushes,
 	controllerWorksThroughUnwrap,
 	controllerReportsWhatIsNotSupported,
+	controllerPrefersTheOutermostMethod,
+	controllerReportsAFailedFlush,
+	controllerMovesDeadlinesFromOtherGoroutines,
+	responseWriterIsNoPusher,
 }
 
 func readDeadlineEndsABodyRead(t *test) {
@@ -259,5 +263,95 @@ func controllerReportsWhatIsNotSupported(t *test) {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("method %d: %v, want ErrUnsupported", i, err)
 		}
+	}
+}
+
+// A counter is a wrapper that flushes itself, and counts.
+type counter struct {
+	unwrapper
+	flushes *int
+}
+
+func (w counter) FlushError() error {
+	*w.flushes++
+	return http.NewResponseController(w.w).Flush()
+}
+
+func controllerPrefersTheOutermostMethod(t *test) {
+	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		flushes := 0
+		outer := unwrapper{wrapper{counter{unwrapper{wrapper{unwrapper{wrapper{w}}}}, &flushes}}}
+		err := http.NewResponseController(outer).Flush()
+		fmt.Fprint(outer, flushes, err)
+	}).dial(t)
+	c.send(get("/"))
+	if a := c.wants(200, "1 <nil>"); a.ContentLength != -1 {
+		t.Errorf("Content-Length is %d: it was not flushed", a.ContentLength)
+	}
+}
+
+func controllerReportsAFailedFlush(t *test) {
+	result := make(chan error, 1)
+	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		for more := 100; more > 0; { // so many, at least, when the client is known to be gone
+			if r.Context().Err() != nil {
+				more--
+			}
+			w.Write(make([]byte, 100)) // it fails only once the failure is known
+			if err := rc.Flush(); err != nil {
+				result <- err
+				return
+			}
+		}
+		result <- nil
+	}).dial(t)
+	c.send(get("/"))
+	c.head()
+	c.reset()
+	if err := receive(t, result, "failing Flush"); err == nil {
+		t.Errorf("Flush has not failed")
+	}
+}
+
+// controllerMovesDeadlinesFromOtherGoroutines: that is how to end what a handler waits for.
+func controllerMovesDeadlinesFromOtherGoroutines(t *test) {
+	result := make(chan error, 2)
+	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(unwrapper{wrapper{w}})
+		began := make(chan bool)
+		go func() {
+			<-began
+			rc.SetReadDeadline(time.Unix(1, 0))
+			rc.SetWriteDeadline(time.Unix(1, 0))
+		}()
+		if r.Method == "POST" {
+			r.Body.Read(make([]byte, 3))
+			close(began)
+			_, err := r.Body.Read(make([]byte, 3))
+			result <- err
+			return
+		}
+		close(began)
+		result <- writeUntilItFails(w)
+	})
+	s.dial(t).send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+	s.dial(t).send(get("/"))
+	for range 2 {
+		if err := receive(t, result, "end of waiting"); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("waiting ended with %v, want ErrDeadlineExceeded", err)
+		}
+	}
+}
+
+// responseWriterIsNoPusher: HTTP/1.1 has no push, and handlers ask.
+func responseWriterIsNoPusher(t *test) {
+	pusher := make(chan bool, 1)
+	t.serve(func(w http.ResponseWriter, r *http.Request) {
+		_, ok := w.(http.Pusher)
+		pusher <- ok && w.(http.Pusher).Push("/", nil) == nil
+	}).dial(t).exchange(get("/"))
+	if receive(t, pusher, "request") {
+		t.Errorf("the ResponseWriter is an http.Pusher")
 	}
 }

@@ -24,6 +24,9 @@ var files = []behaviour{
 	fileServerServesADirectory,
 	rangesAreServed,
 	conditionsAreServed,
+	contentIsServedToHead,
+	rangesOfLargeFilesAreServed,
+	notModifiedHasNoBodyAndNoType,
 }
 
 // file makes a file of n bytes and returns its path and content.
@@ -248,4 +251,55 @@ func conditionsAreServed(t *test) {
 			t.Errorf("%s: %d %v, want %d", header, a.StatusCode, a.err, want)
 		}
 	}
+}
+
+func contentIsServedToHead(t *test) {
+	c := t.serve(serveContent).dial(t)
+	for header, want := range map[string]struct {
+		status int
+		length int64
+	}{
+		"X: y":                  {200, 26},
+		"Range: bytes=2-4":      {206, 3},
+		"Range: bytes=100-":     {416, 33},
+		"If-None-Match: \"v1\"": {304, -1},
+		"If-Match: \"v2\"":      {412, -1},
+	} {
+		a := c.exchange(request("HEAD", "/", header))
+		if a.StatusCode != want.status || a.text != "" || want.length >= 0 && a.ContentLength != want.length {
+			t.Errorf("%s: %s, Content-Length %d, body %q", header, a.Status, a.ContentLength, a.text)
+		}
+	}
+	c.goesOn()
+}
+
+func rangesOfLargeFilesAreServed(t *test) {
+	name, content := t.file(3 << 20)
+	c := t.serve(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, name) }).dial(t)
+	for _, r := range [][2]int{{0, 0}, {0, 3<<20 - 1}, {1, 600}, {511, 2 << 20}, {1 << 20, 3<<20 - 1}} {
+		c.send(get("/", fmt.Sprintf("Range: bytes=%d-%d", r[0], r[1])))
+		a := c.wants(206, content[r[0]:r[1]+1])
+		if want := fmt.Sprintf("bytes %d-%d/%d", r[0], r[1], 3<<20); a.Header.Get("Content-Range") != want {
+			t.Errorf("Content-Range is %q, want %q", a.Header.Get("Content-Range"), want)
+		}
+	}
+	c.send(get("/", "Range: bytes=0-9,2000000-2000009"))
+	if a := c.answer("GET"); a.StatusCode != 206 || !strings.Contains(a.text, content[:10]) || !strings.Contains(a.text, content[2000000:2000010]) || a.err != nil {
+		t.Errorf("two ranges: %d, %d bytes, %v", a.StatusCode, len(a.text), a.err)
+	}
+	c.goesOn()
+}
+
+func notModifiedHasNoBodyAndNoType(t *test) {
+	c := t.serve(serveContent).dial(t)
+	a := c.exchange(get("/", "If-None-Match: \"v1\""))
+	if a.StatusCode != 304 || a.text != "" || a.Header.Get("Etag") != `"v1"` || a.Header.Get("Date") == "" {
+		t.Errorf("%s, body %q, header %v", a.Status, a.text, a.Header)
+	}
+	for _, name := range []string{"Content-Type", "Content-Length", "Transfer-Encoding"} {
+		if _, ok := a.Header[name]; ok {
+			t.Errorf("%s is %q", name, a.Header[name])
+		}
+	}
+	c.goesOn()
 }

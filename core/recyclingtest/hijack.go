@@ -28,6 +28,9 @@ var hijacks = []behaviour{
 	hijackEndsTheContextWithTheHandler,
 	hijackedConnectionIsNotClosedByAPanic,
 	manyConnectionsMayBeHijacked,
+	hijackSendsNoContinue,
+	hijackDropsWhatWasNotFlushed,
+	hijackInFrontOfPipelinedRequestsServesNoneOfThem,
 }
 
 // hijacked starts a server that hijacks every connection, and calls f with it.
@@ -333,5 +336,55 @@ func manyConnectionsMayBeHijacked(t *test) {
 		c.bytes(fmt.Sprint("two ", i))
 		c.halfClose()
 		c.ends()
+	}
+}
+
+func hijackSendsNoContinue(t *test) {
+	s := t.hijacked(&http.Server{}, func(c net.Conn, rw *bufio.ReadWriter, r *http.Request) {
+		defer c.Close()
+		body := make([]byte, 3)
+		_, err := io.ReadFull(rw, body)
+		fmt.Fprintf(c, "%s %v", body, err)
+	})
+	c := s.dial(t)
+	c.send(expecting + "abc")
+	if got := c.rest(); got != "abc <nil>" {
+		t.Errorf("received %q", got)
+	}
+}
+
+// hijackDropsWhatWasNotFlushed: it is the handler's connection now, with nothing on it.
+func hijackDropsWhatWasNotFlushed(t *test) {
+	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Never", "seen")
+		if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			io.WriteString(c, "raw")
+			c.Close()
+		}
+	}).dial(t)
+	c.send(get("/"))
+	if got := c.rest(); got != "raw" {
+		t.Errorf("received %q", got)
+	}
+}
+
+func hijackInFrontOfPipelinedRequestsServesNoneOfThem(t *test) {
+	served := make(chan string, 9)
+	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		served <- r.RequestURI
+		if c, rw, err := w.(http.Hijacker).Hijack(); err == nil {
+			defer c.Close()
+			line, _ := rw.ReadString('\n')
+			io.WriteString(c, line)
+		}
+	})
+	c := s.dial(t)
+	c.send(get("/1") + get("/2") + get("/3"))
+	if got := c.rest(); got != "GET /2 HTTP/1.1\r\n" {
+		t.Errorf("received %q", got)
+	}
+	s.end()
+	if len(served) != 1 {
+		t.Errorf("%d requests reached the handler", len(served))
 	}
 }

@@ -2,12 +2,14 @@ package recyclingtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 )
 
 var hooks = []behaviour{
@@ -17,6 +19,12 @@ var hooks = []behaviour{
 	endOfTheBaseContextEndsRequests,
 	onShutdownIsCalledByShutdown,
 	onShutdownIsNotCalledByClose,
+	onShutdownIsCalledWithRequestsInFlight,
+	contextHasTheServer,
+	connContextHasTheServerToo,
+	contextsOfHooksAreSharedAsNested,
+	causeOfTheBaseContextIsTheRequests,
+	deadlineOfTheBaseContextIsTheRequests,
 }
 
 type connKey struct{}
@@ -155,4 +163,112 @@ func onShutdownIsNotCalledByClose(t *test) {
 	if len(called) != 0 {
 		t.Errorf("Close called the function for Shutdown")
 	}
+}
+
+// onShutdownIsCalledWithRequestsInFlight: it is there for streams, which would go on for ever without.
+func onShutdownIsCalledWithRequestsInFlight(t *test) {
+	t.needHooks()
+	stop, entered := make(chan struct{}), make(chan bool, 1)
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		entered <- true
+		<-stop
+		io.WriteString(w, "last event")
+	})}
+	srv.RegisterOnShutdown(func() { close(stop) })
+	s := t.start(srv)
+	c := s.dial(t)
+	c.send(get("/"))
+	receive(t, entered, "request")
+	down := s.shutdown(t)
+	c.wants(200, "last event")
+	succeeds(t, down)
+}
+
+func contextHasTheServer(t *test) {
+	t.needHooks()
+	got := make(chan any, 1)
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Context().Value(http.ServerContextKey)
+	})}
+	t.start(srv).dial(t).exchange(get("/"))
+	if v := receive(t, got, "request"); v != srv {
+		t.Errorf("ServerContextKey is %T %p, want the Server %p", v, v, srv)
+	}
+}
+
+func connContextHasTheServerToo(t *test) {
+	t.needHooks()
+	got := make(chan any, 1)
+	srv := &http.Server{Handler: http.HandlerFunc(echoTarget)}
+	srv.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		got <- ctx.Value(http.ServerContextKey)
+		return ctx
+	}
+	t.start(srv).dial(t).exchange(get("/"))
+	if v := receive(t, got, "connection"); v != srv {
+		t.Errorf("ServerContextKey is %T %p, want the Server %p", v, v, srv)
+	}
+}
+
+// contextsOfHooksAreSharedAsNested: BaseContext's is that of ConnContext, and that is the handlers'.
+func contextsOfHooksAreSharedAsNested(t *test) {
+	t.needHooks()
+	type base struct{}
+	type conn struct{}
+	s := t.start(&http.Server{
+		BaseContext: func(net.Listener) context.Context { return context.WithValue(context.Background(), base{}, "base") },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, conn{}, fmt.Sprint(ctx.Value(base{}), " ", c.RemoteAddr()))
+		},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, r.Context().Value(conn{}), " ", r.Context().Value(base{}))
+		}),
+	})
+	for range 2 {
+		c := s.dial(t)
+		for range 2 {
+			c.send(get("/"))
+			if a := c.answer("GET"); s.Addr.Network() == "tcp" && a.text != fmt.Sprint("base ", c.LocalAddr(), " base") {
+				t.Errorf("values are %q", a.text)
+			}
+		}
+	}
+}
+
+func causeOfTheBaseContextIsTheRequests(t *test) {
+	t.needHooks()
+	base, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	entered := make(chan bool, 1)
+	c := t.start(&http.Server{
+		BaseContext: func(net.Listener) context.Context { return base },
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, stop := context.WithCancel(r.Context())
+			defer stop()
+			entered <- true
+			<-ctx.Done()
+			fmt.Fprint(w, context.Cause(r.Context()), ", ", context.Cause(ctx), ", ", r.Context().Err())
+		}),
+	}).dial(t)
+	c.send(get("/"))
+	receive(t, entered, "request")
+	cancel(errors.New("the cause"))
+	c.wants(200, "the cause, the cause, context canceled")
+}
+
+func deadlineOfTheBaseContextIsTheRequests(t *test) {
+	t.needHooks()
+	deadline := time.Now().Add(short)
+	base, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	c := t.start(&http.Server{
+		BaseContext: func(net.Listener) context.Context { return base },
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			d, ok := r.Context().Deadline()
+			<-r.Context().Done()
+			fmt.Fprint(w, ok, d.Equal(deadline), r.Context().Err())
+		}),
+	}).dial(t)
+	c.send(get("/"))
+	c.wants(200, fmt.Sprint(true, true, context.DeadlineExceeded))
 }

@@ -22,6 +22,8 @@ var panics = []behaviour{
 	goexitEndsTheConnection,
 	lockedThreadsAreNoTrouble,
 	panicsDisturbNobody,
+	panicSendsWhatWasTooLongToBuffer,
+	panicOfAWrappedHandlerEndsTheConnection,
 }
 
 func panicEndsTheConnectionWithoutResponse(t *test) {
@@ -203,4 +205,36 @@ func panicsDisturbNobody(t *test) {
 	for s := range bad {
 		t.Errorf("%s", s)
 	}
+}
+
+// panicSendsWhatWasTooLongToBuffer: it has left the handler's hands, and may be on its way already.
+func panicSendsWhatWasTooLongToBuffer(t *test) {
+	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, big)
+		panic(http.ErrAbortHandler)
+	})
+	least := len(big) - 2048 // which may be in the buffer still
+	if a := s.dial(t).exchange(get("/")); len(a.text) < least || !strings.HasPrefix(big, a.text) || !errors.Is(a.err, io.ErrUnexpectedEOF) {
+		t.Errorf("body of %d bytes, %v; want %d bytes and a cut", len(a.text), a.err, least)
+	}
+	c := s.dial(t)
+	c.send("GET / HTTP/1.0\r\n\r\n")
+	c.head()
+	if got := c.rest(); len(got) < least || !strings.HasPrefix(big, got) {
+		t.Errorf("HTTP/1.0: body of %d bytes, want %d", len(got), least)
+	}
+}
+
+func panicOfAWrappedHandlerEndsTheConnection(t *test) {
+	h := http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "never seen")
+		panic(http.ErrAbortHandler)
+	}), patience, "")
+	s := t.start(&http.Server{Handler: http.MaxBytesHandler(h, 10)})
+	for range 3 {
+		c := s.dial(t)
+		c.send(get("/") + get("/"))
+		c.ends()
+	}
+	s.log.isEmpty(t)
 }

@@ -21,10 +21,15 @@ var requests = []behaviour{
 	optionsStarIsAnsweredByTheServer,
 	optionsStarReachesHandlerIfAsked,
 	connectReachesHandler,
+	connectNeedsNoHost,
 	serveMuxMatchesPatterns,
 	pragmaNoCacheImpliesCacheControl,
 	cookiesAreRead,
 	http2PrefaceEndsTheConnection,
+	fieldsOfClientsAreUnset,
+	headerIsNeverNil,
+	generalOptionsReadLittle,
+	contextIsTheRequests,
 }
 
 // seen starts a server that reports each request to the returned channel and answers it.
@@ -55,6 +60,8 @@ func requestTargetIsParsed(t *test) {
 		{"GET http://other.test/a?b HTTP/1.1", "other.test", "http|other.test|/a||b"},
 		{"GET http://other.test HTTP/1.1", "other.test", "http|other.test|||"},
 		{"GET https://other.test:8443/ HTTP/1.1", "other.test:8443", "https|other.test:8443|/||"},
+		{"GET ftp://other.test/a HTTP/1.1", "other.test", "ftp|other.test|/a||"},
+		{"GET /a#b HTTP/1.1", "example.test", "||/a#b|/a#b|"},
 		{"OPTIONS /a HTTP/1.1", "example.test", "||/a||"},
 		{"CONNECT other.test:443 HTTP/1.1", "other.test:443", "|other.test:443|||"},
 		{"CONNECT /_goRPC_ HTTP/1.1", "example.test", "||/_goRPC_||"},
@@ -235,6 +242,17 @@ func connectReachesHandler(t *test) {
 	c.goesOn()
 }
 
+// connectNeedsNoHost: RFC 9112, 3.2, demands one, but there are clients without; see golang.org/issue/18215.
+func connectNeedsNoHost(t *test) {
+	s, seen := t.seen()
+	if a := s.dial(t).exchange("CONNECT other.test:443 HTTP/1.1\r\nConnection: close\r\n\r\n"); a.StatusCode != 200 {
+		t.Errorf("status is %s", a.Status)
+	}
+	if r := receive(t, seen, "request"); r.Host != "other.test:443" {
+		t.Errorf("Host is %q", r.Host)
+	}
+}
+
 func serveMuxMatchesPatterns(t *test) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /items/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -290,4 +308,78 @@ func http2PrefaceEndsTheConnection(t *test) {
 			t.Errorf("a request %s was taken from behind the preface", m)
 		}
 	}
+}
+
+// fieldsOfClientsAreUnset: a Request has fields that mean nothing in a server, or that a method of it fills.
+func fieldsOfClientsAreUnset(t *test) {
+	unset := make(chan string, 1)
+	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		var b strings.Builder
+		//lint:ignore SA1019 it is deprecated, and must not be set
+		for name, set := range map[string]bool{"Cancel": r.Cancel != nil, "GetBody": r.GetBody != nil, "Response": r.Response != nil,
+			"Form": r.Form != nil, "PostForm": r.PostForm != nil, "MultipartForm": r.MultipartForm != nil, "TLS": r.TLS != nil, "User": r.URL.User != nil,
+			"PathValue": r.PathValue("a") != ""} {
+			if set {
+				b.WriteString(name + " ")
+			}
+		}
+		unset <- b.String()
+	})
+	for _, raw := range []string{get("/a?b=c"), post("/a", "b=c", "Content-Type: application/x-www-form-urlencoded"), chunked("/", "abc"), "GET / HTTP/1.0\r\n\r\n"} {
+		s.dial(t).exchange(raw)
+		if set := receive(t, unset, "request"); set != "" {
+			t.Errorf("%.30q: set are %s", raw, set)
+		}
+	}
+	other, seen := t.seen()
+	other.dial(t).exchange(get("/"))
+	if r := receive(t, seen, "request"); r.Trailer != nil || r.TransferEncoding != nil {
+		t.Errorf("Trailer is %v, TransferEncoding %v; want nil", r.Trailer, r.TransferEncoding)
+	}
+}
+
+func headerIsNeverNil(t *test) {
+	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Header == nil, len(r.Header), w.Header() == nil, len(w.Header()))
+		r.Header.Set("X", "y")
+	}).dial(t)
+	for _, raw := range []string{"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", get("/"), "GET / HTTP/1.0\r\n\r\n"} {
+		c.send(raw)
+		want := "false 0 false 0"
+		if strings.Contains(raw, "keep-alive") {
+			want = "false 1 false 0"
+		}
+		c.wants(200, want)
+	}
+}
+
+// generalOptionsReadLittle: what is sent with OPTIONS * has no meaning, so there should not be much of it.
+func generalOptionsReadLittle(t *test) {
+	s := t.serve(echoTarget)
+	c := s.dial(t)
+	c.sendBeside(request("OPTIONS", "*", "Content-Length: 10000") + pattern(10_000) + get("/next"))
+	if a := c.wants(200, ""); !a.Close {
+		t.Errorf("response has no Connection: close")
+	}
+	c.ends()
+	c = s.dial(t)
+	c.send(request("OPTIONS", "*", "Content-Length: 4000") + pattern(4000) + get("/next"))
+	if a := c.wants(200, ""); a.Close {
+		t.Errorf("response has Connection: close")
+	}
+	c.wants(200, "/next")
+}
+
+// contextIsTheRequests: copies with another context leave the first alone.
+func contextIsTheRequests(t *test) {
+	type key struct{}
+	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		r2 := r.WithContext(context.WithValue(ctx, key{}, "value"))
+		r3 := r2.Clone(r2.Context())
+		r3.Header.Set("X", "changed")
+		fmt.Fprint(w, r.Context() == ctx, ctx.Value(key{}), r2.Context().Value(key{}), r3.Context().Value(key{}), r.Header.Get("X"), r2.RemoteAddr == r.RemoteAddr)
+	}).dial(t)
+	c.send(get("/", "X: y"))
+	c.wants(200, "true <nil>valuevalueytrue")
 }

@@ -47,6 +47,7 @@ var tables = []struct {
 	{"controller", controllers},
 	{"context", contexts},
 	{"panics", panics},
+	{"errorlog", errorLogs},
 	{"retention", retention},
 	{"timeouts", timeouts},
 	{"limits", limits},

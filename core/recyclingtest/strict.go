@@ -13,6 +13,7 @@ var strictness = []behaviour{
 	responsesAreMadeAsTheRFCsDemand,
 	errorResponsesHaveADate,
 	targetTooLongIsToldFromHeaderTooLarge,
+	refusalReachesAClientThatIsStillSending,
 }
 
 // An outcome is what becomes of a request and its connection.
@@ -72,6 +73,13 @@ var strictRequests = []struct {
 	{"asterisk without OPTIONS", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", is(open, 200), is(closed, 400)},
 	// RFC 9112, 7.1: the handler finds out, unless the server looks first.
 	{"word for chunk size", chunkedHead + "xyz\r\n\r\n", is(closed, 200), is(closed, 200, 400)},
+	{"extension without name", chunkedHead + "3;\r\nabc\r\n0\r\n\r\n", is(open, 200), is(closed, 200, 400)},
+	{"extension without value", chunkedHead + "3;a=\r\nabc\r\n0\r\n\r\n", is(open, 200), is(closed, 200, 400)},
+	{"control in extension", chunkedHead + "3;a\x01b\r\nabc\r\n0\r\n\r\n", is(open, 200), is(closed, 200, 400)},
+	{"NUL in extension", chunkedHead + "3;a=\"\x00\"\r\nabc\r\n0\r\n\r\n", is(open, 200), is(closed, 200, 400)},
+	{"open quote in extension", chunkedHead + "3;a=\"b\r\nabc\r\n0\r\n\r\n", is(open, 200), is(closed, 200, 400)},
+	{"LF in trailer", chunkedHead + "3\r\nabc\r\n0\r\nX: y\n\r\n", is(open, 200), is(closed, 200, 400)},
+	{"LF after trailer", chunkedHead + "3\r\nabc\r\n0\r\nX: y\r\n\n", is(open, 200), is(closed, 200, 400)},
 }
 
 func requestsAreReadAsTheRFCsDemand(t *test) {
@@ -181,6 +189,7 @@ func errorResponsesHaveADate(t *test) {
 		"GET / HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n":   "400 Bad Request",
 		"GET / HTTP/3.0\r\nHost: a\r\n\r\n":              "505 HTTP Version Not Supported: unsupported protocol version",
 		get("/", "X-Large: "+strings.Repeat("x", 20000)): "431 Request Header Fields Too Large",
+		get("/", "X Y: z"):                               "400 Bad Request: invalid header name",
 	} {
 		c := s.dial(t)
 		c.sendBeside(raw)
@@ -219,5 +228,35 @@ func targetTooLongIsToldFromHeaderTooLarge(t *test) {
 			t.Errorf("%.20q: %s, want %d", v.raw, a.Status, v.status)
 		}
 		c.ends()
+	}
+}
+
+// refusalReachesAClientThatIsStillSending: RFC 9112, 9.6. If the connection were closed at once, what the
+// client still sends would be answered with a reset, which may overtake the response.
+func refusalReachesAClientThatIsStillSending(t *test) {
+	if !t.target.Strict {
+		t.Skip("net/http closes the connection at once")
+	}
+	s := t.serve(echoTarget)
+	body := pattern(2 << 20)
+	for want, head := range map[int]string{
+		400: "POST / HTTP/1.1\r\nContent-Length: 2097152\r\n\r\n",
+		417: request("POST", "/", "Content-Length: 2097152", "Expect: x"),
+		501: request("POST", "/", "Content-Length: 2097152", "Transfer-Encoding: gzip"),
+		505: "POST / HTTP/3.0\r\nHost: a\r\nContent-Length: 2097152\r\n\r\n",
+	} {
+		for range 10 {
+			c := s.dial(t)
+			sent := make(chan bool)
+			go func() {
+				io.WriteString(c, head+body)
+				close(sent)
+			}()
+			if a := c.answer("POST"); a.StatusCode != want || a.err != nil || !a.Close {
+				t.Errorf("%d: %s, %v", want, a.Status, a.err)
+			}
+			c.ends()
+			receive(t, sent, "end of sending")
+		}
 	}
 }

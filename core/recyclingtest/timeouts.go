@@ -24,6 +24,10 @@ var timeouts = []behaviour{
 	negativeIdleTimeoutIsNone,
 	idleTimeoutSparesTheHandler,
 	timeoutClosesNothingElse,
+	readTimeoutIsForTheWholeRequest,
+	readHeaderTimeoutSparesIdleConnections,
+	negativeReadHeaderTimeoutIsNone,
+	negativeTimeoutsAreNone,
 }
 
 // A short timeout may well expire before a request was read when the machine is busy. It is
@@ -270,4 +274,72 @@ func timeoutClosesNothingElse(t *test) {
 		g.open()
 		slow.wants(200, "/slow")
 	})
+}
+
+// readTimeoutIsForTheWholeRequest: neither of the two parts takes too long, but both together do.
+func readTimeoutIsForTheWholeRequest(t *test) {
+	for _, first := range []bool{true, false} {
+		t.each(map[bool]string{true: "first request", false: "later request"}[first], func(t *test) {
+			t.Parallel()
+			t.escalate(func(t *test, d time.Duration) {
+				result := make(chan error, 1)
+				c := t.start(&http.Server{
+					ReadTimeout: d, IdleTimeout: time.Hour,
+					Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						_, err := io.ReadAll(r.Body)
+						if r.Method == "POST" {
+							result <- err
+						}
+					}),
+				}).dial(t)
+				if !first {
+					c.goesOn()
+					time.Sleep(d / 2)
+				}
+				c.send("POST / HTTP/1.1\r\nHost: a\r\n")
+				time.Sleep(d * 3 / 4)
+				c.send("Content-Length: 6\r\n\r\nabc")
+				time.Sleep(d * 3 / 4)
+				io.WriteString(c, "def") // which may find the connection closed
+				select {
+				case err := <-result:
+					if !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Errorf("reading the body: %v, want ErrDeadlineExceeded", err)
+					}
+				case <-time.After(4 * d):
+					t.Fatalf("the request has not reached the handler") // in time: d was too short
+				}
+			})
+		})
+	}
+}
+
+func readHeaderTimeoutSparesIdleConnections(t *test) {
+	t.escalate(func(t *test, d time.Duration) {
+		c := t.start(&http.Server{ReadHeaderTimeout: d, IdleTimeout: time.Hour, Handler: http.HandlerFunc(echoTarget)}).dial(t)
+		for range 2 {
+			c.goesOn()
+			time.Sleep(2 * d)
+		}
+		c.goesOn()
+	})
+}
+
+// negativeReadHeaderTimeoutIsNone: it is not ReadTimeout either.
+func negativeReadHeaderTimeoutIsNone(t *test) {
+	s := t.start(&http.Server{ReadHeaderTimeout: -1, ReadTimeout: short, Handler: http.HandlerFunc(echoTarget)})
+	c := s.dial(t)
+	c.send("GET / HTTP/1.1\r\n")
+	time.Sleep(4 * short)
+	c.send("Host: a\r\n\r\n")
+	c.wants(200, "/")
+}
+
+func negativeTimeoutsAreNone(t *test) {
+	c := t.start(&http.Server{ReadHeaderTimeout: -1, ReadTimeout: -1, WriteTimeout: -1, IdleTimeout: -1, Handler: http.HandlerFunc(echoBody)}).dial(t)
+	c.goesOn()
+	c.send(post("/", "abc"))
+	c.wants(200, "/ abc <nil>")
+	c.sendBeside(post("/", pattern(100_000)))
+	c.wants(200, "/ "+pattern(100_000)+" <nil>")
 }

@@ -1,6 +1,7 @@
 package recyclingtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,13 @@ var wrappers = []behaviour{
 	maxBytesReaderWithinTheLimitDoesNothing,
 	maxBytesHandlerLimitsForms,
 	stripPrefixStrips,
+	timeoutHandlerHasAMessageOfItsOwn,
+	timeoutHandlerKeepsTheConnection,
+	timeoutHandlerForwardsTheEndOfTheClient,
+	timeoutHandlerSendsHeaderAndStatus,
+	maxBytesHandlerEndsTheConnection,
+	maxBytesReaderErrorsForEver,
+	querySemicolonsMayBeAllowed,
 }
 
 func timeoutHandlerAnswersInTime(t *test) {
@@ -148,4 +156,128 @@ func stripPrefixStrips(t *test) {
 	c.wants(200, "/b /a/b")
 	c.send(get("/b"))
 	c.wants(404, "404 page not found\n")
+}
+
+func timeoutHandlerHasAMessageOfItsOwn(t *test) {
+	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	c := t.start(&http.Server{Handler: http.TimeoutHandler(slow, time.Millisecond, "")}).dial(t)
+	c.send(get("/"))
+	a := c.wants(503, "<html><head><title>Timeout</title></head><body><h1>Timeout</h1></body></html>")
+	if a.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Errorf("header is %v", a.Header)
+	}
+}
+
+// timeoutHandlerKeepsTheConnection: the handler that is late may still be reading the body, or looking at the request.
+func timeoutHandlerKeepsTheConnection(t *test) {
+	g, late := t.newGate(), make(chan string, 9)
+	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/fast" {
+			echoBody(w, r)
+			return
+		}
+		<-g
+		_, err := io.ReadAll(r.Body)
+		w.Header().Set("X-Late", "late")
+		late <- fmt.Sprint(r.URL.Path, " ", r.Header.Get("X"), " ", err != nil || r.Body == http.NoBody)
+	})
+	s := t.start(&http.Server{Handler: http.TimeoutHandler(slow, 10*time.Millisecond, "timeout")})
+	c := s.dial(t)
+	for _, raw := range []string{get("/slow", "X: y"), post("/slow", "body", "X: y"), get("/slow", "X: y")} {
+		c.send(raw)
+		c.wants(503, "timeout")
+	}
+	c.send(get("/other", "X: z"))
+	c.wants(503, "timeout")
+	g.open()
+	for range 3 {
+		if got := receive(t, late, "late handler"); got != "/slow y true" && got != "/other z true" {
+			t.Errorf("late handler saw %s", got)
+		}
+	}
+	receive(t, late, "late handler")
+}
+
+func timeoutHandlerForwardsTheEndOfTheClient(t *test) {
+	entered, ended := make(chan bool, 1), make(chan error, 1)
+	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		entered <- true
+		<-r.Context().Done()
+		ended <- r.Context().Err()
+	})
+	c := t.start(&http.Server{Handler: http.TimeoutHandler(slow, time.Hour, "")}).dial(t)
+	c.send(get("/"))
+	receive(t, entered, "request")
+	c.Close()
+	if err := receive(t, ended, "end of the context"); !errors.Is(err, context.Canceled) {
+		t.Errorf("context's error is %v, want Canceled", err)
+	}
+}
+
+func timeoutHandlerSendsHeaderAndStatus(t *test) {
+	h := http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Foo", "bar")
+		w.WriteHeader(201)
+		io.WriteString(w, big)
+		_, flusher := w.(http.Flusher)
+		_, hijacker := w.(http.Hijacker)
+		fmt.Fprint(w, flusher, hijacker)
+	}), patience, "")
+	c := t.start(&http.Server{Handler: h}).dial(t)
+	c.send(get("/"))
+	if a := c.wants(201, big+"false false"); a.Header.Get("X-Foo") != "bar" {
+		t.Errorf("header is %v", a.Header)
+	}
+	c.goesOn()
+}
+
+// maxBytesHandlerEndsTheConnection: nobody wants to read the rest. The client gets the response nevertheless.
+func maxBytesHandlerEndsTheConnection(t *test) {
+	h := http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		}
+	}), 1000)
+	s := t.start(&http.Server{Handler: h})
+	for name, raw := range map[string]string{
+		"fixed":   post("/", pattern(4<<20)),
+		"chunked": chunkedBy(5000, pattern(4<<20)),
+		"expect":  request("POST", "/", "Expect: 100-continue", "Content-Length: 4000000") + pattern(4_000_000),
+	} {
+		t.each(name, func(t *test) {
+			c := s.dial(t)
+			c.sendBeside(raw)
+			if name == "expect" {
+				c.bytes(continueHead)
+			}
+			if a := c.wants(413, "http: request body too large\n"); !a.Close {
+				t.Errorf("response has no Connection: close")
+			}
+			c.ends()
+		})
+	}
+}
+
+func maxBytesReaderErrorsForEver(t *test) {
+	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
+		body := http.MaxBytesReader(w, r.Body, 3)
+		for range 3 {
+			n, err := body.Read(make([]byte, 10))
+			var tooLarge *http.MaxBytesError
+			if errors.As(err, &tooLarge) {
+				err = fmt.Errorf("limit %d", tooLarge.Limit)
+			}
+			fmt.Fprint(w, n, " ", err, ", ")
+		}
+	}).dial(t)
+	c.send(post("/", "abcdef"))
+	c.wants(200, "3 limit 3, 0 limit 3, 0 limit 3, ")
+}
+
+func querySemicolonsMayBeAllowed(t *test) {
+	c := t.start(&http.Server{Handler: http.AllowQuerySemicolons(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.FormValue("a"), r.FormValue("b"), " ", r.RequestURI)
+	}))}).dial(t)
+	c.send(get("/?a=1;b=2"))
+	c.wants(200, "12 /?a=1;b=2")
 }

@@ -79,10 +79,13 @@ const connect = `package main
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"os"
+	"reflect"
 	"sync"
+	"unsafe"
 
 	recycling "github.com/recycling-go/recycling/core"
 )
@@ -122,6 +125,12 @@ func init() {
 		}
 		r := find(s, true)
 		leave(r)
+		if inner, config := secured(l); config != nil {
+			mu.Lock()
+			s.TLSConfig = config
+			mu.Unlock()
+			return r.ServeTLS(inner, "", ""), true
+		}
 		return r.Serve(l), true
 	}
 	http.CloseHook = func(s *http.Server) (error, bool) {
@@ -150,5 +159,15 @@ func init() {
 			r.SetKeepAlivesEnabled(v)
 		}
 	}
+}
+
+// secured takes a listener of package tls apart, so that TLS is this project's to speak.
+func secured(l net.Listener) (net.Listener, *tls.Config) {
+	v := reflect.ValueOf(l)
+	if v.Type().String() != "*tls.listener" {
+		return nil, nil
+	}
+	v = v.Elem()
+	return v.FieldByName("Listener").Interface().(net.Listener), *(**tls.Config)(unsafe.Pointer(v.FieldByName("config").UnsafeAddr()))
 }
 `

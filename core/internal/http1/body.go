@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxDiscard is how much of a body that the handler left unread is read, so that the connection can be used
@@ -30,6 +31,7 @@ type body struct {
 	chunked bool
 	left    int64 // of a body with a declared length
 	eof     bool  // the end was read, and was where it should be
+	cut     bool  // the input ended before it
 	closed  bool
 	early   bool // closed with more left than is worth reading
 	taken   bool // the handler took over the connection
@@ -106,6 +108,7 @@ func (b *body) readLocked(p []byte) (n int, err error) {
 		switch {
 		case err == io.EOF && b.left > 0:
 			err = io.ErrUnexpectedEOF
+			b.cut = true
 		case err == nil && b.left == 0:
 			err = io.EOF // with the last bytes: it saves the handler a call
 			b.eof = true
@@ -150,7 +153,7 @@ func (b *body) readTrailer() error {
 		return nil
 	}
 	scratch := exchange{}
-	if err := scratch.parseFields(fields.String()); err != nil {
+	if err := scratch.parseFields(fields.String()); err != nil || scratch.spaceInName {
 		return textproto.ProtocolError("malformed trailer")
 	}
 	t := &b.x.req.Trailer
@@ -219,12 +222,14 @@ func (b *body) settle() verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.closed && !b.eof:
+	case b.closed && !b.eof && !b.cut:
 		return bodyBroken
 	case b.closed, b.eof:
 		return bodyRead
 	case !b.chunked && b.left >= maxDiscard:
 		return bodyLarge
+	case b.cut:
+		return bodyRead // the handler knows; as net/http, do not announce an end that the client has made
 	}
 	n, err := b.discardLocked(maxDiscard + 1)
 	switch {
@@ -251,17 +256,29 @@ func (b *body) take() {
 	b.mu.Unlock()
 }
 
-// detach closes b, and takes the worker's input from it. It reports whether Close left something behind.
-func (b *body) detach() (early bool) {
+// interrupt ends a Read that goes on beside the handler's return, since nobody but the client could.
+func (b *body) interrupt(c *Conn) {
+	if b.mu.TryLock() {
+		b.mu.Unlock()
+		return
+	}
+	c.SetReadDeadline(time.Unix(1, 0))
+	b.mu.Lock()
+	b.mu.Unlock() //lint:ignore SA2001 the Read is over
+}
+
+// detach closes b, and takes the worker's input from it. It reports whether b was read to its end, without which
+// no other request can follow, and whether Close left more behind than is worth reading.
+func (b *body) detach() (whole, early bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.in == nil {
-		return false
+		return true, false
 	}
 	b.closeLocked()
 	b.in = nil
 	b.closed = true
-	return b.early
+	return b.eof, b.early
 }
 
 // drop is detach for a connection that is at its end: nothing is read any more.

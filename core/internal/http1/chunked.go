@@ -92,18 +92,21 @@ func (d *chunks) next(in *input) error {
 	if err != nil {
 		return err
 	}
-	if err := d.overhead(len(line), size); err != nil {
-		return err
+	if size > 0 {
+		if err := d.overhead(len(line), size); err != nil {
+			return err
+		}
 	}
 	d.left, d.begun, d.done = size, size > 0, size == 0
 	return nil
 }
 
 // overhead refuses a body that is mostly lines and extensions: CVE-2023-39326. The accounting is
-// that of net/http: 16 bytes for a chunk's lines are free, and as much as twice its data.
+// that of net/http, which counts one of the two line ends: 16 bytes for a chunk's lines are free, and as much as
+// twice its data. A size that overflows here is that of a chunk which never ends.
 func (d *chunks) overhead(line int, size uint64) error {
-	d.excess += int64(line) + 2
-	d.excess -= 16 + 2*int64(min(size, 1<<32))
+	d.excess += int64(line)
+	d.excess -= 16 + 2*int64(size)
 	d.excess = max(d.excess, 0)
 	if d.excess > 16*1024 {
 		return errors.New("chunked encoding contains too much non-data")
@@ -190,7 +193,9 @@ func quotedLen(s string) int {
 		case chars[c]&charValue == 0:
 			return 0
 		case c == '\\':
-			i++
+			if i++; i < len(s) && chars[s[i]]&charValue == 0 {
+				return 0
+			}
 		}
 	}
 	return 0

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ type Conn struct {
 	// Crew is for who made the connection; it means nothing here.
 	Crew any
 
+	of   *Base
 	srv  *Server
 	base context.Context // of the requests
 
@@ -26,15 +28,18 @@ type Conn struct {
 	scanned int    // how far input was searched for the end of a header
 	checked bool   // the first line of it is a request line
 
-	phase  phase
-	hooked net.Conn // what the hooks ConnState and ConnContext get; nil if there are none
+	phase    phase
+	lingered uint8    // reads since the last answer
+	begun    int64    // when the request that comes in pieces began, in nanoseconds since epoch; zero: it came in one
+	hooked   net.Conn // what the hooks ConnState and ConnContext get; nil if there are none
 
 	over        atomic.Bool // End was called
 	waitMu      sync.Mutex  // guards following
 	waiting     bool        // its worker waits for the first bytes of a request: see Interrupt
+	first       bool        // that is its first request
 	interrupted bool        // and the read deadline is Interrupt's
 
-	tls *tls.ConnectionState
+	tls *tls.ConnectionState // nil without TLS, or before the handshake
 }
 
 // A phase is how far a connection is in its life.
@@ -50,7 +55,7 @@ const (
 
 // Init makes c ready for a worker: one of base's connections, which park.Set has accepted or added.
 func (c *Conn) Init(base *Base) {
-	c.Owner, c.srv, c.base = c, base.Server, base.Context
+	c.Owner, c.of, c.srv, c.base = c, base, base.Server, base.Context
 }
 
 // Base is the context that the connection's requests have in common.
@@ -79,6 +84,9 @@ func (c *Conn) Announce() error {
 	if h.ConnState == nil && h.ConnContext == nil || c.hooked != nil {
 		return nil
 	}
+	if c.unshaken() {
+		c.Secure(c.of.TLS, nil)
+	}
 	nc, err := c.NetConn()
 	if err != nil {
 		return err
@@ -105,24 +113,76 @@ func (c *Conn) setState(s http.ConnState) {
 // End closes c, which the caller has. A second call does nothing.
 func (c *Conn) End() {
 	if !c.over.Swap(true) {
+		if c.phase == opened && len(c.pending) > 0 { // it was parked with a part of its first request
+			c.setState(http.StateActive)
+		}
 		c.Close()
 		c.setState(http.StateClosed)
 	}
 }
 
-// Hijacked reports whether a handler took over the connection.
+// Expire ends c because it has waited for too long.
+func (c *Conn) Expire() {
+	if c.unshaken() {
+		c.logTLS(os.ErrDeadlineExceeded)
+	}
+	c.End()
+}
+
+// Release gives c away for good, and what was read of it but not by the caller.
+func (c *Conn) Release() (nc net.Conn, early []byte, err error) {
+	phase := c.phase
+	c.phase = hijacked // before Detach, which tells whoever counts connections
+	if nc, early, err = c.Detach(); err != nil {
+		c.phase = phase
+		return nil, nil, err
+	}
+	c.setState(http.StateHijacked)
+	return nc, early, nil
+}
+
+// Hijacked reports whether the connection was given away.
 func (c *Conn) Hijacked() bool { return c.phase == hijacked }
 
-// lastChance is how much longer a connection that does not park waits for a request when it has no
+// epoch is what Conn.begun counts from.
+var epoch = time.Now()
+
+// begin notes that a request begins, if that matters. It may have begun already.
+func (c *Conn) begin() {
+	if c.begun == 0 && c.srv.HTTP.ReadTimeout > 0 {
+		c.begun = int64(time.Since(epoch))
+	}
+}
+
+// beginning returns when the request at hand began, and prepares for the next.
+func (c *Conn) beginning() time.Time {
+	if c.begun == 0 {
+		return time.Now()
+	}
+	t := epoch.Add(time.Duration(c.begun))
+	c.begun = 0
+	return t
+}
+
+// lastChance is how much longer a connection that does not park waits for another request when it has no
 // future. Bytes that have arrived are read within it: a deadline that has passed would hide them.
 const lastChance = 10 * time.Millisecond
 
-// Interrupt ends the wait for another request, if that is what c's worker does.
+// graceTime is how much longer a connection waits for its first request when the server drains: that may well
+// be on its way. The number is net/http's.
+const graceTime = 5 * time.Second
+
+// Interrupt bounds the wait for a request, if that is what c's worker does.
 func (c *Conn) Interrupt() {
 	c.waitMu.Lock()
 	defer c.waitMu.Unlock()
-	if c.waiting {
-		c.interrupted = true
+	if !c.waiting || c.interrupted {
+		return
+	}
+	c.interrupted = true
+	if c.first {
+		c.SetReadDeadline(time.Now().Add(graceTime))
+	} else {
 		c.SetReadDeadline(time.Now().Add(lastChance))
 	}
 }
@@ -130,7 +190,7 @@ func (c *Conn) Interrupt() {
 // beginWait says that its worker waits for the first bytes of a request.
 func (c *Conn) beginWait() {
 	c.waitMu.Lock()
-	c.waiting, c.interrupted = true, false
+	c.waiting, c.interrupted, c.first = true, false, c.phase != between
 	c.waitMu.Unlock()
 }
 

@@ -17,16 +17,18 @@ func (w *Worker) finish(c *Conn, x *exchange) (reuse bool) {
 	w.pre.Flush()
 	res.finishBody()
 	w.out.Flush()
-	early := false
+	whole := true
+	x.body.interrupt(c)
 	if res.closing {
 		// What is left of the body is not worth waiting for. It is dropped while lingering.
 		res.lingering = res.lingering || x.body.unread()
 		x.body.drop()
 	} else {
-		early = x.body.detach()
+		var early bool
+		whole, early = x.body.detach()
 		res.lingering = res.lingering || early
 	}
-	reuse = !res.closing && w.writeErr == nil && !early && !(res.tunnel && res.written > 0) &&
+	reuse = !res.closing && w.writeErr == nil && whole && !(res.tunnel && res.written > 0) &&
 		(res.head || res.declared == -1 || !bodyAllowed(res.status) || res.declared == res.written)
 	res.mu.Unlock()
 	if x.req.MultipartForm != nil {
@@ -56,5 +58,8 @@ func (x *exchange) abort() {
 	}
 	res.over = true
 	res.mu.Unlock()
+	if !res.hijacked {
+		x.body.interrupt(x.c)
+	}
 	x.body.drop()
 }

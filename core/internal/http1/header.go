@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/park"
@@ -39,16 +40,24 @@ func (w *Worker) readHeader(c *Conn) ([]byte, error) {
 		if !in.room(limit) {
 			return nil, errTooLarge
 		}
-		if in.buffered() > 0 {
+		few := c.phase == between && in.buffered() < fewBytes
+		if in.buffered() > 0 && !few {
 			if err := w.checkStart(c); err != nil {
 				return nil, err
 			}
 		}
 		if err := w.readMore(c); err != nil {
+			if few && err == io.EOF {
+				in.r = in.w
+			}
 			return nil, err
 		}
 	}
 }
+
+// fewBytes is how many bytes after a request are taken for the beginning of another. Fewer, and then the
+// end, are not worth an answer, as in net/http.
+const fewBytes = 4
 
 // readMore reads what is there, or returns park.ErrWait; on a connection that does not park it waits.
 func (w *Worker) readMore(c *Conn) error {
@@ -104,13 +113,12 @@ func (w *Worker) skipEmptyLines() {
 
 // wait reads from a connection that does not park.
 func (w *Worker) wait(c *Conn) error {
+	w.deadline(c)
 	if w.in.buffered() > 0 {
-		w.deadline(c)
 		return w.in.fill()
 	}
-	w.deadline(c)
 	c.beginWait()
-	if c.srv.unwanted(c.phase) {
+	if class, ok := w.srv.waits(c.phase, true); !ok || class == park.Grace {
 		c.Interrupt()
 	}
 	err := w.in.fill()
@@ -119,11 +127,6 @@ func (w *Worker) wait(c *Conn) error {
 		w.deadline(c)
 	}
 	return err
-}
-
-// unwanted reports whether a connection that waits for a request has no future.
-func (s *Server) unwanted(p phase) bool {
-	return s.Draining() || p == between && !s.keepAlives()
 }
 
 // deadline sets how long a connection that does not park waits: for its next request, and then
@@ -137,10 +140,14 @@ func (w *Worker) deadline(c *Conn) {
 		d = c.srv.idleTimeout()
 	} else {
 		w.timing = true
+		c.begin()
 	}
 	var t time.Time
 	if d > 0 {
 		t = time.Now().Add(d)
 	}
 	c.SetReadDeadline(t)
+	if c.tls != nil {
+		c.SetWriteDeadline(t) // reading TLS may have to answer: CVE-2026-56862
+	}
 }

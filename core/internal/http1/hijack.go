@@ -23,22 +23,30 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		w.out.Flush()
 	}
 	c := w.x.c
+	w.x.body.interrupt(c)
 	rest := w.x.worker.in.bytes()
-	phase := c.phase
-	c.phase = hijacked // before Detach, which tells whoever counts connections
-	nc, early, err := c.Detach()
+	nc, early, err := c.Release()
 	if err != nil {
-		c.phase = phase
 		return nil, nil, err
 	}
 	w.hijacked = true
 	w.x.body.take()
-	c.setState(http.StateHijacked)
+	if h := w.x.worker.Hijacked; h != nil {
+		defer h()
+	}
 
 	r := &rereader{ahead: append(append([]byte(nil), rest...), early...), c: nc}
 	br := bufio.NewReaderSize(r, max(bufferSize, len(r.ahead)))
 	br.Peek(len(r.ahead))
 	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, outSize)), nil
+}
+
+// settle says that the handler has returned, and reports whether it has taken over the connection.
+func (w *response) settle() (hijacked bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = w.over || !w.hijacked
+	return w.hijacked
 }
 
 // A rereader reads what was read already, and then the connection.

@@ -196,14 +196,18 @@ func (x *exchange) parseTarget(method, target string) (*url.URL, error) {
 	return u, nil
 }
 
+// maxFieldsAhead is for how many fields room is made before they are looked at: lines are cheaper to send than
+// room for them is to make (CVE-2023-24534).
+const maxFieldsAhead = 128
+
 // parseFields makes the header of the lines in s, the last of which is empty.
 func (x *exchange) parseFields(s string) error {
 	if s != "" && (s[0] == ' ' || s[0] == '\t') {
 		return malformed("header begins with white space")
 	}
-	n := strings.Count(s, "\n") - 1
-	h := make(http.Header, max(n, 0))
-	values := make([]string, max(n, 0)) // one slice, cut up: most names have one value
+	n := min(max(strings.Count(s, "\n")-1, 0), maxFieldsAhead)
+	h := make(http.Header, n)
+	values := make([]string, n) // one slice, cut up: most names have one value
 	for {
 		var line string
 		if line, s = cutLine(s); line == "" {
@@ -230,6 +234,9 @@ func (x *exchange) parseFields(s string) error {
 		if vv := h[name]; vv != nil {
 			h[name] = append(vv, value)
 			continue
+		}
+		if len(values) == 0 {
+			values = make([]string, maxFieldsAhead)
 		}
 		vv := values[:1:1]
 		values = values[1:]

@@ -41,10 +41,12 @@ func compareParsers(t *testing.T, input []byte) {
 		}
 		return
 	case gotErr != nil:
-		if !stricter(want, string(block), gotErr) {
+		if !refusable(string(block)) || gotErr != errHost && !errors.Is(gotErr, errMalformed) {
 			t.Errorf("%q is refused with %v; net/http accepts it", block, gotErr)
 		}
 		return
+	case refusable(string(block)):
+		t.Errorf("%q is accepted, as by net/http", block)
 	}
 	if !reflect.DeepEqual(got.URL, want.URL) {
 		t.Errorf("%q: URL is %#v, want %#v", block, got.URL, want.URL)
@@ -116,18 +118,4 @@ func hostLines(block string) (hosts []string) {
 		hosts = x.req.Header["Host"]
 	}
 	return hosts
-}
-
-// stricter reports whether a request that net/http accepts may be refused.
-func stricter(r *http.Request, block string, err error) bool {
-	hosts := hostLines(block)
-	switch {
-	case len(hosts) == 1 && !validHost(hosts[0]):
-		return err == errHost
-	case !errors.Is(err, errMalformed):
-		return false
-	case !r.ProtoAtLeast(1, 1) && strings.Contains(strings.ToLower(block), "transfer-encoding"):
-		return true
-	}
-	return checkForm(r) != nil
 }

@@ -2,11 +2,9 @@ package http1
 
 import (
 	"bytes"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -98,97 +96,35 @@ func (c *Conn) lingerAlone() {
 	c.Watch(c.End)
 }
 
-// serveLinger reads and drops what is there.
+// serveLinger reads and drops what is there, up to a bound: then a client that sends and sends has to wait
+// until it reads the answer, or until lingerTime is over.
 func (w *Worker) serveLinger(c *Conn) {
 	buf := copyBuffer()
 	defer releaseCopyBuffer(buf)
-	for range lingerReads {
-		_, err := c.TryRead(buf)
-		if err == nil {
-			continue
+	for {
+		for c.lingered < lingerReads {
+			_, err := c.TryRead(buf)
+			if err == park.ErrWait {
+				break
+			}
+			if err != nil {
+				c.End()
+				return
+			}
+			c.lingered++
 		}
-		if err != park.ErrWait {
-			break
-		}
-		parked, err := c.Park(park.Linger)
-		if parked {
+		if c.lingered == lingerReads && c.HungUp() {
+			c.End()
 			return
 		}
-		if err != nil {
-			break
+		if parked, err := c.Park(park.Linger); parked {
+			return
+		} else if err != nil {
+			c.End()
+			return
 		}
 	}
-	c.End()
 }
 
-// lingerReads is how often that is done, so that a client which sends and sends does not keep a worker.
+// lingerReads is how often bytes are dropped, so that such a client does not keep a worker.
 const lingerReads = 32
-
-// handshake makes the TLS connection, if c is one. It returns the protocol that c goes on with, "" for HTTP/1.
-func (c *Conn) handshake() (protocol string, err error) {
-	nc := c.plain()
-	if nc == nil {
-		return "", nil
-	}
-	tc, ok := nc.(*tls.Conn)
-	if !ok {
-		if s, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok {
-			state := s.ConnectionState()
-			c.tls = &state
-		}
-		return "", nil
-	}
-	if d := c.srv.handshakeTimeout(); d > 0 {
-		tc.SetDeadline(time.Now().Add(d))
-	}
-	if err := tc.HandshakeContext(c.Base()); err != nil {
-		return "", err
-	}
-	tc.SetDeadline(time.Time{})
-	state := tc.ConnectionState()
-	c.tls = &state
-	switch state.NegotiatedProtocol {
-	case "", "http/1.1", "http/1.0":
-		return "", nil
-	}
-	return state.NegotiatedProtocol, nil
-}
-
-// refuseTLS answers a client that speaks HTTP to a TLS port, and logs.
-func (c *Conn) refuseTLS(err error) {
-	reason := err.Error()
-	var re tls.RecordHeaderError
-	if errors.As(err, &re) && re.Conn != nil && looksLikeHTTP(re.RecordHeader) {
-		io.WriteString(re.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
-		re.Conn.Close()
-		reason = "client sent an HTTP request to an HTTPS server"
-	}
-	c.srv.Logf("http: TLS handshake error from %s: %v", c.RemoteAddr(), reason)
-}
-
-func looksLikeHTTP(record [5]byte) bool {
-	switch string(record[:]) {
-	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
-		return true
-	}
-	return false
-}
-
-// plain returns c's net.Conn if c is no socket of ours.
-func (c *Conn) plain() net.Conn {
-	if c.Parks() {
-		return nil
-	}
-	nc, _ := c.NetConn()
-	return nc
-}
-
-// handshakeTimeout is the shortest timeout there is, as in net/http.
-func (s *Server) handshakeTimeout() (d time.Duration) {
-	for _, t := range []time.Duration{s.HTTP.ReadHeaderTimeout, s.HTTP.ReadTimeout, s.HTTP.WriteTimeout} {
-		if t > 0 && (d == 0 || t < d) {
-			d = t
-		}
-	}
-	return d
-}

@@ -136,12 +136,12 @@ func (w *response) writeInformation(status int) {
 	w.out.Flush()
 }
 
-// complain logs a mistake of the handler's, and where it was made.
+// complain logs a mistake of the handler's, and where it was made: functions of net/http are not to blame.
 func (w *response) complain(what string) {
 	pc := make([]uintptr, 16)
 	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc)])
 	frame, more := frames.Next()
-	for more && strings.HasPrefix(frame.Function, thisPackage) {
+	for more && (strings.HasPrefix(frame.Function, thisPackage) || strings.HasPrefix(frame.Function, "net/http.")) {
 		frame, more = frames.Next()
 	}
 	w.x.c.srv.Logf("%s from %s (%s:%d)", what, frame.Function, path.Base(frame.File), frame.Line)

@@ -35,11 +35,7 @@ func (w *Worker) Serve(c *Conn) {
 
 // rescue ends c after a panic, or after Goexit if v is nil.
 func (w *Worker) rescue(c *Conn, v any) {
-	if v != nil && v != http.ErrAbortHandler {
-		buf := make([]byte, 64<<10)
-		buf = buf[:runtime.Stack(buf, false)]
-		c.srv.Logf("http: panic serving %v: %v\n%s", c.RemoteAddr(), v, buf)
-	}
+	c.logPanic(v)
 	if x := w.x; x != nil {
 		x.ctx.cancel(context.Canceled)
 		x.abort()
@@ -48,6 +44,16 @@ func (w *Worker) rescue(c *Conn, v any) {
 	if c.phase != hijacked {
 		c.End()
 	}
+}
+
+// logPanic logs v and where it came from, as net/http does; nil means Goexit.
+func (c *Conn) logPanic(v any) {
+	if v == nil || v == http.ErrAbortHandler {
+		return
+	}
+	buf := make([]byte, 64<<10)
+	buf = buf[:runtime.Stack(buf, false)]
+	c.srv.Logf("http: panic serving %v: %v\n%s", c.RemoteAddr(), v, buf)
 }
 
 func (w *Worker) serve(c *Conn) {
@@ -101,19 +107,23 @@ func (w *Worker) serve(c *Conn) {
 	}
 }
 
-// open is what comes before the first request. It reports whether there is going to be one.
+// open is what comes before the first request. It reports whether there is going to be one now.
 func (w *Worker) open(c *Conn) bool {
-	c.phase = opened
 	if c.Announce() != nil {
 		w.end(c)
 		return false
 	}
+	if c.unshaken() {
+		w.greet(c)
+		return false
+	}
+	c.phase = opened
 	protocol, err := c.handshake()
 	switch {
 	case err != nil:
-		c.refuseTLS(err)
+		c.logTLS(err)
 		w.end(c)
-	case protocol != "", !w.srv.http1() && !w.srv.http2():
+	case c.foreign(protocol):
 		w.delegate(c, protocol)
 	default:
 		return true
@@ -126,19 +136,19 @@ func (w *Worker) delegate(c *Conn, protocol string) {
 	ahead := append([]byte(nil), w.in.bytes()...)
 	w.release()
 	c.SetReadDeadline(time.Time{})
-	w.srv.Delegate(c, protocol, ahead)
+	c.of.Delegate(c, protocol, ahead)
 }
 
 // rest parks c, and reports whether it is gone. If not, there is more to read.
 func (w *Worker) rest(c *Conn) bool {
 	empty, phase := w.in.buffered() == 0, c.phase
-	if empty && w.srv.unwanted(phase) {
+	class, ok := w.srv.waits(phase, empty)
+	if !ok {
 		w.end(c)
 		return true
 	}
-	class := park.Header
-	if empty && phase == between {
-		class = park.Idle
+	if class == park.Header {
+		c.begin()
 	}
 	w.detach(c)
 	parked, err := c.Park(class)
@@ -150,12 +160,28 @@ func (w *Worker) rest(c *Conn) bool {
 		c.Resume()
 		w.attach(c)
 		return false
-	case empty && w.srv.unwanted(phase) && c.Take():
-		// That began in between, and c was not parked yet when everybody was asked to leave.
+	}
+	if now, ok := w.srv.waits(phase, empty); (!ok || now != class) && c.Take() {
+		// That has changed in between, and c was not parked yet when everybody was asked to leave.
 		w.attach(c)
 		return false
 	}
 	return true
+}
+
+// waits returns what a connection waits for that has sent nothing, or a part of a header; not ok: it has no future.
+func (s *Server) waits(p phase, nothing bool) (class park.Class, ok bool) {
+	switch {
+	case p == fresh && !s.Draining():
+		return park.Hello, true
+	case !nothing && p != fresh:
+		return park.Header, true
+	case p == between:
+		return park.Idle, s.keepAlives()
+	case s.Draining():
+		return park.Grace, true
+	}
+	return park.Header, true
 }
 
 // answer runs the handler, and reports whether c goes on to its next request.
@@ -163,12 +189,14 @@ func (w *Worker) answer(c *Conn, x *exchange) bool {
 	srv := c.srv
 	h := srv.HTTP
 	if h.ReadTimeout > 0 {
-		c.SetReadDeadline(time.Now().Add(h.ReadTimeout))
+		c.SetReadDeadline(c.beginning().Add(h.ReadTimeout))
 	} else {
 		c.SetReadDeadline(time.Time{}) // that of the header
 	}
 	if h.WriteTimeout > 0 {
 		c.SetWriteDeadline(time.Now().Add(h.WriteTimeout))
+	} else {
+		c.SetWriteDeadline(time.Time{})
 	}
 	w.x = x
 	srv.Requests.Add(1)
@@ -187,7 +215,7 @@ func (w *Worker) answer(c *Conn, x *exchange) bool {
 	}
 	srv.ServeHTTP(&x.res, r)
 	x.ctx.cancel(context.Canceled)
-	if c.phase == hijacked {
+	if x.res.settle() {
 		x.abort()
 		w.release()
 		return false

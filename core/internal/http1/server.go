@@ -2,6 +2,7 @@ package http1
 
 import (
 	"context"
+	"crypto/tls"
 	"log"
 	"net/http"
 	"sync/atomic"
@@ -19,9 +20,11 @@ type Server struct {
 	// a row does not keep its worker from the others. Nil: it may.
 	Requeue func(*Conn)
 
-	// Delegate takes a connection that speaks another protocol, which TLS has negotiated, or
-	// HTTP/2 without TLS, and what was read of it.
-	Delegate func(c *Conn, protocol string, ahead []byte)
+	// Shake has c.Shake(hello) called, on a goroutine that may have to wait for the client.
+	Shake func(c *Conn, hello []byte)
+
+	// Continue has a worker serve c, which the caller has.
+	Continue func(c *Conn)
 
 	Requests atomic.Int64 // answered by a handler, or under way
 
@@ -49,8 +52,10 @@ func (s *Server) http2() bool { return s.HTTP.Protocols != nil && s.HTTP.Protoco
 
 // Timeouts returns how long a connection may wait in each class, as s.HTTP says.
 func (s *Server) Timeouts(set *park.Config) {
+	set.Timeouts[park.Hello] = s.handshakeTimeout()
 	set.Timeouts[park.Header] = s.headerTimeout()
 	set.Timeouts[park.Idle] = s.idleTimeout()
+	set.Timeouts[park.Grace] = graceTime
 	set.Timeouts[park.Linger] = lingerTime
 }
 
@@ -115,4 +120,11 @@ func (generalOptions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type Base struct {
 	Server  *Server
 	Context context.Context // of BaseContext, or Background
+
+	// Delegate takes a connection that speaks another protocol, which TLS has negotiated, or
+	// HTTP/2 without TLS, and what was read of it.
+	Delegate func(c *Conn, protocol string, ahead []byte)
+
+	// TLS is nil without TLS. It is only for connections that park; others bring theirs.
+	TLS *tls.Config
 }

@@ -11,6 +11,9 @@ const (
 // A Worker serves one connection at a time, with memory of its own that it uses again and again.
 // It belongs to one goroutine.
 type Worker struct {
+	// Hijacked is called, before the handler returns, when it has taken over the connection. Nil: nobody needs to know.
+	Hijacked func()
+
 	srv *Server
 	in  input
 	out *bufio.Writer // to the connection

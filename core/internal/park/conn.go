@@ -15,7 +15,7 @@ import (
 // ErrWait is returned by [Conn.TryRead] if there is nothing to read now.
 var ErrWait = errors.New("park: would have to wait")
 
-// A Conn is one accepted connection. It comes in three kinds:
+// A Conn is one accepted connection. It comes in three kinds, the first two of which may have TLS on top, by Secure:
 //
 //   - a bare descriptor: what Set accepts, and the cheapest there is;
 //   - a socket with a net.Conn: because a hook of the application was given one. It
@@ -32,8 +32,10 @@ type Conn struct {
 	state  cell
 	gen    uint32 // tells this connection from earlier ones on the same descriptor
 	fd     int    // -1 unless a bare descriptor
-	slot   int    // its place in the set's table; -1: none
+	slot   int    // its place in the set's table; -1: none. Guarded by mu
 	remote string // the peer, as net has it; made at the first call of RemoteAddr for other kinds
+
+	sec atomic.Pointer[secure] // nil without TLS
 
 	class      Class       // guarded by set.calendar.mu, readable for whoever has the connection
 	registered atomic.Bool // in the epoll set
@@ -90,6 +92,14 @@ func (c *Conn) LocalAddr() net.Addr {
 // TryRead reads what is there, and returns ErrWait if that is nothing. A connection that does not
 // park waits instead, as Read does.
 func (c *Conn) TryRead(b []byte) (int, error) {
+	if s := c.sec.Load(); s != nil {
+		return s.tryRead(b)
+	}
+	return c.TryReadWire(b)
+}
+
+// TryReadWire is TryRead, without TLS.
+func (c *Conn) TryReadWire(b []byte) (int, error) {
 	switch {
 	case c.fd >= 0:
 		n, errno := sysRead(c.fd, b)
@@ -125,16 +135,28 @@ func (c *Conn) took(n, size int, errno syscall.Errno) (int, error) {
 }
 
 // Drained reports whether the last read took all there was, so that another would
-// return ErrWait unless something came in the meantime. Then Park notices.
-func (c *Conn) Drained() bool { return c.drained && !c.hungUp.Load() }
+// return ErrWait unless something came in the meantime. Then Park notices. With TLS it takes a read to know.
+func (c *Conn) Drained() bool {
+	return c.drained && !c.hungUp.Load() && c.sec.Load() == nil
+}
+
+// HungUp reports whether it is known that the client has closed, or at least sends no more.
+func (c *Conn) HungUp() bool { return c.hungUp.Load() }
 
 // Read reads, and waits for bytes until the read deadline. Only one Read at a time.
 func (c *Conn) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
+	if s := c.sec.Load(); s != nil {
+		return s.read(b)
+	}
+	return c.read(b)
+}
+
+func (c *Conn) read(b []byte) (int, error) {
 	if c.fd >= 0 && !past(&c.readBy) {
-		if n, err := c.TryRead(b); err != ErrWait {
+		if n, err := c.TryReadWire(b); err != ErrWait {
 			return n, err
 		}
 	}
@@ -155,6 +177,13 @@ func (c *Conn) Read(b []byte) (int, error) {
 // Write writes all of b, and waits for room until the write deadline. Only one Write or
 // SendFile at a time, but it may run beside a Read.
 func (c *Conn) Write(b []byte) (int, error) {
+	if s := c.sec.Load(); s != nil {
+		return s.conn.Write(b)
+	}
+	return c.write(b)
+}
+
+func (c *Conn) write(b []byte) (int, error) {
 	done := 0
 	for c.fd >= 0 && !past(&c.writeBy) {
 		n, errno := sysWrite(c.fd, b[done:])
@@ -237,6 +266,9 @@ func (c *Conn) setDeadline(by *atomic.Int64, t time.Time, set func(waiter, time.
 
 // CloseWrite tells the client that nothing more comes.
 func (c *Conn) CloseWrite() error {
+	if s := c.sec.Load(); s != nil {
+		return s.conn.CloseWrite()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
@@ -258,9 +290,15 @@ func (c *Conn) Abandon() (mine bool) {
 	if c.Take() {
 		return true
 	}
+	c.cut()
+	c.clientGone()
+	return false
+}
+
+// cut makes reading and writing fail. The descriptor stays its owner's.
+func (c *Conn) cut() {
 	c.mu.Lock()
-	gone := c.gone
-	c.gone = nil
+	defer c.mu.Unlock()
 	switch {
 	case c.ended:
 	case c.nc != nil:
@@ -268,16 +306,26 @@ func (c *Conn) Abandon() (mine bool) {
 	default:
 		sysShutdown(c.fd, shutBoth)
 	}
+}
+
+// clientGone tells whoever watches.
+func (c *Conn) clientGone() {
+	c.mu.Lock()
+	gone := c.gone
+	c.gone = nil
 	c.mu.Unlock()
 	if gone != nil {
 		gone()
 	}
-	return false
 }
 
 // Close closes the connection. The caller must have it; nobody has it afterwards.
 // A second call does nothing.
 func (c *Conn) Close() error {
+	if s := c.sec.Load(); s != nil && !c.isEnded() {
+		c.Unwatch()
+		s.close()
+	}
 	nc, file, fd := c.end()
 	switch {
 	case nc != nil:
@@ -288,6 +336,12 @@ func (c *Conn) Close() error {
 		return errnoOrNil(sysClose(fd))
 	}
 	return nil
+}
+
+func (c *Conn) isEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
 }
 
 // end takes c out of the set and out of everybody's reach, and returns what it was made of.

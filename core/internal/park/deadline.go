@@ -10,8 +10,10 @@ type Class uint8
 
 const (
 	None   Class = iota // no deadline
+	Hello               // for what a TLS client begins with
 	Header              // from the first moment of a request until its header is complete
 	Idle                // between requests
+	Grace               // before the first request, while the server drains
 	Linger              // after the last answer, until the client has closed too
 	classes
 )

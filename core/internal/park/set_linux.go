@@ -115,10 +115,7 @@ func (s *Set) Lead(batch []*Conn) ([]*Conn, error) {
 			if c == nil || c.gen != uint32(e.Pad) {
 				continue // an earlier connection on the same descriptor
 			}
-			if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-				c.hungUp.Store(true)
-				c.Recheck()
-			}
+			c.notice(e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0)
 			if c.state.do(actEvent) {
 				batch = append(batch, c)
 			}
@@ -210,6 +207,12 @@ func (s *Set) register(c *Conn) error {
 // forget takes c out of the epoll set and the table, with c.mu held or c the caller's alone: its
 // descriptor is about to become another's.
 func (s *Set) forget(c *Conn) {
+	s.mu.Lock()
+	s.others[c] = struct{}{} // before it leaves the table, so that Each does not miss it
+	if s.asking == nil {
+		s.asking = time.AfterFunc(askInterval, s.ask)
+	}
+	s.mu.Unlock()
 	if c.registered.Load() {
 		unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, c.slot, &unix.EpollEvent{})
 		c.registered.Store(false)
@@ -218,12 +221,6 @@ func (s *Set) forget(c *Conn) {
 		s.table.clear(c.slot, c)
 		c.slot = -1
 	}
-	s.mu.Lock()
-	s.others[c] = struct{}{}
-	if s.asking == nil {
-		s.asking = time.AfterFunc(askInterval, s.ask)
-	}
-	s.mu.Unlock()
 }
 
 // An application that was given the net.Conn by a hook may close it, and nothing tells whoever
@@ -281,18 +278,19 @@ func (s *Set) nextGen() uint32 {
 	}
 }
 
-// Each calls f for every connection that is open.
+// Each calls f for every connection that is open. One that comes meanwhile may be missed.
 func (s *Set) Each(f func(*Conn)) {
-	s.table.each(f)
+	var all []*Conn
+	s.table.each(func(c *Conn) { all = append(all, c) })
 	s.mu.Lock()
-	others := make([]*Conn, 0, len(s.others))
-	for c := range s.others {
-		if c.slot < 0 {
-			others = append(others, c)
+	others := maps.Clone(s.others) // those that are registered are in the table as well
+	s.mu.Unlock()
+	for _, c := range all {
+		if _, twice := others[c]; !twice {
+			f(c)
 		}
 	}
-	s.mu.Unlock()
-	for _, c := range others {
+	for c := range others {
 		f(c)
 	}
 }

@@ -117,6 +117,9 @@ func localAddr(fd int) net.Addr {
 // SendFile copies from src to c in the kernel, as far as src is a regular file, or an
 // io.LimitedReader of one. It reports false, and has done nothing, for everything else.
 func (c *Conn) SendFile(src io.Reader) (n int64, ok bool, err error) {
+	if c.sec.Load() != nil {
+		return 0, false, nil
+	}
 	if c.fd < 0 {
 		c.mu.Lock()
 		rf, ok := c.nc.(io.ReaderFrom)
@@ -208,9 +211,17 @@ func (c *Conn) waitToSend(send func(uintptr), errno *error) error {
 }
 
 // NetConn makes c a net.Conn that may be given away, and returns it: a *net.TCPConn or
-// *net.UnixConn. c goes on to work, and parks, but is no bare descriptor any more. The
+// *net.UnixConn, or a *tls.Conn on one. c goes on to work, and parks, but is no bare descriptor any more. The
 // caller must have c.
 func (c *Conn) NetConn() (net.Conn, error) {
+	nc, err := c.netConn()
+	if s := c.sec.Load(); s != nil && err == nil {
+		return s.conn, nil
+	}
+	return nc, err
+}
+
+func (c *Conn) netConn() (net.Conn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -244,13 +255,21 @@ func (c *Conn) NetConn() (net.Conn, error) {
 }
 
 // Detach is NetConn for good: c is at its end, and its connection the caller's alone. early is
-// a byte that was read from it already.
+// what was read from it already, but not by the caller.
 func (c *Conn) Detach() (nc net.Conn, early []byte, err error) {
 	if nc, err = c.NetConn(); err != nil {
 		return nil, nil, err
 	}
 	c.set.forget(c)
 	early = c.endProbe()
+	s := c.sec.Load()
+	if s != nil {
+		c.Unwatch()
+		early = s.rest()
+	}
 	c.end()
+	if s != nil {
+		s.wire.gone.Store(true)
+	}
 	return nc, early, nc.SetDeadline(time.Time{})
 }

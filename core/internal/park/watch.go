@@ -32,10 +32,17 @@ func (c *Conn) Unwatch() {
 	c.mu.Lock()
 	c.gone = nil
 	c.mu.Unlock()
+	if s := c.sec.Load(); s != nil {
+		s.settled()
+	}
 }
 
 // Recheck looks whether the client of a watched connection is gone.
 func (c *Conn) Recheck() {
+	if s := c.sec.Load(); s != nil {
+		s.recheck()
+		return
+	}
 	c.mu.Lock()
 	gone := c.gone
 	if gone == nil || c.ended || !c.Parks() || !c.hungUpLocked() {
@@ -45,6 +52,25 @@ func (c *Conn) Recheck() {
 	c.gone = nil
 	c.mu.Unlock()
 	gone()
+}
+
+// notice is Recheck after an event that has come to the leader.
+func (c *Conn) notice(hungUp bool) {
+	if hungUp {
+		c.hungUp.Store(true)
+	}
+	switch s := c.sec.Load(); {
+	case s == nil && hungUp:
+		c.Recheck()
+	case s != nil && c.watched():
+		go s.recheck()
+	}
+}
+
+func (c *Conn) watched() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gone != nil
 }
 
 // A probe reads one byte ahead of a connection that is in no set.

@@ -1,0 +1,297 @@
+package recycling_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	recycling "github.com/recycling-go/recycling/core"
+)
+
+// The modes that the bugs of other servers are looked for in, with net/http as the control in the first.
+var (
+	cveModes    = []mode{recyclingOwn, recyclingWrapped, poolOwn, goroutineOwn}
+	cveOurModes = []mode{recyclingOwn, recyclingWrapped, poolOwn}
+)
+
+// A reading is what a server makes of the bytes of a request.
+type reading int
+
+const (
+	isRefused reading = 1 << iota // no handler sees it, it is answered with an error, and the connection is closed
+	isBroken                      // the handler cannot read its body to the end, and the connection is closed
+	isLast                        // it is served, and the connection is closed
+	isWhole                       // it is served, and so is the next request
+)
+
+func (r reading) String() string {
+	var names []string
+	for i, name := range []string{"refused", "broken", "last", "whole"} {
+		if r&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " or ")
+}
+
+// A vector is a request that some server has read in a way that another did not.
+type vector struct {
+	name, raw string
+	want      reading // any of these
+	nethttp   reading // net/http's own, if that is another
+	body      string  // what the handler reads, if it is served
+}
+
+// A witness is a handler that notes what it was called with, and reads every body.
+type witness struct {
+	mu   sync.Mutex // guards following
+	seen []sighting
+}
+
+type sighting struct {
+	uri, body string
+	err       error // of reading the body
+}
+
+func (s sighting) String() string { return fmt.Sprintf("%s %.60q %v", s.uri, s.body, s.err) }
+
+func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	w.mu.Lock()
+	w.seen = append(w.seen, sighting{r.RequestURI, string(body), err})
+	w.mu.Unlock()
+	if err != nil {
+		rw.WriteHeader(http.StatusBadRequest)
+	}
+}
+
+func (w *witness) take() []sighting {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seen := w.seen
+	w.seen = nil
+	return seen
+}
+
+// readVectors sends each of vectors, with another request behind it, under each of modes.
+func readVectors(t *testing.T, modes []mode, vectors []vector) {
+	forEach(t, modes, func(t *testing.T, m mode) {
+		var w witness
+		s := m.start(t, &recycling.Server{HTTP: quiet()}, w.ServeHTTP)
+		for _, v := range vectors {
+			want := v.want
+			if m.strategy == recycling.Goroutine && v.nethttp != 0 {
+				want = v.nethttp
+			}
+			c := s.dial(t)
+			go io.WriteString(c, v.raw+"GET /next HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+			answers := c.answers()
+			seen := w.take()
+			if got := judge(v, seen, answers); got&want == 0 {
+				t.Errorf("%s: %v, want %v; the handler has seen %v, the answers are %q", v.name, got, want, seen, answers)
+			}
+			c.Close()
+		}
+		s.once(t, "/")
+	})
+}
+
+// answers returns the status lines of all answers, up to the end of the connection.
+func (c *client) answers() (all []string) {
+	c.t.Helper()
+	for {
+		res, err := http.ReadResponse(c.r, nil)
+		if err != nil {
+			var ne net.Error
+			if errors.As(err, &ne) && ne.Timeout() {
+				c.t.Errorf("after %q: the connection is still open", all)
+			}
+			return all
+		}
+		_, err = io.Copy(io.Discard, res.Body)
+		status := res.Status
+		if res.Close {
+			status += ", close"
+		}
+		if err != nil {
+			status += fmt.Sprint(", ", err)
+		}
+		all = append(all, status)
+	}
+}
+
+// judge says what became of v, zero for something that must not be.
+func judge(v vector, seen []sighting, answers []string) reading {
+	ends := len(answers) == 1 && strings.HasSuffix(answers[0], ", close")
+	served := len(seen) > 0 && seen[0].err == nil && seen[0].uri != "/next" && seen[0].body == v.body && len(answers) > 0 && strings.HasPrefix(answers[0], "200 ")
+	switch {
+	case len(seen) == 0 && ends && (answers[0][0] == '4' || answers[0][0] == '5'):
+		return isRefused
+	case len(seen) == 1 && seen[0].err != nil && ends:
+		return isBroken
+	case len(seen) == 1 && served && ends:
+		return isLast
+	case len(seen) == 2 && served && len(answers) == 2 && seen[1] == sighting{uri: "/next"}:
+		return isWhole
+	}
+	return 0
+}
+
+// with returns a request without a body, and with these header lines.
+func with(lines ...string) string {
+	return "POST / HTTP/1.1\r\nHost: test\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n"
+}
+
+// inChunks returns a request with this body, chunked as it stands here.
+func inChunks(raw string) string { return with("Transfer-Encoding: chunked") + raw }
+
+// smuggled is a request that must never reach a handler.
+const smuggled = "GET /smuggled HTTP/1.1\r\nHost: test\r\n\r\n"
+
+// allocated returns how many bytes are allocated while f runs, by everybody.
+func allocated(f func()) int {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int(after.TotalAlloc - before.TotalAlloc)
+}
+
+// inUse returns how many bytes of the heap are.
+func inUse() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// flood sends piece again and again, until the server does not take it any more, or size bytes are sent. It
+// returns how many were.
+func (c *client) flood(piece string, size int) (sent int) {
+	b := bytes.Repeat([]byte(piece), max(1, (64<<10)/len(piece)))
+	for sent < size {
+		n, err := c.Write(b)
+		sent += n
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				c.t.Errorf("after %d bytes the server neither reads nor closes the connection", sent)
+			}
+			break
+		}
+	}
+	return sent
+}
+
+// socketSpace is how many bytes may be on their way between two sockets, at the very most.
+const socketSpace = 16 << 20
+
+// firstStatus returns the status of the next answer, 0 if there is none.
+func (c *client) firstStatus() int {
+	res, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		return 0
+	}
+	return res.StatusCode
+}
+
+// A meter is a listener that counts what is read of its connections.
+type meter struct {
+	net.Listener
+	read atomic.Int64
+}
+
+type meterConn struct {
+	net.Conn
+	read *atomic.Int64
+}
+
+func (l *meter) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return meterConn{c, &l.read}, err
+}
+
+func (c meterConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.read.Add(int64(n))
+	return n, err
+}
+
+// metered returns m with a listener whose connections are metered.
+func (m mode) metered() (mode, *meter) {
+	l := new(meter)
+	m.parks = false
+	m.listen = func() (_ net.Listener, err error) {
+		l.Listener, err = listenNet()
+		return l, err
+	}
+	return m, l
+}
+
+// A journal is what was written to an ErrorLog.
+type journal struct {
+	mu  sync.Mutex // guards following
+	all bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.all.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.all.String()
+}
+
+func (j *journal) logger() *log.Logger { return log.New(j, "", 0) }
+
+// controls returns the control characters in s, other than line ends that belong there.
+func controls(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f {
+			return r
+		}
+		return -1
+	}, s)
+}
+
+// scaled is n, or a tenth of it with -short.
+func scaled(n int) int {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
+func newReader(s string) *bufio.Reader { return bufio.NewReader(strings.NewReader(s)) }
+
+// CloseWrite ends the sending direction.
+func (c *client) CloseWrite() {
+	c.t.Helper()
+	if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// closeTogether closes several servers of one test before the first of them is looked at for what it leaves.
+func closeTogether(t testing.TB, all ...*instance) {
+	t.Cleanup(func() {
+		for _, s := range all {
+			s.Close()
+		}
+	})
+}

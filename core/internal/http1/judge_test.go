@@ -1,0 +1,222 @@
+package http1
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// compareServers serves one connection three times, twice with the engine and once with net/http.
+func compareServers(t *testing.T, input, cuts []byte) {
+	w := NewWorker(&Server{HTTP: &http.Server{ErrorLog: quiet, DisableGeneralOptionsHandler: true}})
+	got := serveInput(w, input, cuts)
+	// The same Worker: nothing of the first connection may be left in it.
+	if whole := serveInput(w, input, nil); !reflect.DeepEqual(got, whole) {
+		t.Errorf("%q\nin reads of %v: %v\nin one read: %v", input, cuts, got, whole)
+		return
+	}
+	j := judge(input, got.seen)
+	want := netServeInput(j.input)
+	if complaint := j.compare(got, want); complaint != "" && !j.loose {
+		t.Errorf("%s\ninput %q\ncut   %v\nto net/http %q\ngot  %+v\nwant %+v", complaint, input, cuts, j.input, got, want)
+	}
+}
+
+// A judgment says in what the engine has to differ from net/http on some input.
+type judgment struct {
+	input    []byte // what net/http would have to be sent to do the same
+	rest     []byte // of it, what was no request that the handler saw
+	last     int    // the last request that it saw
+	odd      oddity // of that
+	lastPOST bool   // its method is POST
+	loose    bool   // there is no telling: see loose
+	faulty   bool   // a request that it saw should have been refused
+}
+
+// An oddity is what makes a request the last of its connection, in a way that net/http does not know.
+type oddity int
+
+const (
+	ordinary oddity = iota
+	cut             // the input ends within the body, which has a length
+	broken          // the body is not in the grammar, which net/http may not notice
+	twofold         // both Transfer-Encoding and Content-Length
+	unwished        // HTTP/1.0 with both close and keep-alive in Connection
+)
+
+// judge walks through the input by the requests that the engine's handler saw. If these are wrong
+// the comparison is going to fail.
+func judge(input []byte, requests []seen) *judgment {
+	j := &judgment{input: bytes.Clone(input)}
+	pos := 0
+	for i, r := range requests {
+		j.dropEmptyLines(pos)
+		j.last, j.lastPOST = i, r.Method == "POST"
+		if j.loose = loose(r.Proto, r.Header); j.loose {
+			return j
+		}
+		if pos = j.walk(pos, r); j.odd > cut {
+			return j
+		}
+	}
+	j.dropEmptyLines(pos)
+	j.rest = j.input[pos:]
+	_, h, _ := splitBlock(header.FindString(string(j.rest)))
+	j.loose = loose("", h)
+	return j
+}
+
+// walk returns where r ends, which begins at pos. If it has to be the last it sees to it that net/http knows.
+func (j *judgment) walk(pos int, r seen) (end int) {
+	block := header.Find(j.input[pos:])
+	body := pos + len(block)
+	v := r.Header["Connection"]
+	j.faulty = j.faulty || refusable(string(block))
+	switch {
+	case len(r.TransferEncoding) > 0:
+		n, fault := chunkedLen(j.input[body:])
+		end = body + n
+		if fault {
+			j.odd = broken
+		} else if lengthField.Match(block) {
+			j.odd = twofold
+			j.input = slices.Insert(j.input[:end], body-len(emptyLine.Find(block)), []byte("Connection: close\r\n")...)
+		}
+	default:
+		left := int64(len(j.input) - body)
+		end = body + int(min(left, max(r.ContentLength, 0)))
+		if left < r.ContentLength {
+			j.odd = cut
+		}
+		if r.Proto == "HTTP/1.0" && inList(v, "close") && inList(v, "keep-alive") {
+			j.odd = unwished
+			j.input = j.input[:end]
+			for keepAlive.Match(block) {
+				copy(block, keepAlive.ReplaceAll(block, []byte("${1}keep-alivX")))
+			}
+		}
+	}
+	return end
+}
+
+// dropEmptyLines takes empty lines at pos out of the input.
+func (j *judgment) dropEmptyLines(pos int) {
+	n := len(emptyLines.Find(j.input[pos:]))
+	j.input = append(j.input[:pos], j.input[pos+n:]...)
+}
+
+// compare returns what is wrong, if anything is.
+func (j *judgment) compare(got, want session) string {
+	switch {
+	case len(want.seen) < len(got.seen):
+		return "a request that is none"
+	case j.faulty:
+		return "a request that net/http accepts, and the engine should not"
+	}
+	for i := range got.seen {
+		g, w := got.seen[i], want.seen[i]
+		if i == j.last {
+			if complaint := j.odd.excuse(&g, &w); complaint != "" {
+				return complaint
+			}
+		}
+		if !reflect.DeepEqual(g, w) {
+			return "another request"
+		}
+	}
+	switch {
+	case j.odd > cut && j.last != len(got.seen)-1:
+		return "a request after the last"
+	case j.odd == broken:
+		last := got.seen[j.last]
+		if got.out[:last.At] == want.out[:last.At] && oneAnswer(got.out[last.At:], last.Method) {
+			return ""
+		}
+	case got.out == want.out && len(got.seen) == len(want.seen):
+		return ""
+	case j.refusable() && len(want.seen) > len(got.seen):
+		if at := want.seen[len(got.seen)].At; refusal(got.out, want.out[:at]) {
+			return ""
+		}
+	case j.refusable():
+		// Both refuse it, and for different reasons if there are several.
+		if at := strings.LastIndex(want.out, "HTTP/1.1 "); at >= 0 && refusal(got.out, want.out[:at]) {
+			return ""
+		}
+	case len(got.seen) < len(want.seen):
+		return "a request is lost"
+	}
+	return "another answer"
+}
+
+// excuse takes out what got and want may differ in.
+func (o oddity) excuse(got, want *seen) string {
+	switch o {
+	case cut:
+		if want.Err == "EOF" && !want.Partly {
+			want.Err = "unexpected EOF" // net/http forgets that it was unexpected
+		}
+	case broken:
+		if got.Err == "EOF" && !got.Partly {
+			return "a broken body is accepted"
+		}
+		if !strings.HasPrefix(want.Body, got.Body) && !strings.HasPrefix(got.Body, want.Body) {
+			return "another body"
+		}
+		got.Body, got.Err, got.Trailer = want.Body, want.Err, want.Trailer
+	case twofold:
+		want.Close = false
+		if v := want.Header["Connection"]; len(v) > 1 {
+			want.Header["Connection"] = v[:len(v)-1]
+		} else {
+			delete(want.Header, "Connection")
+		}
+	case unwished:
+		want.Header["Connection"] = got.Header["Connection"]
+	}
+	return ""
+}
+
+// oneAnswer reports whether out is one answer, or nothing if the handler has panicked.
+func oneAnswer(out, method string) bool {
+	if out == "" {
+		return true
+	}
+	r := bufio.NewReader(strings.NewReader(out))
+	for {
+		res, err := http.ReadResponse(r, &http.Request{Method: method})
+		if err != nil {
+			return false
+		}
+		if res.StatusCode == http.StatusContinue {
+			continue
+		}
+		io.Copy(io.Discard, res.Body)
+		_, err = r.ReadByte()
+		return err == io.EOF
+	}
+}
+
+// refusal reports whether out consists of before and an answer with 400.
+func refusal(out, before string) bool {
+	out, ok := strings.CutPrefix(out, before)
+	for _, text := range []string{"400 Bad Request", "400 Bad Request: malformed Host header"} {
+		if ok && out == "HTTP/1.1 "+text+"\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"+text {
+			return true
+		}
+	}
+	return false
+}
+
+// refusable reports whether what follows the last request may be refused, whatever net/http does.
+func (j *judgment) refusable() bool {
+	if j.lastPOST && bytes.HasPrefix(j.rest, []byte("\r")) {
+		return true // after a POST, net/http takes a bare CR for an empty line
+	}
+	return refusable(header.FindString(string(j.rest)))
+}
