@@ -1,12 +1,17 @@
 package recycling_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
@@ -50,4 +55,51 @@ func ExampleOption() {
 	if err := recycling.Serve(router, recycling.Addr(":8081"), pool); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// Shutdown leaves alone what handlers have taken over, such as WebSockets, as in net/http. Functions given to RegisterOnShutdown
+// tell them, and a WaitGroup waits for them.
+func ExampleServer_upgrade() {
+	var upgraded sync.WaitGroup
+	ending := make(chan struct{})
+	srv := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: greeting\r\n\r\nhello\n")
+		<-ending
+		io.WriteString(conn, "good-bye\n")
+		upgraded.Done()
+	})}}
+	srv.HTTP.RegisterOnShutdown(func() { close(ending) })
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	go srv.Serve(l)
+
+	upgraded.Add(1)
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	io.WriteString(client, "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: greeting\r\n\r\n")
+	lines := bufio.NewScanner(client)
+	for lines.Scan() && lines.Text() != "hello" {
+	}
+	fmt.Println(lines.Text())
+
+	if err := srv.Shutdown(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	upgraded.Wait()
+	lines.Scan()
+	fmt.Println(lines.Text())
+	// Output:
+	// hello
+	// good-bye
 }

@@ -60,7 +60,7 @@ func newFleet(s *Server, set settings, enlist func(*fleet, bool) ([]crew, error)
 	f := &fleet{
 		server: s,
 		set:    set,
-		http:   &http1.Server{HTTP: s.HTTP},
+		http:   &http1.Server{HTTP: s.HTTP, Refuse: s.Shed},
 		enlist: enlist,
 		stop:   make(chan struct{}),
 		gone:   make(chan struct{}),
@@ -312,26 +312,35 @@ const abandonWait = 250 * time.Millisecond
 func (f *fleet) abandon() error {
 	crews, _, _ := f.stopServing()
 	for _, w := range crews {
-		for _, c := range w.end() {
-			c.Owner.(*http1.Conn).End()
-		}
+		endAll(w.end())
 		w.conns().Each(func(c *park.Conn) {
 			if c.Abandon() {
 				c.Owner.(*http1.Conn).End()
 			}
 		})
 	}
-	timer := time.NewTimer(abandonWait)
-	defer timer.Stop()
-	select {
-	case <-f.gone:
-		return nil
-	case <-timer.C:
+	for wait := time.Millisecond; wait < abandonWait; wait *= 2 {
+		timer := time.NewTimer(wait)
+		select {
+		case <-f.gone:
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		for _, w := range crews {
+			endAll(w.end()) // what a leader has brought since
+		}
 	}
 	if n := f.stats().Busy; n > 0 {
 		return &AbandonError{Workers: n}
 	}
 	return nil
+}
+
+func endAll(left []*park.Conn) {
+	for _, c := range left {
+		c.Owner.(*http1.Conn).End()
+	}
 }
 
 func (f *fleet) setKeepAlivesEnabled(v bool) {

@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"crypto/tls"
 	recycling "github.com/recycling-go/recycling/core"
+	"io"
+	"net"
 )
 
 func TestIdleConnectionsHoldNoWorkerAndTheCountersAddUp(t *testing.T) {
@@ -168,6 +171,55 @@ func TestPoolShedsWhatItsQueueCannotHold(t *testing.T) {
 		if res, _ := c.response(); res.StatusCode != http.StatusOK {
 			t.Errorf("answered with %v", res.Status)
 		}
+	}
+}
+
+func TestShedWritesTheAnswer(t *testing.T) {
+	g := newGate(t)
+	var calls atomic.Int32
+	shed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		w.Header().Set("Retry-After", "7")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusTooManyRequests)
+		io.WriteString(w, `{"path":"`+r.URL.Path+`"}`)
+	})
+	s := poolOwn.start(t, &recycling.Server{MaxWorkers: 1, MaxQueue: 1, Shed: shed}, g.serve)
+	s.dial(t).send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+	receive(t, g.entered, "the handler")
+	s.dial(t).send(get)
+	s.await(t, "the second to be queued", func(st recycling.Stats) bool { return st.Queued == 1 })
+	for range 3 {
+		c := s.dial(t)
+		c.send(get)
+		res, body := c.response()
+		h := res.Header
+		if res.StatusCode != http.StatusTooManyRequests || body != `{"path":"/"}` || h.Get("Retry-After") != "7" || h.Get("Content-Type") != "application/json" || h.Get("Date") == "" || !res.Close {
+			t.Errorf("answered with %v %q", res, body)
+		}
+		c.ended()
+	}
+	if n := calls.Load(); n != 1 {
+		t.Errorf("Shed was called %d times, want 1", n)
+	}
+	g.open()
+}
+
+// A client that speaks TLS can be told nothing without a handshake, for which there is no worker.
+func TestShedDoesNotWaitForTLS(t *testing.T) {
+	g := newGate(t)
+	listen := func() (net.Listener, error) {
+		l, err := listenNet()
+		return tls.NewListener(l, &tls.Config{}), err
+	}
+	s := mode{"pool", recycling.Pool, listen, false}.start(t, &recycling.Server{HTTP: quiet(), MaxWorkers: 1, MaxQueue: 1}, g.serve)
+	var all []*client
+	for range 5 {
+		all = append(all, s.dial(t))
+	}
+	s.await(t, "three to be shed", func(st recycling.Stats) bool { return st.Shed == 3 && st.Open == 2 })
+	for _, c := range all {
+		c.Close()
 	}
 }
 

@@ -106,7 +106,7 @@ func (f *fleet) delegate(c *http1.Conn, protocol string, ahead []byte) {
 		h.tls = tc
 	}
 	go func() {
-		defer c.End()
+		defer func() { c.Panicked(recover()) }()
 		fn(f.server.HTTP, tc, h)
 	}()
 }

@@ -31,6 +31,10 @@ const processorsPerGang = 4
 // are bound to it: a gang whose workers are all busy gets no help from another.
 const minGangWorkers = 64
 
+// maxShakers is how many handshakes a gang carries out at the same time, if it has no more workers than that: clients
+// that stall in one must not keep others out, however few handlers may be at work.
+const maxShakers = 1 << 16
+
 // newGangs returns as many gangs as the machine and the limit on workers suggest.
 func newGangs(f *fleet, parks bool) ([]crew, error) {
 	n := (runtime.GOMAXPROCS(0) + processorsPerGang - 1) / processorsPerGang
@@ -73,7 +77,7 @@ func newGang(f *fleet, parks bool, maxWorkers, standby int) (*gang, error) {
 	}
 	shakers, err := pool.New(pool.Config[hello]{
 		Work: func(h hello) { h.c.Shake(h.bytes) },
-		Max:  maxWorkers,
+		Max:  max(maxWorkers, maxShakers),
 	})
 	if err != nil {
 		set.Close()

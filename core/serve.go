@@ -45,39 +45,50 @@ func Serve(h http.Handler, options ...Option) error {
 // RunUntilSignal is Run until SIGINT or SIGTERM. A second signal ends the process, as
 // it would have without this package.
 func (s *Server) RunUntilSignal() error {
+	return untilSignal(s.Run)
+}
+
+func untilSignal(run func(context.Context) error) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return s.Run(ctx)
+	return run(ctx)
 }
 
-// Run listens and serves until ctx ends, then drains for at most DrainTimeout, and abandons what
-// is left. It logs where it serves and what it drained, one line each. It returns nil if
-// nothing had to be abandoned.
+// Run listens and serves until ctx ends, then drains as Until does. It logs where it serves.
 func (s *Server) Run(ctx context.Context) error {
-	e, err := s.start()
+	set, err := s.resolve()
 	if err != nil {
+		return err
+	}
+	if _, err := s.start(); err != nil {
 		return err
 	}
 	l, err := s.Listen(ctx)
 	if err != nil {
 		return err
 	}
-	set, _ := s.resolve()
 	slog.Info("recycling: serving", "addr", l.Addr().String(), "strategy", set.strategy, "standby", set.standby)
+	return s.Until(ctx, func() error { return s.Serve(l) })
+}
+
+// Until calls serve, which is to call a method of s that serves, and returns its error if that comes first. When ctx ends it
+// drains for at most DrainTimeout, and abandons what is left. It logs what it drained, in one line,
+// and returns nil if nothing had to be abandoned.
+func (s *Server) Until(ctx context.Context, serve func() error) error {
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
+	go func() { served <- serve() }()
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
 
-	before := e.stats()
+	before := s.Stats()
 	drain, cancel := s.drainContext()
 	defer cancel()
-	err = s.Shutdown(drain)
-	left := e.stats().Open
+	err := s.Shutdown(drain)
+	left := s.Stats().Open
 	slog.Info("recycling: drained", "connections", before.Open-left, "abandoned", left)
 	if err != nil {
 		err = errors.Join(err, s.Close())
@@ -86,6 +97,13 @@ func (s *Server) Run(ctx context.Context) error {
 		err = errors.Join(err, e)
 	}
 	return err
+}
+
+// UntilSignal is Until SIGINT or SIGTERM, as RunUntilSignal is Run:
+//
+//	err := s.UntilSignal(func() error { return s.ListenAndServeTLS("cert.pem", "key.pem") })
+func (s *Server) UntilSignal(serve func() error) error {
+	return untilSignal(func(ctx context.Context) error { return s.Until(ctx, serve) })
 }
 
 func (s *Server) drainTimeout() time.Duration {

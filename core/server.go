@@ -33,8 +33,13 @@ type Server struct {
 	MaxWorkers int
 
 	// MaxQueue is how many accepted connections may wait for a worker under [Pool];
-	// one more is answered with 503. Zero means as many as MaxWorkers.
+	// one more is answered with 503: see Shed. Zero means as many as MaxWorkers.
 	MaxQueue int
+
+	// Shed writes the answer to connections that are refused because there is no room for them: 503 and
+	// Retry-After, unless it says otherwise. It is called once, with a request for "/" that no client has
+	// sent, and what it writes is kept. Nil means a line of text. A connection with TLS is closed instead.
+	Shed http.Handler
 
 	// DrainTimeout is how long [Server.Run] waits for requests in flight once
 	// it was told to end. Zero means 30 seconds; negative means no limit.

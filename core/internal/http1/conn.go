@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -124,7 +123,7 @@ func (c *Conn) End() {
 // Expire ends c because it has waited for too long.
 func (c *Conn) Expire() {
 	if c.unshaken() {
-		c.logTLS(os.ErrDeadlineExceeded)
+		c.logTLS(c.errTooLate())
 	}
 	c.End()
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
+	"os"
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/park"
@@ -19,7 +21,7 @@ const (
 // waits on a goroutine, since package tls cannot begin again where it was.
 func (w *Worker) greet(c *Conn) {
 	in := &w.in
-	for !helloComplete(in.bytes()) {
+	for !c.shaken() && !helloComplete(in.bytes()) {
 		in.room(maxRecord)
 		n, err := c.TryReadWire(in.buf[in.w:])
 		in.w += n
@@ -59,8 +61,7 @@ func (c *Conn) Shake(hello []byte) {
 	returned := false
 	defer func() {
 		if !returned {
-			c.logPanic(recover())
-			c.End()
+			c.Panicked(recover())
 		}
 	}()
 	protocol, err := c.shake(c.Secure(c.of.TLS, hello))
@@ -75,6 +76,29 @@ func (c *Conn) Shake(hello []byte) {
 	}
 	returned = true
 }
+
+// Panicked ends c after a panic outside of handlers, or after Goexit if v is nil.
+func (c *Conn) Panicked(v any) {
+	c.logPanic(v)
+	c.End()
+}
+
+// shaken reports whether a hook has done the handshake already.
+func (c *Conn) shaken() bool {
+	tc, ok := c.hooked.(*tls.Conn)
+	return ok && tc.ConnectionState().HandshakeComplete
+}
+
+// errTooLate is what reading the hello of a client that has sent none in time would return.
+func (c *Conn) errTooLate() error {
+	return &net.OpError{Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: textAddr(c.RemoteAddr()), Err: os.ErrDeadlineExceeded}
+}
+
+// A textAddr is an address in an error.
+type textAddr string
+
+func (a textAddr) Network() string { return "tcp" }
+func (a textAddr) String() string  { return string(a) }
 
 // shake returns the protocol that c goes on with, "" for HTTP/1.
 func (c *Conn) shake(tc *tls.Conn) (protocol string, err error) {

@@ -53,21 +53,6 @@ func (w *Worker) refuse(c *Conn, err error) {
 	w.linger(c)
 }
 
-// Shed refuses a connection of which nothing was read, for want of a worker. It does not wait for
-// the client.
-func (c *Conn) Shed() {
-	b := append(make([]byte, 0, 256), "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nRetry-After: 1\r\n"...)
-	b = appendDate(b)
-	b = append(b, "\r\n503 Service Unavailable\n"...)
-	c.SetWriteDeadline(time.Now().Add(lingerTime))
-	c.Write(b)
-	if c.CloseWrite() != nil {
-		c.End()
-		return
-	}
-	c.lingerAlone()
-}
-
 // lingerTime is how long a connection stays open for reading after an answer that the client may not
 // have expected, so that bytes it still sends do not make its kernel drop that answer
 // (RFC 9112 section 9.6). The number is net/http's.

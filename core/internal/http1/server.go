@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"log"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,13 @@ type Server struct {
 
 	// Continue has a worker serve c, which the caller has.
 	Continue func(c *Conn)
+
+	// Refuse writes the answer to what is shed. It is called once, with a request that nobody has sent. Nil: a line
+	// of text.
+	Refuse http.Handler
+
+	refuseOnce             sync.Once
+	refuseHead, refuseRest []byte
 
 	Requests atomic.Int64 // answered by a handler, or under way
 

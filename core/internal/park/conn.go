@@ -267,6 +267,7 @@ func (c *Conn) setDeadline(by *atomic.Int64, t time.Time, set func(waiter, time.
 // CloseWrite tells the client that nothing more comes.
 func (c *Conn) CloseWrite() error {
 	if s := c.sec.Load(); s != nil {
+		s.wire.closing.Store(true)
 		return s.conn.CloseWrite()
 	}
 	c.mu.Lock()
@@ -321,11 +322,22 @@ func (c *Conn) clientGone() {
 
 // Close closes the connection. The caller must have it; nobody has it afterwards.
 // A second call does nothing.
+//
+// With TLS, and a client that is so slow to read that there is no room to tell it of the end, that is done later.
 func (c *Conn) Close() error {
 	if s := c.sec.Load(); s != nil && !c.isEnded() {
 		c.Unwatch()
-		s.close()
+		s.finish()
+		if !s.close() && !c.abandoned.Load() {
+			go c.closeLater(s.wire.unsent)
+			return nil
+		}
 	}
+	return c.finish()
+}
+
+// finish is the rest of Close.
+func (c *Conn) finish() error {
 	nc, file, fd := c.end()
 	switch {
 	case nc != nil:

@@ -20,8 +20,11 @@ type secure struct {
 	conn *tls.Conn
 	wire wire
 
+	asked atomic.Bool // somebody wants a recheck
+
 	mu    sync.Mutex // held while reading; guards following
 	ahead []byte     // decrypted, and read while looking whether the client is gone
+	over  bool       // c is being closed or given away: nothing is read any more
 }
 
 // A wire is what is under a tls.Conn: the connection as it would be without TLS.
@@ -31,7 +34,8 @@ type wire struct {
 
 	trying  atomic.Bool // reads must not wait
 	alone   atomic.Bool // nobody is going to write, so that what reading has to answer must not wait either
-	closing atomic.Bool // c is being closed: writes do not wait, and closing is c's
+	closing atomic.Bool // nothing but good-bye is written any more, which does not wait, and closing is c's
+	unsent  []byte      // what of that there was no room for
 	gone    atomic.Bool // c has been detached, and c.nc is the connection
 }
 
@@ -84,7 +88,14 @@ func (w *wire) Write(p []byte) (int, error) {
 	switch {
 	case w.gone.Load():
 		return w.c.nc.Write(p)
-	case w.closing.Load(), w.alone.Load():
+	case w.closing.Load():
+		n, err := w.c.tryWrite(p)
+		if err == syscall.EAGAIN || err == io.ErrShortWrite {
+			w.unsent = append(w.unsent, p[n:]...)
+			return len(p), nil
+		}
+		return n, err
+	case w.alone.Load():
 		return w.c.tryWrite(p)
 	}
 	return w.c.write(p)
@@ -181,29 +192,42 @@ func (s *secure) takeAhead(b []byte) int {
 }
 
 // recheck is Conn.Recheck. A client can hang up inside TLS, so it has to be read, unless somebody does that
-// anyway. Reading may have to answer to the client, and so may wait: the leader must not call this.
+// anyway: who reads for a request notices, and who is at a recheck looks again. Reading may have to answer to the
+// client, and so may wait: the leader must not call this.
 func (s *secure) recheck() {
-	if !s.mu.TryLock() {
-		return
+	s.asked.Store(true)
+	for s.asked.Load() && s.mu.TryLock() {
+		s.asked.Store(false)
+		gone := s.lookLocked()
+		s.mu.Unlock()
+		if gone {
+			s.wire.c.clientGone()
+		}
 	}
-	c := s.wire.c
-	var err error
-	if c.watched() && len(s.ahead) == 0 {
-		var n int
-		var b [1]byte
-		n, err = s.tryReadLocked(b[:])
-		s.ahead = append(s.ahead, b[:n]...)
+}
+
+// lookLocked reads if that is of use to somebody, and reports whether the client is gone.
+func (s *secure) lookLocked() bool {
+	if s.over || len(s.ahead) > 0 || !s.wire.c.watched() {
+		return false
 	}
-	s.mu.Unlock()
-	if err != nil && err != ErrWait {
-		c.clientGone()
-	}
+	var b [1]byte
+	n, err := s.tryReadLocked(b[:])
+	s.ahead = append(s.ahead, b[:n]...)
+	return err != nil && err != ErrWait
 }
 
 // settled waits for a recheck that is under way.
 func (s *secure) settled() {
 	s.mu.Lock()
 	s.mu.Unlock() //lint:ignore SA2001 that is all
+}
+
+// finish is settled for good: the descriptor is about to become another's.
+func (s *secure) finish() {
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
 }
 
 // rest gives up what was read ahead.
@@ -215,10 +239,22 @@ func (s *secure) rest() []byte {
 	return b
 }
 
-// close says good-bye to the client, without waiting.
-func (s *secure) close() {
+// close says good-bye to the client, without waiting. It reports false if there was no room for that.
+func (s *secure) close() bool {
 	s.wire.closing.Store(true)
 	s.conn.Close()
+	return len(s.wire.unsent) == 0
+}
+
+// goodByeTime is how long a client that is slow to read gets for making room for good-bye. The number is that of
+// package tls.
+const goodByeTime = 5 * time.Second
+
+// closeLater closes c when there was room for what close has left, or time is up.
+func (c *Conn) closeLater(unsent []byte) {
+	c.SetWriteDeadline(time.Now().Add(goodByeTime))
+	c.write(unsent)
+	c.finish()
 }
 
 // remoteAddr makes a net.Addr of a peer's text.

@@ -135,7 +135,7 @@ func (c *Conn) Park(k Class) (parked bool, err error) {
 	if c.abandoned.Load() {
 		return false, net.ErrClosed
 	}
-	if k != Idle && s.calendar.expired(c) {
+	if s.calendar.expired(c) {
 		return false, os.ErrDeadlineExceeded
 	}
 	c.drained = false
@@ -150,9 +150,10 @@ func (c *Conn) Park(k Class) (parked bool, err error) {
 	return true, nil
 }
 
-// Resume ends a wait of class Idle. Who got c from the set calls it first.
+// Resume ends a wait of class Idle. Who got c from the set calls it first. With TLS that wait goes on until there is
+// a part of a request, which a part of a record is not.
 func (c *Conn) Resume() {
-	if c.class == Idle {
+	if c.class == Idle && c.sec.Load() == nil {
 		c.set.calendar.leave(c)
 	}
 }

@@ -257,14 +257,17 @@ func (c *Conn) netConn() (net.Conn, error) {
 // Detach is NetConn for good: c is at its end, and its connection the caller's alone. early is
 // what was read from it already, but not by the caller.
 func (c *Conn) Detach() (nc net.Conn, early []byte, err error) {
+	s := c.sec.Load()
+	if s != nil {
+		c.Unwatch()
+		s.finish() // before NetConn changes what a recheck reads from
+	}
 	if nc, err = c.NetConn(); err != nil {
 		return nil, nil, err
 	}
 	c.set.forget(c)
 	early = c.endProbe()
-	s := c.sec.Load()
 	if s != nil {
-		c.Unwatch()
 		early = s.rest()
 	}
 	c.end()
