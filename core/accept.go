@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
@@ -66,42 +68,84 @@ func (f *fleet) acceptError(l net.Listener, err error) error {
 
 // acceptEach accepts one connection after the other and gives them to the crews.
 func (f *fleet) acceptEach(l net.Listener, shut func(), crews []crew, base *http1.Base) error {
-	defer shut() // closeAtStop may still be at it
+	n := 0
+	receive := func(nc net.Conn) {
+		f.receive(nc, crews[n%len(crews)], base)
+		n++
+	}
+	var rest []net.Conn
+	closeListener := shut
+	shut = sync.OnceFunc(func() {
+		rest = acceptRest(l)
+		closeListener()
+	})
 	ended := make(chan struct{})
-	defer close(ended)
+	defer func() {
+		shut() // closeAtStop may still be at it
+		for _, nc := range rest {
+			receive(nc)
+		}
+		close(ended)
+	}()
 	go f.closeAtStop(shut, ended)
 	var pause time.Duration
-	for n := 0; ; n++ {
+	for {
 		nc, err := l.Accept()
-		if err != nil {
-			select {
-			case <-f.stop:
-				return http.ErrServerClosed
-			default:
-			}
-			//lint:ignore SA1019 net/http asks for it too
-			if ne, ok := err.(net.Error); ok && ne.Temporary() {
-				pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-				f.http.Logf("http: Accept error: %v; retrying in %v", err, pause)
-				select {
-				case <-f.stop:
-				case <-time.After(pause):
-				}
-				continue
-			}
-			return err
-		}
-		pause = 0
-		w := crews[n%len(crews)]
-		c := f.newConn(base, w)
-		w.conns().Add(&c.Conn, nc)
-		if c.Announce() != nil {
-			c.End()
+		if err == nil {
+			pause = 0
+			receive(nc)
 			continue
 		}
-		if !w.push(&c.Conn) {
-			f.shed.Add(1)
-			c.Shed()
+		select {
+		case <-f.stop:
+			return http.ErrServerClosed
+		default:
+		}
+		//lint:ignore SA1019 net/http asks for it too
+		if ne, ok := err.(net.Error); !ok || !ne.Temporary() {
+			return err
+		}
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		f.http.Logf("http: Accept error: %v; retrying in %v", err, pause)
+		select {
+		case <-f.stop:
+		case <-time.After(pause):
+		}
+	}
+}
+
+// receive gives a connection to a crew.
+func (f *fleet) receive(nc net.Conn, w crew, base *http1.Base) {
+	c := f.newConn(base, w)
+	w.conns().Add(&c.Conn, nc)
+	if c.Announce() != nil {
+		c.End()
+		return
+	}
+	if !w.push(&c.Conn) {
+		f.shed.Add(1)
+		c.Shed()
+	}
+}
+
+// acceptRest takes the connections that wait to be accepted: the kernel resets them when their listener is closed. Of
+// a listener that is no socket it takes none.
+func acceptRest(l net.Listener) (all []net.Conn) {
+	raw, ok := listener.NewRaw(l)
+	if !ok {
+		return nil
+	}
+	var a listener.Addr
+	for {
+		fd, err := raw.Accept(&a)
+		if err != nil {
+			return all
+		}
+		file := os.NewFile(uintptr(fd), "connection")
+		nc, err := net.FileConn(file)
+		file.Close()
+		if err == nil {
+			all = append(all, nc)
 		}
 	}
 }

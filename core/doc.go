@@ -23,6 +23,18 @@
 //	http1      its requests
 //
 // A connection of a listener with a descriptor is accepted by the leading worker, and belongs to one worker or
-// to the epoll set. Any other connection - TLS, in-memory, on another system than Linux - is accepted one by one and
-// keeps its worker until it ends.
+// to the epoll set, with TLS by ServeTLS as well. Any other connection - of a listener of package tls, in-memory, on another
+// system than Linux - is accepted one by one and keeps its worker until it ends.
+//
+// # TLS
+//
+// A TLS connection parks before its handshake, until all of the client's first record is there, and between requests:
+// package tls keeps what it has of a record, so that a read which would have to wait can be given up. A handshake
+// cannot be given up. It waits on a goroutine that is recycled too, but is no worker (recycle.go).
+//
+// # Under net/http's own server
+//
+// [Server.Listener] is for code that calls http.Server.Serve itself. Whether that server is being shut down or closed, which
+// must not be mixed up, is told by who calls the listener's Close: a function of RegisterOnShutdown would
+// know too, but only when its goroutine gets to run (listener.go).
 package recycling

@@ -168,7 +168,7 @@ func (f *fleet) begin(parks bool) ([]crew, error) {
 
 func (f *fleet) serve(l net.Listener) error {
 	f.prepared.Do(f.prepare)
-	return f.accept(l, nil, nil)
+	return f.accept(l, serving{})
 }
 
 func (f *fleet) serveTLS(l net.Listener, certFile, keyFile string) error {
@@ -177,30 +177,37 @@ func (f *fleet) serveTLS(l net.Listener, certFile, keyFile string) error {
 		l.Close()
 		return err
 	}
-	return f.accept(l, config, nil)
+	return f.accept(l, serving{tls: config})
 }
 
-// accept serves what comes from l until the end. With a config it speaks TLS. What is not HTTP/1 is u's, or goes
-// to the http.Server's functions for other protocols if u is nil.
-func (f *fleet) accept(l net.Listener, config *tls.Config, u *under) error {
+// A serving says how a listener is served.
+type serving struct {
+	tls   *tls.Config     // nil: without TLS
+	under *under          // gets what is not HTTP/1; nil: the http.Server's functions for other protocols do
+	base  context.Context // what BaseContext has returned; nil: it was not called yet
+}
+
+// accept serves what comes from l until the end.
+func (f *fleet) accept(l net.Listener, how serving) error {
 	shut := sync.OnceFunc(func() { f.shut(l) })
 	defer shut()
 	raw, parks := (*listener.Raw)(nil), false
 	if f.set.strategy == Recycling && park.Supported {
 		raw, parks = listener.NewRaw(l)
 	}
-	if config != nil && !parks {
-		l = tls.NewListener(l, config)
+	if how.tls != nil && !parks {
+		l = tls.NewListener(l, how.tls)
 	}
-	base, err := f.base(l)
-	if err != nil {
-		return err
+	base := &http1.Base{Server: f.http, Delegate: f.delegate}
+	if how.base == nil {
+		how.base = baseContext(f.server.HTTP.BaseContext, l)
 	}
+	base.Context = context.WithValue(how.base, serverKey{}, f.server)
 	if parks {
-		base.TLS = config
+		base.TLS = how.tls
 	}
-	if u != nil {
-		base.Delegate = u.hand
+	if how.under != nil {
+		base.Delegate = how.under.hand
 	}
 	crews, err := f.begin(parks)
 	if err != nil {
@@ -224,15 +231,16 @@ func (f *fleet) shut(l net.Listener) {
 	}
 }
 
-// base is the context that requests of l's connections have in common.
-func (f *fleet) base(l net.Listener) (*http1.Base, error) {
-	ctx := context.Background()
-	if h := f.server.HTTP.BaseContext; h != nil {
-		if ctx = h(l); ctx == nil {
-			panic("BaseContext returned a nil context")
-		}
+// baseContext is what an http.Server's BaseContext returns for l, or what it is without one.
+func baseContext(f func(net.Listener) context.Context, l net.Listener) context.Context {
+	if f == nil {
+		return context.Background()
 	}
-	return &http1.Base{Server: f.http, Delegate: f.delegate, Context: context.WithValue(ctx, serverKey{}, f.server)}, nil
+	ctx := f(l)
+	if ctx == nil {
+		panic("BaseContext returned a nil context")
+	}
+	return ctx
 }
 
 // stopServing makes every call of serve return and every connection end after the request it is at. It returns

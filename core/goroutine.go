@@ -15,11 +15,10 @@ type goroutineEngine struct {
 
 func newGoroutineEngine(s *Server, _ settings) *goroutineEngine {
 	e := &goroutineEngine{http: s.HTTP}
-	base, state := s.HTTP.BaseContext, s.HTTP.ConnState
-	s.HTTP.BaseContext = func(l net.Listener) context.Context {
-		ctx := context.Background()
-		if base != nil {
-			if ctx = base(l); ctx == nil {
+	inner, state := s.HTTP.ConnContext, s.HTTP.ConnState
+	s.HTTP.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if inner != nil {
+			if ctx = inner(ctx, c); ctx == nil {
 				return nil // net/http complains
 			}
 		}

@@ -104,7 +104,7 @@ func (u *under) serve() {
 		}
 		config = u.f.server.HTTP.TLSConfig.Clone()
 	}
-	if err := u.f.accept(u.Listener, config, u); !errors.Is(err, http.ErrServerClosed) {
+	if err := u.f.accept(u.Listener, serving{tls: config, under: u}); !errors.Is(err, http.ErrServerClosed) {
 		u.finish(err)
 	}
 }
@@ -145,17 +145,28 @@ func (u *under) stop(abandon bool) {
 	err := &net.OpError{Op: "accept", Net: u.Addr().Network(), Addr: u.Addr(), Err: net.ErrClosed}
 	defer u.finish(err)
 	if !abandon {
-		u.f.beginShutdown()
-		ctx, cancel := u.f.server.drainContext()
-		defer cancel()
-		if u.f.wait(ctx) == nil {
-			return
-		}
-		u.f.http.Logf("recycling: DrainTimeout of %v is over, and connections are cut off: %d", u.f.server.drainTimeout(), u.f.stats().Open)
+		u.f.drainForHost()
+		return
 	}
+	u.f.abandonForHost()
+}
+
+// drainForHost is shutdown for an http.Server that is shut down itself, and cannot be told the error.
+func (f *fleet) drainForHost() {
+	f.beginShutdown()
+	ctx, cancel := f.server.drainContext()
+	defer cancel()
+	if f.wait(ctx) == nil {
+		return
+	}
+	f.http.Logf("recycling: DrainTimeout of %v is over, and connections are cut off: %d", f.server.drainTimeout(), f.stats().Open)
+	f.abandonForHost()
+}
+
+func (f *fleet) abandonForHost() {
 	var busy *AbandonError
-	if errors.As(u.f.abandon(), &busy) {
-		u.f.http.Logf("%v", busy)
+	if errors.As(f.abandon(), &busy) {
+		f.http.Logf("%v", busy)
 	}
 }
 

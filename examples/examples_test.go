@@ -38,6 +38,7 @@ func TestPrograms(t *testing.T) {
 			for _, strategy := range strategies {
 				t.Run(string(strategy), func(t *testing.T) { testProgram(t, program, strategy) })
 			}
+			t.Run("alike", func(t *testing.T) { testAlike(t, program, strategies) })
 		})
 	}
 }
@@ -69,6 +70,26 @@ func testProgram(t *testing.T, program string, strategy recycling.Strategy) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(p.temp, "*")); len(left) > 0 {
 		t.Errorf("it left %q behind", left)
+	}
+}
+
+// testAlike holds what program answers under each strategy to what it answers under the first, which is net/http's.
+func testAlike(t *testing.T, program string, strategies []recycling.Strategy) {
+	var want map[string]string
+	for _, strategy := range strategies {
+		p := start(t, program, strategy)
+		got := apptest.Hear(t, p.base)
+		p.cmd.Process.Signal(syscall.SIGTERM)
+		p.wait(t)
+		if want == nil {
+			want = got
+			continue
+		}
+		for name, answer := range got {
+			if answer != want[name] {
+				t.Errorf("%s: %s answers\n%.2000q\n%s answers\n%.2000q", name, strategies[0], want[name], strategy, answer)
+			}
+		}
 	}
 }
 

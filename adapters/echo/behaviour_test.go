@@ -18,6 +18,8 @@ import (
 var except = map[string]string{
 	"closeNotifierFiresWhenTheClientGoesAway":         "an echo.Response is no http.CloseNotifier",
 	"closeNotifierIsSilentOtherwise":                  "an echo.Response is no http.CloseNotifier",
+	"closeNotifyAfterTheHandlerPanics":                "an echo.Response is no http.CloseNotifier",
+	"controllerReportsAFailedFlush":                   "an echo.Response does not say how flushing fails",
 	"firstStatusWins":                                 "echo logs the second status itself",
 	"informationalResponsesMayBeMany":                 "an echo.Response takes an informational status for the final one",
 	"keptRequestKeepsItsValues":                       "echo recycles the echo.Response",
@@ -25,7 +27,16 @@ var except = map[string]string{
 	"maxBytesReaderEndsTheConnection":                 "http.MaxBytesReader does not look behind an echo.Response",
 	"maxBytesReaderEndsTheConnectionAfterWriteHeader": "http.MaxBytesReader does not look behind an echo.Response",
 	"responseWriterIsAReaderFrom":                     "an echo.Response is no io.ReaderFrom",
+	"superfluousStatusIsLoggedWithItsCaller":          "echo logs the second status itself",
+	"useAfterHijackIsLoggedWithItsCaller":             "it is echo that calls the ResponseWriter, in the name of the handler",
 	"writeStringWrites":                               "an echo.Response is no io.StringWriter",
+}
+
+// exceptUnder is what a listener under e.Start cannot do: see recycling.Server.Listener.
+var exceptUnder = map[string]string{
+	"baseContextReachesTheHandler":    "BaseContext is called by net/http too",
+	"shutdownReturnsTheContextsError": "Shutdown waits whatever its context says",
+	"closeDuringShutdownEndsIt":       "the second call to close a listener does not reach it",
 }
 
 // TestBehaviour holds a router under each strategy to what net/http does.
@@ -38,13 +49,13 @@ func TestBehaviour(t *testing.T) {
 		if strategy != recycling.Goroutine {
 			except["everyResponseIsThatOfNetHTTP/length_bad"] = "net/http answers HEAD with a Content-Length that is no number"
 		}
-		recyclingtest.Run(t, recyclingtest.Target{
+		target := recyclingtest.Target{
 			Name:         "behind the router",
 			Strict:       strategy != recycling.Goroutine,
 			NoLateWrites: true, // echo recycles the echo.Response
 			Except:       except,
 			Start: func(t testing.TB, srv *http.Server) *recyclingtest.Instance {
-				s := mount(srv, strategy)
+				s := recyclingecho.New(mount(srv), func(s *recycling.Server) { s.Strategy = strategy })
 				l, err := net.Listen("tcp", "127.0.0.1:0")
 				if err != nil {
 					t.Fatal(err)
@@ -53,12 +64,25 @@ func TestBehaviour(t *testing.T) {
 				go func() { served <- s.Serve(l) }()
 				return &recyclingtest.Instance{Addr: l.Addr(), Shutdown: s.Shutdown, Close: s.Close, Served: served}
 			},
-		})
+		}
+		recyclingtest.Run(t, target)
+
+		target.Name = "unchanged Start"
+		target.Except = maps.Clone(except)
+		maps.Copy(target.Except, exceptUnder)
+		target.Start = func(t testing.TB, srv *http.Server) *recyclingtest.Instance {
+			e := mount(srv)
+			recyclingecho.Use(e, func(s *recycling.Server) { s.Strategy = strategy })
+			served := make(chan error, 1)
+			go func() { served <- e.Start("127.0.0.1:0") }()
+			return &recyclingtest.Instance{Addr: started(t, e.ListenerAddr), Shutdown: e.Shutdown, Close: e.Close, Served: served}
+		}
+		recyclingtest.Run(t, target)
 	})
 }
 
-// mount returns a Server with the settings of srv and a router that leads everything to srv's handler.
-func mount(srv *http.Server, strategy recycling.Strategy) *recycling.Server {
+// mount returns an Echo that leads everything to srv's handler, and is served with the settings of srv.
+func mount(srv *http.Server) *echo.Echo {
 	h := srv.Handler
 	if h == nil {
 		h = http.DefaultServeMux
@@ -68,7 +92,7 @@ func mount(srv *http.Server, strategy recycling.Strategy) *recycling.Server {
 	e.Server, e.StdLogger = srv, srv.ErrorLog
 	// Not as a route: none matches "*" or an empty path.
 	e.Use(func(echo.HandlerFunc) echo.HandlerFunc { return echo.WrapHandler(h) })
-	return recyclingecho.New(e, func(s *recycling.Server) { s.Strategy = strategy })
+	return e
 }
 
 // eachStrategy runs f under every strategy, or under the one that the environment names.

@@ -1,5 +1,9 @@
-// Package recyclingecho serves an echo application on recycled workers. The whole change
-// is the line that starts it:
+// Package recyclingecho serves an echo application on recycled workers. The whole change is one line, before an
+// e.Start or the like that stays, as do e.Shutdown and e.Close:
+//
+//	recyclingecho.Use(e)
+//
+// An application without a graceful shutdown gets one if another line starts it:
 //
 //	recyclingecho.Serve(e) // was: e.Start(":8080")
 //
@@ -19,16 +23,17 @@ import (
 )
 
 // ErrListener is returned by [Serve] if Echo.Listener is set, or if Echo.ListenerNetwork is
-// not "tcp": Serve opens its own listener. Serve another one with New(e).Serve(l).
-var ErrListener = errors.New("recyclingecho: Serve does not take Echo.Listener or Echo.ListenerNetwork; use New(e).Serve(l)")
+// not "tcp": Serve opens its own listener. [Use] takes both; so does New(e).Serve(l).
+var ErrListener = errors.New("recyclingecho: Serve does not take Echo.Listener or Echo.ListenerNetwork; use Use, or New(e).Serve(l)")
 
 // New returns a Server for e that is made of e.Server. As when echo starts it, its Handler
 // becomes e and its ErrorLog e.StdLogger. Its address is e.Server.Addr, unless
-// an option sets it; if that is empty, it is found as [recycling.New] says.
+// an option sets it; if that is empty, it is found as [recycling.New] says. What is refused for want of room is
+// answered by e.HTTPErrorHandler.
 func New(e *echo.Echo, options ...recycling.Option) *recycling.Server {
 	e.Server.Handler = e
 	e.Server.ErrorLog = e.StdLogger
-	adopt := func(s *recycling.Server) { s.HTTP = e.Server }
+	adopt := func(s *recycling.Server) { s.HTTP, s.Shed = e.Server, shed(e) }
 	s := recycling.New(e, append([]recycling.Option{adopt}, options...)...)
 
 	base := s.HTTP.BaseContext
@@ -40,6 +45,13 @@ func New(e *echo.Echo, options ...recycling.Option) *recycling.Server {
 		return base(l)
 	}
 	return s
+}
+
+// shed has e's error handler write the answer to what is refused for want of room.
+func shed(e *echo.Echo) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e.HTTPErrorHandler(echo.ErrServiceUnavailable, e.NewContext(r, w))
+	})
 }
 
 // Serve serves e until SIGINT or SIGTERM, and then drains; see [recycling.Server.Run].

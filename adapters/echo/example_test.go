@@ -18,3 +18,12 @@ func Example() {
 		log.Fatal(err)
 	}
 }
+
+func ExampleUse() {
+	e := echo.New()
+	e.GET("/", func(c echo.Context) error {
+		return c.String(http.StatusOK, "Hello, World!")
+	})
+	recyclingecho.Use(e)
+	e.Logger.Fatal(e.Start(":1323"))
+}

@@ -18,3 +18,11 @@ func Example() {
 		log.Fatal(err)
 	}
 }
+
+func ExampleRun() {
+	router := gin.Default()
+	router.GET("/ping", func(c *gin.Context) {
+		c.JSON(http.StatusOK, gin.H{"message": "pong"})
+	})
+	recyclinggin.Run(router) // was: router.Run()
+}

@@ -1,14 +1,18 @@
 // Package recyclinggin serves a gin engine on recycled workers. The whole change to an
 // application is its last line:
 //
-//	recyclinggin.Serve(engine) // was: engine.Run()
+//	recyclinggin.Run(engine) // was: engine.Run()
 //
-// Of what gin's own Run prints, only the warning that all proxies are trusted is missing:
-// gin keeps to itself whether they are. See [gin.Engine.SetTrustedProxies].
+// [Run], [RunTLS], [RunUnix], [RunFd] and [RunListener] stand for the methods of those names and print in debug mode what these
+// print, but end with SIGINT or SIGTERM: then every request in flight is answered, and they return nil. A second
+// signal ends the process. RunQUIC has no counterpart, as there is nothing to recycle.
+//
+// An application that has an [http.Server] of its own, to shut it down, makes it a [recycling.Server], which
+// has the same methods.
 package recyclinggin
 
 import (
-	"fmt"
+	"net"
 
 	"github.com/gin-gonic/gin"
 
@@ -22,25 +26,24 @@ func New(engine *gin.Engine, options ...recycling.Option) *recycling.Server {
 	return recycling.New(engine.Handler(), options...)
 }
 
-// Serve serves engine until SIGINT or SIGTERM, and then drains; see [recycling.Server.Run].
-// In debug mode it prints the address and the error as gin's Run does.
-func Serve(engine *gin.Engine, options ...recycling.Option) error {
+// Serve is [Run] with options, and [recycling.Addr] for the address.
+func Serve(engine *gin.Engine, options ...recycling.Option) (err error) {
+	defer func() { debugPrintError(err) }()
+	warnOfProxies(engine)
 	s := New(engine, options...)
 	debugPrint("Listening and serving HTTP on %s\n", s.HTTP.Addr)
-	err := s.RunUntilSignal()
-	if err != nil && gin.IsDebugging() {
-		fmt.Fprintf(gin.DefaultErrorWriter, "[GIN-debug] [ERROR] %v\n", err)
-	}
-	return err
+	return s.RunUntilSignal()
 }
 
-// debugPrint prints to where gin prints what it has to say in debug mode.
-func debugPrint(format string, values ...any) {
-	switch {
-	case !gin.IsDebugging():
-	case gin.DebugPrintFunc != nil:
-		gin.DebugPrintFunc(format, values...)
-	default:
-		fmt.Fprintf(gin.DefaultWriter, "[GIN-debug] "+format, values...)
-	}
+// Listener returns a listener for an engine.RunListener that is to stay as it is:
+//
+//	l, err := recyclinggin.Listener(engine, l)
+//	...
+//	err = engine.RunListener(l)
+//
+// Requests are served with the settings that RunListener has: none. Gin never stops a server, but
+// closing the listener does: RunListener then returns when every request in flight was answered. UseH2C must be
+// set before. See [recycling.Server.Listener].
+func Listener(engine *gin.Engine, l net.Listener, options ...recycling.Option) (net.Listener, error) {
+	return New(engine, options...).Listener(l)
 }

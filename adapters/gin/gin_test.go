@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -46,29 +45,6 @@ func debugging(t *testing.T) (out, errs *bytes.Buffer) {
 		gin.SetMode(gin.TestMode)
 	})
 	return out, errs
-}
-
-func TestPrintsAddressAndErrorAsGinDoes(t *testing.T) {
-	const addr = "127.0.0.1:99999" // there is no such port
-	const listening, failed = "[GIN-debug] Listening and serving HTTP on " + addr + "\n", "[GIN-debug] [ERROR] "
-	for name, serve := range map[string]func(*gin.Engine) error{
-		"gin":       func(e *gin.Engine) error { return e.Run(addr) },
-		"recycling": func(e *gin.Engine) error { return recyclinggin.Serve(e, recycling.Addr(addr)) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			out, errs := debugging(t)
-			err := serve(gin.New())
-			if err == nil {
-				t.Fatal("no error")
-			}
-			if !strings.Contains(out.String(), listening) {
-				t.Errorf("printed %q, want %q in it", out, listening)
-			}
-			if want := failed + err.Error() + "\n"; errs.String() != want {
-				t.Errorf("printed %q as the error, want %q", errs, want)
-			}
-		})
-	}
 }
 
 func TestServePrintsNothingInReleaseMode(t *testing.T) {

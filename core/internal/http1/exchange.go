@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 )
 
@@ -23,6 +24,8 @@ type exchange struct {
 	spaceInName bool // of a header field
 	special     bool // there are header fields that mean something to the server, other than Host
 
+	watchMu  sync.Mutex  // held while watching begins, or ends for good
+	ended    bool        // guarded by watchMu: c is no longer this exchange's
 	watched  atomic.Bool // somebody wants to know when the client is gone
 	received atomic.Bool // the whole request was read
 }
@@ -51,9 +54,21 @@ func (w *Worker) newExchange(c *Conn, block []byte) (*exchange, error) {
 // watch begins to look out for the client hanging up, once its whole request was read: until
 // then reading tells.
 func (x *exchange) watch() {
+	x.watchMu.Lock()
+	defer x.watchMu.Unlock()
 	x.watched.Store(true)
-	if x.received.Load() {
+	if x.received.Load() && !x.ended {
 		x.c.Watch(x.clientGone)
+	}
+}
+
+// unwatch ends that, for good.
+func (x *exchange) unwatch() {
+	x.watchMu.Lock()
+	x.ended = true
+	x.watchMu.Unlock()
+	if x.watched.Load() {
+		x.c.Unwatch()
 	}
 }
 

@@ -34,9 +34,7 @@ func (w *Worker) finish(c *Conn, x *exchange) (reuse bool) {
 	if x.req.MultipartForm != nil {
 		x.req.MultipartForm.RemoveAll()
 	}
-	if x.watched.Load() {
-		c.Unwatch()
-	}
+	x.unwatch()
 	return reuse
 }
 

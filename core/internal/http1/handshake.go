@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/park"
@@ -13,8 +14,9 @@ import (
 
 // maxRecord is the longest record of TLS, with its header.
 const (
-	recordHeader = 5
-	maxRecord    = recordHeader + 16<<10
+	handshakeRecord = 22 // its first byte
+	recordHeader    = 5
+	maxRecord       = recordHeader + 16<<10
 )
 
 // greet waits, holding no worker, for all of the record that a TLS client begins with. The rest of the handshake
@@ -43,14 +45,35 @@ func (w *Worker) greet(c *Conn) {
 	c.srv.Shake(c, hello)
 }
 
+// pieceSize is how long the records are that inPieces makes.
+const pieceSize = 256
+
+// inPieces cuts the record that hello begins with into smaller ones, which RFC 8446 section 5.1 allows: as long as a
+// connection lives package tls keeps a buffer that had room for the longest record.
+func inPieces(hello []byte) []byte {
+	if len(hello) < recordHeader || hello[0] != handshakeRecord {
+		return hello
+	}
+	n := int(hello[3])<<8 + int(hello[4])
+	end := recordHeader + n
+	if n <= pieceSize || end > len(hello) {
+		return hello
+	}
+	out := make([]byte, 0, len(hello)+(len(hello)/pieceSize+1)*recordHeader)
+	for piece := range slices.Chunk(hello[recordHeader:end], pieceSize) {
+		out = append(out, hello[0], hello[1], hello[2], byte(len(piece)>>8), byte(len(piece)))
+		out = append(out, piece...)
+	}
+	return append(out, hello[end:]...)
+}
+
 // helloComplete reports whether b has all of a handshake record, or cannot become one.
 func helloComplete(b []byte) bool {
-	const handshake = 22 // RFC 8446 section 5.1
 	if len(b) < recordHeader {
 		return false
 	}
 	n := recordHeader + int(b[3])<<8 + int(b[4])
-	return b[0] != handshake || n > maxRecord || len(b) >= n
+	return b[0] != handshakeRecord || n > maxRecord || len(b) >= n
 }
 
 // Shake carries out the handshake of c, of which hello has been read, and then has c served. It waits for the client. The
@@ -64,7 +87,7 @@ func (c *Conn) Shake(hello []byte) {
 			c.Panicked(recover())
 		}
 	}()
-	protocol, err := c.shake(c.Secure(c.of.TLS, hello))
+	protocol, err := c.shake(c.Secure(c.of.TLS, inPieces(hello)))
 	switch {
 	case err != nil:
 		c.logTLS(err)

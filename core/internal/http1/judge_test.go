@@ -132,13 +132,13 @@ func (j *judgment) compare(got, want session) string {
 	switch {
 	case j.odd > cut && j.last != len(got.seen)-1:
 		return "a request after the last"
+	case got.out == want.out && len(got.seen) == len(want.seen):
+		return ""
 	case j.odd == broken:
 		last := got.seen[j.last]
 		if got.out[:last.At] == want.out[:last.At] && oneAnswer(got.out[last.At:], last.Method) {
 			return ""
 		}
-	case got.out == want.out && len(got.seen) == len(want.seen):
-		return ""
 	case j.refusable() && len(want.seen) > len(got.seen):
 		if at := want.seen[len(got.seen)].At; refusal(got.out, want.out[:at]) {
 			return ""

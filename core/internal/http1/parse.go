@@ -133,7 +133,7 @@ func checkForm(r *http.Request) error {
 		case "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "PATCH":
 			return malformed("target * of %s", r.Method)
 		}
-	case r.URL.Opaque != "" && all(r.URL.Opaque, charDigit):
+	case r.URL.Opaque != "" && all(r.URL.Opaque, charDigit) && strings.HasSuffix(r.RequestURI, ":"+r.URL.Opaque): // and no query
 		return malformed("target %q of %s", r.RequestURI, r.Method)
 	}
 	return nil

@@ -17,7 +17,7 @@ func makeVectors() (all []string) {
 	methods := []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI", "M-SEARCH", "get", "", "G@T", "GET\t", "G\x00T", "GÉT", strings.Repeat("A", 300)}
 	targets := []string{"/", "*", "", "/a/b?c=d&e", "/?", "/?a?b", "/??", "//a//b", "/a/../b", "/a%20b", "/a%2Fb", "/a%zz", "/%", "/a;b=c", "/a:b", "/a#b", "/a\\b",
 		"/a\tb", "/\x7f", "/\x01", "/é", "/\xff", "/!'()*", "/a?b c", "/?x=%zz", "?a", "#", "a", "a:443", "example.com:443", "[::1]:443", "a:", "a:b", ":443", "1:2",
-		"http://a/", "http://a", "http://a:80/b?c", "http://a:b/", "http://u:p@a/", "HTTP://A/", "ftp://a/", "http:///", "http:/a", "mailto:a@b", "urn:1:2", "x:1", "http://[::1]/", "http://[::1", "http://a b/",
+		"http://a/", "http://a", "http://a:80/b?c", "http://a:b/", "http://u:p@a/", "HTTP://A/", "ftp://a/", "http:///", "http:/a", "mailto:a@b", "urn:1:2", "x:1", "x:1?", "x:1?a", "x:1#a", "http://[::1]/", "http://[::1", "http://a b/",
 		strings.Repeat("/a", 1000)}
 	for _, m := range methods {
 		add(m+" • HTTP/1.1\r\nHost: a\r\n\r\n", "/", "*", "a:443", "http://a/")

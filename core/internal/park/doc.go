@@ -15,7 +15,9 @@
 // writing at the same time, and closing, all of it tested by others. The leader then has no part in
 // it, and the wake-up has one hop less. It costs three system calls, once, for connections that need it.
 //
+// TLS lies on top of a Conn, see [Conn.Secure], and reads by it without waiting.
+//
 // On systems other than Linux, and for connections that are no sockets of our own (in-memory,
-// TLS, wrapped), a Conn is a plain net.Conn: it cannot be parked, and its worker waits on it.
+// wrapped, of a listener of package tls), a Conn is a plain net.Conn: it cannot be parked, and its worker waits on it.
 // The build tag recycling_nopark forces that everywhere.
 package park

@@ -88,6 +88,8 @@ func (w *wire) Write(p []byte) (int, error) {
 	switch {
 	case w.gone.Load():
 		return w.c.nc.Write(p)
+	case w.closing.Load() && len(w.unsent) > 0:
+		return len(p), nil // what follows good-bye is of no use to anybody
 	case w.closing.Load():
 		n, err := w.c.tryWrite(p)
 		if err == syscall.EAGAIN || err == io.ErrShortWrite {
@@ -211,6 +213,7 @@ func (s *secure) lookLocked() bool {
 	if s.over || len(s.ahead) > 0 || !s.wire.c.watched() {
 		return false
 	}
+	s.wire.c.drained = false // an event has come since
 	var b [1]byte
 	n, err := s.tryReadLocked(b[:])
 	s.ahead = append(s.ahead, b[:n]...)

@@ -1,0 +1,72 @@
+package recyclinggin
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/gin-gonic/gin"
+
+	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/listener"
+)
+
+// Run is [gin.Engine.Run] until a signal. The address is the argument, or else that of PORT, or else ":8080". Two
+// arguments are a panic.
+func Run(engine *gin.Engine, addr ...string) (err error) {
+	defer func() { debugPrintError(err) }()
+	warnOfProxies(engine)
+	s := New(engine)
+	s.HTTP.Addr = resolveAddress(addr)
+	debugPrint("Listening and serving HTTP on %s\n", s.HTTP.Addr)
+	return s.RunUntilSignal()
+}
+
+// RunTLS is [gin.Engine.RunTLS] until a signal. An empty address means ":https".
+func RunTLS(engine *gin.Engine, addr, certFile, keyFile string, options ...recycling.Option) (err error) {
+	debugPrint("Listening and serving HTTPS on %s\n", addr)
+	defer func() { debugPrintError(err) }()
+	warnOfProxies(engine)
+	s := New(engine, options...)
+	s.HTTP.Addr = addr
+	return s.UntilSignal(func() error { return s.ListenAndServeTLS(certFile, keyFile) })
+}
+
+// RunUnix is [gin.Engine.RunUnix] until a signal. The file is removed at the end.
+func RunUnix(engine *gin.Engine, file string, options ...recycling.Option) (err error) {
+	debugPrint("Listening and serving HTTP on unix:/%s", file)
+	defer func() { debugPrintError(err) }()
+	warnOfProxies(engine)
+	l, err := listener.Listen(context.Background(), "unix", file)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	defer os.Remove(file)
+	s := New(engine, options...)
+	return s.UntilSignal(func() error { return s.Serve(l) })
+}
+
+// RunFd is [gin.Engine.RunFd] until a signal. It closes fd.
+func RunFd(engine *gin.Engine, fd int, options ...recycling.Option) (err error) {
+	debugPrint("Listening and serving HTTP on fd@%d", fd)
+	defer func() { debugPrintError(err) }()
+	warnOfProxies(engine)
+	f := os.NewFile(uintptr(fd), fmt.Sprintf("fd@%d", fd))
+	l, err := listener.FromFile(f)
+	f.Close() // while it is open, clients can connect
+	if err != nil {
+		return err
+	}
+	return RunListener(engine, l, options...)
+}
+
+// RunListener is [gin.Engine.RunListener] until a signal. It closes l.
+func RunListener(engine *gin.Engine, l net.Listener, options ...recycling.Option) (err error) {
+	debugPrint("Listening and serving HTTP on listener what's bind with address@%s", l.Addr())
+	defer func() { debugPrintError(err) }()
+	warnOfProxies(engine)
+	s := New(engine, options...)
+	return s.UntilSignal(func() error { return s.Serve(l) })
+}

@@ -1,0 +1,397 @@
+package recyclinggin_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	recyclinggin "github.com/recycling-go/recycling/adapters/gin"
+	recycling "github.com/recycling-go/recycling/core"
+)
+
+// A way is one to run an engine: gin's, and its counterpart here.
+type way struct {
+	name       string
+	there      func(*gin.Engine) error
+	here       func(*gin.Engine) error
+	wantPrefix string // of the error here
+}
+
+func TestRunPrintsWhatGinPrints(t *testing.T) {
+	t.Setenv("PORT", "99999") // there is no such port
+	nowhere := filepath.Join(t.TempDir(), "none", "socket")
+	closed := func() net.Listener {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		return address{l}
+	}
+	for _, w := range []way{
+		{
+			name:       "Run",
+			there:      func(e *gin.Engine) error { return e.Run() },
+			here:       func(e *gin.Engine) error { return recyclinggin.Run(e) },
+			wantPrefix: "recycling: listener: ",
+		},
+		{
+			name:       "Run with an address",
+			there:      func(e *gin.Engine) error { return e.Run("127.0.0.1:99999") },
+			here:       func(e *gin.Engine) error { return recyclinggin.Run(e, "127.0.0.1:99999") },
+			wantPrefix: "recycling: listener: ",
+		},
+		{
+			name:  "RunTLS",
+			there: func(e *gin.Engine) error { return e.RunTLS("127.0.0.1:0", nowhere, nowhere) },
+			here:  func(e *gin.Engine) error { return recyclinggin.RunTLS(e, "127.0.0.1:0", nowhere, nowhere) },
+		},
+		{
+			name:       "RunUnix",
+			there:      func(e *gin.Engine) error { return e.RunUnix(nowhere) },
+			here:       func(e *gin.Engine) error { return recyclinggin.RunUnix(e, nowhere) },
+			wantPrefix: "listener: ",
+		},
+		{
+			name:  "RunListener",
+			there: func(e *gin.Engine) error { return e.RunListener(closed()) },
+			here:  func(e *gin.Engine) error { return recyclinggin.RunListener(e, closed()) },
+		},
+	} {
+		for _, trusted := range [][]string{nil, {"10.0.0.0/8"}, {"0.0.0.0/0"}, {"::/0"}} {
+			t.Run(fmt.Sprint(w.name, " trusting ", trusted), func(t *testing.T) {
+				run := func(run func(*gin.Engine) error) (printed, errors string) {
+					out, errs := debugging(t)
+					engine := gin.New()
+					if trusted != nil {
+						engine.SetTrustedProxies(trusted)
+					}
+					if run(engine) == nil {
+						t.Error("no error")
+					}
+					return out.String(), errs.String()
+				}
+				wantOut, wantErr := run(w.there)
+				out, errs := run(w.here)
+				if out != wantOut {
+					t.Errorf("printed\n%s\nwant, as gin does,\n%s", out, wantOut)
+				}
+				if errs = strings.Replace(errs, w.wantPrefix, "", 1); errs != wantErr {
+					t.Errorf("printed as the error\n%s\nwant, as gin does,\n%s", errs, wantErr)
+				}
+			})
+		}
+	}
+}
+
+// An address is a listener with an address that is the same each time.
+type address struct{ net.Listener }
+
+func (address) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+func (a address) Accept() (net.Conn, error) {
+	return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: a.Addr(), Err: net.ErrClosed}
+}
+
+func TestRunTakesOneAddress(t *testing.T) {
+	defer func() {
+		if v := recover(); v != "too many parameters" {
+			t.Errorf("recovered %v, want gin's panic", v)
+		}
+	}()
+	recyclinggin.Run(gin.New(), ":1", ":2")
+}
+
+// TestRunEndsWithSignal ends each of them with a request in flight.
+func TestRunEndsWithSignal(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot send itself a signal here")
+	}
+	cert, certFile, keyFile := newCertificate(t)
+	for _, tt := range []struct {
+		name, network string
+		tls           bool
+		run           func(e *gin.Engine, addr string) error
+	}{
+		{"Run", "tcp", false, func(e *gin.Engine, addr string) error { return recyclinggin.Run(e, addr) }},
+		{"RunTLS", "tcp", true, func(e *gin.Engine, addr string) error { return recyclinggin.RunTLS(e, addr, certFile, keyFile) }},
+		{"RunUnix", "unix", false, func(e *gin.Engine, addr string) error { return recyclinggin.RunUnix(e, addr) }},
+		{"RunFd", "tcp", false, func(e *gin.Engine, addr string) error {
+			fd, err := duplicate(addr)
+			if err != nil {
+				return err
+			}
+			return recyclinggin.RunFd(e, fd)
+		}},
+		{"RunListener", "tcp", false, func(e *gin.Engine, addr string) error {
+			l, err := net.Listen("tcp", addr)
+			if err != nil {
+				return err
+			}
+			return recyclinggin.RunListener(e, l)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
+				t.Setenv(recycling.EnvStrategy, string(strategy))
+				addr := filepath.Join(t.TempDir(), "socket")
+				if tt.network == "tcp" {
+					addr = freePort(t)
+				}
+				engine := gin.New()
+				engine.GET("/", func(c *gin.Context) {
+					p, err := os.FindProcess(os.Getpid())
+					if err != nil || p.Signal(syscall.SIGTERM) != nil {
+						t.Error("cannot send a signal")
+					}
+					for { // until it accepts no more
+						nc, err := net.Dial(tt.network, addr)
+						if err != nil {
+							break
+						}
+						nc.Close()
+						time.Sleep(time.Millisecond)
+					}
+					c.String(http.StatusOK, "%s", recycling.FromContext(c.Request.Context()).Stats().Strategy)
+				})
+				served := make(chan error, 1)
+				go func() { served <- tt.run(engine, addr) }()
+				nc := dial(t, tt.network, addr)
+				defer nc.Close()
+				if tt.tls {
+					nc = tls.Client(nc, &tls.Config{RootCAs: cert, ServerName: "example.org"})
+				}
+				if body := ask(t, nc, ""); body != string(strategy) {
+					t.Errorf("the answer is %q, want %q", body, strategy)
+				}
+				if err := <-served; err != nil {
+					t.Errorf("it returned %v, want nil", err)
+				}
+				if tt.network == "unix" {
+					if _, err := os.Stat(addr); !errors.Is(err, fs.ErrNotExist) {
+						t.Errorf("the socket is still there (%v)", err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestListenerUnderRunListener has an engine that knows nothing, and is stopped by closing its listener.
+func TestListenerUnderRunListener(t *testing.T) {
+	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
+		socket, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		engine := gin.New()
+		engine.UseH2C = true
+		entered, leave := make(chan struct{}), make(chan struct{})
+		engine.GET("/", func(c *gin.Context) { c.String(http.StatusOK, c.Request.Proto) })
+		engine.GET("/wait", func(c *gin.Context) {
+			close(entered)
+			<-leave
+			c.String(http.StatusOK, "late")
+		})
+		l, err := recyclinggin.Listener(engine, socket, func(s *recycling.Server) { s.Strategy = strategy })
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- engine.RunListener(l) }()
+
+		tr := &http.Transport{Protocols: new(http.Protocols)}
+		tr.Protocols.SetUnencryptedHTTP2(true)
+		resp, err := (&http.Client{Transport: tr}).Get("http://" + l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(resp.Body); string(body) != "HTTP/2.0" {
+			t.Errorf("the handler got %q (%v), want HTTP/2.0", body, err)
+		}
+		resp.Body.Close()
+		tr.CloseIdleConnections()
+
+		nc := dial(t, "tcp", l.Addr().String())
+		defer nc.Close()
+		fmt.Fprint(nc, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+		<-entered
+		l.Close()
+		if strategy != recycling.Goroutine { // there RunListener waits for nothing
+			select {
+			case err := <-served:
+				t.Errorf("RunListener returned %v while a request was in flight", err)
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		close(leave)
+		if body := read(t, nc); body != "late" {
+			t.Errorf("the request in flight got %q, want late", body)
+		}
+		if err := <-served; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("RunListener returned %v, want %v", err, net.ErrClosed)
+		}
+	})
+}
+
+func TestClientIP(t *testing.T) {
+	for _, tt := range []struct {
+		name, network string
+		trusted       []string
+		forwarded     string
+		want          string
+	}{
+		{"direct", "tcp", nil, "", "127.0.0.1"},
+		{"by a trusted proxy", "tcp", []string{"127.0.0.1"}, "192.0.2.1", "192.0.2.1"},
+		{"by trusted proxies", "tcp", []string{"127.0.0.1", "10.0.0.0/8"}, "192.0.2.7, 192.0.2.1, 10.1.1.1", "192.0.2.1"},
+		{"by some other", "tcp", []string{"10.0.0.0/8"}, "192.0.2.1", "127.0.0.1"},
+		{"unix, direct", "unix", nil, "", "<nil>"},
+		{"unix, by a proxy", "unix", []string{"10.0.0.0/8"}, "192.0.2.1", "192.0.2.1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
+				engine := gin.New()
+				if err := engine.SetTrustedProxies(tt.trusted); err != nil {
+					t.Fatal(err)
+				}
+				engine.GET("/", func(c *gin.Context) { c.String(http.StatusOK, "%s", c.ClientIP()) })
+				addr := "127.0.0.1:0"
+				if tt.network == "unix" {
+					addr = filepath.Join(t.TempDir(), "socket")
+				}
+				l, err := net.Listen(tt.network, addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := recyclinggin.New(engine, func(s *recycling.Server) { s.Strategy = strategy })
+				served := make(chan error, 1)
+				go func() { served <- s.Serve(l) }()
+				nc := dial(t, tt.network, l.Addr().String())
+				defer nc.Close()
+				header := ""
+				if tt.forwarded != "" {
+					header = "X-Forwarded-For: " + tt.forwarded + "\r\n"
+				}
+				if body := ask(t, nc, header); body != tt.want {
+					t.Errorf("ClientIP is %q, want %q", body, tt.want)
+				}
+				s.Shutdown(context.Background())
+				<-served
+			})
+		})
+	}
+}
+
+// freePort returns an address where nobody listens.
+func freePort(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// duplicate returns a descriptor of a listening socket.
+func duplicate(addr string) (int, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return dup(f)
+}
+
+// dial connects as soon as somebody listens.
+func dial(t *testing.T, network, addr string) net.Conn {
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		nc, err := net.Dial(network, addr)
+		if err == nil {
+			return nc
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func ask(t *testing.T, nc net.Conn, header string) string {
+	fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: x\r\n%s\r\n", header)
+	return read(t, nc)
+}
+
+func read(t *testing.T, nc net.Conn) string {
+	nc.SetReadDeadline(time.Now().Add(30 * time.Second))
+	resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// newCertificate returns a certificate that signs itself, and the files of it and its key.
+func newCertificate(t *testing.T) (pool *x509.CertPool, certFile, keyFile string) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		DNSNames:              []string{"example.org"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(24 * time.Hour),
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if err := os.WriteFile(certFile, cert, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pool = x509.NewCertPool()
+	pool.AppendCertsFromPEM(cert)
+	return pool, certFile, keyFile
+}

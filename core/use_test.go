@@ -1,0 +1,209 @@
+package recycling_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/recyclingtest"
+)
+
+// A used is an http.Server that was started as ever.
+type used struct {
+	*http.Server
+	addr           net.Addr
+	entered, leave chan struct{} // of the handler of /wait
+	served         chan error
+}
+
+func startUsed(t *testing.T, strategy recycling.Strategy, serve func(*http.Server, net.Listener) error) *used {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &used{Server: new(http.Server), addr: l.Addr(), entered: make(chan struct{}), leave: make(chan struct{}), served: make(chan error, 1)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Proto, " ", recycling.FromContext(r.Context()).Stats().Strategy)
+	})
+	mux.HandleFunc("/wait", func(w http.ResponseWriter, req *http.Request) {
+		close(r.entered)
+		select {
+		case <-r.leave:
+			io.WriteString(w, "late")
+		case <-req.Context().Done():
+		}
+	})
+	r.Handler = mux
+	recycling.Use(r.Server, func(s *recycling.Server) { s.Strategy = strategy })
+	go func() { r.served <- serve(r.Server, l) }()
+	return r
+}
+
+func eachStrategyUsed(t *testing.T, f func(*testing.T, recycling.Strategy)) {
+	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool}
+	if name := os.Getenv(recycling.EnvStrategy); name != "" {
+		strategies = []recycling.Strategy{recycling.Strategy(name)}
+	}
+	for _, strategy := range strategies {
+		t.Run(string(strategy), func(t *testing.T) { f(t, strategy) })
+	}
+}
+
+// ends waits for Serve.
+func (r *used) ends(t *testing.T) {
+	t.Helper()
+	if err := <-r.served; !errors.Is(err, http.ErrServerClosed) {
+		t.Errorf("Serve returned %v, want %v", err, http.ErrServerClosed)
+	}
+}
+
+// wait sends a request for /wait, which a handler then has.
+func (r *used) wait(t *testing.T) net.Conn {
+	nc, err := net.Dial("tcp", r.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc.SetDeadline(time.Now().Add(30 * time.Second))
+	io.WriteString(nc, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-r.entered
+	return nc
+}
+
+func getUsed(t *testing.T, tr *http.Transport, url, want string) {
+	t.Helper()
+	defer tr.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: tr, Timeout: 30 * time.Second}).Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); string(body) != want || err != nil {
+		t.Errorf("the answer is %q (%v), want %q", body, err, want)
+	}
+}
+
+func TestUseShutdownAnswers(t *testing.T) {
+	eachStrategyUsed(t, func(t *testing.T, strategy recycling.Strategy) {
+		r := startUsed(t, strategy, (*http.Server).Serve)
+		getUsed(t, new(http.Transport), "http://"+r.addr.String(), "HTTP/1.1 "+string(strategy))
+		nc := r.wait(t)
+		defer nc.Close()
+		shut := make(chan error, 1)
+		go func() { shut <- r.Shutdown(context.Background()) }()
+		for {
+			nc, err := net.Dial("tcp", r.addr.String())
+			if err != nil {
+				break
+			}
+			nc.Close()
+			time.Sleep(time.Millisecond)
+		}
+		close(r.leave)
+		resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(resp.Body); string(body) != "late" || err != nil {
+			t.Errorf("the request in flight got %q (%v), want late", body, err)
+		}
+		if err := <-shut; err != nil {
+			t.Errorf("Shutdown returned %v, want nil", err)
+		}
+		r.ends(t)
+	})
+}
+
+func TestUseCloseAbandons(t *testing.T) {
+	eachStrategyUsed(t, func(t *testing.T, strategy recycling.Strategy) {
+		r := startUsed(t, strategy, (*http.Server).Serve)
+		nc := r.wait(t)
+		defer nc.Close()
+		if err := r.Close(); err != nil {
+			t.Errorf("Close returned %v, want nil", err)
+		}
+		if b, err := io.ReadAll(nc); len(b) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the request in flight got %q, %v, want to be cut off", b, err)
+		}
+		r.ends(t)
+	})
+}
+
+func TestUseWithTLS(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		DNSNames:              []string{"example.org"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(24 * time.Hour),
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	eachStrategyUsed(t, func(t *testing.T, strategy recycling.Strategy) {
+		r := startUsed(t, strategy, func(srv *http.Server, l net.Listener) error {
+			srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+			return srv.ServeTLS(l, "", "")
+		})
+		for _, h2 := range []bool{false, true} {
+			proto := "HTTP/1.1 "
+			if h2 {
+				proto = "HTTP/2.0 "
+			}
+			tr := &http.Transport{ForceAttemptHTTP2: h2, TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "example.org"}}
+			getUsed(t, tr, "https://"+r.addr.String(), proto+string(strategy))
+		}
+		if err := r.Shutdown(context.Background()); err != nil {
+			t.Errorf("Shutdown returned %v, want nil", err)
+		}
+		r.ends(t)
+	})
+}
+
+// TestUse holds an http.Server that is called as ever to what net/http does.
+func TestUse(t *testing.T) {
+	recyclingtest.Run(t, recyclingtest.Target{
+		Name:   "unchanged http.Server",
+		Strict: true,
+		Except: map[string]string{
+			"shutdownReturnsTheContextsError": "Shutdown waits whatever its context says",
+			"closeDuringShutdownEndsIt":       "the listener is closed already",
+		},
+		Start: func(t testing.TB, srv *http.Server) *recyclingtest.Instance {
+			recycling.Use(srv, func(s *recycling.Server) { s.Strategy = recycling.Recycling })
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			served := make(chan error, 1)
+			go func() { served <- srv.Serve(l) }()
+			return &recyclingtest.Instance{Addr: l.Addr(), Shutdown: srv.Shutdown, Close: srv.Close, Served: served}
+		},
+	})
+}

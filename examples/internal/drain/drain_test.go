@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"testing"
+
+	recycling "github.com/recycling-go/recycling/core"
+)
+
+// TestDrain is a small run. Package net/http loses requests, and is there to see that they are counted.
+func TestDrain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("no process can be sent SIGTERM here")
+	}
+	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool}
+	if name := os.Getenv(recycling.EnvStrategy); name != "" {
+		strategies = []recycling.Strategy{recycling.Strategy(name)}
+	}
+	dir := t.TempDir()
+	for _, framework := range []string{"chi", "echo", "gin"} {
+		t.Run(framework, func(t *testing.T) {
+			program, err := build(t.Context(), dir, framework)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, strategy := range strategies {
+				t.Run(string(strategy), func(t *testing.T) {
+					for range 2 {
+						r, err := round(t.Context(), program, string(strategy), 100)
+						if err != nil {
+							t.Error(err)
+						}
+						t.Logf("%+v", r)
+						if strategy == recycling.Recycling && r.lost+r.truncated > 0 {
+							t.Errorf("%d requests were lost, and %d responses cut off", r.lost, r.truncated)
+						}
+						if r.answered < 100 || r.inFlight == 0 {
+							t.Errorf("%d requests were answered, %d that were in flight, want some more", r.answered, r.inFlight)
+						}
+					}
+				})
+			}
+		})
+	}
+}
