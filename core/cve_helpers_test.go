@@ -197,15 +197,6 @@ func (c *client) flood(piece string, size int) (sent int) {
 // socketSpace is how many bytes may be on their way between two sockets, at the very most.
 const socketSpace = 16 << 20
 
-// firstStatus returns the status of the next answer, 0 if there is none.
-func (c *client) firstStatus() int {
-	res, err := http.ReadResponse(c.r, nil)
-	if err != nil {
-		return 0
-	}
-	return res.StatusCode
-}
-
 // A meter is a listener that counts what is read of its connections.
 type meter struct {
 	net.Listener

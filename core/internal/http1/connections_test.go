@@ -38,6 +38,7 @@ var connectionTable = []struct {
 	{"a body with a length, read in all ways", "POST • HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" + next, modes},
 	{"a body that does not come, read in all ways", "POST • HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", modes},
 	{"a chunked body, read in all ways", "POST • HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n" + next, modes},
+	{"too little for a request", "GET / HTTP/1.1\r\nHost: a\r\n\r\n•", []string{"0", "0\n", "0\n\n", "\n\n0", "0\r\n\r\n"}},
 	{"a chunked body that the client offers and breaks, read in all ways", "POST • HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n\n0", modes},
 	{"a chunked body that is broken, read in all ways", "POST • HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo0\r\n\r\n" + next, modes},
 	{"a body that the client offers, read in all ways", "POST • HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello" + next, modes},

@@ -21,7 +21,8 @@ func (w *Worker) readHeader(c *Conn) ([]byte, error) {
 	in := &w.in
 	for {
 		w.skipEmptyLines()
-		if in.buffered() > 0 {
+		few := c.phase == between && in.buffered() < fewBytes
+		if in.buffered() > 0 && !few {
 			end, next := headerEnd(in.bytes(), c.scanned)
 			if end > 0 {
 				c.scanned, c.checked = 0, false
@@ -40,7 +41,6 @@ func (w *Worker) readHeader(c *Conn) ([]byte, error) {
 		if !in.room(limit) {
 			return nil, errTooLarge
 		}
-		few := c.phase == between && in.buffered() < fewBytes
 		if in.buffered() > 0 && !few {
 			if err := w.checkStart(c); err != nil {
 				return nil, err

@@ -1,0 +1,63 @@
+package offload
+
+import (
+	"context"
+	"net/http"
+)
+
+// Admit waits for a worker, which the caller then has until it calls release; it must do so once its work is done, in
+// whichever way, and so defers it. Further calls of release do nothing. Release may be called by any goroutine. The
+// context is ctx, or, if there is a [Config.Timeout], one that ends also then and with release.
+//
+// The error is a [*ShedError], or ctx's own if ctx ends before there is a worker, which takes the call out of the
+// queue. Then release is nil.
+//
+// Admit is what the middleware of frameworks is made of. For work that is a function there is [Do].
+func (p *Pool) Admit(ctx context.Context) (admitted context.Context, release func(), err error) {
+	parent, cancel := ctx, context.CancelFunc(func() {})
+	if p.c.Timeout > 0 {
+		ctx, cancel = context.WithTimeout(parent, p.c.Timeout)
+	}
+	c := &call{wake: make(chan struct{}, 1)}
+	if err := p.enter(parent, c); err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	if to := p.await(parent, ctx, c); to != begun {
+		cancel()
+		return nil, nil, p.failure(parent, to)
+	}
+	return ctx, func() {
+		cancel()
+		p.conclude(c)
+	}, nil
+}
+
+// Middleware returns a handler that calls next when there is a worker for it, and otherwise answers with 503 and
+// Retry-After, or as [Config.ErrorHandler] does. It is middleware for net/http, and for routers like chi. What
+// next panics with goes where it would go without it.
+//
+// A handler that takes over its connection has the worker until it returns.
+func (p *Pool) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, release, err := p.Admit(r.Context())
+		if err != nil {
+			if after := RetryAfter(err); after != "" {
+				w.Header().Set("Retry-After", after)
+			}
+			p.c.ErrorHandler(w, r, err)
+			return
+		}
+		defer release()
+		if p.c.Timeout > 0 {
+			r = r.WithContext(ctx)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// unavailable is the answer to a request that was not admitted. If its context has ended there is
+// mostly nobody to read it, but a deadline may be the server's own.
+func unavailable(w http.ResponseWriter, _ *http.Request, _ error) {
+	http.Error(w, "503 Service Unavailable", http.StatusServiceUnavailable)
+}

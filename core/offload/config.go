@@ -1,0 +1,119 @@
+package offload
+
+import (
+	"fmt"
+	"log"
+	"net/http"
+	"runtime"
+	"time"
+)
+
+const (
+	defaultQueue      = 256
+	defaultWait       = 2 * time.Second
+	defaultRetryAfter = time.Second
+)
+
+// A Config says how a [Pool] works. [New] copies it.
+type Config struct {
+	// Workers is how many tasks may run at the same time. Zero means runtime.GOMAXPROCS(0)-1, but at
+	// least one. Negative is an error.
+	Workers int
+
+	// Queue is how many calls may wait for a worker, under either Policy. Zero means 256. Negative means
+	// none: a call that finds no idle worker is shed.
+	Queue int
+
+	// Wait is how long a call may wait for a worker. No task begins later. Zero means 2 seconds. Negative means no limit but
+	// Timeout and the context.
+	Wait time.Duration
+
+	// Timeout is how long a call may take, its time in the queue included: the context that its task is given ends
+	// then. Zero means no limit but the context's own. Negative is an error.
+	Timeout time.Duration
+
+	// Policy says which worker a call waits for.
+	Policy Policy
+
+	// RetryAfter is after what time a client that was shed is asked to come again; the header has whole seconds,
+	// rounded up. Zero means 1 second. Negative is an error.
+	RetryAfter time.Duration
+
+	// ErrorHandler answers a request that Middleware did not admit: err is what [Pool.Admit] returned. If it is a
+	// [*ShedError], Retry-After is set already. Nil means 503 and a line of text.
+	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
+
+	// Panic is told the value and the stack of a task of Do or Use that panicked after its caller had left, on
+	// the goroutine that ran it. Nil means that they are printed by package log.
+	Panic func(v any, stack []byte)
+}
+
+// A Policy says which worker a call waits for.
+type Policy uint8
+
+const (
+	// Shared is one queue for all workers: a call waits for the first that is free, so nobody waits behind
+	// one slow task while another worker is idle.
+	Shared Policy = iota
+
+	// RoundRobin is a queue for each worker. Calls go to one worker after the other, even if it is at work and another
+	// one idle. It is what servers with a pipe to each worker process do, and is here to be compared with Shared.
+	RoundRobin
+)
+
+func (p Policy) String() string {
+	switch p {
+	case Shared:
+		return "Shared"
+	case RoundRobin:
+		return "RoundRobin"
+	}
+	return fmt.Sprintf("Policy(%d)", uint8(p))
+}
+
+// resolve checks c and fills in what zero means. It has c by value: the caller's is not written to.
+func (c Config) resolve() (Config, error) {
+	switch {
+	case c.Workers < 0:
+		return c, fmt.Errorf("offload: Workers is %d, want zero (the default) or more", c.Workers)
+	case c.Timeout < 0:
+		return c, fmt.Errorf("offload: Timeout is %v, want zero (no limit) or more", c.Timeout)
+	case c.RetryAfter < 0:
+		return c, fmt.Errorf("offload: RetryAfter is %v, want zero (the default) or more", c.RetryAfter)
+	case c.Policy != Shared && c.Policy != RoundRobin:
+		return c, fmt.Errorf("offload: Policy is %v, want Shared or RoundRobin", c.Policy)
+	}
+	if c.Workers == 0 {
+		c.Workers = max(runtime.GOMAXPROCS(0)-1, 1)
+	}
+	if c.Queue == 0 {
+		c.Queue = defaultQueue
+	}
+	c.Queue = max(c.Queue, 0)
+	if c.Wait == 0 {
+		c.Wait = defaultWait
+	}
+	if c.RetryAfter == 0 {
+		c.RetryAfter = defaultRetryAfter
+	}
+	if c.ErrorHandler == nil {
+		c.ErrorHandler = unavailable
+	}
+	if c.Panic == nil {
+		c.Panic = func(v any, stack []byte) {
+			log.Printf("offload: panic in a task that nobody waits for: %v\n%s", v, stack)
+		}
+	}
+	return c, nil
+}
+
+// patience returns how long a call may wait for a worker, and whether there is a limit.
+func (c *Config) patience() (d time.Duration, limited bool) {
+	switch {
+	case c.Wait < 0:
+		return c.Timeout, c.Timeout > 0
+	case c.Timeout > 0:
+		return min(c.Wait, c.Timeout), true
+	}
+	return c.Wait, true
+}

@@ -1,0 +1,104 @@
+package offload
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+)
+
+// Do runs f when p has a worker for it, on a goroutine of the pool's, and returns what f returns.
+//
+// The context of f is ctx, ending also after [Config.Timeout], at Close, and when Do returns. If it ends while f waits
+// for a worker, f is never called. If it ends while f runs, Do returns without waiting: what f
+// returns then is dropped, and its worker is not free until it does. So f should heed its context, and leave
+// nothing to be closed in a result that nobody gets.
+//
+// The error is f's; a [*ShedError]; ctx's own if ctx has ended; or [context.DeadlineExceeded] if Timeout was over
+// while f ran. Did f panic, Do panics with a [*Panic]; did f call [runtime.Goexit], so does Do.
+func Do[R any](ctx context.Context, p *Pool, f func(context.Context) (R, error)) (R, error) {
+	return do(ctx, p, func(ctx context.Context, _ *worker) (R, error) { return f(ctx) })
+}
+
+func do[R any](parent context.Context, p *Pool, f func(context.Context, *worker) (R, error)) (R, error) {
+	var zero R
+	ctx, cancel := p.taskContext(parent)
+	defer cancel()
+	t := &task[R]{pool: p, ctx: ctx, f: f}
+	t.wake = make(chan struct{}, 1)
+	t.run = t.work
+	if err := p.enter(parent, &t.call); err != nil {
+		return zero, err
+	}
+	if to := p.await(parent, ctx, &t.call); to != finished {
+		return zero, p.failure(parent, to)
+	}
+	switch t.outcome {
+	case panicked:
+		t.panic.raise()
+	case exited:
+		runtime.Goexit()
+	}
+	return t.result, t.err
+}
+
+// taskContext returns the context of a task, and what must be called when nobody waits for it any more.
+func (p *Pool) taskContext(parent context.Context) (context.Context, func()) {
+	var ctx context.Context
+	var cancel context.CancelFunc
+	if p.c.Timeout > 0 {
+		ctx, cancel = context.WithTimeout(parent, p.c.Timeout)
+	} else {
+		ctx, cancel = context.WithCancel(parent)
+	}
+	stop := context.AfterFunc(p.forced, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// A task is a call of do. What it comes to is written by pond's goroutine before the fate is finished, and
+// read by the caller after that.
+type task[R any] struct {
+	call
+	pool *Pool
+	ctx  context.Context
+	f    func(context.Context, *worker) (R, error)
+
+	outcome outcome
+	result  R
+	err     error
+	panic   *Panic
+}
+
+// An outcome is how a function ended.
+type outcome uint8
+
+const (
+	exited outcome = iota // by runtime.Goexit
+	panicked
+	returned
+)
+
+// work is what pond runs.
+func (t *task[R]) work() {
+	if !t.pool.commence(t.ctx, &t.call) {
+		return
+	}
+	defer t.end()
+	t.result, t.err = t.f(t.ctx, t.worker)
+	t.outcome = returned
+}
+
+// end is deferred by work.
+func (t *task[R]) end() {
+	if t.outcome != returned {
+		if v := recover(); v != nil {
+			t.outcome = panicked
+			t.panic = &Panic{v, debug.Stack()}
+		}
+	}
+	if alone := t.pool.conclude(&t.call); alone && t.outcome == panicked {
+		t.pool.c.Panic(t.panic.Value, t.panic.Stack)
+	}
+}

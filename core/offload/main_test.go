@@ -1,0 +1,145 @@
+package offload_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/recycling-go/recycling/core/offload"
+)
+
+// TestMain fails if a goroutine of a pool is left when all tests have ended.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if stacks := goroutinesLeft(5 * time.Second); code == 0 && stacks != nil {
+		fmt.Printf("goroutines left:\n%s\n", stacks)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// goroutinesLeft returns the stacks of goroutines that are in the code of pools or of pond, nil if there are
+// none or soon will be.
+func goroutinesLeft(patience time.Duration) []byte {
+	buf := make([]byte, 4<<20)
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		all := buf[:runtime.Stack(buf, true)]
+		_, others, _ := bytes.Cut(all, []byte("\n\n")) // the first is ours
+		if !bytes.Contains(others, []byte("core/offload.")) && !bytes.Contains(others, []byte("alitto/pond")) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return others
+		}
+	}
+}
+
+// newPool returns a pool that is closed, and has ended, when the test has. The test sees to it that tasks return.
+func newPool(t testing.TB, c offload.Config) *offload.Pool {
+	t.Helper()
+	p, err := offload.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Close()
+		<-p.Done()
+	})
+	return p
+}
+
+// A way is one of those to a worker.
+type way struct {
+	name string
+	// run calls task when p has a worker for it, and returns the error of not getting one, or the task's.
+	run func(ctx context.Context, p *offload.Pool, task func(context.Context) error) error
+}
+
+var ways = []way{
+	{"Do", func(ctx context.Context, p *offload.Pool, task func(context.Context) error) error {
+		_, err := offload.Do(ctx, p, func(ctx context.Context) (struct{}, error) { return struct{}{}, task(ctx) })
+		return err
+	}},
+	{"Admit", func(ctx context.Context, p *offload.Pool, task func(context.Context) error) error {
+		ctx, release, err := p.Admit(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+		return task(ctx)
+	}},
+}
+
+// inEveryWay runs test in a bubble for each way.
+func inEveryWay(t *testing.T, test func(t *testing.T, w way)) {
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, w) })
+		})
+	}
+}
+
+// result is how one call came out.
+type result struct {
+	n     int // of the call
+	err   error
+	after time.Duration // since the calls were made
+}
+
+// A crowd makes calls, and collects results, in the order in which they come.
+type crowd struct {
+	way
+	pool    *offload.Pool
+	results chan result
+	calls   int
+}
+
+func newCrowd(w way, p *offload.Pool) *crowd {
+	return &crowd{way: w, pool: p, results: make(chan result, 10_000)}
+}
+
+// call makes a call, in a bubble, and waits until it is queued, has begun or has returned.
+func (c *crowd) call(ctx context.Context, task func(context.Context) error) {
+	n, start := c.calls, time.Now()
+	c.calls++
+	go func() {
+		err := c.run(ctx, c.pool, task)
+		c.results <- result{n, err, time.Since(start)}
+	}()
+	synctest.Wait()
+}
+
+// next returns the result that came first of those that were not returned yet.
+func (c *crowd) next(t *testing.T) result {
+	t.Helper()
+	synctest.Wait()
+	select {
+	case r := <-c.results:
+		return r
+	default:
+		t.Fatalf("no call has returned: %+v", c.pool.Stats())
+		panic("unreachable")
+	}
+}
+
+// none fails the test if a call has returned.
+func (c *crowd) none(t *testing.T) {
+	t.Helper()
+	synctest.Wait()
+	if len(c.results) > 0 {
+		t.Fatalf("a call has returned: %+v", <-c.results)
+	}
+}
+
+// sleep is a task that takes so long, and heeds no context.
+func sleep(d time.Duration) func(context.Context) error {
+	return func(context.Context) error {
+		time.Sleep(d)
+		return nil
+	}
+}
