@@ -1,6 +1,7 @@
 package recycling_test
 
 import (
+	"flag"
 	"os"
 	"runtime"
 	"strings"
@@ -8,8 +9,13 @@ import (
 	"time"
 )
 
-// TestMain fails if a goroutine of ours outlives the tests.
+// TestMain fails if a goroutine of ours outlives the tests. Most of them wait more than they work, so more
+// of them run at the same time than there are processors, unless somebody says how many.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if p := flag.Lookup("test.parallel"); p.Value.String() == p.DefValue {
+		p.Value.Set("16")
+	}
 	code := m.Run()
 	if code == 0 {
 		if left := leaked(); left != "" {

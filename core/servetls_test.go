@@ -198,6 +198,10 @@ func TestServeTLSAnswersHowHTTPIsSpokenToIt(t *testing.T) {
 				}
 				c.ended()
 				want := fmt.Sprintf("http: TLS handshake error from %v: client sent an HTTP request to an HTTPS server\n", c.LocalAddr())
+				s.await(t, "the connection's end", func(st recycling.Stats) bool { return st.Open == 0 })
+				for end := time.Now().Add(patience); log.String() == "" && time.Now().Before(end); { // net/http logs it after closing
+					time.Sleep(time.Millisecond)
+				}
 				if log.String() != want {
 					t.Errorf("error log has %q", &log)
 				}

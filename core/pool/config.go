@@ -1,11 +1,13 @@
 package pool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log"
 	"math"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -37,6 +39,15 @@ type Config[T any] struct {
 	// that are submitted. A panic in Lead is not recovered; runtime.Goexit counts as an error.
 	Lead func(batch []T) ([]T, error)
 
+	// Context, if set, returns the context that a job carries, or nil if it has none. A job whose
+	// context has ended when its turn comes is not begun. A context that ends later is the job's
+	// own affair.
+	Context func(job T) context.Context
+
+	// Skip, if set, is told of a job that was not begun, and its context's error, by the worker
+	// that would have done it. It needs Context.
+	Skip func(job T, err error)
+
 	// Max is how many workers may be at work, that is, inside Work, at the same time. Zero means
 	// runtime.GOMAXPROCS(0). Negative is an error.
 	Max int
@@ -59,6 +70,18 @@ type Config[T any] struct {
 	// runtime.LockOSThread.
 	Retire func() bool
 
+	// CPUs, if not empty, are the numbers of the processors to work on. Each worker is locked to a
+	// thread, and that to one of them, of those with the fewest workers the first. A
+	// worker that owns memory then finds it in its processor's caches, but each time it goes
+	// idle and comes back takes several times as long: it is for long jobs that compute.
+	//
+	// [New] returns an error if one of them is not to be had, and one that wraps
+	// [errors.ErrUnsupported] on systems other than Linux.
+	CPUs []int
+
+	// Metrics, if set, is told of jobs as they end. What can be read at any time is in [Stats].
+	Metrics Metrics
+
 	// Panic is told the value and the stack of a job that panicked, on the goroutine that did it,
 	// before that goes on. Nil means that they are printed by package log, as net/http does.
 	Panic func(v any, stack []byte)
@@ -76,6 +99,14 @@ func (c Config[T]) resolve() (Config[T], error) {
 		return c, fmt.Errorf("pool: Queue is %d, want zero (no bound) or more", c.Queue)
 	case c.IdleTime < 0:
 		return c, fmt.Errorf("pool: IdleTime is %v, want zero (the default) or more", c.IdleTime)
+	case c.Skip != nil && c.Context == nil:
+		return c, errors.New("pool: Skip without Context")
+	}
+	if len(c.CPUs) > 0 {
+		c.CPUs = slices.Clone(c.CPUs)
+		if err := tryCPUs(c.CPUs); err != nil {
+			return c, err
+		}
 	}
 	if c.Max == 0 {
 		c.Max = runtime.GOMAXPROCS(0)

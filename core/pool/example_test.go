@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/recycling-go/recycling/core/pool"
 )
@@ -32,6 +33,76 @@ func Example() {
 	}
 	fmt.Println(sum.Load(), p.Stats().Done)
 	// Output: 499500 1000
+}
+
+// A function per job.
+func ExampleConfig_work() {
+	p, err := pool.New(pool.Config[func()]{
+		Work: func(job func()) { job() },
+		Max:  1,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p.TrySubmit(func() { fmt.Println("one") })
+	p.TrySubmit(func() { fmt.Println("two") })
+	p.Shutdown(context.Background())
+	// Output:
+	// one
+	// two
+}
+
+// Jobs that carry a context, and are not begun when nobody waits for them any more.
+func ExampleConfig_context() {
+	type job struct {
+		ctx  context.Context
+		name string
+	}
+	p, err := pool.New(pool.Config[job]{
+		Work:    func(j job) { fmt.Println(j.name, "is done") },
+		Context: func(j job) context.Context { return j.ctx },
+		Skip:    func(j job, err error) { fmt.Printf("%s is skipped: %v\n", j.name, err) },
+		Max:     1,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	p.TrySubmit(job{context.Background(), "one"})
+	p.TrySubmit(job{ctx, "two"})
+	p.Shutdown(context.Background())
+	// Output:
+	// one is done
+	// two is skipped: context canceled
+}
+
+// A shutdown with a deadline, and what to do with jobs that did not make it.
+func ExampleShutdownError() {
+	began, end := make(chan bool), make(chan bool)
+	p, err := pool.New(pool.Config[string]{
+		Work: func(string) { began <- true; <-end },
+		Max:  1,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p.TrySubmit("one")
+	p.TrySubmit("two")
+	p.TrySubmit("three")
+	<-began
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	var left *pool.ShutdownError
+	if err := p.Shutdown(ctx); errors.As(err, &left) {
+		fmt.Println(left.Busy, "at work,", left.Queued, "not begun:", p.Close())
+	}
+	close(end)
+	<-p.Done()
+	// Output: 1 at work, 2 not begun: [two three]
 }
 
 // Workers that own memory: one buffer per worker, and not one per job.

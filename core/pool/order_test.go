@@ -2,8 +2,10 @@ package pool_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/recycling-go/recycling/core/pool"
 )
@@ -55,6 +57,64 @@ func TestJobNeverWaitsBehindASlowOne(t *testing.T) {
 		h.letGo(2)
 		shutdown(t, p)
 	})
+}
+
+// TestJobsTakeAsLongAsTheyMust has 800 jobs of 1 ms and 8 workers: none of these may ever have
+// nothing to do.
+func TestJobsTakeAsLongAsTheyMust(t *testing.T) {
+	for _, queue := range []int{0, 1, 8, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPool(t, pool.Config[time.Duration]{Work: time.Sleep, Max: 8, Queue: queue})
+			begin := time.Now()
+			for range 800 {
+				if err := p.Submit(t.Context(), time.Millisecond); err != nil {
+					t.Fatalf("Submit: %v", err)
+				}
+			}
+			shutdown(t, p)
+			if took := time.Since(begin); took != 100*time.Millisecond {
+				t.Errorf("with Queue %d it took %v, want 100 ms", queue, took)
+			}
+		})
+	}
+}
+
+// TestEachSubmitterIsServedInOrder has one worker and several submitters, at full speed.
+func TestEachSubmitterIsServedInOrder(t *testing.T) {
+	const submitters, each = 8, 2000
+	type job struct{ submitter, i int }
+	var next [submitters]int
+	p := newPool(t, pool.Config[job]{Max: 1, Queue: 100, Work: func(j job) {
+		if j.i != next[j.submitter] {
+			t.Errorf("job %d of submitter %d has begun, want %d", j.i, j.submitter, next[j.submitter])
+		}
+		next[j.submitter] = j.i + 1
+	}})
+	var wg sync.WaitGroup
+	for s := range submitters {
+		wg.Go(func() {
+			for i := 0; i < each; {
+				if s%2 == 0 {
+					p.Submit(t.Context(), job{s, i})
+					i++
+					continue
+				}
+				batch := make([]job, min(1+i%150, each-i))
+				for k := range batch {
+					batch[k] = job{s, i + k}
+				}
+				p.SubmitAll(t.Context(), batch)
+				i += len(batch)
+			}
+		})
+	}
+	wg.Wait()
+	shutdown(t, p)
+	for s, n := range next {
+		if n != each {
+			t.Errorf("%d jobs of submitter %d have begun, want %d", n, s, each)
+		}
+	}
 }
 
 func TestSubmitWaitsForRoom(t *testing.T) {

@@ -38,10 +38,14 @@ type Pool[T any] struct {
 	trimmer trimmer
 	spare   *front[T] // a list of fronts without users
 	batch   []T       // the leader's
+	pinned  []int     // how many workers each of c.CPUs has
 
 	taken   uint64 // jobs that have left the ring for a worker or a front
 	panics  uint64
 	started uint64 // workers since the beginning
+
+	refusals atomic.Uint64 // not guarded by mu, as is the following
+	skips    atomic.Uint64
 }
 
 // A state says which jobs a pool still takes and does. It only moves forward.
@@ -65,6 +69,8 @@ func New[T any](c Config[T]) (*Pool[T], error) {
 		return nil, err
 	}
 	p := &Pool[T]{c: c, most: c.Max, done: make(chan struct{})}
+	p.c.New = p.wrap(c.New)
+	p.pinned = make([]int, len(c.CPUs))
 	if c.Lead != nil {
 		p.most++
 	}

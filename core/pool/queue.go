@@ -20,7 +20,15 @@ func (p *Pool[T]) mayLeadLocked() bool {
 // Whoever adds a job, takes one, stops leading or ends must call callLocked under the same lock.
 // So "the last one goes to work" and "another one is coming" are one step.
 func (p *Pool[T]) callLocked() *worker[T] {
-	if p.coming || p.state == closed {
+	if p.coming {
+		return nil
+	}
+	return p.chooseLocked()
+}
+
+// chooseLocked is the rest of callLocked, which is small so that the compiler inlines it.
+func (p *Pool[T]) chooseLocked() *worker[T] {
+	if p.state == closed {
 		return nil
 	}
 	if !p.mayLeadLocked() && (p.busy >= p.c.Max || p.queuedLocked() == 0) {
@@ -37,6 +45,7 @@ func (p *Pool[T]) callLocked() *worker[T] {
 		w = &worker[T]{pool: p, wake: make(chan struct{}, 1)}
 		p.workers++
 		p.started++
+		p.placeLocked(w)
 	default:
 		return nil
 	}

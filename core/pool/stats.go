@@ -12,6 +12,8 @@ type Stats struct {
 	Started uint64 // workers since the beginning; Done/Started is how often one was recycled
 	Done    uint64 // jobs that have ended, in whichever way
 	Panics  uint64 // of those, the ones that panicked
+	Skipped uint64 // of those, the ones that were not begun since their context had ended
+	Refused uint64 // calls of Submit, SubmitAll and TrySubmit that returned an error
 }
 
 // Stats returns the pool's counters as they are at one moment, except that workers go on taking
@@ -30,5 +32,7 @@ func (p *Pool[T]) Stats() Stats {
 		Started: p.started,
 		Done:    p.taken - uint64(left) - uint64(p.busy),
 		Panics:  p.panics,
+		Skipped: p.skips.Load(),
+		Refused: p.refusals.Load(),
 	}
 }

@@ -1,14 +1,11 @@
 package pool
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // Shutdown stops the pool when it has done its work: no more jobs may be submitted, those that are
 // queued are done, and the workers end. It returns nil when the last one has ended. If ctx ends
-// first it returns an error that wraps ctx's and says how many jobs are left; the pool goes on
-// with them, and Close may end that.
+// first it returns a [*ShutdownError], which says how many jobs are left; the pool goes on with
+// them, and Close may end that.
 //
 // A pool that leads is drained when Lead has returned an error. So stop what feeds it, then call
 // Shutdown, and make Lead return an error when no more work can come: at the latest when ctx ends.
@@ -27,11 +24,7 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	if s.Workers == 0 {
 		return nil
 	}
-	leader := ""
-	if s.Leading {
-		leader = ", Lead has not returned"
-	}
-	return fmt.Errorf("pool: shutdown: %d jobs queued, %d at work%s: %w", s.Queued, s.Busy, leader, ctx.Err())
+	return &ShutdownError{Queued: s.Queued, Busy: s.Busy, Leading: s.Leading, Err: ctx.Err()}
 }
 
 // Close stops the pool at once: no job is begun any more, and those that are queued are handed

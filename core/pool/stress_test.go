@@ -31,6 +31,16 @@ type stressJob struct {
 	kind uint32
 }
 
+// past is the context of some jobs, which has ended.
+var past, _ = context.WithDeadline(context.Background(), time.Unix(0, 0))
+
+func (j *stressJob) context() context.Context {
+	if j.kind%64 == 6 {
+		return past
+	}
+	return nil
+}
+
 func stress(t *testing.T, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	var all struct {
@@ -71,6 +81,10 @@ func stress(t *testing.T, seed uint64) {
 		},
 	}
 	if rnd.IntN(2) == 0 {
+		c.Context = (*stressJob).context
+		c.Skip = func(j *stressJob, _ error) { j.ran.Add(1) }
+	}
+	if rnd.IntN(2) == 0 {
 		c.Retire = func() bool { return rand.Uint32N(64) == 0 }
 	}
 	led := rnd.IntN(2) == 0
@@ -102,7 +116,7 @@ func stress(t *testing.T, seed uint64) {
 			for range 300 {
 				j := &stressJob{kind: rnd.Uint32()}
 				var err error
-				switch rnd.IntN(3) {
+				switch rnd.IntN(4) {
 				case 0:
 					err = p.TrySubmit(j)
 				case 1:
@@ -111,6 +125,14 @@ func stress(t *testing.T, seed uint64) {
 					ctx, cancel := context.WithCancel(ctx)
 					time.AfterFunc(time.Duration(rnd.IntN(50))*time.Microsecond, cancel)
 					err = p.Submit(ctx, j)
+				case 3:
+					batch := make([]*stressJob, rnd.IntN(100))
+					for i := range batch {
+						batch[i] = &stressJob{kind: rnd.Uint32()}
+					}
+					var n int
+					n, err = p.SubmitAll(ctx, append(batch, j))
+					accept(batch[:min(n, len(batch))]...)
 				}
 				switch {
 				case err == nil:

@@ -14,6 +14,7 @@ type worker[T any] struct {
 	// once. Its capacity is one, so that sending never blocks.
 	wake chan struct{}
 
+	cpu       int  // on which of Config.CPUs it works. Guarded by pool.mu, and set before it starts
 	called    bool // Pool.coming means this one. Guarded by pool.mu
 	dismissed bool // surplus: it ends unless there is something to do. Guarded by pool.mu
 }
@@ -45,6 +46,11 @@ func (w *worker[T]) come() {
 
 // run is the worker's goroutine.
 func (w *worker[T]) run() {
+	if cpus := w.pool.c.CPUs; len(cpus) > 0 {
+		// New has tried it. A processor that was taken away since is no reason to end: from threads
+		// that were pinned to it before, the kernel lifts that as well.
+		_ = pin(cpus[w.cpu])
+	}
 	defer func() {
 		switch w.stage {
 		case working, leading: // runtime.Goexit, or a panic that ends the program
@@ -213,6 +219,7 @@ func (w *worker[T]) endLocked() *worker[T] {
 	p := w.pool
 	w.stage = ended
 	p.workers--
+	p.displaceLocked(w)
 	call := p.callLocked()
 	p.finishLocked()
 	return call
