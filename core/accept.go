@@ -16,9 +16,24 @@ import (
 // askInterval is how often a listener is asked whether somebody has closed it, if it cannot tell.
 const askInterval = 100 * time.Millisecond
 
+// stragglerTime is how long accepting goes on when the server is shut down: what a client has sent before that may
+// still be on its way through a busy kernel, and is reset if it finds no listener.
+const stragglerTime = 10 * time.Millisecond
+
+func (f *fleet) awaitStragglers() {
+	select {
+	case <-f.stop:
+		if !f.hasty.Load() {
+			time.Sleep(stragglerTime)
+		}
+	default:
+	}
+}
+
 // acceptRaw leaves accepting to the workers, and waits for the end.
 func (f *fleet) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), crews []crew, base *http1.Base) error {
 	defer func() {
+		f.awaitStragglers()
 		for _, w := range crews {
 			for _, c := range w.conns().Unlisten(raw) {
 				w.push(c)
@@ -154,6 +169,7 @@ func acceptRest(l net.Listener) (all []net.Conn) {
 func (f *fleet) closeAtStop(shut func(), ended <-chan struct{}) {
 	select {
 	case <-f.stop:
+		f.awaitStragglers()
 		shut()
 	case <-ended:
 	}

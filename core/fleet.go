@@ -29,6 +29,7 @@ type fleet struct {
 	enlist func(f *fleet, parks bool) ([]crew, error)
 
 	prepared sync.Once
+	hasty    atomic.Bool // it is abandoned, not drained
 
 	refs    atomic.Int64 // calls of serve, and open connections
 	shed    atomic.Int64
@@ -308,6 +309,7 @@ func (f *fleet) wait(ctx context.Context) error {
 }
 
 func (f *fleet) close() error {
+	f.hasty.Store(true)
 	_, _, err := f.stopServing()
 	err = cmp.Or(err, f.server.HTTP.Close())
 	return errors.Join(err, f.abandon())
@@ -318,6 +320,7 @@ const abandonWait = 250 * time.Millisecond
 
 // abandon ends every connection. The error says which handlers have not noticed.
 func (f *fleet) abandon() error {
+	f.hasty.Store(true)
 	crews, _, _ := f.stopServing()
 	for _, w := range crews {
 		endAll(w.end())
