@@ -117,7 +117,7 @@ func (u *under) hand(c *http1.Conn, _ string, ahead []byte) {
 		return
 	}
 	if ahead = append(ahead, early...); len(ahead) > 0 {
-		nc = &rereadConn{Conn: nc, ahead: ahead}
+		nc = &http1.RereadConn{Conn: nc, Ahead: ahead}
 	}
 	select {
 	case u.handed <- nc:

@@ -94,7 +94,7 @@ func (f *fleet) delegate(c *http1.Conn, protocol string, ahead []byte) {
 	tc, encrypted := nc.(*tls.Conn)
 	if !encrypted {
 		protocol = unencryptedHTTP2
-		tc = tls.Client(plainConn{conn: &rereadConn{Conn: nc, ahead: ahead}}, nil)
+		tc = tls.Client(plainConn{conn: &http1.RereadConn{Conn: nc, Ahead: ahead}}, nil)
 	}
 	fn := f.server.HTTP.TLSNextProto[protocol]
 	if fn == nil {
@@ -143,18 +143,3 @@ type plainConn struct {
 }
 
 func (c plainConn) UnencryptedNetConn() net.Conn { return c.conn }
-
-// A rereadConn begins with bytes that were read already.
-type rereadConn struct {
-	net.Conn
-	ahead []byte
-}
-
-func (c *rereadConn) Read(p []byte) (int, error) {
-	if len(c.ahead) > 0 {
-		n := copy(p, c.ahead)
-		c.ahead = c.ahead[n:]
-		return n, nil
-	}
-	return c.Conn.Read(p)
-}

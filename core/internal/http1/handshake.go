@@ -54,9 +54,8 @@ func inPieces(hello []byte) []byte {
 	if len(hello) < recordHeader || hello[0] != handshakeRecord {
 		return hello
 	}
-	n := int(hello[3])<<8 + int(hello[4])
-	end := recordHeader + n
-	if n <= pieceSize || end > len(hello) {
+	end := recordLen(hello)
+	if end <= recordHeader+pieceSize || end > len(hello) {
 		return hello
 	}
 	out := make([]byte, 0, len(hello)+(len(hello)/pieceSize+1)*recordHeader)
@@ -67,12 +66,15 @@ func inPieces(hello []byte) []byte {
 	return append(out, hello[end:]...)
 }
 
+// recordLen returns the length of the record that b begins with, its header included, which must be there.
+func recordLen(b []byte) int { return recordHeader + int(b[3])<<8 + int(b[4]) }
+
 // helloComplete reports whether b has all of a handshake record, or cannot become one.
 func helloComplete(b []byte) bool {
 	if len(b) < recordHeader {
 		return false
 	}
-	n := recordHeader + int(b[3])<<8 + int(b[4])
+	n := recordLen(b)
 	return b[0] != handshakeRecord || n > maxRecord || len(b) >= n
 }
 

@@ -35,9 +35,9 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		defer h()
 	}
 
-	r := &rereader{ahead: append(append([]byte(nil), rest...), early...), c: nc}
-	br := bufio.NewReaderSize(r, max(bufferSize, len(r.ahead)))
-	br.Peek(len(r.ahead))
+	r := &RereadConn{Conn: nc, Ahead: append(append([]byte(nil), rest...), early...)}
+	br := bufio.NewReaderSize(r, max(bufferSize, len(r.Ahead)))
+	br.Peek(len(r.Ahead))
 	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, outSize)), nil
 }
 
@@ -49,17 +49,17 @@ func (w *response) settle() (hijacked bool) {
 	return w.hijacked
 }
 
-// A rereader reads what was read already, and then the connection.
-type rereader struct {
-	ahead []byte
-	c     net.Conn
+// A RereadConn begins with bytes that were read already.
+type RereadConn struct {
+	net.Conn
+	Ahead []byte
 }
 
-func (r *rereader) Read(p []byte) (int, error) {
-	if len(r.ahead) > 0 {
-		n := copy(p, r.ahead)
-		r.ahead = r.ahead[n:]
+func (c *RereadConn) Read(p []byte) (int, error) {
+	if len(c.Ahead) > 0 {
+		n := copy(p, c.Ahead)
+		c.Ahead = c.Ahead[n:]
 		return n, nil
 	}
-	return r.c.Read(p)
+	return c.Conn.Read(p)
 }
