@@ -1,0 +1,75 @@
+package record
+
+import (
+	"bytes"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func small() *Run {
+	r := New([]string{"x"})
+	t := &Table{
+		Name: "t", Title: "A table", Keys: []string{"n", "server"}, Baseline: "old",
+		Columns: []Column{{Name: "CPU", Unit: "µs", Format: "%.1f", Better: Lower}, {Name: "never", Format: "%f"}},
+	}
+	t.Row("1", "old").Add("CPU", 10)
+	for _, v := range []float64{7, 5, 3} {
+		t.Row("1", "new").Add("CPU", v)
+	}
+	r.Tables = append(r.Tables, t)
+	return r
+}
+
+func TestCells(t *testing.T) {
+	want := [][]string{{"n", "server", "CPU µs", "x"}, {"1", "old", "10.0", ""}, {"1", "new", "5.0", "0.50"}}
+	if got := small().Tables[0].Cells(); !reflect.DeepEqual(got, want) {
+		t.Errorf("cells are %q, want %q", got, want)
+	}
+}
+
+func TestFailedRowIsToldEverywhere(t *testing.T) {
+	r := small()
+	if err := r.Err(); err != nil {
+		t.Error(err)
+	}
+	r.Tables[0].Row("1", "new").Failed = "3 errors: refused"
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "3 errors: refused") {
+		t.Errorf("error is %v", err)
+	}
+	var b bytes.Buffer
+	r.WriteText(&b)
+	if !strings.Contains(b.String(), "3 errors: refused") {
+		t.Errorf("text does not say that a row failed:\n%s", &b)
+	}
+}
+
+func TestFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "r.json")
+	r := small()
+	if err := r.Write(file); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got.Tables, r.Tables) || got.Machine != r.Machine || !got.Time.Equal(r.Time) {
+		t.Errorf("read %+v, want %+v", got, r)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		in           []float64
+		want, spread float64
+	}{{nil, 0, 0}, {[]float64{3}, 3, 0}, {[]float64{3, 1}, 2, 1}, {[]float64{9, 1, 2}, 2, 4}} {
+		if got := Median(c.in); got != c.want {
+			t.Errorf("median of %v is %v, want %v", c.in, got, c.want)
+		}
+		if got := Spread(c.in); got != c.spread {
+			t.Errorf("spread of %v is %v, want %v", c.in, got, c.spread)
+		}
+	}
+}
