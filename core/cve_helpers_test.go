@@ -168,13 +168,13 @@ func allocated(f func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
-// inUse returns how many bytes of the heap are.
+// inUse returns how many bytes of the heap and of stacks are.
 func inUse() int {
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc)
+	return int(m.HeapAlloc + m.StackInuse)
 }
 
 // flood sends piece again and again, until the server does not take it any more, or size bytes are sent. It

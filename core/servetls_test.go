@@ -1263,3 +1263,41 @@ func fetch(t testing.TB, c *http.Client, url string) string {
 	}
 	return string(b)
 }
+
+func TestServeTLSKeepsLittleOfIdleConnections(t *testing.T) {
+	if !recycling.Parks {
+		t.Skip("connections do not park")
+	}
+	const conns = 100
+	grown := map[string]int{} // for each connection
+	forEach(t, []mode{recyclingNet, goroutineOwn}, func(t *testing.T, m mode) {
+		s := m.startTLS(t, &recycling.Server{}, hello)
+		var all []net.Conn
+		defer func() {
+			for _, c := range all {
+				c.Close()
+			}
+		}()
+		ask := func() { // leaves the plain connection; its TLS is garbage afterwards
+			plain, err := net.Dial("tcp", s.addr.String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, plain)
+			c := tls.Client(plain, keyrings().client)
+			io.WriteString(c, get)
+			if _, err := c.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ask()
+		before := inUse()
+		for range conns {
+			ask()
+		}
+		grown[m.name] = (inUse() - before) / conns
+	})
+	if ours, nets := grown[recyclingNet.name], grown[goroutineOwn.name]; ours > nets/3 {
+		t.Errorf("%d bytes for each connection, want no more than a third of net/http's %d", ours, nets)
+	}
+}

@@ -84,7 +84,7 @@ func (c *Conn) Announce() error {
 		return nil
 	}
 	if c.unshaken() {
-		c.Secure(c.of.TLS, nil)
+		c.Secure(c.of.TLS)
 	}
 	nc, err := c.NetConn()
 	if err != nil {

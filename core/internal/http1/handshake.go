@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -45,25 +46,34 @@ func (w *Worker) greet(c *Conn) {
 	c.srv.Shake(c, hello)
 }
 
-// pieceSize is how long the records are that inPieces makes.
-const pieceSize = 256
+// maxPiece is how long a record that inPieces makes may be, without its header: package tls has room for one more read of
+// bytes.MinRead bytes, and then gets no larger buffer.
+const maxPiece = bytes.MinRead - recordHeader
 
 // inPieces cuts the record that hello begins with into smaller ones, which RFC 8446 section 5.1 allows: as long as a
-// connection lives package tls keeps a buffer that had room for the longest record.
-func inPieces(hello []byte) []byte {
+// connection lives package tls keeps a buffer that had room for the longest record, and another for the whole
+// message. The latter doubles when it overflows, so the pieces are a half, a quarter, ... of the message.
+func inPieces(hello []byte) [][]byte {
 	if len(hello) < recordHeader || hello[0] != handshakeRecord {
-		return hello
+		return [][]byte{hello}
 	}
 	end := recordLen(hello)
-	if end <= recordHeader+pieceSize || end > len(hello) {
-		return hello
+	size := end - recordHeader
+	if size == 0 || end > len(hello) {
+		return [][]byte{hello}
 	}
-	out := make([]byte, 0, len(hello)+(len(hello)/pieceSize+1)*recordHeader)
-	for piece := range slices.Chunk(hello[recordHeader:end], pieceSize) {
-		out = append(out, hello[0], hello[1], hello[2], byte(len(piece)>>8), byte(len(piece)))
-		out = append(out, piece...)
+	for size > maxPiece {
+		size = (size + 1) / 2
 	}
-	return append(out, hello[end:]...)
+	var out [][]byte
+	for piece := range slices.Chunk(hello[recordHeader:end], size) {
+		header := []byte{hello[0], hello[1], hello[2], byte(len(piece) >> 8), byte(len(piece))}
+		out = append(out, append(header, piece...))
+	}
+	if end < len(hello) {
+		out = append(out, hello[end:])
+	}
+	return out
 }
 
 // recordLen returns the length of the record that b begins with, its header included, which must be there.
@@ -89,7 +99,7 @@ func (c *Conn) Shake(hello []byte) {
 			c.Panicked(recover())
 		}
 	}()
-	protocol, err := c.shake(c.Secure(c.of.TLS, inPieces(hello)))
+	protocol, err := c.shake(c.Secure(c.of.TLS, inPieces(hello)...))
 	switch {
 	case err != nil:
 		c.logTLS(err)

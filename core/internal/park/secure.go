@@ -30,7 +30,7 @@ type secure struct {
 // A wire is what is under a tls.Conn: the connection as it would be without TLS.
 type wire struct {
 	c     *Conn
-	hello []byte // was read before the handshake
+	hello [][]byte // was read before the handshake, for a Read each
 
 	trying  atomic.Bool // reads must not wait
 	alone   atomic.Bool // nobody is going to write, so that what reading has to answer must not wait either
@@ -49,8 +49,8 @@ func (againError) Timeout() bool   { return true }
 func (againError) Temporary() bool { return true }
 
 // Secure makes c a TLS connection, and returns it; the handshake is the caller's. hello was read from c
-// already. The caller must have c. It may be called again, to add hello.
-func (c *Conn) Secure(config *tls.Config, hello []byte) *tls.Conn {
+// already; package tls reads no two of its parts at once. The caller must have c. It may be called again, to add hello.
+func (c *Conn) Secure(config *tls.Config, hello ...[]byte) *tls.Conn {
 	s := c.sec.Load()
 	if s == nil {
 		s = &secure{}
@@ -58,16 +58,22 @@ func (c *Conn) Secure(config *tls.Config, hello []byte) *tls.Conn {
 		s.conn = tls.Server(&s.wire, config)
 		c.sec.Store(s)
 	}
-	s.wire.hello = append(s.wire.hello, hello...)
+	for _, part := range hello {
+		if len(part) > 0 {
+			s.wire.hello = append(s.wire.hello, part)
+		}
+	}
 	return s.conn
 }
 
 func (w *wire) Read(p []byte) (int, error) {
 	switch {
 	case len(w.hello) > 0:
-		n := copy(p, w.hello)
-		if w.hello = w.hello[n:]; len(w.hello) == 0 {
-			w.hello = nil
+		n := copy(p, w.hello[0])
+		if w.hello[0] = w.hello[0][n:]; len(w.hello[0]) == 0 {
+			if w.hello = w.hello[1:]; len(w.hello) == 0 {
+				w.hello = nil
+			}
 		}
 		return n, nil
 	case w.gone.Load():

@@ -41,7 +41,7 @@ func (f *fixture) secure(t *testing.T) (*Conn, *tls.Conn, net.Conn) {
 	c := f.lead(t)
 	done := make(chan error, 1)
 	go func() { done <- client.Handshake() }()
-	if err := c.Secure(serverConfig(), nil).Handshake(); err != nil {
+	if err := c.Secure(serverConfig()).Handshake(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
