@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
@@ -104,7 +105,13 @@ func (f *fleet) acceptEach(l net.Listener, shut func(), crews []crew, base *http
 	}()
 	go f.closeAtStop(shut, ended)
 	var pause time.Duration
+	var logged park.Ration
 	for {
+		for f.door.shut() {
+			if !f.pause(fullPause) {
+				return http.ErrServerClosed
+			}
+		}
 		nc, err := l.Accept()
 		if err == nil {
 			pause = 0
@@ -116,17 +123,46 @@ func (f *fleet) acceptEach(l net.Listener, shut func(), crews []crew, base *http
 			return http.ErrServerClosed
 		default:
 		}
-		//lint:ignore SA1019 net/http asks for it too
-		if ne, ok := err.(net.Error); !ok || !ne.Temporary() {
+		if !passes(err) {
 			return err
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-		f.http.Logf("http: Accept error: %v; retrying in %v", err, pause)
-		select {
-		case <-f.stop:
-		case <-time.After(pause):
+		if logged.Take() {
+			f.http.Logf("http: Accept error: %v; retrying in %v", err, pause)
 		}
+		f.pause(pause)
 	}
+}
+
+// fullPause is how long accepting rests when there are too many connections.
+const fullPause = 5 * time.Millisecond
+
+// pause waits, and reports whether serving goes on.
+func (f *fleet) pause(d time.Duration) bool {
+	select {
+	case <-f.stop:
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// passes reports whether accepting may work again after err: what net/http calls temporary, and whatever the system says of
+// one connection or of its own want of memory and descriptors (accept(2)), but not that the listener is no more.
+func passes(err error) bool {
+	//lint:ignore SA1019 net/http asks for it too
+	if ne, ok := err.(net.Error); ok && ne.Temporary() {
+		return true
+	}
+	var errno syscall.Errno
+	if errors.Is(err, net.ErrClosed) || !errors.As(err, &errno) {
+		return false
+	}
+	switch errno {
+	case syscall.EBADF, syscall.EINVAL, syscall.ENOTSOCK, syscall.EOPNOTSUPP, syscall.EFAULT:
+		return false
+	}
+	return true
 }
 
 // receive gives a connection to a crew.
@@ -137,6 +173,11 @@ func (f *fleet) receive(nc net.Conn, w crew, base *http1.Base) {
 		c.End()
 		return
 	}
+	if !f.door.enter(c) {
+		c.Shed()
+		return
+	}
+	c.Entered = true
 	if !w.push(&c.Conn) {
 		f.shed.Add(1)
 		c.Shed()

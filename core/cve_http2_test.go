@@ -52,7 +52,7 @@ func spoken() *http.Protocols {
 // start serves h with HTTP/1 and HTTP/2, and a single worker.
 func (m h2mode) start(t testing.TB, srv *http.Server, h http.HandlerFunc) *instance {
 	srv.Protocols, srv.ErrorLog = spoken(), quiet().ErrorLog
-	return m.mode.start(t, &recycling.Server{HTTP: srv, MaxWorkers: 1, Standby: 1, MaxQueue: 10}, h)
+	return m.mode.start(t, &recycling.Server{HTTP: srv, MaxWorkers: 1, Standby: 1, MaxQueue: 100}, h)
 }
 
 // onceHTTP1 sends a request of HTTP/1.1 on a connection of its own.

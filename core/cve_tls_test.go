@@ -168,7 +168,7 @@ func TestCVE_2026_32283_2026_56862_KeyUpdateFlood(t *testing.T) {
 	for _, f := range floods {
 		t.Run(f.name, func(t *testing.T) {
 			forEach(t, tlsModes, func(t *testing.T, m mode) {
-				s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: 4 * shortTime, IdleTimeout: patience, ErrorLog: quiet().ErrorLog}, MaxWorkers: 1, Standby: 1, MaxQueue: 10}, hello)
+				s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: 4 * shortTime, IdleTimeout: patience, ErrorLog: quiet().ErrorLog}, MaxWorkers: 1, Standby: 1, MaxQueue: 100}, hello)
 				c, w := s.dialTLS13(t, false)
 				for i := 0; i < many; {
 					var b []byte
@@ -192,7 +192,7 @@ func TestCVE_2026_32283_2026_56862_KeyUpdateFlood(t *testing.T) {
 // must not cost a worker for ever.
 func TestCVE_2026_56862_KeyUpdatesWithoutReading(t *testing.T) {
 	forEach(t, tlsModes[:2], func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: 4 * shortTime, IdleTimeout: patience, ConnContext: narrow, ErrorLog: quiet().ErrorLog}, MaxWorkers: 1, Standby: 1, MaxQueue: 10}, hello)
+		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: 4 * shortTime, IdleTimeout: patience, ConnContext: narrow, ErrorLog: quiet().ErrorLog}, MaxWorkers: 1, Standby: 1, MaxQueue: 100}, hello)
 		c, w := s.dialTLS13(t, true)
 		c.SetDeadline(time.Now().Add(patience / 2)) // package tls takes 5 s to say good-bye
 		b := w.append(nil, recordData, []byte("GET / HTTP/1.1\r\nHost: test\r\nX: "))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"slices"
@@ -28,11 +29,12 @@ type fleet struct {
 	http   *http1.Server
 	enlist func(f *fleet, parks bool) ([]crew, error)
 
+	door     door
 	prepared sync.Once
 	hasty    atomic.Bool // it is abandoned, not drained
 
 	refs    atomic.Int64 // calls of serve, and open connections
-	shed    atomic.Int64
+	shed    atomic.Int64 // by a crew that had no room
 	opened  atomic.Int64 // connections, those of crews that have ended included
 	closed  atomic.Int64
 	hijacks atomic.Int64
@@ -66,6 +68,19 @@ func newFleet(s *Server, set settings, enlist func(*fleet, bool) ([]crew, error)
 		stop:   make(chan struct{}),
 		gone:   make(chan struct{}),
 	}
+	f.door.fleet = f
+	f.http.Limits = http1.Limits{
+		Requests:    set.RequestsPerConn,
+		Age:         set.ConnAge,
+		BodyTimeout: set.BodyTimeout,
+		HealthPath:  s.HealthPath,
+	}
+	if set.strategy == Recycling && s.HealthPath != "" {
+		f.http.Reserve = func(c *http1.Conn) bool {
+			g := c.Crew.(*gang)
+			return g.reserve.TrySubmit(&c.Conn) == nil
+		}
+	}
 	f.http.Continue = func(c *http1.Conn) { c.Crew.(crew).push(&c.Conn) }
 	if set.strategy == Recycling { // elsewhere a connection keeps its worker
 		f.http.Requeue = f.http.Continue
@@ -79,11 +94,16 @@ func newFleet(s *Server, set settings, enlist func(*fleet, bool) ([]crew, error)
 func (f *fleet) parkConfig(parks bool) park.Config {
 	c := park.Config{
 		Parks:   parks,
+		Full:    f.door.shut,
+		Refuse:  f.door.refuse,
 		Expire:  func(c *park.Conn) { c.Owner.(*http1.Conn).Expire() },
 		Removed: f.removed,
 		Logf:    f.http.Logf,
 	}
 	f.http.Timeouts(&c)
+	if idle := &c.Timeouts[park.Idle]; *idle == 0 && f.set.Conns > 0 {
+		*idle = math.MaxInt64 / 4 // never, but then the set knows who has been idle for the longest time
+	}
 	return c
 }
 
@@ -104,8 +124,12 @@ func (f *fleet) removed(c *park.Conn) {
 	} else {
 		f.closed.Add(1)
 	}
+	f.door.left(c.Owner.(*http1.Conn))
 	f.unref()
 }
+
+// open returns how many connections are.
+func (f *fleet) open() int64 { return f.opened.Load() - f.closed.Load() - f.hijacks.Load() }
 
 func (f *fleet) unref() {
 	if f.refs.Add(-1) > 0 {
@@ -366,12 +390,19 @@ func (f *fleet) setKeepAlivesEnabled(v bool) {
 }
 
 func (f *fleet) stats() Stats {
+	d := &f.door
 	s := Stats{
-		Strategy: f.set.strategy,
-		Closed:   f.closed.Load(),
-		Hijacked: f.hijacks.Load(),
-		Shed:     f.shed.Load(),
-		Requests: f.http.Requests.Load(),
+		Strategy:  f.set.strategy,
+		Closed:    f.closed.Load(),
+		Hijacked:  f.hijacks.Load(),
+		ShedConns: d.shedConns.Load(),
+		ShedPerIP: d.shedPerIP.Load(),
+		ShedQueue: f.shed.Load(),
+		Evicted:   d.evicted.Load(),
+		Held:      d.held.Load(),
+		Retired:   f.http.Retired.Load(),
+		Requests:  f.http.Requests.Load(),
+		Limits:    f.set.Limits,
 	}
 	s.Accepted = f.opened.Load()
 	s.Open = s.Accepted - s.Closed - s.Hijacked
@@ -383,5 +414,6 @@ func (f *fleet) stats() Stats {
 			}
 		})
 	}
+	s.Shed = s.ShedConns + s.ShedPerIP + s.ShedQueue
 	return s
 }

@@ -143,6 +143,11 @@ func dialTo(t testing.TB, a net.Addr) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return wrapClient(t, c)
+}
+
+// wrapClient has c closed when the test is over.
+func wrapClient(t testing.TB, c net.Conn) *client {
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(patience))
 	return &client{Conn: c, t: t, r: bufio.NewReaderSize(c, 512)}

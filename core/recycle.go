@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
@@ -15,7 +16,9 @@ import (
 type gang struct {
 	set     *park.Set
 	workers *pool.Pool[*park.Conn]
-	shakers *pool.Pool[hello] // for TLS handshakes, which wait: they hold no worker of the above
+	shakers *pool.Pool[hello]      // for TLS handshakes, which wait: they hold no worker of the above
+	reserve *pool.Pool[*park.Conn] // for Server.HealthPath; nil without
+	line    *line
 }
 
 // A hello is a connection whose client has begun a TLS handshake.
@@ -38,10 +41,10 @@ const maxShakers = 1 << 16
 // newGangs returns as many gangs as the machine and the limit on workers suggest.
 func newGangs(f *fleet, parks bool) ([]crew, error) {
 	n := (runtime.GOMAXPROCS(0) + processorsPerGang - 1) / processorsPerGang
-	n = max(min(n, f.set.maxWorkers/minGangWorkers), 1)
+	n = max(min(n, f.set.Workers/minGangWorkers), 1)
 	crews := make([]crew, n)
 	for i := range crews {
-		g, err := newGang(f, parks, share(f.set.maxWorkers, i, n), share(f.set.standby, i, n))
+		g, err := newGang(f, parks, share(f.set.Workers, i, n), share(f.set.standby, i, n), share(f.set.Queue, i, n))
 		if err != nil {
 			for _, g := range crews[:i] {
 				g.end()
@@ -57,7 +60,7 @@ func newGangs(f *fleet, parks bool) ([]crew, error) {
 // share is the i-th of n parts of total, which differ by one at most.
 func share(total, i, n int) int { return (total + i) / n }
 
-func newGang(f *fleet, parks bool, maxWorkers, standby int) (*gang, error) {
+func newGang(f *fleet, parks bool, maxWorkers, standby, maxQueue int) (*gang, error) {
 	set, err := park.NewSet(f.parkConfig(parks))
 	if err != nil {
 		return nil, fmt.Errorf("recycling: %w", err)
@@ -67,24 +70,42 @@ func newGang(f *fleet, parks bool, maxWorkers, standby int) (*gang, error) {
 		Max:     maxWorkers,
 		Standby: min(max(standby, 1), maxWorkers),
 	}
+	g := &gang{set: set}
+	g.line = &line{fleet: f, gang: g, room: maxWorkers + maxQueue, wait: f.set.QueueWait}
+	if maxQueue == 0 {
+		g.line.room = math.MaxInt
+	}
 	if parks {
-		config.Lead = set.Lead
+		config.Lead = g.lead
 	}
-	workers, err := pool.New(config)
-	if err != nil {
-		set.Close()
-		return nil, fmt.Errorf("recycling: %w", err)
-	}
-	shakers, err := pool.New(pool.Config[hello]{
+	g.shakers, err = pool.New(pool.Config[hello]{
 		Work: func(h hello) { h.c.Shake(h.bytes) },
 		Max:  max(maxWorkers, maxShakers),
 	})
+	if err == nil && f.server.HealthPath != "" {
+		g.reserve, err = pool.New(pool.Config[*park.Conn]{New: f.newWork, Max: reserveWorkers, Standby: 1, Queue: reserveQueue})
+	}
+	if err == nil {
+		g.workers, err = pool.New(config) // the last, since it begins to lead
+	}
 	if err != nil {
+		g.end()
 		set.Close()
-		workers.Close()
 		return nil, fmt.Errorf("recycling: %w", err)
 	}
-	return &gang{set: set, workers: workers, shakers: shakers}, nil
+	return g, nil
+}
+
+// A gang's share of workers, and of requests that may wait for them, that serve Server.HealthPath when all others are busy.
+const (
+	reserveWorkers = 2
+	reserveQueue   = 64
+)
+
+// lead is what the leader does: it waits, and returns who may be served or may wait for that.
+func (g *gang) lead(batch []*park.Conn) ([]*park.Conn, error) {
+	batch, err := g.set.Lead(batch)
+	return g.line.admit(batch), err
 }
 
 // lockedCheck is how often a worker looks whether a handler has left it locked to its thread. Looking
@@ -128,10 +149,17 @@ func (g *gang) shake(h hello) {
 	}
 }
 
-func (g *gang) end() []*park.Conn {
-	left := g.workers.Close()
-	for _, h := range g.shakers.Close() {
-		left = append(left, &h.c.Conn)
+func (g *gang) end() (left []*park.Conn) {
+	if g.workers != nil {
+		left = g.workers.Close()
+	}
+	if g.reserve != nil {
+		left = append(left, g.reserve.Close()...)
+	}
+	if g.shakers != nil {
+		for _, h := range g.shakers.Close() {
+			left = append(left, &h.c.Conn)
+		}
 	}
 	return left
 }
@@ -142,6 +170,14 @@ func (g *gang) stats(s *Stats) {
 	s.Standby += p.Workers - p.Busy
 	s.Busy += p.Busy
 	s.Queued += int64(p.Queued)
+	s.ShedQueue += g.line.shed.Load()
+	if g.reserve != nil {
+		r := g.reserve.Stats()
+		s.Workers += r.Workers
+		s.Standby += r.Workers - r.Busy
+		s.Busy += r.Busy
+		s.Queued += int64(r.Queued)
+	}
 	h := g.shakers.Stats()
 	s.Handshakes += h.Busy + h.Queued
 }

@@ -73,7 +73,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // Until calls serve, which is to call a method of s that serves, and returns its error if that comes first. When ctx ends it
-// drains for at most DrainTimeout, and abandons what is left. It logs what it drained, in one line,
+// goes on for LameDuck, then drains for at most DrainTimeout, and abandons what is left. It logs what it drained, in one line,
 // and returns nil if nothing had to be abandoned.
 func (s *Server) Until(ctx context.Context, serve func() error) error {
 	served := make(chan error, 1)
@@ -82,6 +82,14 @@ func (s *Server) Until(ctx context.Context, serve func() error) error {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
+	}
+	s.setLame()
+	if s.LameDuck > 0 {
+		select {
+		case err := <-served:
+			return err
+		case <-time.After(s.LameDuck):
+		}
 	}
 
 	before := s.Stats()

@@ -19,6 +19,10 @@ import (
 type Server struct {
 	// HTTP holds the handler, the address, timeouts, hooks and limits,
 	// with their meaning in net/http. Nil means a zero http.Server.
+	//
+	// Where net/http has no timeout by default there is one here, except under [Goroutine]: without
+	// ReadHeaderTimeout and ReadTimeout a header may take 30 seconds, and without IdleTimeout and ReadTimeout a
+	// connection may be idle for 3 minutes. Negative means no timeout.
 	HTTP *http.Server
 
 	// Strategy says how connections get a goroutine.
@@ -29,17 +33,58 @@ type Server struct {
 	Standby int
 
 	// MaxWorkers is how many workers may serve at the same time.
-	// Zero means RECYCLING_MAX_WORKERS, or 65,536 ([Pool]: 256).
+	// Zero means RECYCLING_MAX_WORKERS, or 65,536 ([Pool]: 256). Negative means no limit.
 	MaxWorkers int
 
-	// MaxQueue is how many accepted connections may wait for a worker under [Pool];
-	// one more is answered with 503: see Shed. Zero means as many as MaxWorkers.
+	// MaxQueue is how many connections with something to do may wait for a worker while all are inside
+	// handlers; one more is answered with 503: see Shed. Zero means 65,536
+	// ([Pool]: as many as MaxWorkers); negative means no limit.
 	MaxQueue int
+
+	// QueueWait is how long one of them may wait before it is answered with 503 after all, a quarter of that more or
+	// less. Zero means 10 seconds; negative means no limit, and so does [Pool].
+	QueueWait time.Duration
+
+	// MaxConns is how many connections may be open. When there are so many and another one comes, the connection that has
+	// been idle for the longest time is closed to make room, and if none is idle, see RefuseConns. Zero
+	// means so many that a sixteenth of the descriptors that the process may have stays free, where the system
+	// says how many these are; negative means no limit.
+	MaxConns int
+
+	// RefuseConns says that connections beyond MaxConns are answered with 503: see Shed. Otherwise they wait in the kernel's
+	// queue, not accepted, until there is room.
+	RefuseConns bool
+
+	// MaxConnsPerIP is how many connections may be open from one address, of which an IPv6 address counts with all of its
+	// /64 network; one more is answered with 503: see Shed. Zero and negative mean no limit: behind a proxy all
+	// connections have one address.
+	MaxConnsPerIP int
+
+	// MaxRequestsPerConn is how many requests are answered on a connection, and MaxConnAge how old it gets,
+	// before an answer says "Connection: close" and is the last, so that clients spread anew over servers. For each connection up
+	// to a tenth is taken off, by chance, so that they do not come back all at once. Zero and negative mean no limit.
+	MaxRequestsPerConn int
+	MaxConnAge         time.Duration
+
+	// BodyTimeout bounds how long a handler waits for a request's body that makes no progress: while it waits for as
+	// long as this in all, a kilobyte must come, or the rest. Beyond it, Read returns
+	// [os.ErrDeadlineExceeded], and the connection is closed after the answer. Zero and negative mean no limit.
+	BodyTimeout time.Duration
+
+	// HealthPath is a path, such as "/healthz", that is served when others are answered with 503, by a worker in reserve: being
+	// overloaded is not being dead. It must be all of the request's target, and needs [Recycling], and a client
+	// without TLS, or one that is connected already. Empty means none.
+	HealthPath string
 
 	// Shed writes the answer to connections that are refused because there is no room for them: 503 and
 	// Retry-After, unless it says otherwise. It is called once, with a request for "/" that no client has
-	// sent, and what it writes is kept. Nil means a line of text. A connection with TLS is closed instead.
+	// sent, and what it writes is kept. Nil means a line of text. A connection whose TLS handshake is still to come is
+	// closed instead.
 	Shed http.Handler
+
+	// LameDuck is how long [Server.Run] goes on as before once it was told to end, but for [Server.Ready], so that
+	// load balancers can notice before it stops accepting. Zero and negative mean not at all.
+	LameDuck time.Duration
 
 	// DrainTimeout is how long [Server.Run] waits for requests in flight once
 	// it was told to end. Zero means 30 seconds; negative means no limit.
@@ -48,6 +93,7 @@ type Server struct {
 	mu     sync.Mutex // guards following
 	engine engine     // nil until the first Serve
 	done   bool       // Shutdown or Close was called
+	lame   bool       // that is about to come
 }
 
 // An engine is one strategy at work for one Server. Its serve or serveTLS is called once for each
@@ -190,6 +236,27 @@ func (s *Server) stop() engine {
 	defer s.mu.Unlock()
 	s.done = true
 	return s.engine
+}
+
+// Ready answers 200 while s serves, and 503 from the moment it was told to end: a handler for the checks of a load balancer.
+//
+//	router.Get("/readyz", srv.Ready)
+func (s *Server) Ready(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	ready := s.engine != nil && !s.done && !s.lame
+	s.mu.Unlock()
+	if ready {
+		fmt.Fprintln(w, "ready")
+	} else {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+	}
+}
+
+// setLame makes Ready say that the end is about to come.
+func (s *Server) setLame() {
+	s.mu.Lock()
+	s.lame = true
+	s.mu.Unlock()
 }
 
 // Stats returns the server's counters; zero before it serves.

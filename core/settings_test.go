@@ -43,8 +43,7 @@ func TestBadSettingsAreErrorsThatNameThem(t *testing.T) {
 		{"too many workers from the environment", [2]string{recycling.EnvMaxWorkers, "99999999999999999999"}, &recycling.Server{}, []string{"RECYCLING_MAX_WORKERS", `"99999999999999999999"`}},
 		{"strategy", [2]string{}, &recycling.Server{Strategy: "threads"}, []string{"Server.Strategy", `"threads"`}},
 		{"standby", [2]string{}, &recycling.Server{Standby: -1}, []string{"Server.Standby", "-1"}},
-		{"workers", [2]string{}, &recycling.Server{MaxWorkers: -2}, []string{"Server.MaxWorkers", "-2"}},
-		{"queue", [2]string{}, &recycling.Server{MaxQueue: -4}, []string{"Server.MaxQueue", "-4"}},
+		{"health path", [2]string{}, &recycling.Server{HealthPath: "healthz"}, []string{"Server.HealthPath", `"healthz"`}},
 		{"more standby than workers", [2]string{}, &recycling.Server{Standby: 7, MaxWorkers: 5}, []string{"Standby", "7", "MaxWorkers", "5"}},
 		{"more standby than workers from the environment", [2]string{recycling.EnvMaxWorkers, "5"}, &recycling.Server{Standby: 7}, []string{"7", "5"}},
 	} {

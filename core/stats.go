@@ -1,5 +1,7 @@
 package recycling
 
+import "time"
+
 // Stats is a snapshot of a [Server]'s counters. They are read one by one while the
 // server runs, so that sums may be off by what happened in between.
 //
@@ -19,6 +21,26 @@ type Stats struct {
 	Accepted   int64 `json:"accepted"`   // connections since the start
 	Closed     int64 `json:"closed"`     // of those, the ones closed
 	Hijacked   int64 `json:"hijacked"`   // of those, the ones a handler took over
-	Shed       int64 `json:"shed"`       // of those, the ones refused with 503
+	Shed       int64 `json:"shed"`       // of those, the ones refused with 503, for the following reasons
+	ShedConns  int64 `json:"shed_conns"` // MaxConns, with RefuseConns
+	ShedPerIP  int64 `json:"shed_per_ip"`
+	ShedQueue  int64 `json:"shed_queue"` // MaxQueue or QueueWait
+	Evicted    int64 `json:"evicted"`    // connections closed while idle to make room: MaxConns
+	Held       int64 `json:"held"`       // how often accepting has rested for want of room: MaxConns
+	Retired    int64 `json:"retired"`    // connections that have reached MaxRequestsPerConn or MaxConnAge
 	Requests   int64 `json:"requests"`   // requests since the start; zero under Goroutine
+
+	Limits Limits `json:"limits"`
+}
+
+// Limits are the bounds that a [Server] goes by, with environment and defaults filled in. Zero is no bound.
+type Limits struct {
+	Workers         int           `json:"workers"`
+	Queue           int           `json:"queue"`
+	QueueWait       time.Duration `json:"queue_wait_ns"`
+	Conns           int           `json:"conns"`
+	ConnsPerIP      int           `json:"conns_per_ip"`
+	RequestsPerConn int           `json:"requests_per_conn"`
+	ConnAge         time.Duration `json:"conn_age_ns"`
+	BodyTimeout     time.Duration `json:"body_timeout_ns"`
 }

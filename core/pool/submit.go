@@ -105,3 +105,20 @@ func (p *Pool[T]) roomLocked() error {
 	}
 	return nil
 }
+
+// Pull takes the oldest job out of the queue for the caller, and reports whether there was one. It is for jobs that have
+// waited too long; they count as done.
+func (p *Pool[T]) Pull() (job T, ok bool) {
+	p.mu.lock()
+	if p.front.left() > 0 {
+		job, ok = p.front.take()
+	}
+	if !ok && p.jobs.len() > 0 {
+		job, ok = p.jobs.pop(), true
+		p.taken++
+	}
+	in := p.admitLocked()
+	p.mu.Unlock()
+	in.come()
+	return job, ok
+}

@@ -3,6 +3,8 @@ package http1
 import (
 	"context"
 	"crypto/tls"
+	"math"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -16,8 +18,9 @@ import (
 type Conn struct {
 	park.Conn
 
-	// Crew is for who made the connection; it means nothing here.
-	Crew any
+	// Crew, Entered and Counted are for who made the connection; they mean nothing here.
+	Crew             any
+	Entered, Counted bool
 
 	of   *Base
 	srv  *Server
@@ -31,6 +34,10 @@ type Conn struct {
 	lingered uint8    // reads since the last answer
 	begun    int64    // when the request that comes in pieces began, in nanoseconds since epoch; zero: it came in one
 	hooked   net.Conn // what the hooks ConnState and ConnContext get; nil if there are none
+
+	requests int32 // so many are still answered; counted only if that is limited
+	last     bool  // the request at hand is the last
+	old      int64 // from when on it is too old, in nanoseconds since epoch; zero: never
 
 	over        atomic.Bool // End was called
 	waitMu      sync.Mutex  // guards following
@@ -55,7 +62,34 @@ const (
 // Init makes c ready for a worker: one of base's connections, which park.Set has accepted or added.
 func (c *Conn) Init(base *Base) {
 	c.Owner, c.of, c.srv, c.base = c, base, base.Server, base.Context
+	if l := &c.srv.Limits; l.Requests > 0 {
+		c.requests = int32(min(l.Requests-share(l.Requests), math.MaxInt32))
+	}
+	if l := &c.srv.Limits; l.Age > 0 {
+		c.old = int64(time.Since(epoch) + l.Age - share(l.Age))
+	}
 }
+
+// share is up to a tenth of n, by chance: what begins at the same time shall not end at the same time.
+func share[N int | time.Duration](n N) N { return rand.N(n/10 + 1) }
+
+// wear notes that a request begins, which may be the last.
+func (c *Conn) wear() {
+	l := &c.srv.Limits
+	if l.Requests > 0 {
+		c.requests--
+		c.last = c.requests <= 0
+	}
+	if c.old > 0 && int64(time.Since(epoch)) >= c.old {
+		c.last = true
+	}
+	if c.last {
+		c.srv.Retired.Add(1)
+	}
+}
+
+// keepAlives reports whether there may be another request after the one at hand.
+func (c *Conn) keepAlives() bool { return !c.last && c.srv.keepAlives() }
 
 // Base is the context that the connection's requests have in common.
 func (c *Conn) Base() context.Context { return connContext{c.base, c} }

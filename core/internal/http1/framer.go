@@ -155,7 +155,7 @@ func (w *response) sendHeader(p []byte) {
 	if !w.x.req.ProtoAtLeast(1, 0) {
 		return // as net/http: there was no header before HTTP/1.0
 	}
-	keepAlives := w.x.c.srv.keepAlives()
+	keepAlives := w.x.c.keepAlives()
 	if w.closing && (!keepAlives || !hasToken([]string{connection}, "close")) && !w.switchesProtocol() {
 		skip |= skipConnection
 		if add.connection = ""; w.is11 {
@@ -170,7 +170,7 @@ func (w *response) sendHeader(p []byte) {
 // decideReuse finds out whether the connection can be used for another request after this
 // answer, and reads what is left of this one if so.
 func (w *response) decideReuse(connection string, add *extra) (skip skipSet) {
-	keepAlives := w.x.c.srv.keepAlives()
+	keepAlives := w.x.c.keepAlives()
 	if w.wants10KeepAlive && (w.head || w.declared != -1 || !bodyAllowed(w.status)) {
 		if _, set := lookup(w.fields, "Connection"); !set {
 			add.connection = "keep-alive"

@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"io"
+	"time"
 
 	"github.com/recycling-go/recycling/core/internal/park"
 )
@@ -16,6 +17,33 @@ type input struct {
 	c    *park.Conn
 	buf  []byte
 	r, w int
+
+	// How long read waits for progress. Zero: for ever.
+	patience, waited time.Duration
+	progress         int // bytes since that was made
+}
+
+// enough is how many bytes are progress.
+const enough = 1 << 10
+
+// read reads from the connection, and waits. Waiting counts only here: the time that a handler takes between
+// two reads is not the client's.
+func (in *input) read(p []byte) (int, error) {
+	if in.patience == 0 {
+		return in.c.Read(p)
+	}
+	begin := time.Now()
+	n, err := in.c.ReadWithin(p, in.patience-in.waited)
+	in.waited += time.Since(begin)
+	if in.progress += n; in.progress >= enough {
+		in.progress, in.waited = 0, 0
+	}
+	return n, err
+}
+
+// limit bounds waiting from now on.
+func (in *input) limit(patience time.Duration) {
+	in.patience, in.waited, in.progress = patience, 0, 0
 }
 
 func (in *input) buffered() int { return in.w - in.r }
@@ -56,7 +84,7 @@ func (in *input) try() error {
 
 // fill reads at least one byte more, and waits for it.
 func (in *input) fill() error {
-	n, err := in.c.Read(in.buf[in.w:])
+	n, err := in.read(in.buf[in.w:])
 	in.w += n
 	switch {
 	case n > 0:
@@ -74,7 +102,7 @@ func (in *input) Read(p []byte) (int, error) {
 	}
 	if in.buffered() == 0 {
 		if len(p) >= len(in.buf) {
-			return in.c.Read(p)
+			return in.read(p)
 		}
 		in.r, in.w = 0, 0
 		if err := in.fill(); err != nil {

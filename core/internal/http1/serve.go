@@ -200,6 +200,7 @@ func (w *Worker) answer(c *Conn, x *exchange) bool {
 	}
 	w.x = x
 	srv.Requests.Add(1)
+	c.wear()
 	r := &x.req
 	if expect := x.expectation(); expect != "" {
 		switch {
@@ -213,6 +214,9 @@ func (w *Worker) answer(c *Conn, x *exchange) bool {
 			x.res.canContinue.Store(true)
 		}
 	}
+	if r.ContentLength != 0 {
+		w.in.limit(srv.Limits.BodyTimeout)
+	}
 	srv.ServeHTTP(&x.res, r)
 	x.ctx.cancel(context.Canceled)
 	if x.res.settle() {
@@ -223,10 +227,11 @@ func (w *Worker) answer(c *Conn, x *exchange) bool {
 	reuse := w.finish(c, x)
 	linger := x.res.lingering
 	w.x, w.timing = nil, false
+	w.in.limit(0)
 	c.SetReadDeadline(time.Time{})
 	c.SetWriteDeadline(time.Time{})
 	switch {
-	case linger:
+	case linger, c.last && w.in.buffered() > 0: // it could not know that this was the last
 		w.linger(c)
 		return false
 	case !reuse:

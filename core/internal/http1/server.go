@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log"
@@ -27,6 +28,12 @@ type Server struct {
 	// Continue has a worker serve c, which the caller has.
 	Continue func(c *Conn)
 
+	// Limits are those that net/http does not have.
+	Limits Limits
+
+	// Reserve has c served by a worker in reserve, and reports whether there is one. Nil: there is none.
+	Reserve func(c *Conn) bool
+
 	// Refuse writes the answer to what is shed. It is called once, with a request that nobody has sent. Nil: a line
 	// of text.
 	Refuse http.Handler
@@ -34,10 +41,21 @@ type Server struct {
 	refuseOnce             sync.Once
 	refuseHead, refuseRest []byte
 
+	shedding atomic.Int32 // connections that linger after they were shed
+
 	Requests atomic.Int64 // answered by a handler, or under way
+	Retired  atomic.Int64 // connections that have reached a limit of their own
 
 	draining atomic.Bool // answers say "Connection: close", and nothing is parked between requests
 	noReuse  atomic.Bool // SetKeepAlivesEnabled(false)
+}
+
+// Limits bound what one connection may do. Zero is no limit.
+type Limits struct {
+	Requests    int           // on a connection
+	Age         time.Duration // of a connection, when a request comes
+	BodyTimeout time.Duration // how long a body may make no progress: see input.read
+	HealthPath  string        // is served when others are shed; empty: none is
 }
 
 // SetDraining makes every connection end after the request it is at.
@@ -67,18 +85,18 @@ func (s *Server) Timeouts(set *park.Config) {
 	set.Timeouts[park.Linger] = lingerTime
 }
 
+// Timeouts where net/http has none. A negative one of s.HTTP's means that there is none here either.
+const (
+	defaultHeaderTimeout = 30 * time.Second
+	defaultIdleTimeout   = 3 * time.Minute // longer than that of Go's clients, and of most proxies
+)
+
 func (s *Server) headerTimeout() time.Duration {
-	if s.HTTP.ReadHeaderTimeout != 0 {
-		return max(s.HTTP.ReadHeaderTimeout, 0)
-	}
-	return max(s.HTTP.ReadTimeout, 0)
+	return max(cmp.Or(s.HTTP.ReadHeaderTimeout, s.HTTP.ReadTimeout, defaultHeaderTimeout), 0)
 }
 
 func (s *Server) idleTimeout() time.Duration {
-	if s.HTTP.IdleTimeout != 0 {
-		return max(s.HTTP.IdleTimeout, 0)
-	}
-	return max(s.HTTP.ReadTimeout, 0)
+	return max(cmp.Or(s.HTTP.IdleTimeout, s.HTTP.ReadTimeout, defaultIdleTimeout), 0)
 }
 
 // headerSlop is what net/http allows on top of MaxHeaderBytes.

@@ -3,31 +3,139 @@ package http1
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/recycling-go/recycling/core/internal/park"
 )
 
-// Shed refuses a connection of which nothing was read, for want of a worker. It does not wait for
-// the client. With TLS it cannot say so, since there was no handshake.
-func (c *Conn) Shed() {
-	if c.overTLS() {
-		c.End()
-		return
+// Shed refuses a connection for want of a worker or of room, by an answer. It does not wait for the client, unless c does
+// not park. The caller has c, and does not have it any more afterwards. It reports whether c was refused: a
+// request for HealthPath is served by a worker in reserve.
+//
+// A client that has yet to shake hands for TLS cannot be told.
+func (c *Conn) Shed() (refused bool) {
+	buf := copyBuffer()
+	defer releaseCopyBuffer(buf)
+	sent, err := c.asked(buf)
+	return c.shed(sent, err)
+}
+
+// ShedRequest is Shed for want of a worker: a new connection that has sent nothing needs none, and is parked.
+func (c *Conn) ShedRequest() (refused bool) {
+	buf := copyBuffer()
+	defer releaseCopyBuffer(buf)
+	for {
+		sent, err := c.asked(buf)
+		if err != park.ErrWait || len(sent) > 0 || c.phase != fresh || !c.Parks() {
+			return c.shed(sent, err)
+		}
+		class, draining := park.Header, c.srv.Draining()
+		switch {
+		case draining:
+			class = park.Grace
+		case c.unshaken():
+			class = park.Hello
+		}
+		parked, err := c.Park(class)
+		switch {
+		case err != nil:
+			c.End()
+			return true
+		case parked && (c.srv.Draining() == draining || !c.Take()):
+			return false
+		}
 	}
-	head, rest := c.srv.refusal()
-	b := append(make([]byte, 0, len(head)+len(rest)+64), head...)
-	b = appendDate(b)
-	b = append(b, rest...)
-	c.SetWriteDeadline(time.Now().Add(lingerTime))
-	c.Write(b)
-	if c.CloseWrite() != nil {
+}
+
+func (c *Conn) shed(sent []byte, err error) (refused bool) {
+	if err != nil && err != park.ErrWait || len(sent) == 0 && c.phase == between {
 		c.End()
-		return
+		return true
+	}
+	if len(sent) < copyBufferSize && c.srv.vital(sent) {
+		c.pending = append([]byte(nil), sent...)
+		if c.srv.Reserve(c) {
+			return false
+		}
+	}
+	c.say(c.srv.refusal())
+	if bytes.HasSuffix(sent, []byte("\r\n\r\n")) || c.CloseWrite() != nil || !c.srv.mayLinger() {
+		c.End() // it has sent all of its request, and will not be told by a reset
+		return true
 	}
 	c.lingerAlone()
+	return true
+}
+
+// ShedNow is Shed for one whose descriptor is needed.
+func (c *Conn) ShedNow() {
+	buf := copyBuffer()
+	defer releaseCopyBuffer(buf)
+	if _, err := c.asked(buf); err == nil || err == park.ErrWait {
+		c.say(c.srv.refusal())
+	}
+	c.End()
+}
+
+// errUnshaken is returned by asked for one that cannot be answered.
+var errUnshaken = errors.New("no TLS handshake")
+
+// asked returns what c has sent, as far as that is known without waiting and fits into buf. The error is park.ErrWait
+// if that is all, or says that there is nobody to be answered.
+func (c *Conn) asked(buf []byte) (sent []byte, err error) {
+	switch {
+	case !c.Parks() && c.overTLS():
+		return nil, errUnshaken
+	case !c.Parks():
+		return nil, nil
+	case c.unshaken():
+		n, err := c.TryReadWire(buf)
+		if n > 0 {
+			err = errUnshaken
+		}
+		return nil, err
+	}
+	n := copy(buf, c.pending)
+	more, err := c.TryRead(buf[n:])
+	return buf[:n+more], err
+}
+
+// say writes b, which is all that c says.
+func (c *Conn) say(b []byte) {
+	if c.Parks() {
+		c.WriteLast(b)
+		return
+	}
+	c.SetWriteDeadline(time.Now().Add(lingerTime))
+	c.Write(b)
+}
+
+// vital reports whether a connection that has sent b is to be served in any case.
+func (s *Server) vital(b []byte) bool {
+	if s.Limits.HealthPath == "" || s.Reserve == nil {
+		return false
+	}
+	_, target, _ := bytes.Cut(b, []byte(" "))
+	rest, ok := bytes.CutPrefix(target, []byte(s.Limits.HealthPath))
+	return ok && bytes.HasPrefix(rest, []byte(" HTTP/1."))
+}
+
+// maxShedding is how many connections may linger after they were shed. More than that are cut off.
+const maxShedding = 1 << 10
+
+// mayLinger reports whether another one may, and counts it for lingerTime.
+func (s *Server) mayLinger() bool {
+	if s.shedding.Add(1) > maxShedding {
+		s.shedding.Add(-1)
+		return false
+	}
+	time.AfterFunc(lingerTime, func() { s.shedding.Add(-1) })
+	return true
 }
 
 // overTLS reports whether c came as a tls.Conn.
@@ -40,8 +148,8 @@ func (c *Conn) overTLS() bool {
 	return ok
 }
 
-// refusal is what Shed writes, in two parts: a Date comes in between. It is made once, by the handler Refuse.
-func (s *Server) refusal() (head, rest []byte) {
+// refusal is what Shed writes. All but the Date is made once, by the handler Refuse.
+func (s *Server) refusal() []byte {
 	s.refuseOnce.Do(func() {
 		a := answer{header: http.Header{"Retry-After": {"1"}}, status: http.StatusServiceUnavailable}
 		if s.Refuse != nil {
@@ -54,7 +162,8 @@ func (s *Server) refusal() (head, rest []byte) {
 		}
 		s.refuseHead, s.refuseRest = a.wire()
 	})
-	return s.refuseHead, s.refuseRest
+	b := append(make([]byte, 0, len(s.refuseHead)+len(s.refuseRest)+64), s.refuseHead...)
+	return append(appendDate(b), s.refuseRest...)
 }
 
 // An answer is a ResponseWriter that keeps what is written.

@@ -96,6 +96,7 @@ func (w *Worker) release() {
 		w.in.buf = make([]byte, bufferSize)
 	}
 	w.in.c, w.in.r, w.in.w, w.x = nil, 0, 0, nil
+	w.in.limit(0)
 	clear(w.fields)
 	clear(w.values)
 }

@@ -7,6 +7,11 @@ type Config struct {
 	// Parks says that connections are to be accepted and parked. A Set without that only knows
 	// connections that came from elsewhere, and has no descriptor.
 	Parks bool
+	// Full reports whether accepting has to rest for a moment. Nil: never.
+	Full func() bool
+	// Refuse answers a new connection for which the process has no descriptor but one that was kept for that, and
+	// closes it at once.
+	Refuse func(*Conn)
 	// Timeouts are how long a connection may wait in each class; zero means forever.
 	Timeouts [classes]time.Duration
 	// Expire gets a connection that has waited too long. It is Expire's to close.

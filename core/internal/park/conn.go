@@ -174,6 +174,38 @@ func (c *Conn) read(b []byte) (int, error) {
 	return n, c.opError("read", err)
 }
 
+// ReadWithin is Read that also returns os.ErrDeadlineExceeded when it has waited for d. A read deadline that somebody
+// sets at that very moment may be lost.
+func (c *Conn) ReadWithin(b []byte, d time.Duration) (int, error) {
+	if d <= 0 {
+		return 0, c.opError("read", os.ErrDeadlineExceeded)
+	}
+	if c.Parks() {
+		if n, err := c.TryRead(b); err != ErrWait {
+			return n, err
+		}
+	}
+	before, late := c.readBy.Load(), make(chan struct{})
+	t := time.AfterFunc(d, func() {
+		c.SetReadDeadline(epoch)
+		close(late)
+	})
+	n, err := c.Read(b)
+	if !t.Stop() {
+		<-late
+		c.SetReadDeadline(fromNanos(before))
+	}
+	return n, err
+}
+
+// fromNanos returns the time that deadlines keep as n.
+func fromNanos(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return epoch.Add(time.Duration(n))
+}
+
 // Write writes all of b, and waits for room until the write deadline. Only one Write or
 // SendFile at a time, but it may run beside a Read.
 func (c *Conn) Write(b []byte) (int, error) {
@@ -222,12 +254,8 @@ func (c *Conn) waiter() (waiter, error) {
 		return c.nc, nil
 	case c.file == nil:
 		c.file = os.NewFile(uintptr(c.fd), "connection")
-		if t := c.readBy.Load(); t != 0 {
-			c.file.SetReadDeadline(epoch.Add(time.Duration(t)))
-		}
-		if t := c.writeBy.Load(); t != 0 {
-			c.file.SetWriteDeadline(epoch.Add(time.Duration(t)))
-		}
+		c.file.SetReadDeadline(fromNanos(c.readBy.Load()))
+		c.file.SetWriteDeadline(fromNanos(c.writeBy.Load()))
 	}
 	return c.file, nil
 }

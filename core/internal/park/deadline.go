@@ -113,6 +113,26 @@ func (d *calendar) armLocked(due, now int64) {
 	}
 }
 
+// any reports whether somebody waits in class k.
+func (d *calendar) any(k Class) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lists[k].first != nil
+}
+
+// takeFirst takes the parked connection that has waited in class k for the longest time; nil if there is none.
+func (d *calendar) takeFirst(k Class) *Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for c := d.lists[k].first; c != nil; c = c.next {
+		if c.state.do(actTake) {
+			d.unlinkLocked(c)
+			return c
+		}
+	}
+	return nil
+}
+
 // sweep takes every parked connection whose time is up. One that a worker has at the moment is
 // left to it: it finds out when it wants to park.
 func (d *calendar) sweep() {

@@ -278,6 +278,17 @@ func remoteAddr(network, text string) net.Addr {
 	return net.TCPAddrFromAddrPort(a)
 }
 
+// WriteLast writes b without waiting: what there is no room for is lost. Nothing can be written afterwards. It is for
+// connections that park.
+func (c *Conn) WriteLast(b []byte) {
+	if s := c.sec.Load(); s != nil {
+		s.wire.closing.Store(true)
+		s.conn.Write(b)
+		return
+	}
+	c.tryWrite(b)
+}
+
 // tryWrite writes what there is room for, and does not wait.
 func (c *Conn) tryWrite(b []byte) (n int, err error) {
 	var errno syscall.Errno

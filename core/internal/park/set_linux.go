@@ -37,7 +37,9 @@ type Set struct {
 	ready  func(uintptr) bool
 	peer   listener.Addr
 
-	accepting sync.Mutex // held while connections are being accepted
+	accepting sync.Mutex // held while connections are being accepted; guards following
+	spare     int        // a descriptor kept for when there are no others; -1: none
+	logged    Ration
 
 	mu      sync.Mutex         // guards following
 	sources []*source          // by the index that their events carry; nil where closed
@@ -48,7 +50,7 @@ type Set struct {
 
 // NewSet returns a Set that waits for nothing yet. Close it to give its descriptor back.
 func NewSet(config Config) (*Set, error) {
-	s := &Set{config: config, epfd: -1, others: map[*Conn]struct{}{}}
+	s := &Set{config: config, epfd: -1, spare: -1, others: map[*Conn]struct{}{}}
 	s.calendar.expire = config.Expire
 	for k, d := range config.Timeouts {
 		s.calendar.lists[k].timeout = d
@@ -71,6 +73,7 @@ func NewSet(config Config) (*Set, error) {
 		s.file.Close()
 		return nil, err
 	}
+	s.keepSpare()
 	return s, nil
 }
 
@@ -80,6 +83,9 @@ func (s *Set) Close() error {
 	if s.file == nil {
 		return nil
 	}
+	s.accepting.Lock()
+	s.dropSpare()
+	s.accepting.Unlock()
 	return s.file.Close()
 }
 
@@ -163,6 +169,13 @@ func (c *Conn) Began() { c.set.calendar.leave(c) }
 
 // Take takes a parked connection out of the set's hands, and reports whether it was parked.
 func (c *Conn) Take() bool { return c.state.do(actTake) }
+
+// TakeIdle takes the connection that has waited in class Idle for the longest time out of the set's hands; nil if none waits.
+// Without a timeout of that class, that is not known.
+func (s *Set) TakeIdle() *Conn { return s.calendar.takeFirst(Idle) }
+
+// Idle reports whether there is one. At this moment it may be about to go on.
+func (s *Set) Idle() bool { return s.calendar.any(Idle) }
 
 // Parked reports whether c is parked at the moment.
 func (c *Conn) Parked() bool { return state(c.state.v.Load()) == parked }

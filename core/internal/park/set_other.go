@@ -68,6 +68,12 @@ func (s *Set) Each(f func(*Conn)) {
 	}
 }
 
+// TakeIdle returns nil: nothing is parked.
+func (s *Set) TakeIdle() *Conn { return nil }
+
+// Idle reports false.
+func (s *Set) Idle() bool { return false }
+
 func (s *Set) network() string { return "" }
 
 // Park is never called: see Parks.

@@ -100,6 +100,10 @@ func (s *Set) accept(index int, batch []*Conn) []*Conn {
 		return batch
 	}
 	for range acceptBatch {
+		if s.config.Full != nil && s.config.Full() {
+			s.restFor(src, fullPause)
+			return batch
+		}
 		c, err := s.acceptOne(src, &s.peer)
 		switch {
 		case err == nil:
@@ -112,6 +116,9 @@ func (s *Set) accept(index int, batch []*Conn) []*Conn {
 		case errors.Is(err, net.ErrClosed), err == syscall.EBADF, err == syscall.EINVAL:
 			return batch // whoever closed it sees to the rest
 		default:
+			if err == syscall.EMFILE || err == syscall.ENFILE {
+				s.refuse(src)
+			}
 			s.rest(src, err)
 			return batch
 		}
@@ -137,9 +144,18 @@ func (s *Set) acceptOne(src *source, peer *listener.Addr) (*Conn, error) {
 // report itself again and again.
 func (s *Set) rest(src *source, err error) {
 	src.pause = min(max(2*src.pause, acceptPauseMin), acceptPauseMax)
-	s.config.Logf("http: Accept error: %v; retrying in %v", err, src.pause)
+	if s.logged.Take() {
+		s.config.Logf("http: Accept error: %v; retrying in %v", err, src.pause)
+	}
+	s.restFor(src, src.pause)
+}
+
+// fullPause is how long accepting rests when there are too many connections.
+const fullPause = 5 * time.Millisecond
+
+func (s *Set) restFor(src *source, pause time.Duration) {
 	s.unwatch(src)
-	time.AfterFunc(src.pause, func() {
+	time.AfterFunc(pause, func() {
 		s.mu.Lock()
 		open := s.sources[src.index] == src
 		s.mu.Unlock()
@@ -147,4 +163,39 @@ func (s *Set) rest(src *source, err error) {
 			s.watch(src, unix.EPOLLIN)
 		}
 	})
+}
+
+// refuse answers those who wait when there are no descriptors, one after the other on the spare one: they need not
+// wait for nothing. Those who come later find accepting at rest.
+func (s *Set) refuse(src *source) {
+	for range acceptBatch {
+		if s.spare < 0 {
+			return
+		}
+		s.dropSpare()
+		c, err := s.acceptOne(src, &s.peer)
+		if err == nil {
+			s.config.Refuse(c)
+		}
+		s.keepSpare()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// keepSpare opens the spare descriptor, if there is one to be had.
+func (s *Set) keepSpare() {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		fd = -1
+	}
+	s.spare = fd
+}
+
+func (s *Set) dropSpare() {
+	if s.spare >= 0 {
+		unix.Close(s.spare)
+		s.spare = -1
+	}
 }

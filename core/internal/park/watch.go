@@ -115,11 +115,7 @@ func (c *Conn) unprobe() *probe {
 	}
 	c.nc.SetReadDeadline(time.Unix(1, 0))
 	<-p.done
-	var t time.Time
-	if by != 0 {
-		t = epoch.Add(time.Duration(by))
-	}
-	c.nc.SetReadDeadline(t)
+	c.nc.SetReadDeadline(fromNanos(by))
 	return p
 }
 

@@ -1,0 +1,17 @@
+//go:build unix
+
+package recycling
+
+import (
+	"math"
+	"syscall"
+)
+
+// maxDescriptors returns how many descriptors the process may have; zero: nobody knows, or more than can be counted.
+func maxDescriptors() int {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil || uint64(l.Cur) > math.MaxInt32 {
+		return 0
+	}
+	return int(l.Cur)
+}
