@@ -1,16 +1,12 @@
-// Bench compares the accept strategies on this machine. Nothing but Go is needed:
+// Bench compares this project with its peers on this machine. Nothing but Go is needed:
 //
-//	go run ./bench
+//	go run ./bench               all of it, in two to three minutes
+//	go run ./bench -h            the parts, and what each one measures
+//	go run ./bench connections   one part
+//	go run ./bench all -full     everything there is to measure: more than an hour
 //
-// Every server is a process of its own, this program started again as "bench serve": plain net/http for
-// strategy goroutine, which is the control, and a recycling.Server for the others. They are loaded one at a time, in
-// turn, by a closed loop: each of -c connections sends its next request when it has the answer.
-//
-//	close         GET /yo, a new connection for every request, setting up and closing included
-//	keep          GET /yo on connections that stay
-//	sleep1-close  as close, with a handler that sleeps for 1 ms
-//	sleep1-keep   as keep, with a handler that sleeps for 1 ms
-//	idle          resident memory per connection that waits for its second request
+// Each run writes its raw samples as JSON, a page with charts, pictures and markdown tables into a folder. A server under
+// load is a process of its own, contestants take turns, and every ratio is to the baseline in the same run.
 //
 // CPU is the user and system time of the server process for each request. It is the figure to compare: the client takes
 // its share of the same processors, and limits requests per second and latency more the faster a server is.

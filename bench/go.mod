@@ -68,7 +68,7 @@ require (
 	github.com/recycling-go/recycling/listener v0.0.0 // indirect
 	github.com/valyala/fasthttp v1.70.0
 	golang.org/x/sync v0.22.0 // indirect
-	golang.org/x/sys v0.46.0 // indirect
+	golang.org/x/sys v0.46.0
 )
 
 replace github.com/recycling-go/recycling/adapters/chi => ../adapters/chi

@@ -8,35 +8,27 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"time"
+	"syscall"
 
-	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/bench/internal/longrun"
+	"github.com/recycling-go/recycling/bench/internal/server"
+	"github.com/recycling-go/recycling/bench/internal/tasks"
 )
 
-// Options are what the flags say.
-type options struct {
-	duration time.Duration // of one measurement
-	rounds   int
-	conns    int           // under load
-	idle     int           // idle connections; zero means not to measure them
-	settle   time.Duration // how long idle connections are left alone before memory is read
-	json     string
-}
-
-// strategies are compared with the first.
-var strategies = []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool}
-
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
-		exit(serve(os.Args[2:]))
+	tasks.Child()
+	if len(os.Args) > 1 {
+		switch child := os.Args[2:]; os.Args[1] { // processes that a measurement starts
+		case "serve":
+			exit(server.Main(child))
+		case longrun.ChildArg:
+			exit(longrun.ChildMain(child))
+		}
 	}
-	o, err := parse(os.Args[1:], os.Stderr)
-	if err != nil {
-		exit(err)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	exit(run(ctx, o, os.Stdout, os.Stderr))
+	context.AfterFunc(ctx, stop) // a second signal ends the process
+	exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // exit ends the process. Servers are gone by then.
@@ -54,60 +46,91 @@ func exit(err error) {
 	os.Exit(1)
 }
 
+// errUsage says that what is wrong with the arguments was printed.
 var errUsage = errors.New("usage")
 
-const help = `Compares strategies recycling and pool with goroutine, which is net/http itself, on this machine.
-
-	go run ./bench [flags]
-
-It takes a minute and a half. Each server is a process of its own, loaded in turn by -c connections
-in a closed loop:
-
-	close, keep                GET /yo, a new connection for each request or connections that stay
-	sleep1-close, sleep1-keep  the same with a handler that sleeps for 1 ms
-	idle                       resident memory per idle keep-alive connection (Linux)
-
-Printed are medians of all rounds, and their ratios to goroutine's. CPU is user and system time of
-the server process for each request: the figure to compare, because client and server
-share the processors. With nothing else to do, the machine gives steadier figures.
-
-Flags:
-`
-
-func parse(args []string, stderr io.Writer) (options, error) {
-	o := options{settle: time.Second}
-	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.DurationVar(&o.duration, "d", 2*time.Second, "`time` of one measurement; there are 12 in a round")
-	f.IntVar(&o.rounds, "rounds", 3, "`number` of rounds; each measures every strategy in every scenario")
-	f.IntVar(&o.conns, "c", 100, "`number` of connections under load")
-	f.IntVar(&o.idle, "n", 2000, "`number` of idle connections; 0 leaves idle out")
-	f.StringVar(&o.json, "json", "", "write every sample to `FILE`, as JSON")
-	f.Usage = func() {
-		fmt.Fprint(stderr, help)
-		f.PrintDefaults()
+// run is the program. Without arguments it measures all, quickly.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	name := "all"
+	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+		name, args = args[0], args[1:]
 	}
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return o, err
+	c := command{name: name, ctx: ctx, stdout: stdout, stderr: stderr}
+	c.flags = flag.NewFlagSet("bench "+name, flag.ContinueOnError)
+	c.flags.SetOutput(stderr)
+	c.flags.Usage = c.usage
+	for _, v := range verbs {
+		if v.name == name {
+			c.verb = v
+			return v.run(&c, args)
 		}
-		return o, errUsage
 	}
-	var wrong string
-	switch {
-	case f.NArg() > 0:
-		wrong = fmt.Sprintf("there is no argument %q", f.Arg(0))
-	case o.duration <= 0:
-		wrong = fmt.Sprintf("-d is %v, want more than zero", o.duration)
-	case o.rounds <= 0:
-		wrong = fmt.Sprintf("-rounds is %d, want 1 or more", o.rounds)
-	case o.conns <= 0:
-		wrong = fmt.Sprintf("-c is %d, want 1 or more", o.conns)
-	case o.idle < 0:
-		wrong = fmt.Sprintf("-n is %d, want 0 or more", o.idle)
-	default:
-		return o, nil
+	c.usage()
+	return c.wrong("there is no command %q", name)
+}
+
+// A command is one call of the program.
+type command struct {
+	verb
+	name           string
+	ctx            context.Context
+	flags          *flag.FlagSet
+	stdout, stderr io.Writer
+}
+
+// parse reads flags, and want arguments after them.
+func (c *command) parse(args []string, want ...string) error {
+	switch err := c.flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return errUsage
+	case c.flags.NArg() > len(want):
+		return c.wrong("there is no argument %q", c.flags.Arg(len(want)))
+	case c.flags.NArg() < len(want):
+		return c.wrong("%s is missing", want[c.flags.NArg()])
 	}
-	fmt.Fprintf(stderr, "bench: %s; see bench -h\n", wrong)
-	return o, errUsage
+	return nil
+}
+
+// wrong prints what is wrong with the arguments.
+func (c *command) wrong(format string, args ...any) error {
+	fmt.Fprintf(c.stderr, "bench: %s; see bench -h\n", fmt.Sprintf(format, args...))
+	return errUsage
+}
+
+// A verb is what the program can do.
+type verb struct {
+	name, args, about string
+	run               func(c *command, args []string) error
+}
+
+var verbs []verb
+
+func init() { // not a literal, since usage asks for it
+	verbs = append(verbs, verb{"all", "", "all of the following", measure})
+	for _, p := range parts {
+		verbs = append(verbs, verb{p.name, "", p.about, measure})
+	}
+	verbs = append(verbs,
+		verb{"report", "FILE", "write page, pictures and tables of an earlier run", writeReport},
+		verb{"compare", "OLD NEW", "what differs between two runs, noise taken into account", compare},
+	)
+}
+
+func (c *command) usage() {
+	fmt.Fprint(c.stderr, "Compares this project with its peers on this machine.\n\n\tgo run ./bench [command] [flags]\n\n")
+	for _, v := range verbs {
+		fmt.Fprintf(c.stderr, "\t%-21s %s\n", v.name+" "+v.args, v.about)
+	}
+	fmt.Fprint(c.stderr, `
+Without a command it is all, which takes two to three minutes. Ratios (x) are to the baseline in the same run. With nothing
+else to do, the machine gives steadier figures.
+`)
+	some := false
+	c.flags.VisitAll(func(*flag.Flag) { some = true })
+	if some {
+		fmt.Fprintf(c.stderr, "\nFlags of %s:\n", c.name)
+		c.flags.PrintDefaults()
+	}
 }

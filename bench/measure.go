@@ -4,84 +4,162 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"path/filepath"
 
-	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/bench/internal/connections"
+	"github.com/recycling-go/recycling/bench/internal/longrun"
+	"github.com/recycling-go/recycling/bench/internal/pools"
+	"github.com/recycling-go/recycling/bench/internal/record"
+	"github.com/recycling-go/recycling/bench/internal/report"
+	"github.com/recycling-go/recycling/bench/internal/tasks"
 )
 
-// A sample is one measurement.
-type sample struct {
-	Scenario string             `json:"scenario"`
-	Strategy recycling.Strategy `json:"strategy"`
-	Round    int                `json:"round"`
-	Requests int                `json:"requests,omitempty"`
-	Seconds  float64            `json:"seconds,omitempty"`
-	CPU      float64            `json:"cpu_us,omitempty"` // microseconds for each request; zero if it cannot be had
-	P50      float64            `json:"p50_ms,omitempty"`
-	P99      float64            `json:"p99_ms,omitempty"`
-	Bytes    float64            `json:"idle_bytes,omitempty"` // for each idle connection
-	Errors   int                `json:"errors"`
-	Error    string             `json:"error,omitempty"` // the first of them
+// Options are what the flags of measuring say.
+type options struct {
+	full   bool
+	rounds int // zero: what the part thinks right
+	cores  int
+	wrk    bool
+	dir    string
 }
 
-func (s sample) rate() float64 {
-	if s.Seconds == 0 {
-		return 0
-	}
-	return float64(s.Requests) / s.Seconds
+// A part is something to measure: it adds tables to a run.
+type part struct {
+	name, about string
+	measure     func(context.Context, options, *record.Progress, *record.Run) error
 }
 
-// patience is how much longer than planned a measurement may take before its server is killed.
-const patience = 20 * time.Second
+var parts = []part{
+	{"connections", "CPU, requests/s and latency with new and kept connections, against net/http and peers", onConnections(connections.Run)},
+	{"light", "a light route beside connections that compute", onConnections(connections.Light)},
+	{"idle", "memory of idle connections", onConnections(connections.Idle)},
+	{"growth", "CPU and memory with up to 10,000 connections, of which 5 % are active", onConnections(connections.Growth)},
+	{"pool", "worker pools: empty jobs, hashing, sleeping; wpool's benchmarks", onPools},
+	{"tasks", "heavy requests on a few workers: gunicorn's benchmark of its dirty workers", onTasks},
+	{"longrun", "long-running work inside a server: a Tornado benchmark", onLongrun},
+}
 
-// warmUp is the share of a measurement's time that goes ahead of it and does not count.
-const warmUp = 10
+type connectionsPart func(context.Context, connections.Config, *record.Progress, *record.Run) error
 
-// measure loads a new server.
-func measure(ctx context.Context, strategy recycling.Strategy, s scenario, o options) (sample, error) {
-	ctx, cancel := context.WithTimeout(ctx, o.duration+patience)
-	defer cancel()
-	c, err := start(ctx, strategy, o.conns)
-	if err != nil {
-		return sample{}, err
+func onConnections(measure connectionsPart) func(context.Context, options, *record.Progress, *record.Run) error {
+	return func(ctx context.Context, o options, p *record.Progress, r *record.Run) error {
+		c := pick(o, connections.Quick, connections.Full)
+		c.Rounds = rounds(o, c.Rounds)
+		c.Procs, c.Wrk = o.cores, o.wrk
+		return measure(ctx, c, p, r)
 	}
-	defer c.stop()
-	l, err := newLoad(c.addr, s, o.conns)
-	if err != nil {
-		return sample{}, err
+}
+
+func onPools(ctx context.Context, o options, p *record.Progress, r *record.Run) error {
+	c := pick(o, pools.Quick, pools.Full)
+	c.Rounds = rounds(o, c.Rounds)
+	return pools.Run(ctx, c, p, r)
+}
+
+func onTasks(ctx context.Context, o options, p *record.Progress, r *record.Run) error {
+	c := pick(o, tasks.Quick, tasks.Full)
+	c.Rounds = rounds(o, c.Rounds)
+	return tasks.Run(ctx, c, p, r)
+}
+
+func onLongrun(ctx context.Context, o options, p *record.Progress, r *record.Run) error {
+	c := pick(o, longrun.Quick, longrun.Full)
+	c.Rounds = rounds(o, c.Rounds)
+	return longrun.Run(ctx, c, p, r)
+}
+
+func pick[C any](o options, quick, full func() C) C {
+	if o.full {
+		return full()
 	}
-	defer l.hangUp()
-	warm := l.run(ctx, o.duration/warmUp)
-	before, cpuErr := c.cpu()
-	r := l.run(ctx, o.duration)
-	after, err := c.cpu()
-	if cpuErr == nil {
-		cpuErr = err
+	return quick()
+}
+
+func rounds(o options, n int) int {
+	if o.rounds > 0 {
+		return o.rounds
 	}
-	if err := ctx.Err(); err != nil {
-		return sample{}, fmt.Errorf("%s with %s: %w", s.name, strategy, err)
+	return n
+}
+
+// measure is the command of a part, or of all.
+func measure(c *command, args []string) error {
+	var o options
+	c.flags.BoolVar(&o.full, "full", false, "measure everything there is, not only what says most")
+	c.flags.IntVar(&o.rounds, "rounds", 0, "measure everything `n` times; 0: as often as is good for the part")
+	c.flags.IntVar(&o.cores, "cores", 0, "let servers of connections, light, idle and growth use `n` processors; 0: all")
+	c.flags.BoolVar(&o.wrk, "wrk", false, "let wrk measure connections as well, if it is installed")
+	c.flags.StringVar(&o.dir, "o", "bench-results", "write samples and report into `FOLDER`")
+	all := append([]string{c.name}, args...)
+	if err := c.parse(args); err != nil {
+		return err
 	}
-	if cpuErr != nil && !errors.Is(cpuErr, errNoCPU) {
-		return sample{}, fmt.Errorf("%s with %s: CPU time of the server: %w", s.name, strategy, cpuErr)
+	switch {
+	case o.rounds < 0:
+		return c.wrong("-rounds is %d, want 0 or more", o.rounds)
+	case o.cores < 0:
+		return c.wrong("-cores is %d, want 0 or more", o.cores)
 	}
-	out := sample{
-		Scenario: s.name,
-		Strategy: strategy,
-		Requests: len(r.latencies),
-		Seconds:  r.elapsed.Seconds(),
-		P50:      milliseconds(percentile(r.latencies, 50)),
-		P99:      milliseconds(percentile(r.latencies, 99)),
-		Errors:   warm.errors + r.errors,
-	}
-	if cpuErr == nil && out.Requests > 0 {
-		out.CPU = float64((after - before).Microseconds()) / float64(out.Requests)
-	}
-	for _, err := range []error{warm.first, r.first} {
-		if err != nil && out.Error == "" {
-			out.Error = err.Error()
+	r := record.New(all)
+	p := record.NewProgress(c.stderr)
+	var err error
+	for _, part := range parts {
+		if c.name != "all" && c.name != part.name {
+			continue
+		}
+		if err = part.measure(c.ctx, o, p, r); err != nil {
+			err = fmt.Errorf("%s: %w", part.name, err)
+			break
 		}
 	}
-	return out, nil
+	p.Done()
+	return errors.Join(err, c.keep(r, o.dir), r.Err()) // what was measured before an error is kept
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+// keep prints a run and writes its files.
+func (c *command) keep(r *record.Run, dir string) error {
+	r.Drop()
+	if len(r.Tables) == 0 {
+		return nil
+	}
+	r.WriteText(c.stdout)
+	if err := report.Write(dir, r); err != nil {
+		return err
+	}
+	samples := filepath.Join(dir, r.Time.Format("20060102-150405")+".json")
+	if err := r.Write(samples); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "\nWritten: %s, and all samples: %s\n", filepath.Join(dir, "report.html"), samples)
+	return nil
+}
+
+// writeReport is the command report.
+func writeReport(c *command, args []string) error {
+	dir := c.flags.String("o", "bench-results", "write the report into `FOLDER`")
+	if err := c.parse(args, "the file of a run"); err != nil {
+		return err
+	}
+	r, err := record.Read(c.flags.Arg(0))
+	if err != nil {
+		return err
+	}
+	return report.Write(*dir, r)
+}
+
+// compare is the command compare.
+func compare(c *command, args []string) error {
+	if err := c.parse(args, "the file of the old run", "the file of the new run"); err != nil {
+		return err
+	}
+	old, err := record.Read(c.flags.Arg(0))
+	if err != nil {
+		return err
+	}
+	new, err := record.Read(c.flags.Arg(1))
+	if err != nil {
+		return err
+	}
+	_, err = report.Compare(c.stdout, old, new)
+	return err
+}

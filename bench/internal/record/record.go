@@ -146,6 +146,11 @@ func (r *Row) Ratio(base *Row, column string) (v float64, ok bool) {
 	return a / b, true
 }
 
+// Drop leaves out tables in which nothing was measured.
+func (r *Run) Drop() {
+	r.Tables = slices.DeleteFunc(r.Tables, func(t *Table) bool { return len(t.Rows) == 0 })
+}
+
 // Err returns an error if something went wrong anywhere in the run.
 func (r *Run) Err() error {
 	for _, t := range r.Tables {

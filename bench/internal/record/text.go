@@ -16,8 +16,11 @@ func (r *Run) WriteText(w io.Writer) {
 		if t.Note != "" {
 			fmt.Fprintln(w, t.Note)
 		}
-		for _, p := range t.Published {
-			fmt.Fprintf(w, "Published by %s: %s: %s\n", p.Source, p.What, p.Value)
+		for i, p := range t.Published {
+			if i == 0 || p.Source != t.Published[i-1].Source {
+				fmt.Fprintf(w, "Published, and measured elsewhere: %s\n", p.Source)
+			}
+			fmt.Fprintf(w, "  %s: %s\n", p.What, p.Value)
 		}
 	}
 }

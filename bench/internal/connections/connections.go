@@ -1,0 +1,168 @@
+package connections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/recycling-go/recycling/bench/internal/load"
+	"github.com/recycling-go/recycling/bench/internal/record"
+	"github.com/recycling-go/recycling/bench/internal/server"
+)
+
+var (
+	cpuColumn  = record.Column{Name: "CPU", Unit: "µs/req", Format: "%.1f", Better: record.Lower}
+	rateColumn = record.Column{Name: "rate", Unit: "req/s", Format: "%.0f", Better: record.Higher}
+	p50Column  = record.Column{Name: "p50", Unit: "ms", Format: "%.2f", Better: record.Lower}
+	p99Column  = record.Column{Name: "p99", Unit: "ms", Format: "%.2f", Better: record.Lower}
+	maxColumn  = record.Column{Name: "max", Unit: "ms", Format: "%.1f", Better: record.Lower}
+	peakColumn = record.Column{Name: "peak", Unit: "MiB", Format: "%.1f", Better: record.Lower}
+)
+
+// A scenario is what servers are compared in.
+type scenario struct {
+	mode, handler, router string
+	conns                 int
+	plain                 bool // servers without routers take part, too
+}
+
+// scenarios returns all combinations, in the order of the keys.
+func (c Config) scenarios() []scenario {
+	var all []scenario
+	for _, mode := range c.Modes {
+		for _, handler := range c.Handlers {
+			for _, conns := range c.Conns {
+				for i, router := range c.Routers {
+					all = append(all, scenario{mode: mode, handler: handler, router: router, conns: conns, plain: i == 0})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// servers returns those that take part.
+func (s scenario) servers(all []string) []string {
+	return slices.DeleteFunc(serving(all, s.handler), func(name string) bool { return !s.plain && !hasRouters(name) })
+}
+
+// hasRouters reports whether a server serves net/http handlers.
+func hasRouters(server string) bool {
+	return slices.Contains([]string{"net/http", "recycling", "pool"}, server)
+}
+
+// spec returns what to start.
+func (s scenario) spec(name string, procs int) server.Spec {
+	spec := server.Spec{Server: name, Conns: s.conns, Procs: procs}
+	if hasRouters(name) {
+		spec.Router = s.router
+	}
+	return spec
+}
+
+func (s scenario) request() load.Request {
+	return load.Request{Path: s.handler, Close: s.mode == "close"}
+}
+
+// Run adds the table "connections" to r: servers under load, in all combinations of mode, handler, number of connections and
+// router. When ctx ends it returns ctx's error, and the table has what was measured until then.
+func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error {
+	t := &record.Table{
+		Name: "connections", Title: "Servers under load, in a closed loop",
+		Keys:     []string{"mode", "handler", "connections", "router", "server"},
+		Baseline: first(c.Servers),
+		Columns: []record.Column{cpuColumn, rateColumn, p50Column, p99Column, maxColumn, peakColumn, errorsColumn,
+			{Name: "wrk CPU", Unit: "µs/req", Format: "%.1f", Better: record.Lower},
+			{Name: "wrk rate", Unit: "req/s", Format: "%.0f", Better: record.Higher}},
+		Published: published,
+	}
+	note(t, "Medians of %d rounds of %v. CPU is that of the server process. Servers without routers stand beside the first router.", c.Rounds, c.Duration)
+	r.Tables = append(r.Tables, t)
+	wrk := c.Wrk && load.HasWrk()
+	if c.Wrk && !wrk {
+		note(t, "wrk is not installed.")
+	}
+	servers := available(t, c.Servers)
+	c.Conns = affordable(t, c.Conns)
+	t.Charts = c.charts()
+	for round := range c.Rounds {
+		for _, s := range c.scenarios() {
+			for _, name := range rotated(s.servers(servers), round) {
+				p.Say("connections: round %d of %d, %s, %s, %d connections, %s, %s",
+					round+1, c.Rounds, s.mode, handlerName(s.handler), s.conns, s.router, name)
+				row := t.Row(s.mode, handlerName(s.handler), strconv.Itoa(s.conns), s.router, name)
+				err := measure(ctx, row, s.spec(name, c.Procs), func(p *server.Process) (*sample, error) {
+					return s.measure(ctx, p, c.Duration, wrk)
+				})
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (s scenario) measure(ctx context.Context, p *server.Process, d time.Duration, wrk bool) (*sample, error) {
+	l, err := load.New(p.Addr(), s.request(), s.conns)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	out := underLoad(ctx, p, d, l)
+	peak, err := p.PeakRSS()
+	out.set("peak", float64(peak)/mib, err)
+	if wrk {
+		l.Close() // a server may have no place for more connections
+		out.wrk(ctx, p, s, d)
+	}
+	return out, nil
+}
+
+// wrk measures again with the command wrk.
+func (out *sample) wrk(ctx context.Context, p *server.Process, s scenario, d time.Duration) {
+	before, err1 := p.CPU()
+	w, err := load.Wrk(ctx, p.Addr(), s.request(), s.conns, d)
+	after, err2 := p.CPU()
+	if err == nil && w.Errors > 0 {
+		err = fmt.Errorf("wrk counted %d errors", w.Errors)
+	}
+	out.set("wrk rate", w.Rate, err)
+	if w.Requests > 0 {
+		out.set("wrk CPU", (after-before).Seconds()*1e6/float64(w.Requests), errors.Join(err1, err2))
+	}
+}
+
+// charts returns pictures of CPU for each request: by handler, and, where there is something to see, by number of
+// connections and by router.
+func (c Config) charts() []record.Chart {
+	conns, router := "100", first(c.Routers)
+	if !slices.Contains(c.Conns, 100) && len(c.Conns) > 0 {
+		conns = strconv.Itoa(c.Conns[0])
+	}
+	title := map[string]string{"close": "a new connection for each request", "keep": "connections that stay"}
+	var charts []record.Chart
+	for _, mode := range c.Modes {
+		charts = append(charts, record.Chart{
+			Name: mode, Title: "CPU per request, " + title[mode] + ", " + conns + " at a time", Column: "CPU",
+			Where: map[string]string{"mode": mode, "connections": conns, "router": router}, X: "handler", Series: "server",
+		})
+		if len(c.Conns) > 1 {
+			charts = append(charts, record.Chart{
+				Name: mode + "-connections", Title: "CPU per request, " + title[mode], Column: "CPU",
+				Where: map[string]string{"mode": mode, "handler": "0 ms", "router": router}, X: "connections", Series: "server",
+				Lines: true, Log: true,
+			})
+		}
+		if len(c.Routers) > 1 {
+			charts = append(charts, record.Chart{
+				Name: mode + "-routers", Title: "CPU per request, " + title[mode] + ", by router", Column: "CPU",
+				Where: map[string]string{"mode": mode, "handler": "0 ms", "connections": conns}, X: "router", Series: "server",
+			})
+		}
+	}
+	return charts
+}

@@ -1,0 +1,13 @@
+//go:build unix
+
+package connections
+
+import "syscall"
+
+// descriptors returns how many files and sockets a process may have open. Go has raised that to what is allowed; ok is
+// false if the system does not say.
+func descriptors() (n uint64, ok bool) {
+	var limit syscall.Rlimit
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	return uint64(limit.Cur), err == nil
+}

@@ -1,0 +1,70 @@
+package connections
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/recycling-go/recycling/bench/internal/load"
+	"github.com/recycling-go/recycling/bench/internal/record"
+	"github.com/recycling-go/recycling/bench/internal/server"
+)
+
+// Growth adds the table "growth" to r: what a request costs while most connections are idle, by the number of all. When ctx
+// ends it returns ctx's error, and the table has what was measured until then.
+func Growth(ctx context.Context, c Config, p *record.Progress, r *record.Run) error {
+	t := &record.Table{
+		Name: "growth", Title: "Keep-alive connections of which 5 % are active",
+		Keys:     []string{"connections", "server"},
+		Baseline: first(c.Few),
+		Columns: []record.Column{
+			cpuColumn, rateColumn, p50Column, p99Column,
+			{Name: "memory", Unit: "MiB", Format: "%.1f", Better: record.Lower},
+			errorsColumn,
+		},
+		Charts: []record.Chart{
+			{Name: "growth", Title: "CPU per request, 5 % of the connections active", Column: "CPU", X: "connections", Series: "server", Lines: true, Log: true},
+			{Name: "growth-memory", Title: "Resident memory, 5 % of the connections active", Column: "memory", X: "connections", Series: "server", Lines: true, Log: true},
+		},
+	}
+	note(t, "Medians of %d rounds of %v. Memory is what the server process has in the end.", c.Rounds, c.Short)
+	r.Tables = append(r.Tables, t)
+	servers := serving(available(t, c.Few), lightPath)
+	counts := affordable(t, c.Growth)
+	for round := range c.Rounds {
+		for _, n := range counts {
+			for _, name := range rotated(servers, round) {
+				p.Say("growth: round %d of %d, %d connections, %s", round+1, c.Rounds, n, name)
+				spec := server.Spec{Server: name, Conns: n, Procs: c.Procs}
+				err := measure(ctx, t.Row(strconv.Itoa(n), name), spec, func(p *server.Process) (*sample, error) {
+					return c.growth(ctx, p, n)
+				})
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// growth measures n connections. The idle ones have had an answer, too.
+func (c Config) growth(ctx context.Context, p *server.Process, n int) (*sample, error) {
+	count := max(1, n/20)
+	active, err := load.New(p.Addr(), load.Request{Path: lightPath}, count)
+	if err != nil {
+		return nil, err
+	}
+	defer active.Close()
+	idle, err := load.New(p.Addr(), load.Request{Path: lightPath}, n-count)
+	if err != nil {
+		return nil, err
+	}
+	defer idle.Close()
+	if err := idle.Once(ctx); err != nil {
+		return nil, err
+	}
+	s := underLoad(ctx, p, c.Short, active)
+	memory, err := p.RSS()
+	s.set("memory", float64(memory)/mib, err)
+	return s, nil
+}

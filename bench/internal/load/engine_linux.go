@@ -1,0 +1,95 @@
+//go:build !load_goroutines
+
+package load
+
+import (
+	"net"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// An engine makes the requests of all connections, on as many threads as there are processors.
+//
+// A goroutine for each connection would be simpler, and cost a third more: package net reads once in vain before it waits,
+// and sets and asks a dozen things of each socket. And its requests would come one by one, where those of wrk
+// come in batches, as they do to a server that is busy.
+type engine struct {
+	threads []*thread
+}
+
+func newEngine(addr *net.TCPAddr, r Request, n int) (*engine, error) {
+	e := new(engine)
+	for range min(runtime.GOMAXPROCS(0), n) {
+		t, err := newThread(newService(addr, r))
+		if err != nil {
+			e.close()
+			return nil, err
+		}
+		e.threads = append(e.threads, t)
+	}
+	for i := range n {
+		t := e.threads[i%len(e.threads)]
+		t.clients = append(t.clients, &client{index: len(t.clients), fd: none})
+	}
+	return e, nil
+}
+
+// A service is what the clients of a thread ask for. Threads do not share one, because syscall.Connect writes to addr.
+type service struct {
+	family  int
+	addr    syscall.Sockaddr
+	request []byte
+	close   bool // the server closes after each answer
+}
+
+func newService(addr *net.TCPAddr, r Request) *service {
+	s := &service{request: r.bytes(), close: r.Close}
+	if ip := addr.IP.To4(); ip != nil {
+		s.family, s.addr = syscall.AF_INET, &syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte(ip)}
+	} else {
+		s.family, s.addr = syscall.AF_INET6, &syscall.SockaddrInet6{Port: addr.Port, Addr: [16]byte(addr.IP.To16())}
+	}
+	return s
+}
+
+func (e *engine) close() {
+	for _, t := range e.threads {
+		t.close()
+	}
+	e.threads = nil
+}
+
+// interrupt ends run and once, now and ever after. It may be called at the same time.
+func (e *engine) interrupt() {
+	for _, t := range e.threads {
+		t.interrupt()
+	}
+}
+
+func (e *engine) run(end time.Time) []*Result {
+	results := make([]*Result, len(e.threads))
+	var all sync.WaitGroup
+	for i, t := range e.threads {
+		results[i] = newResult()
+		all.Go(func() { t.loop(t.clients, end, results[i]) })
+	}
+	all.Wait()
+	return results
+}
+
+func (e *engine) once() error {
+	for _, t := range e.threads {
+		r := newResult()
+		for i := range t.clients {
+			if t.loop(t.clients[i:i+1], time.Now(), r); r.First != nil {
+				return r.First
+			}
+			if t.off {
+				return errInterrupted
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package load
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A counter is a server that counts.
+type counter struct {
+	addr            string
+	conns, requests atomic.Int64
+}
+
+func count(t *testing.T, h http.HandlerFunc) *counter {
+	c := new(counter)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.requests.Add(1)
+		h(w, r)
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			c.conns.Add(1)
+		}
+	}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Start()
+	t.Cleanup(s.Close)
+	c.addr = s.Listener.Addr().String()
+	return c
+}
+
+func hey(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "Hey!") }
+
+// open returns a Load that the test closes.
+func open(t *testing.T, addr string, r Request, n int) *Load {
+	l, err := New(addr, r, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return l
+}
+
+func TestRunUsesConnectionsAsTheRequestSays(t *testing.T) {
+	for name, r := range map[string]Request{"keep": {Path: "/"}, "close": {Path: "/", Close: true}} {
+		t.Run(name, func(t *testing.T) {
+			c := count(t, hey)
+			l := open(t, c.addr, r, 3)
+			warm := l.Run(t.Context(), 5*time.Millisecond)
+			got := l.Run(t.Context(), 20*time.Millisecond)
+			sum := warm.Requests + got.Requests
+			if got.Errors > 0 || got.Requests < 3 || sum != c.requests.Load() {
+				t.Errorf("%d answers and %d errors (%v), the server had %d requests", sum, got.Errors, got.First, c.requests.Load())
+			}
+			want := int64(3)
+			if r.Close {
+				want = c.requests.Load()
+			}
+			if c.conns.Load() != want {
+				t.Errorf("%d connections, want %d", c.conns.Load(), want)
+			}
+			p50, p99 := got.Percentile(50), got.Percentile(99)
+			if p50 <= 0 || p50 > p99 || p99 > got.Max() || got.Max() > 2*got.Elapsed || got.Rate() <= 0 {
+				t.Errorf("p50 %v, p99 %v, max %v in %v", p50, p99, got.Max(), got.Elapsed)
+			}
+		})
+	}
+}
+
+func TestLatencyIsThatOfTheHandler(t *testing.T) {
+	c := count(t, func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(20 * time.Millisecond)
+		hey(w, r)
+	})
+	got := open(t, c.addr, Request{Path: "/"}, 2).Run(t.Context(), time.Millisecond)
+	if got.Requests != 2 || got.Percentile(50) < 19*time.Millisecond {
+		t.Errorf("%d requests, p50 %v, want 2 and more than 20ms", got.Requests, got.Percentile(50))
+	}
+}
+
+func TestErrorsAreCounted(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"404":               http.NotFound,
+		"abort":             func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"no Content-Length": func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush() },
+		"too long":          func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 5<<10)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := count(t, h)
+			got := open(t, c.addr, Request{Path: "/"}, 2).Run(t.Context(), time.Millisecond)
+			if got.Requests != 0 || got.Errors != c.requests.Load() || got.First == nil {
+				t.Errorf("%d answers, %d errors (%v) of %d requests", got.Requests, got.Errors, got.First, c.requests.Load())
+			}
+		})
+	}
+}
+
+func TestServerThatIsNotThereIsAnError(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.Close()
+	l := open(t, listener.Addr().String(), Request{Path: "/"}, 2)
+	if got := l.Run(t.Context(), time.Millisecond); got.Requests != 0 || got.Errors < 2 || got.First == nil {
+		t.Errorf("%d answers, %d errors (%v)", got.Requests, got.Errors, got.First)
+	}
+	if err := l.Once(t.Context()); err == nil {
+		t.Error("Once has no error")
+	}
+}
+
+// TestRunEndsWithItsContext has a server that never answers.
+func TestRunEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	reached := make(chan struct{}, 100)
+	c := count(t, func(w http.ResponseWriter, r *http.Request) {
+		reached <- struct{}{}
+		<-r.Context().Done()
+	})
+	go func() {
+		for range 3 {
+			<-reached
+		}
+		cancel()
+	}()
+	l := open(t, c.addr, Request{Path: "/"}, 3)
+	if got := l.Run(ctx, time.Hour); got.Requests != 0 || got.Errors != 0 {
+		t.Errorf("%d answers, %d errors (%v), want neither", got.Requests, got.Errors, got.First)
+	}
+	if err := l.Once(t.Context()); err == nil {
+		t.Error("a Load whose context ended makes requests")
+	}
+}
+
+func TestRequestWithoutAnswerIsAnError(t *testing.T) {
+	defer func(d time.Duration) { patience = d }(patience)
+	patience = 20 * time.Millisecond
+	c := count(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	got := open(t, c.addr, Request{Path: "/"}, 3).Run(t.Context(), time.Millisecond)
+	if got.Requests != 0 || got.Errors != 3 || got.First != errPatience {
+		t.Errorf("%d answers, %d errors (%v), want 3 errors", got.Requests, got.Errors, got.First)
+	}
+}
+
+func TestOnceLeavesConnectionsIdle(t *testing.T) {
+	c := count(t, hey)
+	l := open(t, c.addr, Request{Path: "/"}, 20)
+	for i := range int64(2) {
+		if err := l.Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if c.conns.Load() != 20 || c.requests.Load() != (i+1)*20 {
+			t.Errorf("%d connections and %d requests", c.conns.Load(), c.requests.Load())
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.Once(ctx); err != context.Canceled {
+		t.Errorf("Once with a context that has ended: %v", err)
+	}
+}
+
+func TestTogetherRunsLoadsAtTheSameTime(t *testing.T) {
+	both := make(chan struct{}) // a request of one load ends when there is one of the other
+	c := count(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "a") {
+			both <- struct{}{}
+		} else {
+			<-both
+		}
+		hey(w, r)
+	})
+	a, b := open(t, c.addr, Request{Path: "/a"}, 1), open(t, c.addr, Request{Path: "/b"}, 1)
+	for i, got := range Together(t.Context(), 0, a, b) {
+		if got.Requests != 1 || got.Errors != 0 {
+			t.Errorf("load %d: %d answers, %d errors (%v)", i, got.Requests, got.Errors, got.First)
+		}
+	}
+}
+
+// TestClientAllocatesNothing keeps a benchmark's allocations the server's.
+func TestClientAllocatesNothing(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		answerWith(listener, []byte("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nHey!"))
+	}()
+	defer func() {
+		listener.Close()
+		<-served
+	}()
+	l := open(t, listener.Addr().String(), Request{Path: "/"}, 1)
+	defer l.Close() // ends answerWith
+	var requests int64
+	allocs := func(d time.Duration) float64 {
+		return testing.AllocsPerRun(1, func() {
+			r := l.Run(t.Context(), d)
+			if r.Errors > 0 {
+				t.Fatal(r.First)
+			}
+			requests = r.Requests
+		})
+	}
+	one := allocs(0) // what a Run counts with
+	if more := allocs(100*time.Millisecond) - one; more*10 > float64(requests) {
+		t.Errorf("%v allocations for %d requests, want none", more, requests)
+	}
+}
+
+// answerWith answers every read on the first connection to l.
+func answerWith(l net.Listener, answer []byte) {
+	c, err := l.Accept()
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	buf := make([]byte, 1<<10)
+	for {
+		if _, err := c.Read(buf); err != nil {
+			return
+		}
+		c.Write(answer)
+	}
+}
+
+func TestResultsAddUp(t *testing.T) {
+	var results []*Result
+	for _, d := range []time.Duration{0, 5 * time.Millisecond, time.Hour} { // both ends of what is kept
+		r := newResult()
+		r.answer(d)
+		results = append(results, r)
+	}
+	results[1].error(io.EOF)
+	got := sum(results, time.Second)
+	if got.Requests != 3 || got.Errors != 1 || got.First != io.EOF || got.Rate() != 3 {
+		t.Errorf("%+v", got)
+	}
+	if p50 := got.Percentile(50).Round(100 * time.Microsecond); p50 != 5*time.Millisecond {
+		t.Errorf("p50 is %v", p50)
+	}
+	if m := got.Max().Round(time.Second); m != time.Minute {
+		t.Errorf("max is %v", m)
+	}
+}

@@ -1,0 +1,300 @@
+//go:build !load_goroutines
+
+package load
+
+import (
+	"io"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// A thread makes the requests of its clients in a loop around epoll. System calls that cannot block are not told to Go's
+// scheduler (RawSyscall).
+type thread struct {
+	*service
+	epoll   int
+	wake    int // an eventfd; what is written to it stays
+	events  [128]syscall.EpollEvent
+	clients []*client
+
+	// While loop runs.
+	result   *Result
+	ready    []*client // to send their next requests
+	resting  []*client // ready, but for an error they had; by the end of their rests
+	underWay int       // requests
+	off      bool      // by interrupt
+}
+
+// A client is one connection.
+type client struct {
+	index   int  // in its thread
+	fd      int  // or none
+	watched bool // fd is in the epoll set
+	state   state
+	began   time.Time // the request
+	rested  time.Time // when the next may begin, after an error
+	answer  answer
+}
+
+const none = -1
+
+// A state says what a client waits for.
+type state int
+
+const (
+	// ready: for its turn. It is connected or not.
+	ready state = iota
+
+	// connecting: to be able to write.
+	connecting
+
+	// answering: for the answer, or the rest of it.
+	answering
+
+	// ending: for the server to close the connection, after the answer.
+	ending
+)
+
+func newThread(s *service) (*thread, error) {
+	t := &thread{service: s, wake: none}
+	var err error
+	if t.epoll, err = syscall.EpollCreate1(syscall.EPOLL_CLOEXEC); err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	wake, _, e := syscall.RawSyscall(syscall.SYS_EVENTFD2, 0, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	if e != 0 {
+		t.close()
+		return nil, os.NewSyscallError("eventfd2", e)
+	}
+	t.wake = int(wake)
+	if err := t.watch(t.wake, syscall.EPOLLIN, none); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *thread) close() {
+	for _, c := range t.clients {
+		c.hangUp()
+	}
+	syscall.Close(t.epoll)
+	if t.wake != none {
+		syscall.Close(t.wake)
+	}
+}
+
+// watch adds fd to the epoll set. Index is the client's.
+func (t *thread) watch(fd int, events uint32, index int) error {
+	e := syscall.EpollEvent{Events: events, Fd: int32(index)}
+	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(t.epoll, syscall.EPOLL_CTL_ADD, fd, &e))
+}
+
+func (t *thread) interrupt() {
+	one := [8]byte{1}
+	syscall.Write(t.wake, one[:]) // the counter does not overflow, and nothing else can fail
+}
+
+// loop has clients send requests until end, one each at least, and waits for the answers. In each turn it reads all answers
+// that are there, then connects all clients that have to, and then sends all requests, as wrk does. Were each client to go on at
+// once, the server would be woken for one request at a time, because it shares the processors.
+func (t *thread) loop(clients []*client, end time.Time, r *Result) {
+	t.result, t.ready, t.resting, t.underWay = r, append(t.ready[:0], clients...), t.resting[:0], 0
+	for first := true; !t.off; first = false {
+		now := time.Now()
+		more := first || now.Before(end)
+		if more {
+			for _, c := range t.ready {
+				t.begin(c)
+			}
+			for _, c := range t.ready {
+				t.send(c)
+			}
+		}
+		t.ready = t.ready[:0]
+		if t.underWay == 0 && !more || now.After(end.Add(patience)) {
+			break
+		}
+		t.wait(end, now)
+	}
+	for _, c := range clients {
+		if c.state != ready {
+			c.hangUp()
+			if !t.off {
+				r.error(errPatience)
+			}
+		}
+	}
+}
+
+// wait waits for something to do, and does it.
+func (t *thread) wait(end, now time.Time) {
+	until := end
+	if t.underWay > 0 {
+		until = end.Add(patience)
+	}
+	if len(t.resting) > 0 && t.resting[0].rested.Before(until) {
+		until = t.resting[0].rested
+	}
+	timeout := max(until.Sub(now), 0)/time.Millisecond + 1
+	n, err := syscall.EpollWait(t.epoll, t.events[:], int(timeout))
+	if err != nil && err != syscall.EINTR {
+		panic(os.NewSyscallError("epoll_wait", err)) // BUG: of this package
+	}
+	for _, e := range t.events[:max(n, 0)] {
+		if e.Fd == none {
+			t.off = true
+			return
+		}
+		t.handle(t.clients[e.Fd])
+	}
+	now = time.Now()
+	for len(t.resting) > 0 && !now.Before(t.resting[0].rested) {
+		t.ready = append(t.ready, t.resting[0])
+		t.resting = t.resting[1:]
+	}
+}
+
+func (t *thread) handle(c *client) {
+	switch c.state {
+	case connecting:
+		t.write(c)
+	case answering, ending:
+		t.read(c)
+	case ready: // the server has closed a connection that may stay; the next request will tell
+	}
+}
+
+// begin begins a request: it connects, if need be.
+func (t *thread) begin(c *client) {
+	t.underWay++
+	c.began = time.Now()
+	c.answer.n = 0
+	c.state = connecting
+	if c.fd == none {
+		if err := t.connect(c); err != nil {
+			t.fail(c, err)
+		}
+	}
+}
+
+// send sends the request that has begun. On loopback the connection is there by now, as a rule.
+func (t *thread) send(c *client) {
+	if c.state != connecting { // it failed
+		return
+	}
+	t.write(c)
+	if c.watched || c.fd == none {
+		return
+	}
+	events := uint32(syscall.EPOLLIN | edge)
+	if c.state == connecting {
+		events |= syscall.EPOLLOUT
+	}
+	if err := t.watch(c.fd, events, c.index); err != nil {
+		t.fail(c, err)
+		return
+	}
+	c.watched = true
+}
+
+const edge = 1 << 31 // EPOLLET, which package syscall has as a negative number
+
+func (t *thread) connect(c *client) error {
+	fd, err := syscall.Socket(t.family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	c.fd = fd
+	if err := syscall.Connect(fd, t.addr); err != nil && err != syscall.EINPROGRESS {
+		return os.NewSyscallError("connect", err)
+	}
+	return nil
+}
+
+// write sends the request, or leaves the client connecting. It is a few bytes on a connection with nothing else under way,
+// so there is always room for all of it.
+func (t *thread) write(c *client) {
+	n, _, e := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&t.request[0])), uintptr(len(t.request)))
+	switch {
+	case e == syscall.EAGAIN:
+		c.state = connecting
+	case e != 0:
+		t.fail(c, os.NewSyscallError("write", e))
+	case int(n) < len(t.request):
+		t.fail(c, io.ErrShortWrite)
+	default:
+		c.state = answering
+	}
+}
+
+// read reads until the answer is complete, and with close until the connection has ended, or nothing is there.
+func (t *thread) read(c *client) {
+	for {
+		buf := c.answer.free()
+		if c.state == ending {
+			buf = c.answer.buf[:1] // the answer is not needed any more
+		}
+		n, _, e := syscall.RawSyscall(syscall.SYS_READ, uintptr(c.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+		switch {
+		case e == syscall.EAGAIN:
+			return
+		case e != 0:
+			t.fail(c, os.NewSyscallError("read", e))
+			return
+		case c.state == ending:
+			if n > 0 {
+				t.fail(c, errMore)
+			} else {
+				t.finish(c)
+			}
+			return
+		case n == 0:
+			t.fail(c, io.ErrUnexpectedEOF)
+			return
+		}
+		c.answer.n += int(n)
+		complete, err := c.answer.complete()
+		switch {
+		case err != nil:
+			t.fail(c, err)
+			return
+		case complete && !t.service.close:
+			t.finish(c)
+			return
+		case complete:
+			c.state = ending
+		}
+	}
+}
+
+// finish counts an answer.
+func (t *thread) finish(c *client) {
+	if t.service.close {
+		c.hangUp()
+	}
+	t.result.answer(time.Since(c.began))
+	c.state = ready
+	t.underWay--
+	t.ready = append(t.ready, c)
+}
+
+// fail counts an error.
+func (t *thread) fail(c *client, err error) {
+	t.result.error(err)
+	c.hangUp()
+	t.underWay--
+	c.rested = time.Now().Add(backOff)
+	t.resting = append(t.resting, c)
+}
+
+// hangUp closes the connection if there is one.
+func (c *client) hangUp() {
+	if c.fd != none {
+		syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(c.fd), 0, 0)
+		c.fd, c.watched = none, false
+	}
+	c.state = ready
+}

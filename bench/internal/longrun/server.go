@@ -1,0 +1,147 @@
+package longrun
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/child"
+)
+
+// The names of the servers, in the order of the table.
+const (
+	one       = "one"
+	recycled  = "recycling"
+	goroutine = "goroutine"
+	pooled    = "pool"
+	offloaded = "offload"
+	processes = "process"
+)
+
+var servers = []string{one, recycled, goroutine, pooled, offloaded, processes}
+
+// done is the answer to a request whose task has done all of its work.
+const done = "done\n"
+
+// patience is how long a server may take to end.
+const patience = 10 * time.Second
+
+// A server is what http.Server and recycling.Server have in common.
+type server interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
+}
+
+// A contestant is a server that serves one task, and must be stopped.
+type contestant struct {
+	url     string
+	server  server
+	cancel  context.CancelFunc // ends the contexts of requests
+	served  chan error         // gets the error of Serve
+	release func()             // ends what the handler works with, once the server has ended
+}
+
+// start starts the server of that name.
+func start(ctx context.Context, name string, t task, w *worker, c Config) (*contestant, error) {
+	s := &contestant{served: make(chan error, 1), release: func() {}}
+	h, err := s.handler(ctx, name, t, w, c)
+	if err != nil {
+		return nil, err
+	}
+	base, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	srv := &http.Server{Addr: "127.0.0.1:0", Handler: h, BaseContext: func(net.Listener) context.Context { return base }}
+	l, err := s.listen(ctx, name, srv, c)
+	if err != nil {
+		cancel()
+		s.release()
+		return nil, err
+	}
+	s.url = "http://" + l.Addr().String() + "/"
+	go s.serve(l)
+	return s, nil
+}
+
+func (s *contestant) serve(l net.Listener) { s.served <- s.server.Serve(l) }
+
+// handler returns what runs the task: in the handler, in as many handlers as offload admits, or in a child process.
+func (s *contestant) handler(ctx context.Context, name string, t task, w *worker, c Config) (http.Handler, error) {
+	here := answer(func(ctx context.Context) error { return t.do(w, ctx) })
+	switch name {
+	case offloaded:
+		p, err := offload.New(bounds(c))
+		if err != nil {
+			return nil, err
+		}
+		s.release = func() { p.Close(); <-p.Done() }
+		return p.Middleware(here), nil
+	case processes:
+		children, err := startWorkers(ctx, w.setup, c)
+		if err != nil {
+			return nil, err
+		}
+		s.release = func() { children.Close(); <-children.Done() }
+		return answer(func(ctx context.Context) error {
+			_, err := offload.Use(ctx, children, func(ctx context.Context, p *child.Process) ([]byte, error) {
+				return p.Call(ctx, []byte(t.name))
+			})
+			return err
+		}), nil
+	}
+	return here, nil
+}
+
+// bounds returns the configuration of offload and process: nobody is refused, and nobody waits in vain.
+func bounds(c Config) offload.Config {
+	return offload.Config{Workers: c.Workers, Queue: c.Clients, Wait: -1}
+}
+
+// answer answers when run has returned: that the work is done, or 500 and why it is not.
+func answer(run func(context.Context) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := run(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		io.WriteString(w, done)
+	})
+}
+
+// listen makes the server, and the socket that it listens on as an application's would.
+func (s *contestant) listen(ctx context.Context, name string, srv *http.Server, c Config) (net.Listener, error) {
+	ours := &recycling.Server{HTTP: srv, Strategy: recycling.Recycling}
+	switch name {
+	case goroutine:
+		s.server = srv
+		return net.Listen("tcp", srv.Addr)
+	case one:
+		ours.MaxWorkers, ours.Standby = 1, 1
+	case pooled:
+		// A client's next connection may come before the worker is done with its last.
+		ours.Strategy, ours.MaxWorkers, ours.MaxQueue = recycling.Pool, c.Clients, 2*c.Clients
+	}
+	s.server = ours
+	return ours.Listen(ctx)
+}
+
+// stop ends the server and all that belongs to it. Requests that are still in flight are abandoned.
+func (s *contestant) stop() error {
+	s.cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := s.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.server.Close())
+	}
+	if e := <-s.served; !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, e)
+	}
+	s.release()
+	return err
+}

@@ -1,0 +1,134 @@
+package longrun
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/recycling-go/recycling/core/offload/child"
+)
+
+// A site says where the simulated servers are: a local one, and an external one, which takes its time.
+type site struct {
+	HTTP  string // the local one's URL, without a path
+	HTTPS string // the external one's
+	Cert  []byte // to be trusted: its certificate, in DER
+}
+
+// page is what fetch and https fetch.
+const page = "<html><head><title>Test</title></head><body><p>Test</p></body></html>"
+
+// newsItems is how many items the document has, of about 1 KB each.
+const newsItems = 100
+
+// A feed is the document that xml fetches.
+type feed struct {
+	XMLName xml.Name `xml:"rss"`
+	Items   []item   `xml:"channel>item"`
+}
+
+type item struct {
+	Title       string `xml:"title"`
+	Link        string `xml:"link"`
+	Description string `xml:"description"`
+	Date        string `xml:"pubDate"`
+}
+
+func news() ([]byte, error) {
+	var f feed
+	for i := range newsItems {
+		f.Items = append(f.Items, item{
+			Title:       fmt.Sprintf("News number %d of today", i),
+			Link:        fmt.Sprintf("https://example.org/news/%d?from=feed&n=%d", i, i),
+			Description: strings.Repeat("It is told, with <b>emphasis</b> & at length, that a lot has happened. ", 10),
+			Date:        "Mon, 02 Jan 2006 15:04:05 GMT",
+		})
+	}
+	return xml.MarshalIndent(f, "", "\t")
+}
+
+// serveSite is the process of the simulated servers: it serves until its standard input ends. To every request
+// there, it answers with a site.
+func serveSite(latency time.Duration) error {
+	doc, err := news()
+	if err != nil {
+		return err
+	}
+	cert, err := selfSigned()
+	if err != nil {
+		return err
+	}
+	local, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	external, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /page", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, page) })
+	mux.HandleFunc("GET /news.xml", func(w http.ResponseWriter, r *http.Request) { w.Write(doc) })
+	quiet := log.New(io.Discard, "", 0) // of clients that were interrupted
+	go exitAfter((&http.Server{Handler: mux, ErrorLog: quiet}).Serve, local)
+	go exitAfter((&http.Server{Handler: slow(mux, latency), ErrorLog: quiet}).Serve,
+		tls.NewListener(external, &tls.Config{Certificates: []tls.Certificate{cert}}))
+	here, err := json.Marshal(site{
+		HTTP:  "http://" + local.Addr().String(),
+		HTTPS: "https://" + external.Addr().String(),
+		Cert:  cert.Certificate[0],
+	})
+	if err != nil {
+		return err
+	}
+	return child.Serve(func([]byte) ([]byte, error) { return here, nil })
+}
+
+// exitAfter ends the process, of which nothing good can come, when serve returns.
+func exitAfter(serve func(net.Listener) error, l net.Listener) {
+	fmt.Fprintln(os.Stderr, "longrun: a simulated server has ended:", serve(l))
+	os.Exit(1)
+}
+
+// slow answers like h, after a while.
+func slow(h http.Handler, latency time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if sleep(r.Context(), latency) == nil {
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
+// selfSigned returns a certificate for 127.0.0.1 that is good for a day.
+func selfSigned() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(now.UnixNano()),
+		NotBefore:             now.Add(-time.Hour),
+		NotAfter:              now.Add(24 * time.Hour),
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}

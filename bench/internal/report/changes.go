@@ -1,0 +1,282 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/recycling-go/recycling/bench/internal/record"
+)
+
+// tableChanges is a table in two runs.
+type tableChanges struct {
+	old, new *record.Table
+	rows     []rowPair        // that both have, but for the baseline's
+	columns  []*columnChanges // that both have
+	notes    []string         // what was not compared, and why
+	failures int              // rows that failed in one run only
+}
+
+// A rowPair is a row in two runs.
+type rowPair struct{ old, new *record.Row }
+
+// columnChanges is a column in two runs.
+type columnChanges struct {
+	record.Column
+	pairs       []change // for each of tableChanges.rows
+	logs, plain noise    // of those that are compared as logarithms, and of the others
+
+	// drift is what the machine did between the runs, as the logarithm of a factor: with a baseline what its rows did in
+	// the middle, and without one what all rows did. NaN if it is not known.
+	drift float64
+}
+
+// A change is a cell in two runs: its samples, as they are compared. Both are nil if it is not compared.
+type change struct {
+	old, new []float64
+	logs     bool // they are logarithms, which there are where all samples, and the baseline's, are above zero
+}
+
+// minChange is the least change that counts, as a share.
+const minChange = 0.1
+
+func newTableChanges(old, new *record.Table) *tableChanges {
+	t := &tableChanges{old: old, new: new}
+	if !slices.Equal(old.Keys, new.Keys) || old.Baseline != new.Baseline {
+		t.note("Not compared: its keys are %q, were %q; its baseline is %s, was %s.", new.Keys, old.Keys, orNone(new.Baseline), orNone(old.Baseline))
+		return t
+	}
+	baseline := t.pairRows()
+	t.pairColumns()
+	few := 0
+	for _, c := range t.columns {
+		few += t.compare(c, baseline)
+	}
+	if few > 0 {
+		t.note("Not compared: %d figures of fewer than two rounds, or without a baseline.", few)
+	}
+	return t
+}
+
+func (t *tableChanges) note(format string, args ...any) {
+	t.notes = append(t.notes, fmt.Sprintf(format, args...))
+}
+
+// pairRows finds the rows to compare, and returns those of the baseline.
+func (t *tableChanges) pairRows() (baseline []rowPair) {
+	for _, n := range t.new.Rows {
+		o := rowLike(t.old, n)
+		switch {
+		case o == nil:
+			t.note("Only in the new run: %s.", name(n))
+		case o.Failed != "" && n.Failed != "":
+			t.note("Failed in both runs: %s: %s", name(n), n.Failed)
+		case o.Failed != "":
+			t.failures++
+			t.note("Failed in the old run only: %s: %s", name(n), o.Failed)
+		case n.Failed != "":
+			t.failures++
+			t.note("Failed in the new run only: %s: %s", name(n), n.Failed)
+		case t.new.Baseline != "" && n.Key[len(n.Key)-1] == t.new.Baseline:
+			baseline = append(baseline, rowPair{o, n})
+		default:
+			t.rows = append(t.rows, rowPair{o, n})
+		}
+	}
+	for _, o := range t.old.Rows {
+		if rowLike(t.new, o) == nil {
+			t.note("Only in the old run: %s.", name(o))
+		}
+	}
+	return baseline
+}
+
+// pairColumns finds the columns to compare: those that both runs have measured.
+func (t *tableChanges) pairColumns() {
+	for _, n := range t.new.Columns {
+		o, ok := t.old.Column(n.Name)
+		inOld, inNew := ok && measured(t.old, n), measured(t.new, n)
+		switch {
+		case !inNew && !inOld:
+		case !inOld:
+			t.note("Only in the new run: column %s.", n.Name)
+		case !inNew:
+			t.note("Only in the old run: column %s.", n.Name)
+		case o.Unit != n.Unit:
+			t.note("Not compared: column %s is in %s, was in %s.", n.Name, orNone(n.Unit), orNone(o.Unit))
+		default:
+			t.columns = append(t.columns, &columnChanges{Column: n})
+		}
+	}
+	for _, o := range t.old.Columns {
+		if _, ok := t.new.Column(o.Name); !ok && measured(t.old, o) {
+			t.note("Only in the old run: column %s.", o.Name)
+		}
+	}
+}
+
+// compare collects a column's samples, and returns how many cells cannot be compared.
+func (t *tableChanges) compare(c *columnChanges, baseline []rowPair) (few int) {
+	for _, p := range t.rows {
+		ch := t.change(p, c.Name)
+		if len(ch.old) < 2 || len(ch.new) < 2 {
+			if len(p.old.Samples[c.Name]) > 0 || len(p.new.Samples[c.Name]) > 0 {
+				few++
+			}
+			ch = change{}
+		}
+		c.noise(ch).add(ch.old)
+		c.noise(ch).add(ch.new)
+		c.pairs = append(c.pairs, ch)
+	}
+	c.findDrift(baseline, t.new.Baseline != "")
+	return few
+}
+
+// change collects a cell's samples. They are few if there is a baseline and the row cannot be compared with it.
+func (t *tableChanges) change(p rowPair, column string) change {
+	oldBase, newBase := t.old.Base(p.old), t.new.Base(p.new)
+	if t.new.Baseline != "" && (oldBase == nil || newBase == nil || oldBase.Failed != "" || newBase.Failed != "") {
+		return change{}
+	}
+	ch := change{logs: true}
+	if t.new.Baseline != "" {
+		ch.old, ch.new = logRatios(p.old, oldBase, column), logRatios(p.new, newBase, column)
+	} else {
+		ch.old, ch.new = logarithms(p.old.Samples[column]), logarithms(p.new.Samples[column])
+	}
+	if ch.old == nil || ch.new == nil {
+		ch = change{old: numbers(p.old.Samples[column]), new: numbers(p.new.Samples[column])}
+	}
+	return ch
+}
+
+// noise returns that of cells which are compared as ch is.
+func (c *columnChanges) noise(ch change) *noise {
+	if ch.logs {
+		return &c.logs
+	}
+	return &c.plain
+}
+
+// findDrift says what the machine did, and takes it out if there is no baseline. Then, a change of all rows cannot be
+// told from it. It takes three rows or more to see what they have in common.
+func (c *columnChanges) findDrift(baseline []rowPair, hasBaseline bool) {
+	var moves []float64
+	for _, p := range baseline {
+		old, new := logarithms(p.old.Samples[c.Name]), logarithms(p.new.Samples[c.Name])
+		if len(old) > 0 && len(new) > 0 {
+			moves = append(moves, mean(new)-mean(old))
+		}
+	}
+	for _, ch := range c.pairs {
+		if ch.logs && !hasBaseline {
+			moves = append(moves, mean(ch.new)-mean(ch.old))
+		}
+	}
+	c.drift = math.NaN()
+	if len(moves) == 0 || !hasBaseline && len(moves) < 3 {
+		return
+	}
+	c.drift = record.Median(moves)
+	for _, ch := range c.pairs {
+		if ch.logs && !hasBaseline {
+			for i := range ch.new {
+				ch.new[i] -= c.drift
+			}
+		}
+	}
+}
+
+// judge says by how much a cell changed, and in a word what that is; empty if it does not count.
+func (c *columnChanges) judge(i, cells int) (text, verdict string) {
+	ch := c.pairs[i]
+	if ch.old == nil {
+		return "", ""
+	}
+	old, new := record.Median(ch.old), record.Median(ch.new)
+	switch {
+	case ch.logs:
+		text = fmt.Sprintf("%.2f", math.Exp(new-old))
+	case old == new:
+		text = "1.00"
+	default:
+		text = fmt.Sprintf(c.Format+" to "+c.Format, old, new)
+	}
+	apart := slices.Min(ch.new) > slices.Max(ch.old) || slices.Max(ch.new) < slices.Min(ch.old)
+	if d := mean(ch.new) - mean(ch.old); apart && math.Abs(d) >= c.least(ch, cells) {
+		verdict = word(d, c.Better)
+	}
+	return text, verdict
+}
+
+// least returns the least change of a cell that counts.
+func (c *columnChanges) least(ch change, cells int) float64 {
+	var own noise
+	own.add(ch.old)
+	own.add(ch.new)
+	deviation := math.Sqrt(1/float64(len(ch.old))+1/float64(len(ch.new))) * max(own.deviation(), c.noise(ch).deviation())
+	share := math.Log1p(minChange)
+	if !ch.logs {
+		share = minChange * max(math.Abs(mean(ch.old)), math.Abs(mean(ch.new)))
+	}
+	return max(share, c.noise(ch).deviations(cells)*deviation)
+}
+
+// limit says from which change on the quietest cell of the column counts; nothing if none is a factor.
+func (c *columnChanges) limit(cells int) string {
+	limit := math.Inf(1)
+	for _, ch := range c.pairs {
+		if ch.logs {
+			limit = min(limit, c.least(ch, cells))
+		}
+	}
+	if math.IsInf(limit, 1) {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", math.Exp(limit))
+}
+
+// common prints the drift.
+func (c *columnChanges) common() string {
+	if math.IsNaN(c.drift) {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", math.Exp(c.drift))
+}
+
+// cells returns how many cells are compared.
+func (t *tableChanges) cells() (n int) {
+	for _, c := range t.columns {
+		for _, ch := range c.pairs {
+			if ch.old != nil {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// measured reports whether there is a figure of a column.
+func measured(t *record.Table, c record.Column) bool {
+	return slices.ContainsFunc(t.Rows, func(r *record.Row) bool { return len(r.Samples[c.Name]) > 0 })
+}
+
+func tableLike(r *record.Run, like *record.Table) *record.Table {
+	i := slices.IndexFunc(r.Tables, func(t *record.Table) bool { return t.Name == like.Name })
+	if i < 0 {
+		return nil
+	}
+	return r.Tables[i]
+}
+
+func rowLike(t *record.Table, like *record.Row) *record.Row {
+	i := slices.IndexFunc(t.Rows, func(r *record.Row) bool { return slices.Equal(r.Key, like.Key) })
+	if i < 0 {
+		return nil
+	}
+	return t.Rows[i]
+}
+
+func name(r *record.Row) string { return strings.Join(r.Key, ", ") }

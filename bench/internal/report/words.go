@@ -1,0 +1,104 @@
+package report
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// textWidth returns about how wide s is in a sans-serif font of that size, and rather too much: which font a reader
+// has is not known.
+func textWidth(s string, size float64) float64 {
+	em := 0.0
+	for _, c := range s {
+		switch {
+		case strings.ContainsRune("iIljtfr.,:;|'!()[] -/", c):
+			em += 0.4
+		case strings.ContainsRune("mwMW@%—", c):
+			em += 1
+		case c >= 0x1100: // Chinese, Japanese, Korean, emoji
+			em += 1.1
+		case unicode.IsUpper(c):
+			em += 0.74
+		default:
+			em += 0.64
+		}
+	}
+	return em * size
+}
+
+// wrap breaks s into lines no wider than width: between words, and inside one that is wider. There is at least one.
+func wrap(s string, width, size float64) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(s) {
+		if line != "" {
+			if textWidth(line+" "+word, size) <= width {
+				line += " " + word
+				continue
+			}
+			lines = append(lines, line)
+		}
+		line = ""
+		for _, c := range word {
+			if line != "" && textWidth(line+string(c), size) > width {
+				lines = append(lines, line)
+				line = ""
+			}
+			line += string(c)
+		}
+	}
+	return append(lines, line)
+}
+
+// thousands puts commas into the whole part of a number that fmt has printed: 12831.5 is 12,831.5.
+func thousands(s string) string {
+	start := strings.IndexFunc(s, unicode.IsDigit)
+	if start < 0 {
+		return s
+	}
+	end := start
+	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
+		end++
+	}
+	for i := end - 3; i > start; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// tickText prints a place on an axis.
+func tickText(v float64) string {
+	if v == 0 {
+		return "0" // and not -0
+	}
+	for _, big := range []struct {
+		from float64
+		sign string
+	}{{1e9, "G"}, {1e6, "M"}} {
+		if a := math.Abs(v); a >= big.from && a < 1000*big.from {
+			return strconv.FormatFloat(v/big.from, 'g', 6, 64) + big.sign
+		}
+	}
+	if a := math.Abs(v); a >= 1e6 || a < 1e-4 {
+		return strconv.FormatFloat(v, 'g', 6, 64)
+	}
+	s := strconv.FormatFloat(v, 'f', 6, 64) // v is a multiple of a round step: what follows is what binary fractions add
+	return thousands(strings.TrimSuffix(strings.TrimRight(s, "0"), "."))
+}
+
+// number returns what a key says, if it is a number: 1,000 is one.
+func number(s string) (v float64, ok bool) {
+	v, err := strconv.ParseFloat(strings.ReplaceAll(strings.TrimSpace(s), ",", ""), 64)
+	return v, err == nil && drawable(v)
+}
+
+// numbers returns those values that are.
+func numbers(values []float64) []float64 {
+	return slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return !drawable(v) })
+}
+
+// drawable reports whether a picture can show v. Beyond 1e300, sums would overflow.
+func drawable(v float64) bool { return !math.IsNaN(v) && math.Abs(v) <= 1e300 }

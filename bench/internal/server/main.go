@@ -1,0 +1,114 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+
+	recycling "github.com/recycling-go/recycling/core"
+)
+
+// A config is what Main's flags say.
+type config struct {
+	Spec
+	addr   string
+	rounds int // per millisecond of work
+}
+
+// Main is the server process: serve -server NAME [-router NAME] [-conns N] [-addr ADDRESS]. Args do not include
+// "serve". It prints the server's address and serves until it is killed.
+//
+// With -child it ends with its standard input, and answers each line it reads with a line: its CPU time in
+// nanoseconds, empty if that is not known.
+func Main(args []string) error {
+	var c config
+	f := flag.NewFlagSet("serve", flag.ContinueOnError)
+	f.StringVar(&c.Server, "server", "recycling", "`name` of the server")
+	f.StringVar(&c.Router, "router", "", "`name` of the router: mux, chi, echo or gin")
+	f.IntVar(&c.Conns, "conns", 0, "`number` of connections at most; 0 means the server's default")
+	f.StringVar(&c.addr, "addr", "127.0.0.1:0", "listen on this TCP `address`")
+	f.IntVar(&c.rounds, "rounds", 0, "`number` of rounds of the loop that make a millisecond of work; 0 means to find out")
+	child := f.Bool("child", false, "end when standard input does")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	var err error
+	if c.Spec, err = c.check(); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("server: there is no argument %q", f.Arg(0))
+	}
+	if c.rounds <= 0 {
+		c.rounds = roundsPerMS()
+	}
+	if *child {
+		go answerParent()
+	}
+	return c.serve()
+}
+
+// answerParent ends the process when its parent is gone, however that went.
+func answerParent() {
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		if d, err := ownCPU(); err == nil {
+			fmt.Println(d.Nanoseconds())
+		} else {
+			fmt.Println()
+		}
+	}
+	os.Exit(0)
+}
+
+// announce says where to connect to.
+func announce(a net.Addr) { fmt.Println(a) }
+
+func (c config) serve() error {
+	switch c.Server {
+	case "net/http":
+		return c.netHTTP()
+	case "recycling":
+		return c.recycling(recycling.Recycling)
+	case "pool":
+		return c.recycling(recycling.Pool)
+	case "fasthttp":
+		return c.fasthttp()
+	case "hertz":
+		return c.hertz()
+	case "floor":
+		return floor(c.addr)
+	}
+	return fmt.Errorf("server: %s is not part of this program", c.Server)
+}
+
+// netHTTP is the control: what an application does that has never heard of this project. Package recycling's strategy
+// goroutine would serve a listener with other socket options.
+func (c config) netHTTP() error {
+	h, _ := routers[c.Router](c.rounds)
+	l, err := net.Listen("tcp", c.addr)
+	if err != nil {
+		return err
+	}
+	announce(l.Addr())
+	return (&http.Server{Handler: h}).Serve(l)
+}
+
+func (c config) recycling(strategy recycling.Strategy) error {
+	_, server := routers[c.Router](c.rounds)
+	s := server(recycling.Addr(c.addr), func(s *recycling.Server) {
+		s.Strategy = strategy
+		if strategy == recycling.Pool {
+			s.MaxWorkers = max(c.Conns, 256) // the default; one connection more would wait until another ends
+		}
+	})
+	l, err := s.Listen(context.Background())
+	if err != nil {
+		return err
+	}
+	announce(l.Addr())
+	return s.Serve(l)
+}

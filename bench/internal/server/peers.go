@@ -1,0 +1,69 @@
+package server
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/cloudwego/hertz/pkg/app"
+	hertz "github.com/cloudwego/hertz/pkg/app/server"
+	"github.com/cloudwego/hertz/pkg/common/hlog"
+	"github.com/valyala/fasthttp"
+)
+
+// fasthttp listens as fasthttp.ListenAndServe does.
+func (c config) fasthttp() error {
+	l, err := net.Listen("tcp4", c.addr)
+	if err != nil {
+		return err
+	}
+	answer := func(ctx *fasthttp.RequestCtx, body string, err error) {
+		if err != nil {
+			ctx.Error(err.Error(), http.StatusBadRequest)
+			return
+		}
+		ctx.WriteString(body)
+	}
+	s := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
+		path := string(ctx.Path())
+		switch {
+		case path == "/yo":
+			ctx.WriteString("Hey!")
+		case strings.HasPrefix(path, "/sleep/"):
+			answer(ctx, "slept", pause(path[len("/sleep/"):]))
+		case strings.HasPrefix(path, "/work/"):
+			answer(ctx, "worked", compute(path[len("/work/"):], c.rounds))
+		default:
+			ctx.Error("not found", http.StatusNotFound)
+		}
+	}}
+	announce(l.Addr())
+	return s.Serve(l)
+}
+
+// hertz listens as hertz does if it is given an address, which it would not tell. Run leaves out what Spin adds:
+// to drain when there is a signal.
+func (c config) hertz() error {
+	hlog.SetOutput(io.Discard)
+	l, err := net.Listen("tcp", c.addr)
+	if err != nil {
+		return err
+	}
+	answer := func(ctx *app.RequestContext, body string, err error) {
+		if err != nil {
+			ctx.String(http.StatusBadRequest, err.Error())
+			return
+		}
+		ctx.String(http.StatusOK, body)
+	}
+	h := hertz.New(hertz.WithListener(l))
+	h.GET("/yo", func(_ context.Context, ctx *app.RequestContext) { ctx.String(http.StatusOK, "Hey!") })
+	h.GET("/sleep/:ms", func(_ context.Context, ctx *app.RequestContext) { answer(ctx, "slept", pause(ctx.Param("ms"))) })
+	h.GET("/work/:ms", func(_ context.Context, ctx *app.RequestContext) {
+		answer(ctx, "worked", compute(ctx.Param("ms"), c.rounds))
+	})
+	announce(l.Addr())
+	return h.Run()
+}

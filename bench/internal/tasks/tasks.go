@@ -1,0 +1,219 @@
+// Package tasks measures long work beside short: the six scenarios of gunicorn's benchmark of its dirty workers, on
+// package offload's, and a light route beside workers that are all busy.
+//
+// Every HTTP server is a process of its own, for one measurement: this program, which becomes one in [Child].
+package tasks
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/recycling-go/recycling/bench/internal/record"
+)
+
+// A Config says what is measured, and for how long.
+type Config struct {
+	// Rounds is how often everything is measured. It must be one at least.
+	Rounds int
+
+	// Duration is how long each scenario takes a server that is as fast as can be, about: it decides how many
+	// requests there are. They are never more than gunicorn sends, nor fewer than Workers.
+	Duration time.Duration
+
+	// Light is for how long the light route is measured, for each server and load. Zero means not at all.
+	Light time.Duration
+
+	// Workers is how many tasks an offload pool runs at the same time. It must be one at least; gunicorn had 4.
+	Workers int
+
+	// Scenarios are the names of those to measure, in the order of [Scenarios]. Nil means all, empty means none.
+	Scenarios []string
+}
+
+// Quick returns a Config for less than 25 seconds.
+func Quick() Config {
+	return Config{Rounds: 1, Duration: 250 * ms, Light: time.Second, Workers: 4, Scenarios: Scenarios()[:gunicorns]}
+}
+
+// Full returns a Config for about 13 minutes.
+func Full() Config {
+	return Config{Rounds: 3, Duration: 7 * time.Second, Light: 10 * time.Second, Workers: 4}
+}
+
+// Scenarios returns the names of all scenarios.
+func Scenarios() []string {
+	var names []string
+	for _, s := range scenarios {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// Run adds the tables "tasks" and "light_tasks" to r, and figures to them as they come. A server that cannot be
+// measured is told in its row. The error is that c is wrong, or ctx's: then the measurement that was under way is
+// not in the tables, and all before are.
+func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error {
+	chosen, err := c.choose()
+	if err != nil {
+		return err
+	}
+	defer p.Done()
+	p.Say("tasks: how fast this machine computes")
+	m := &measurement{Config: c, progress: p, cores: runtime.GOMAXPROCS(0)}
+	m.spins = calibrate(min(c.Workers, m.cores))
+	if len(chosen) > 0 {
+		m.tasks = newTasksTable(m.cores, c.Workers)
+		r.Tables = append(r.Tables, m.tasks)
+	}
+	if c.Light > 0 {
+		m.light = newLightTable(c.heavyClients())
+		r.Tables = append(r.Tables, m.light)
+	}
+	for m.round = 1; m.round <= c.Rounds; m.round++ {
+		for _, s := range chosen {
+			for _, server := range taskServers {
+				m.runScenario(ctx, s, server)
+			}
+		}
+		if c.Light > 0 {
+			m.runLight(ctx)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return ctx.Err()
+}
+
+// A measurement is one call of Run.
+type measurement struct {
+	Config
+	progress *record.Progress
+	cores    int     // that Go uses, here and in the servers
+	spins    float64 // of compute, in a millisecond
+	round    int     // from 1
+	tasks    *record.Table
+	light    *record.Table
+}
+
+// choose returns the scenarios to measure.
+func (c Config) choose() ([]scenario, error) {
+	switch {
+	case c.Rounds < 1:
+		return nil, fmt.Errorf("tasks: Rounds is %d, want one or more", c.Rounds)
+	case c.Workers < 1:
+		return nil, fmt.Errorf("tasks: Workers is %d, want one or more", c.Workers)
+	case c.Scenarios == nil:
+		return scenarios, nil
+	}
+	var chosen []scenario
+	for _, s := range scenarios {
+		if slices.Contains(c.Scenarios, s.name) {
+			chosen = append(chosen, s)
+		}
+	}
+	for _, name := range c.Scenarios {
+		if !slices.Contains(Scenarios(), name) {
+			return nil, fmt.Errorf("tasks: there is no scenario %q, but %q", name, Scenarios())
+		}
+	}
+	return chosen, nil
+}
+
+// runScenario measures one server in one scenario, and adds that to its row.
+func (m *measurement) runScenario(ctx context.Context, s scenario, server string) {
+	if ctx.Err() != nil {
+		return
+	}
+	m.progress.Say("tasks: round %d of %d: %s, %s", m.round, m.Rounds, s.name, server)
+	begin := time.Now()
+	bound := m.Workers
+	if server == unbounded {
+		bound = s.clients // each has a goroutine
+	}
+	ideal := s.ideal(bound, m.cores)
+	requests := s.count(ideal, m.Duration, m.Workers)
+	clients := min(s.clients, requests)
+	if server == alone {
+		clients = min(clients, m.Workers)
+	}
+	c := childConfig{
+		Server:  server,
+		Workers: m.Workers,
+		Sleep:   s.sleep,
+		Spins:   int(m.spins * float64(s.compute.Milliseconds())),
+	}
+	c.Queue, c.Wait = s.bounds(m.Workers)
+	res, err := measure(ctx, c, clients, requests)
+	if ctx.Err() != nil {
+		return
+	}
+	row := m.tasks.Row(s.name, server)
+	if err != nil {
+		m.fail(row, err.Error())
+		return
+	}
+	if res.failed > 0 {
+		m.fail(row, fmt.Sprintf("%d of %d requests failed: %s", res.failed, res.total(), res.errors[0]))
+	}
+	d := res.detail()
+	d.Timestamp, d.Scenario = begin, s.name
+	d.Config = Setting{Server: server, Action: s.action(), Args: s.args(), Clients: clients}
+	if pooled(server) {
+		d.Config.Workers, d.Config.Queue, d.Config.WaitMS = c.Workers, c.Queue, c.Wait.Milliseconds()
+	}
+	row.Detail = append(row.Detail, d)
+	row.Add("req/s", d.PerSecond)
+	row.Add("of ideal", d.PerSecond/ideal)
+	if d.Successful > 0 {
+		row.Add("p50", d.Latency.P50)
+		row.Add("p95", d.Latency.P95)
+		row.Add("p99", d.Latency.P99)
+		row.Add("max", d.Latency.Max)
+	}
+	row.Add("failed", float64(res.failed))
+	row.Add("shed", float64(res.shed.TotalCount()))
+	if res.shed.TotalCount() > 0 {
+		row.Add("shed p99", milliseconds(res.shed.ValueAtQuantile(99)))
+	}
+}
+
+// fail says in row what went wrong in this round.
+func (m *measurement) fail(row *record.Row, why string) {
+	if row.Failed != "" {
+		row.Failed += "; "
+	}
+	row.Failed += fmt.Sprintf("round %d: %s", m.round, why)
+}
+
+// measure has clients send requests to the server that c describes, which it starts and ends.
+func measure(ctx context.Context, c childConfig, clients, requests int) (*result, error) {
+	switch c.Server {
+	case alone:
+		return closedLoop(ctx, slices.Repeat([]request{c.plain}, clients), requests), nil
+	case direct:
+		pool, err := c.pool()
+		if err != nil {
+			return nil, err
+		}
+		defer func() {
+			pool.Close()
+			<-pool.Done()
+		}()
+		return closedLoop(ctx, slices.Repeat([]request{c.do(pool)}, clients), requests), nil
+	}
+	p, err := start(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	routes, hangUp, err := connect(ctx, p.addr, "/task", clients)
+	defer hangUp()
+	if err != nil {
+		return nil, err
+	}
+	return closedLoop(ctx, routes, requests), nil
+}
