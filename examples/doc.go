@@ -15,6 +15,8 @@
 // answers under each strategy to what it answers under net/http's, byte for byte. What is not
 // about a framework lives in internal/app.
 //
+// Command offload is another one: heavy tasks in child processes, beside routes that stay fast.
+//
 // In internal/scenario are the frameworks' own examples of a graceful shutdown, with one line added, and
 //
 //	go run ./examples/internal/drain -clients 1000 -rounds 100

@@ -25,6 +25,7 @@ var (
 	errNoHost     = &statusError{http.StatusBadRequest, "missing required Host header"}
 	errHost       = &statusError{http.StatusBadRequest, "malformed Host header"}
 	errHeaderName = &statusError{http.StatusBadRequest, "invalid header name"}
+	errFields     = &statusError{http.StatusRequestHeaderFieldsTooLarge, "too many fields"}
 )
 
 func malformed(format string, args ...any) error {
@@ -200,12 +201,20 @@ func (x *exchange) parseTarget(method, target string) (*url.URL, error) {
 // room for them is to make (CVE-2023-24534).
 const maxFieldsAhead = 128
 
+// maxFields is how many lines of fields a header may have: within a header of the size that is allowed there could be
+// hundreds of thousands, and each takes a hundred bytes of memory.
+const maxFields = 2000
+
 // parseFields makes the header of the lines in s, the last of which is empty.
 func (x *exchange) parseFields(s string) error {
 	if s != "" && (s[0] == ' ' || s[0] == '\t') {
 		return malformed("header begins with white space")
 	}
-	n := min(max(strings.Count(s, "\n")-1, 0), maxFieldsAhead)
+	n := max(strings.Count(s, "\n")-1, 0)
+	if n > maxFields {
+		return errFields
+	}
+	n = min(n, maxFieldsAhead)
 	h := make(http.Header, n)
 	values := make([]string, n) // one slice, cut up: most names have one value
 	for {

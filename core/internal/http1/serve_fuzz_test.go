@@ -27,7 +27,7 @@ func FuzzServe(f *testing.F) {
 		f.Add([]byte(v), []byte{6, 0, 40})
 	}
 	f.Fuzz(func(t *testing.T, input, cuts []byte) {
-		if len(input) < 1<<16 { // what is too large is for tests that know the limits
+		if len(input) < 1<<16 && bytes.Count(input, []byte("\n")) < maxFields { // what is too large is for tests that know the limits
 			compareServers(t, input, cuts)
 		}
 	})

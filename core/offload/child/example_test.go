@@ -13,16 +13,19 @@ import (
 	"github.com/recycling-go/recycling/core/offload/child"
 )
 
-// The child is this program itself, told by its environment what it is. In main:
-//
-//	if os.Getenv("SHOUT") != "" {
-//		shout()
-//		return
-//	}
+// The child is this program itself, told by its environment what it is: that comes first in main.
 func Example() {
+	if os.Getenv("SHOUT") != "" {
+		shout()
+		return
+	}
 	ctx := context.Background()
+	program, err := os.Executable()
+	if err != nil {
+		log.Fatal(err)
+	}
 	command := child.Command{New: func() *exec.Cmd {
-		cmd := exec.Command(os.Args[0])
+		cmd := exec.Command(program)
 		cmd.Env = append(os.Environ(), "SHOUT=yes")
 		cmd.Stderr = os.Stderr
 		return cmd

@@ -1,0 +1,31 @@
+package http1
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+func TestTimeouts(t *testing.T) {
+	const none = -1
+	for _, c := range []struct {
+		header, read, idle   time.Duration // of http.Server
+		wantHeader, wantIdle time.Duration
+	}{
+		{0, 0, 0, 30 * time.Second, 3 * time.Minute},
+		{time.Hour, 0, time.Minute, time.Hour, time.Minute},
+		{0, time.Hour, 0, time.Hour, time.Hour},
+		{none, 0, none, 0, 0},
+		{0, none, 0, 0, 0},
+		{time.Second, none, time.Minute, time.Second, time.Minute},
+		{none, time.Second, none, 0, 0},
+	} {
+		var got park.Config
+		(&Server{HTTP: &http.Server{ReadHeaderTimeout: c.header, ReadTimeout: c.read, IdleTimeout: c.idle}}).Timeouts(&got)
+		if got.Timeouts[park.Header] != c.wantHeader || got.Timeouts[park.Idle] != c.wantIdle {
+			t.Errorf("%+v: header %v, idle %v", c, got.Timeouts[park.Header], got.Timeouts[park.Idle])
+		}
+	}
+}
