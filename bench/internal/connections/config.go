@@ -36,19 +36,19 @@ type Config struct {
 	Growth []int         // numbers of connections of which 5 % are active
 }
 
-// Quick is what says most: Run takes 50 seconds, Light, Idle and Growth 10 to 15 each.
+// Quick is what says most: Run takes 40 seconds, Light, Idle and Growth 10 each.
 func Quick() Config {
 	return Config{
 		Rounds:   2,
 		Duration: time.Second,
-		Servers:  []string{"net/http", "recycling", "pool", "fasthttp", "floor"},
+		Servers:  []string{"net/http", "recycling", "fasthttp", "floor"},
 		Routers:  []string{"mux"},
 		Conns:    []int{100},
 		Modes:    []string{"close", "keep"},
 		Handlers: []string{"/yo", "/sleep/1"},
 
 		Few:    []string{"net/http", "recycling", "fasthttp"},
-		Short:  700 * time.Millisecond,
+		Short:  500 * time.Millisecond,
 		Busy:   []int{0, 4},
 		Light:  10,
 		Idle:   []int{1_000, 5_000},

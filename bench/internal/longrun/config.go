@@ -29,11 +29,11 @@ func Full() Config {
 	}
 }
 
-// Quick returns a Config for a look that takes half a minute, most of it the server with one worker.
+// Quick returns a Config for a look that takes a quarter of a minute, most of it the server with one worker.
 func Quick() Config {
 	return Config{
 		Rounds: 1, Duration: 200 * time.Millisecond, Clients: 25, Workers: 4,
-		Sleep: 50 * time.Millisecond, Latency: 200 * time.Millisecond, Parses: 1, FileSize: 1 << 20,
+		Sleep: 50 * time.Millisecond, Latency: 100 * time.Millisecond, Parses: 1, FileSize: 1 << 20,
 	}
 }
 
