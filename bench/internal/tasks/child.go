@@ -8,10 +8,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"runtime"
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/child"
 )
 
 // childEnv is the environment variable that makes a process of this program a server. It holds a childConfig as JSON.
@@ -48,11 +51,29 @@ func Child() {
 
 // serve serves /task and /yo, says on standard output where, and returns when standard input ends.
 func (c childConfig) serve() error {
+	if c.Server == grandchild {
+		return child.Serve(func([]byte) ([]byte, error) {
+			task(c.Sleep, c.Spins)
+			return nil, nil
+		})
+	}
 	var heavy http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		task(c.Sleep, c.Spins)
 		io.WriteString(w, "done")
 	})
-	if c.Server != unbounded {
+	switch c.Server {
+	case unbounded:
+	case children:
+		processes, err := c.children()
+		if err != nil {
+			return err
+		}
+		defer func() {
+			processes.Close()
+			<-processes.Done()
+		}()
+		heavy = inChildren(processes)
+	default:
 		pool, err := c.pool()
 		if err != nil {
 			return err
@@ -95,6 +116,48 @@ func (c childConfig) pool() (*offload.Pool, error) {
 		policy = offload.RoundRobin
 	}
 	return offload.New(offload.Config{Workers: c.Workers, Queue: c.Queue, Wait: c.Wait, Policy: policy})
+}
+
+// children starts processes for the tasks that c describes.
+func (c childConfig) children() (*offload.Resources[*child.Process], error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	one := c
+	one.Server = grandchild
+	v, err := json.Marshal(one)
+	if err != nil {
+		return nil, err
+	}
+	command := child.Command{Nice: 19, New: func() *exec.Cmd {
+		cmd := exec.Command(program)
+		cmd.Env = append(os.Environ(), childEnv+"="+string(v), "GOMAXPROCS=1")
+		cmd.Stderr = os.Stderr
+		return cmd
+	}}
+	if runtime.GOOS == "windows" {
+		command.Nice = 0 // there is none
+	}
+	return offload.NewResources(context.Background(), offload.ResourceConfig[*child.Process]{
+		Config: offload.Config{Workers: c.Workers, Queue: c.Queue, Wait: c.Wait},
+		Open:   command.Start,
+		Close:  (*child.Process).Close,
+	})
+}
+
+// inChildren is a handler whose task is done by a child.
+func inChildren(processes *offload.Resources[*child.Process]) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := offload.Use(r.Context(), processes, func(ctx context.Context, p *child.Process) ([]byte, error) {
+			return p.Call(ctx, nil)
+		})
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		io.WriteString(w, "done")
+	})
 }
 
 // plain is a request that is the task itself.

@@ -34,7 +34,7 @@ func newLightTable(heavy int) *record.Table {
 workers are busy. A request that is late because the one before was not answered counts from when it was due.
 Of idle: p99 divided by the same server's without tasks, in the same round. "default" is a pool with Workers as it is if it was not
 set: one less than there are processors. Where as many tasks compute as there are processors, requests wait for Go's scheduler, which
-interrupts a task after 10 ms. Clients, server and tasks share the processors.`,
+interrupts a task after 10 ms. Children are processes with niceness 19, which run tasks one at a time. Clients, server and tasks share the processors.`,
 			lightClients, int(lightClients*time.Second/lightEvery), heavy),
 		Keys:     []string{"load", "server"},
 		Baseline: unbounded,
@@ -64,6 +64,7 @@ func (m *measurement) runLight(ctx context.Context) {
 		{unbounded, childConfig{Server: unbounded}},
 		{fmt.Sprintf("offload %d workers", m.Workers), childConfig{Server: shared, Workers: m.Workers}},
 		{"offload default", childConfig{Server: shared}},
+		{fmt.Sprintf("offload %d children", m.Workers), childConfig{Server: children, Workers: m.Workers}},
 	}
 	idle := map[string]float64{} // p99, by server
 	for _, l := range lightLoads {

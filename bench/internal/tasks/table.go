@@ -14,6 +14,8 @@ const (
 	direct     = "offload.Do"
 	unbounded  = "net/http"
 	alone      = "workers alone"
+	children   = "offload children"
+	grandchild = "child" // a process of children
 )
 
 var taskServers = []string{unbounded, roundRobin, shared, direct, alone}

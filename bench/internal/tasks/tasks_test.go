@@ -168,8 +168,8 @@ func TestLightRoute(t *testing.T) {
 	if err := Run(t.Context(), Config{Rounds: 1, Light: 20 * ms, Workers: 1, Scenarios: []string{}}, nil, r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Tables) != 1 || r.Tables[0].Name != "light_tasks" || len(r.Tables[0].Rows) != 9 {
-		t.Fatalf("run has %d tables, or not 9 rows of the light route", len(r.Tables))
+	if len(r.Tables) != 1 || r.Tables[0].Name != "light_tasks" || len(r.Tables[0].Rows) != 12 {
+		t.Fatalf("run has %d tables, or not 12 rows of the light route", len(r.Tables))
 	}
 	for _, row := range r.Tables[0].Rows {
 		if n := sum(row.Samples["requests"]); n != 20 || row.Failed != "" {

@@ -31,6 +31,11 @@ type Command struct {
 	// told to. Zero means 5 seconds. Negative means no time: it is killed at once.
 	Grace time.Duration
 
+	// Nice is the child's niceness, up to 19: with more of it than the server's the child gets the processor's time that
+	// nobody else wants, so that tasks which compute do not keep requests waiting. Zero leaves it as it is. Negative, which
+	// needs privileges, is an error, and so is any other on systems that have no niceness.
+	Nice int
+
 	// MaxAnswer is how many bytes an answer may have. Zero means 64 MiB. Negative is an error.
 	MaxAnswer int
 }
@@ -39,6 +44,8 @@ func (c Command) resolve() (Command, error) {
 	switch {
 	case c.New == nil:
 		return c, errors.New("child: New is nil, want a function")
+	case c.Nice < 0 || c.Nice > 19:
+		return c, fmt.Errorf("child: Nice is %d, want zero to 19", c.Nice)
 	case c.MaxAnswer < 0:
 		return c, fmt.Errorf("child: MaxAnswer is %d, want zero (the default) or more", c.MaxAnswer)
 	}
@@ -80,11 +87,24 @@ func (c Command) Start(ctx context.Context, failed func(error)) (*Process, error
 		p.Close()
 		return nil, err
 	}
+	if err := c.renice(p); err != nil {
+		p.kill()
+		p.Close()
+		return nil, fmt.Errorf("child: Nice: %w", err)
+	}
 	if p.setState(serving) != starting {
 		p.Close()
 		return nil, p.failure(errEnded)
 	}
 	return p, nil
+}
+
+// renice gives p the niceness that it shall have.
+func (c Command) renice(p *Process) error {
+	if c.Nice == 0 {
+		return nil
+	}
+	return setNice(p.cmd.Process.Pid, c.Nice)
 }
 
 // launch starts the process and what supervises it.
