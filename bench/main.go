@@ -10,8 +10,10 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/recycling-go/recycling/bench/internal/faults"
 	"github.com/recycling-go/recycling/bench/internal/longrun"
 	"github.com/recycling-go/recycling/bench/internal/server"
+	"github.com/recycling-go/recycling/bench/internal/soak"
 	"github.com/recycling-go/recycling/bench/internal/tasks"
 )
 
@@ -23,6 +25,10 @@ func main() {
 			exit(server.Main(child))
 		case longrun.ChildArg:
 			exit(longrun.ChildMain(child))
+		case faults.ServerArg:
+			exit(faults.ServerMain(child))
+		case soak.ServerArg:
+			exit(soak.ServerMain(child))
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -115,7 +121,11 @@ func init() { // not a literal, since usage asks for it
 	verbs = append(verbs,
 		verb{"report", "FILE", "write page, pictures and tables of an earlier run", writeReport},
 		verb{"compare", "OLD NEW", "what differs between two runs, noise taken into account", compare},
+		verb{"faults", "", "the fault matrix: what happens when things go wrong, here and under net/http", findFaults},
 	)
+	for _, t := range trials {
+		verbs = append(verbs, verb{t.name, "", t.about, try})
+	}
 }
 
 func (c *command) usage() {
@@ -124,7 +134,7 @@ func (c *command) usage() {
 		fmt.Fprintf(c.stderr, "\t%-21s %s\n", v.name+" "+v.args, v.about)
 	}
 	fmt.Fprint(c.stderr, `
-Without a command it is all, which takes two to three minutes. Ratios (x) are to the baseline in the same run. With nothing
+Without a command it is all, which takes two minutes. Ratios (x) are to the baseline in the same run. With nothing
 else to do, the machine gives steadier figures.
 `)
 	some := false

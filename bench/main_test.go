@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 func TestWrongArgumentsAreNamed(t *testing.T) {
 	for args, named := range map[string]string{
 		"all -rounds -1": "-rounds", "idle -cores -2": "-cores", "what": "what", "all -what": "-what", "pool x": `"x"`,
-		"-what": "-what", "report": "file", "compare a": "new run", "compare a b c": `"c"`,
+		"faults -rows": "-rows", "soak x": `"x"`, "-what": "-what", "report": "file", "compare a": "new run", "compare a b c": `"c"`,
 	} {
 		var stderr bytes.Buffer
 		if err := run(t.Context(), strings.Fields(args), io.Discard, &stderr); !errors.Is(err, errUsage) || !strings.Contains(stderr.String(), named) {

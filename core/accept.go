@@ -34,6 +34,7 @@ func (f *fleet) awaitStragglers() {
 // acceptRaw leaves accepting to the workers, and waits for the end.
 func (f *fleet) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), crews []crew, base *http1.Base) error {
 	defer func() {
+		raw.AcceptSilent()
 		f.awaitStragglers()
 		for _, w := range crews {
 			for _, c := range w.conns().Unlisten(raw) {

@@ -60,7 +60,7 @@ func goroutineIsLocked() bool {
 	return strings.Contains(head, "locked to thread")
 }
 
-// A worker looks every 16th time whether it is locked. There are at most two here, one of which leads.
+// A worker looks every 64th time whether it is locked. There are at most two here, one of which leads.
 func TestLockedWorkersServeFewRequestsMore(t *testing.T) {
 	forEach(t, []mode{recyclingOwn, recyclingNet, recyclingWrapped, poolOwn}, func(t *testing.T, m mode) {
 		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1}, func(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +74,7 @@ func TestLockedWorkersServeFewRequestsMore(t *testing.T) {
 				t.Fatal("the test does not see that it is locked")
 			}
 		}
-		const few, many = 2 * 16, 300
+		const few, many = 2 * 64, 300
 		locked := 0
 		for range many {
 			if s.once(t, "/") == "true" {

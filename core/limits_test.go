@@ -460,3 +460,18 @@ func TestStatsSayWhichLimitsThereAre(t *testing.T) {
 		t.Errorf("limits are %+v, want none", st.Limits)
 	}
 }
+
+func TestEmptyLinesCountAsHeader(t *testing.T) {
+	forEach(t, workerModes, func(t *testing.T, m mode) {
+		s := m.start(t, &recycling.Server{HTTP: &http.Server{MaxHeaderBytes: 1000}}, hello)
+		c := s.dial(t)
+		for range 3 {
+			c.send("%s", strings.Repeat("\r\n", 2000)+get) // each request has its own
+			c.response()
+		}
+		c.send("%s", strings.Repeat("\r\n", 3000))
+		if res, _ := c.response(); res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			t.Errorf("answered with %v", res.Status)
+		}
+	})
+}

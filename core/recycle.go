@@ -109,8 +109,8 @@ func (g *gang) lead(batch []*park.Conn) ([]*park.Conn, error) {
 }
 
 // lockedCheck is how often a worker looks whether a handler has left it locked to its thread. Looking
-// takes longer than a microsecond, so it is not done each time.
-const lockedCheck = 16
+// takes longer than a microsecond, a tenth of a small request, so it is not done each time.
+const lockedCheck = 64
 
 // newWork returns what one worker does with one connection after the other. A handler that takes its connection over
 // may keep the goroutine for long, as for a WebSocket: then it is no worker any more.

@@ -44,8 +44,8 @@ func (t *threads) end() []*park.Conn {
 }
 
 func (t *threads) stats(s *Stats) {
-	s.Workers += t.tasks.MaxConcurrency()
-	s.Busy += int(t.tasks.RunningWorkers())
-	s.Standby += t.tasks.MaxConcurrency() - int(t.tasks.RunningWorkers())
+	n := int(t.tasks.RunningWorkers()) // pond keeps none that has nothing to do
+	s.Workers += n
+	s.Busy += n
 	s.Queued += int64(t.tasks.WaitingTasks())
 }

@@ -51,6 +51,10 @@ func (r *Raw) BeforeClose(f func(fd int)) { r.src.beforeClose(f) }
 // stop accepting. Once the listener is closed it is [net.ErrClosed].
 func (r *Raw) Accept(a *Addr) (fd int, err error) { return r.src.accept(a) }
 
+// AcceptSilent ends TCP_DEFER_ACCEPT, as far as the system has it: from now on connections that have sent nothing are
+// accepted too, so that none of them is left behind when the listener is closed.
+func (r *Raw) AcceptSilent() { r.src.control(acceptSilent) }
+
 // Closed returns a channel that is closed when the listener has been closed. It is
 // nil for a listener of package net, of which nothing tells: ask with [Raw.Control] now and then.
 func (r *Raw) Closed() <-chan struct{} { return r.closed }

@@ -118,3 +118,7 @@ func ensureNonblock(fd int) {
 		unix.SetNonblock(fd, true)
 	}
 }
+
+func acceptSilent(fd int) {
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 0) // a Unix socket does not know it
+}

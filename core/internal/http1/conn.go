@@ -29,6 +29,7 @@ type Conn struct {
 	pending []byte // read and not used, while no worker has it
 	scanned int    // how far input was searched for the end of a header
 	checked bool   // the first line of it is a request line
+	skipped int    // bytes of empty lines before it
 
 	phase    phase
 	lingered uint8    // reads since the last answer

@@ -20,12 +20,14 @@ func (w *Worker) readHeader(c *Conn) ([]byte, error) {
 	limit := c.srv.headerLimit()
 	in := &w.in
 	for {
-		w.skipEmptyLines()
+		if c.skipped += w.skipEmptyLines(); c.skipped > limit {
+			return nil, errEmptyLines
+		}
 		few := c.phase == between && in.buffered() < fewBytes
 		if in.buffered() > 0 && !few {
 			end, next := headerEnd(in.bytes(), c.scanned)
 			if end > 0 {
-				c.scanned, c.checked = 0, false
+				c.scanned, c.checked, c.skipped = 0, false, 0
 				block := in.bytes()[:end]
 				if c.phase == opened && end < len(preface) && string(block) == preface[:end] && w.srv.http2() {
 					if b := in.bytes(); len(b) >= len(preface) {
@@ -96,17 +98,18 @@ func (w *Worker) checkStart(c *Conn) error {
 	return new(exchange).parseRequestLine(line)
 }
 
-// skipEmptyLines drops empty lines before a request line (RFC 9112 section 2.2). A bare CR is none.
-func (w *Worker) skipEmptyLines() {
+// skipEmptyLines drops empty lines before a request line (RFC 9112 section 2.2), and returns how many bytes they
+// had. A bare CR is none.
+func (w *Worker) skipEmptyLines() (n int) {
 	in := &w.in
-	for {
+	for before := in.r; ; n = in.r - before {
 		switch b := in.bytes(); {
 		case len(b) > 0 && b[0] == '\n':
 			in.r++
 		case len(b) > 1 && b[0] == '\r' && b[1] == '\n':
 			in.r += 2
 		default:
-			return
+			return n
 		}
 	}
 }

@@ -26,6 +26,7 @@ var (
 	errHost       = &statusError{http.StatusBadRequest, "malformed Host header"}
 	errHeaderName = &statusError{http.StatusBadRequest, "invalid header name"}
 	errFields     = &statusError{http.StatusRequestHeaderFieldsTooLarge, "too many fields"}
+	errEmptyLines = &statusError{http.StatusRequestHeaderFieldsTooLarge, "too many empty lines"}
 )
 
 func malformed(format string, args ...any) error {

@@ -1,0 +1,176 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/recycling-go/recycling/bench/internal/record"
+)
+
+// A Config says which rows to carry out, and how thoroughly.
+type Config struct {
+	Rows  []string // their numbers; nil: all
+	Short bool     // fewer connections and rounds: less than a minute, not four
+}
+
+// A row is one fault.
+type row struct {
+	number int
+	fault  string
+	check  func(*trial) error // nil: not done
+}
+
+// rowLimit bounds one row of one server.
+const rowLimit = 90 * time.Second
+
+// lanes is how many rows are carried out at the same time. Most of a row is waiting.
+const lanes = 4
+
+// Run carries out the rows, and writes one markdown table when all are done or ctx ends. The error says how many rows of
+// recycling are red; what net/http does is shown, and no error.
+func Run(ctx context.Context, c Config, p *record.Progress, w io.Writer) error {
+	chosen, err := c.choose()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "bench-faults-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	results := make([]result, len(chosen))
+	for i, r := range chosen {
+		results[i] = result{row: r}
+	}
+	source := &source{dir: dir}
+	queue := make(chan *result)
+	var all sync.WaitGroup
+	for range lanes {
+		all.Go(func() {
+			for r := range queue {
+				p.Say("row %d: %s", r.row.number, r.row.fault)
+				r.netHTTP = carryOut(ctx, r.row, c, source, false)
+				r.recycling = carryOut(ctx, r.row, c, source, true)
+			}
+		})
+	}
+	for i := range results {
+		queue <- &results[i]
+	}
+	close(queue)
+	all.Wait()
+	p.Done()
+	if err := writeTable(w, results); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return red(results)
+}
+
+// choose returns the rows that c names.
+func (c Config) choose() ([]row, error) {
+	if c.Rows == nil {
+		return rows, nil
+	}
+	var chosen []row
+	for _, name := range c.Rows {
+		i := slices.IndexFunc(rows, func(r row) bool { return fmt.Sprint(r.number) == name })
+		if i < 0 {
+			return nil, fmt.Errorf("faults: there is no row %q, want 1 to %d", name, rows[len(rows)-1].number)
+		}
+		chosen = append(chosen, rows[i])
+	}
+	return chosen, nil
+}
+
+// carryOut carries out one row against one server.
+func carryOut(ctx context.Context, r row, c Config, source *source, recycling bool) outcome {
+	if err := ctx.Err(); err != nil {
+		return outcome{err: skip("interrupted")}
+	}
+	if r.check == nil {
+		return outcome{err: errNotDone}
+	}
+	limited, cancel := context.WithTimeout(ctx, rowLimit)
+	defer cancel()
+	t := &trial{ctx: limited, recycling: recycling, short: c.Short, source: source}
+	err := r.check(t)
+	t.cleanUp()
+	if err != nil && ctx.Err() != nil {
+		err = skip("interrupted")
+	}
+	return outcome{err: err, note: t.noted}
+}
+
+// An outcome is what a row has shown of one server.
+type outcome struct {
+	err  error
+	note string // a figure, for those who read the table
+}
+
+var errNotDone = errors.New("not done")
+
+// A skip is why a row cannot be carried out here.
+type skip string
+
+func (s skip) Error() string { return "skipped: " + string(s) }
+
+// red reports whether something went wrong.
+func (o outcome) red() bool {
+	var s skip
+	return o.err != nil && !errors.Is(o.err, errNotDone) && !errors.As(o.err, &s)
+}
+
+func (o outcome) String() string {
+	text := "ok"
+	if o.err != nil {
+		text = o.err.Error()
+	} else if o.note != "" {
+		text += " (" + o.note + ")"
+	}
+	const most = 300
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return strings.ReplaceAll(text, "|", `\|`)
+}
+
+// A result is a line of the table.
+type result struct {
+	row                row
+	netHTTP, recycling outcome
+}
+
+func writeTable(w io.Writer, results []result) error {
+	var b strings.Builder
+	b.WriteString("| # | fault | net/http | recycling |\n|---|---|---|---|\n")
+	for _, r := range results {
+		fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", r.row.number, r.row.fault, r.netHTTP, r.recycling)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// red returns an error if recycling has a red row.
+func red(results []result) error {
+	var numbers []string
+	for _, r := range results {
+		if r.recycling.red() {
+			numbers = append(numbers, fmt.Sprint(r.row.number))
+		}
+	}
+	if len(numbers) == 0 {
+		return nil
+	}
+	return fmt.Errorf("faults: %d rows of recycling are red: %s", len(numbers), strings.Join(numbers, ", "))
+}

@@ -1,0 +1,121 @@
+package soak
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// endedBy returns why ctx ended if it did, which is why everything else went wrong, or else err.
+func endedBy(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// A process is a server process. It has to be stopped.
+type process struct {
+	addr   string
+	cmd    *exec.Cmd
+	cancel context.CancelFunc
+	stdin  io.Closer
+	client *http.Client // for what the server says of itself
+}
+
+// start starts a server process, which is killed when ctx ends.
+func (s setup) start(ctx context.Context) (*process, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	p := &process{cmd: exec.CommandContext(ctx, program, s.args()...), cancel: cancel}
+	p.cmd.Stderr = os.Stderr
+	p.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
+	stdin, err1 := p.cmd.StdinPipe()
+	stdout, err2 := p.cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, p.cmd.Start()); err != nil {
+		cancel()
+		return nil, err
+	}
+	p.stdin = stdin
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		p.stop()
+		return nil, fmt.Errorf("soak: the server did not start: %w", err)
+	}
+	p.addr = strings.TrimSpace(line)
+	return p, nil
+}
+
+// stop kills the process, and waits for its end.
+func (p *process) stop() {
+	p.cancel()
+	p.stdin.Close()
+	p.cmd.Wait() // it was killed
+}
+
+// ask returns the server's state: path is "/stats", or "/collect" to have it collect garbage before.
+func (p *process) ask(ctx context.Context, path string) (st state, err error) {
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+p.addr+path, nil)
+	if err != nil {
+		return st, err
+	}
+	res, err := p.client.Do(req)
+	if err != nil {
+		return st, fmt.Errorf("soak: the server does not say how it is: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return st, fmt.Errorf("soak: the server does not say how it is: %s", res.Status)
+	}
+	return st, json.NewDecoder(res.Body).Decode(&st)
+}
+
+// settled waits until ok is true of the server's state, for a while, and returns the last state: true or not.
+func (p *process) settled(ctx context.Context, patience time.Duration, ok func(state) bool) (state, error) {
+	for end := time.Now().Add(patience); ; {
+		st, err := p.ask(ctx, "/collect")
+		if err != nil || ok(st) || time.Now().After(end) {
+			return st, err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return st, ctx.Err()
+		}
+	}
+}
+
+// quiet reports whether nothing goes on but the question.
+func (s state) quiet() bool { return s.Open == 1 && s.Inside == 0 && s.even() }
+
+// even reports whether no connection is missing.
+func (s state) even() bool { return s.Accepted == s.Closed+s.Hijacked+s.Open }
+
+// dial connects to the server, as a client with an address of its own where there are many: n says which.
+func (p *process) dial(ctx context.Context, n int) (*net.TCPConn, error) {
+	return p.dialWith(ctx, net.Dialer{}, n)
+}
+
+func (p *process) dialWith(ctx context.Context, d net.Dialer, n int) (*net.TCPConn, error) {
+	d.Timeout, d.KeepAlive = 20*time.Second, -1
+	if spread {
+		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 1, byte(1+n%200))}
+	}
+	nc, err := d.DialContext(ctx, "tcp", p.addr)
+	if err != nil {
+		return nil, err
+	}
+	return nc.(*net.TCPConn), nil
+}

@@ -1,0 +1,85 @@
+package soak
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+)
+
+// errWrong is an answer, or a part of one, that does not belong to its request.
+var errWrong = errors.New("an answer of another request")
+
+// A tally is what clients found.
+type tally struct {
+	mu      sync.Mutex // guards following
+	checked int64      // whole answers
+	cut     int64      // answers that had to end early, or not to come, and did
+	wrong   int64
+	hung    int64
+	lost    int64
+	acts    map[string]int64
+	first   []error // some of the errors
+}
+
+// act counts one act, and its error if there is one.
+func (t *tally) act(name string, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.acts == nil {
+		t.acts = map[string]int64{}
+	}
+	t.acts[name]++
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, errWrong):
+		t.wrong++
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		t.hung++
+	default:
+		t.lost++
+	}
+	if len(t.first) < 5 {
+		t.first = append(t.first, fmt.Errorf("%s: %w", name, err))
+	}
+}
+
+func (t *tally) answers(whole, cut int64) {
+	t.mu.Lock()
+	t.checked += whole
+	t.cut += cut
+	t.mu.Unlock()
+}
+
+// close writes the figures, and returns an error if anything was wrong.
+func (t *tally) close(w io.Writer) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintf(w, "  answers      %d checked, %d mismatches, %d lost, %d hung; %d more had to be cut and were\n", t.checked, t.wrong, t.lost, t.hung, t.cut)
+	for _, err := range t.first {
+		fmt.Fprintf(w, "    %v\n", err)
+	}
+	if t.wrong+t.lost+t.hung > 0 {
+		return fmt.Errorf("%w: %d mismatches, %d answers lost, %d hung, the first: %w", errBalance, t.wrong, t.lost, t.hung, t.first[0])
+	}
+	return nil
+}
+
+// list writes how often each act came.
+func (t *tally) list(w io.Writer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all int64
+	for _, n := range t.acts {
+		all += n
+	}
+	fmt.Fprintf(w, "  acts         %d:", all)
+	for _, name := range slices.Sorted(maps.Keys(t.acts)) {
+		fmt.Fprintf(w, " %s %d", name, t.acts[name])
+	}
+	fmt.Fprintln(w)
+}
