@@ -84,7 +84,7 @@ func TestSettingsComeFromTheEnvironment(t *testing.T) {
 	t.Setenv(recycling.EnvStrategy, "pool")
 	t.Setenv(recycling.EnvMaxWorkers, "3")
 	t.Setenv(recycling.EnvStandby, "2")
-	if st := serveOne(t, &recycling.Server{HTTP: answering()}); st.Workers != 3 {
+	if st := serveOne(t, &recycling.Server{HTTP: answering()}); st.Limits.Workers != 3 {
 		t.Errorf("%+v, want 3 workers", st)
 	}
 }
@@ -94,7 +94,7 @@ func TestFieldsWinOverTheEnvironment(t *testing.T) {
 	t.Setenv(recycling.EnvMaxWorkers, "no number")
 	t.Setenv(recycling.EnvStandby, "no number")
 	st := serveOne(t, &recycling.Server{HTTP: answering(), Strategy: recycling.Pool, MaxWorkers: 4, Standby: 1})
-	if st.Strategy != recycling.Pool || st.Workers != 4 {
+	if st.Strategy != recycling.Pool || st.Limits.Workers != 4 {
 		t.Errorf("%+v", st)
 	}
 }

@@ -29,7 +29,7 @@
 //	RFC 9110 15.2         an HTTP/1.0 client gets no 1xx answer
 //	RFC 9110 15.3.6       no content in 205
 //
-// And there are bounds where net/http has none, which no RFC asks for: a header has no more than 2,000 fields (431), and
+// And there are bounds where net/http has none, which no RFC asks for: a header has no more than 16,384 fields (431), and
 // a connection waits for no more than 30 seconds for a header, and 3 minutes for another request, unless the
 // http.Server says otherwise.
 //

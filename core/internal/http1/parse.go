@@ -204,7 +204,7 @@ const maxFieldsAhead = 128
 
 // maxFields is how many lines of fields a header may have: within a header of the size that is allowed there could be
 // hundreds of thousands, and each takes a hundred bytes of memory.
-const maxFields = 2000
+const maxFields = 1 << 14
 
 // parseFields makes the header of the lines in s, the last of which is empty.
 func (x *exchange) parseFields(s string) error {
