@@ -15,7 +15,7 @@ import (
 )
 
 // askInterval is how often a listener is asked whether somebody has closed it, if it cannot tell.
-const askInterval = 100 * time.Millisecond
+const askInterval = 25 * time.Millisecond
 
 // stragglerTime is how long accepting goes on when the server is shut down: what a client has sent before that may
 // still be on its way through a busy kernel, and is reset if it finds no listener.

@@ -27,7 +27,7 @@ import (
 // finds the listener closed, and returns what it always does. What is different:
 //
 //   - Shutdown waits for these requests whatever its context says. After DrainTimeout they are abandoned, which is logged.
-//   - Close may be noticed 100 ms late. Closing the listener is like Shutdown.
+//   - Close may be noticed 25 ms late. Closing the listener is like Shutdown.
 //   - SetKeepAlivesEnabled has no effect, since nobody can ask an http.Server for it.
 //   - With TLS, a worker waits on each connection. [Server.ServeTLS] does better.
 //   - A setting that is wrong is logged, and the listener closed.
@@ -82,7 +82,8 @@ func duplicate(l net.Listener) net.Listener {
 		return l
 	}
 	defer file.Close()
-	own, err := listener.FromFile(file)
+	// The socket is the application's too: a silent client is accepted at once there, and told when that ends.
+	own, err := (&listener.Config{DeferAccept: -1}).FromFile(file)
 	if err != nil {
 		return l
 	}

@@ -30,7 +30,7 @@ func Quick() Config {
 		Workers:   []int{1, 4, 16},
 		Producers: []int{1, 16},
 		Rounds:    3,
-		Time:      10 * time.Millisecond,
+		Time:      20 * time.Millisecond,
 	}
 }
 

@@ -18,8 +18,8 @@ func (c Config) table() *record.Table {
 		Baseline: "channel",
 		Columns: []record.Column{
 			{Name: nsPerJob, Format: "%.1f", Better: record.Lower},
-			{Name: bytesPerJob, Format: "%.1f"},
-			{Name: allocsPerJob, Format: "%.2f", Better: record.Lower},
+			{Name: bytesPerJob, Format: "%.1f", Grain: 32},
+			{Name: allocsPerJob, Format: "%.2f", Better: record.Lower, Grain: 0.5},
 			{Name: ofIdeal, Format: "%.2f"},
 		},
 		Published: published,

@@ -40,6 +40,10 @@ type Column struct {
 	Unit   string `json:"unit,omitempty"`
 	Format string `json:"format"` // of package fmt, for one float64
 	Better Better `json:"better,omitempty"`
+
+	// Grain is how much two figures near zero must differ to be different at all: a part of an allocation for each
+	// job is a matter of when the collector runs.
+	Grain float64 `json:"grain,omitempty"`
 }
 
 // Better says which figures are good ones.

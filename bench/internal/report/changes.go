@@ -219,7 +219,7 @@ func (c *columnChanges) least(ch change, cells int) float64 {
 	deviation := math.Sqrt(1/float64(len(ch.old))+1/float64(len(ch.new))) * max(own.deviation(), c.noise(ch).deviation())
 	share := math.Log1p(minChange)
 	if !ch.logs {
-		share = minChange * max(math.Abs(mean(ch.old)), math.Abs(mean(ch.new)))
+		share = max(minChange*max(math.Abs(mean(ch.old)), math.Abs(mean(ch.new))), c.Grain)
 	}
 	return max(share, c.noise(ch).deviations(cells)*deviation)
 }
