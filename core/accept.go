@@ -175,10 +175,8 @@ func (f *fleet) receive(nc net.Conn, w crew, base *http1.Base) {
 		return
 	}
 	if !f.door.enter(c) {
-		c.Shed()
 		return
 	}
-	c.Entered = true
 	if !w.push(&c.Conn) {
 		f.shed.Add(1)
 		c.Shed()

@@ -95,6 +95,7 @@ func (f *fleet) parkConfig(parks bool) park.Config {
 	c := park.Config{
 		Parks:   parks,
 		Full:    f.door.shut,
+		Enter:   func(c *park.Conn) bool { return f.door.enter(c.Owner.(*http1.Conn)) },
 		Refuse:  f.door.refuse,
 		Expire:  func(c *park.Conn) { c.Owner.(*http1.Conn).Expire() },
 		Removed: f.removed,

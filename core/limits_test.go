@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -362,14 +365,14 @@ func TestBodyTimeout(t *testing.T) {
 
 		c = dial(s)
 		c.send("%s", post)
-		go func() { // a byte now and then is no progress
+		go func(c *client) { // a byte now and then is no progress
 			for {
 				if _, err := c.Write([]byte("x")); err != nil {
 					return
 				}
 				time.Sleep(time.Millisecond)
 			}
-		}()
+		}(c)
 		if r := receive(t, results, "the body"); !errors.Is(r.err, os.ErrDeadlineExceeded) {
 			t.Errorf("read %d bytes, %v", r.n, r.err)
 		}
@@ -472,6 +475,174 @@ func TestEmptyLinesCountAsHeader(t *testing.T) {
 		c.send("%s", strings.Repeat("\r\n", 3000))
 		if res, _ := c.response(); res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 			t.Errorf("answered with %v", res.Status)
+		}
+	})
+}
+
+// A bound holds while connections come and go, not only while they are idle.
+func TestMaxConnsIsABound(t *testing.T) {
+	forEach(t, workerModes, func(t *testing.T, m mode) {
+		const limit, clients = 10, 100
+		var most atomic.Int64
+		var s *instance
+		s = m.start(t, &recycling.Server{MaxConns: limit, MaxQueue: clients}, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(5 * time.Millisecond)
+			for n := s.Stats().Open; ; {
+				if old := most.Load(); n <= old || most.CompareAndSwap(old, n) {
+					break
+				}
+			}
+		})
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		defer cancel()
+		var all sync.WaitGroup
+		for range clients {
+			all.Go(func() {
+				for ctx.Err() == nil { // who was closed while idle comes again
+					c, err := net.Dial("tcp", s.addr.String())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					stop := context.AfterFunc(ctx, func() { c.Close() })
+					for _, err = io.WriteString(c, get); err == nil; _, err = io.WriteString(c, get) {
+						if _, err = c.Read(make([]byte, 1000)); err != nil {
+							break
+						}
+					}
+					stop()
+					c.Close()
+				}
+			})
+		}
+		all.Wait()
+		if n := most.Load(); n > limit+limit/2 || n == 0 { // one that was idle may have gone on just then
+			t.Errorf("%d connections were open, want about %d", n, limit)
+		}
+	})
+}
+
+func TestRefusedConnectionsEvictNobody(t *testing.T) {
+	if !recycling.Parks || runtime.GOOS != "linux" {
+		t.Skip("connections do not park")
+	}
+	s := recyclingNet.start(t, &recycling.Server{MaxConns: 3, MaxConnsPerIP: 2}, hello)
+	var idle []*client
+	for range 2 {
+		c := s.dial(t)
+		c.get("/")
+		idle = append(idle, c)
+	}
+	s.await(t, "them to park", func(st recycling.Stats) bool { return st.Parked == 2 })
+	for range 3 {
+		c := s.dial(t)
+		c.send(get)
+		c.refused()
+	}
+	for _, c := range idle {
+		c.get("/")
+	}
+	if st := s.Stats(); st.Evicted != 0 || st.ShedPerIP != 3 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// What follows a request for HealthPath is not for the workers in reserve.
+func TestWorkersInReserveAreForHealthPathOnly(t *testing.T) {
+	if !recycling.Parks {
+		t.Skip("connections do not park")
+	}
+	forEach(t, parkModes, func(t *testing.T, m mode) {
+		g := newGate(t)
+		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, HealthPath: "/health"}, g.serve)
+		s.dial(t).send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+		receive(t, g.entered, "the handler")
+		s.dial(t).send(get)
+		s.await(t, "one to be queued", func(st recycling.Stats) bool { return st.Queued == 1 })
+		for range 5 {
+			c := s.dial(t)
+			c.send("GET /health HTTP/1.1\r\nHost: test\r\n\r\nGET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+			c.response()
+			s.once(t, "/health")
+			post := s.dial(t)
+			post.send("POST /health HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n")
+			post.refused()
+		}
+		g.open()
+	})
+}
+
+func TestLargestAndNoMaxQueue(t *testing.T) {
+	forEach(t, []mode{recyclingNet, poolOwn}, func(t *testing.T, m mode) {
+		for _, n := range []int{math.MaxInt, -1} {
+			g := newGate(t)
+			s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: n}, g.serve)
+			one, two := s.dial(t), s.dial(t)
+			one.send("GET /wait HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+			receive(t, g.entered, "the handler")
+			two.send(get)
+			s.await(t, "the second to be queued", func(st recycling.Stats) bool { return st.Queued == 1 })
+			g.open()
+			for _, c := range []*client{one, two} {
+				if res, _ := c.response(); res.StatusCode != http.StatusOK {
+					t.Errorf("%d: answered with %v", n, res.Status)
+				}
+			}
+			s.Close()
+		}
+	})
+}
+
+// BodyTimeout comes beside other deadlines, not instead of them.
+func TestReadTimeoutHoldsBesideBodyTimeout(t *testing.T) {
+	forEach(t, workerModes, func(t *testing.T, m mode) {
+		result := make(chan error, 1)
+		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadTimeout: 100 * time.Millisecond}, BodyTimeout: time.Hour}, func(w http.ResponseWriter, r *http.Request) {
+			_, err := io.Copy(io.Discard, r.Body)
+			result <- err
+		})
+		c := s.dial(t)
+		c.send("POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
+		go func() { // there is always something to read
+			for {
+				if _, err := io.WriteString(c, "5\r\nhello\r\n"); err != nil {
+					return
+				}
+			}
+		}()
+		if err := receive(t, result, "the end of the body"); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("reading ends with %v", err)
+		}
+		c.Close()
+	})
+}
+
+func TestBodyTimeoutLeavesWritingAlone(t *testing.T) {
+	forEach(t, []mode{recyclingNet}, func(t *testing.T, m mode) {
+		const size = 4 << 20
+		s := m.startTLS(t, &recycling.Server{BodyTimeout: time.Hour}, func(w http.ResponseWriter, r *http.Request) {
+			http.NewResponseController(w).EnableFullDuplex()
+			var read sync.WaitGroup
+			read.Go(func() { io.Copy(io.Discard, r.Body) })
+			for range size >> 14 {
+				if _, err := w.Write(make([]byte, 1<<14)); err != nil {
+					t.Error(err)
+					break
+				}
+			}
+			read.Wait()
+		})
+		c := s.dial(t).shake()
+		c.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", size)
+		go func() {
+			for range size >> 10 {
+				if _, err := c.Write(make([]byte, 1<<10)); err != nil {
+					return
+				}
+			}
+		}()
+		if _, body := c.response(); len(body) != size {
+			t.Errorf("the answer has %d bytes, want %d", len(body), size)
 		}
 	})
 }

@@ -71,8 +71,8 @@ func newGang(f *fleet, parks bool, maxWorkers, standby, maxQueue int) (*gang, er
 		Standby: min(max(standby, 1), maxWorkers),
 	}
 	g := &gang{set: set}
-	g.line = &line{fleet: f, gang: g, room: maxWorkers + maxQueue, wait: f.set.QueueWait}
-	if maxQueue == 0 {
+	g.line = &line{gang: g, workers: maxWorkers, room: maxWorkers + max(maxQueue, 1), wait: f.set.QueueWait}
+	if f.set.Queue == 0 {
 		g.line.room = math.MaxInt
 	}
 	if parks {
@@ -83,7 +83,7 @@ func newGang(f *fleet, parks bool, maxWorkers, standby, maxQueue int) (*gang, er
 		Max:  max(maxWorkers, maxShakers),
 	})
 	if err == nil && f.server.HealthPath != "" {
-		g.reserve, err = pool.New(pool.Config[*park.Conn]{New: f.newWork, Max: reserveWorkers, Standby: 1, Queue: reserveQueue})
+		g.reserve, err = pool.New(pool.Config[*park.Conn]{New: f.newReserve, Max: reserveWorkers, Standby: 1, Queue: reserveQueue})
 	}
 	if err == nil {
 		g.workers, err = pool.New(config) // the last, since it begins to lead
@@ -114,8 +114,16 @@ const lockedCheck = 64
 
 // newWork returns what one worker does with one connection after the other. A handler that takes its connection over
 // may keep the goroutine for long, as for a WebSocket: then it is no worker any more.
-func (f *fleet) newWork(leave func()) func(*park.Conn) {
+func (f *fleet) newWork(leave func()) func(*park.Conn) { return f.work(http1.NewWorker(f.http), leave) }
+
+// newReserve is newWork for a worker in reserve, which answers one request of a connection at a time.
+func (f *fleet) newReserve(leave func()) func(*park.Conn) {
 	w := http1.NewWorker(f.http)
+	w.Reserve = true
+	return f.work(w, leave)
+}
+
+func (f *fleet) work(w *http1.Worker, leave func()) func(*park.Conn) {
 	w.Hijacked = leave
 	n := 0
 	var stack [64]byte

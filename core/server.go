@@ -48,7 +48,8 @@ type Server struct {
 	// MaxConns is how many connections may be open. When there are so many and another one comes, the connection that has
 	// been idle for the longest time is closed to make room, and if none is idle, see RefuseConns. Zero
 	// means so many that a sixteenth of the descriptors that the process may have stays free, where the system
-	// says how many these are; negative means no limit.
+	// says how many these are; negative means no limit. HTTP/2 connections count, and are never idle here; those that a
+	// handler took over do not count any more.
 	MaxConns int
 
 	// RefuseConns says that connections beyond MaxConns are answered with 503: see Shed. Otherwise they wait in the kernel's
@@ -72,7 +73,7 @@ type Server struct {
 	BodyTimeout time.Duration
 
 	// HealthPath is a path, such as "/healthz", that is served when others are answered with 503, by a worker in reserve: being
-	// overloaded is not being dead. It must be all of the request's target, and needs [Recycling], and a client
+	// overloaded is not being dead. It must be all of the target of a GET or HEAD request, and needs [Recycling], and a client
 	// without TLS, or one that is connected already. Empty means none.
 	HealthPath string
 

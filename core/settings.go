@@ -21,7 +21,7 @@ const (
 	defaultPoolWorkers = 256     // Pool: each keeps a connection, so there must be some
 	defaultMaxQueue    = 1 << 16 // Recycling: what waits there has no worker, and QueueWait bounds it
 	defaultQueueWait   = 10 * time.Second
-	unlimitedWorkers   = 1 << 30
+	unlimited          = 1 << 29 // two of them make no overflow
 )
 
 // resolve validates s's fields and fills in environment and defaults.
@@ -44,7 +44,7 @@ func (s *Server) resolve() (settings, error) {
 	if set.standby, err = count("Server.Standby", s.Standby, EnvStandby); err != nil {
 		return set, err
 	}
-	if set.Workers = unlimitedWorkers; s.MaxWorkers >= 0 {
+	if set.Workers = unlimited; s.MaxWorkers >= 0 {
 		if set.Workers, err = count("Server.MaxWorkers", s.MaxWorkers, EnvMaxWorkers); err != nil {
 			return set, err
 		}
@@ -71,6 +71,7 @@ func (s *Server) resolve() (settings, error) {
 			set.Queue = set.Workers
 		}
 	}
+	set.Workers, set.Queue = min(set.Workers, unlimited), min(set.Queue, unlimited)
 	return set, nil
 }
 

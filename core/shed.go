@@ -43,26 +43,50 @@ func (d *door) shut() bool {
 	return true
 }
 
-// evict closes the connection that has been idle for the longest time, of those of the first crew that has one.
-func (d *door) evict() bool {
+// makeRoom closes the connections that have been idle for the longest time, those of one crew after the other, until
+// there are no more than may be, or none is idle.
+func (d *door) makeRoom() {
+	limit := int64(d.fleet.set.Conns)
+	if limit == 0 || d.fleet.open() <= limit {
+		return
+	}
 	for _, w := range d.fleet.allCrews() {
-		if c := w.conns().TakeIdle(); c != nil {
+		for d.fleet.open() > limit {
+			c := w.conns().TakeIdle()
+			if c == nil {
+				break
+			}
 			d.evicted.Add(1)
 			c.Owner.(*http1.Conn).End()
-			return true
 		}
 	}
-	return false
 }
 
-// enter reports whether c, a new connection that was counted by now, may stay.
+// enter reports whether c, a new connection that was counted by now, may stay. If not, it has been refused.
 func (d *door) enter(c *http1.Conn) bool {
-	set := &d.fleet.set
-	if set.Conns > 0 && d.fleet.open() > int64(set.Conns) && !d.evict() && d.fleet.server.RefuseConns {
+	if !d.mayEnter(c) {
+		c.Shed()
+		return false
+	}
+	return true
+}
+
+func (d *door) mayEnter(c *http1.Conn) bool {
+	if !d.count(c) {
+		d.shedPerIP.Add(1)
+		return false
+	}
+	d.makeRoom()
+	if set := &d.fleet.set; set.Conns > 0 && d.fleet.open() > int64(set.Conns) && d.fleet.server.RefuseConns {
 		d.shedConns.Add(1)
 		return false
 	}
-	if set.ConnsPerIP == 0 {
+	return true
+}
+
+// count counts c for its address, and reports whether that has no more connections than it may have.
+func (d *door) count(c *http1.Conn) bool {
+	if d.fleet.set.ConnsPerIP == 0 {
 		return true
 	}
 	from, ok := network(c.RemoteAddr())
@@ -76,11 +100,7 @@ func (d *door) enter(c *http1.Conn) bool {
 	}
 	d.perIP[from]++
 	c.Counted = true
-	if d.perIP[from] > set.ConnsPerIP {
-		d.shedPerIP.Add(1)
-		return false
-	}
-	return true
+	return d.perIP[from] <= d.fleet.set.ConnsPerIP
 }
 
 // refuse answers a connection that the process has no descriptor for.
@@ -119,11 +139,11 @@ func network(addr string) (netip.Prefix, bool) {
 
 // A line is the connections of a gang that wait for a worker. The queue itself is the pool's.
 type line struct {
-	fleet *fleet
-	gang  *gang
-	room  int           // so many are served and wait at the most
-	wait  time.Duration // zero: for as long as it takes
-	shed  atomic.Int64
+	gang    *gang
+	workers int           // so many are served at the most
+	room    int           // so many are served and wait at the most
+	wait    time.Duration // zero: for as long as it takes
+	shed    atomic.Int64
 
 	mu    sync.Mutex // guards following
 	timer *time.Timer
@@ -134,35 +154,20 @@ type line struct {
 // waitSteps is in how many steps QueueWait is measured.
 const waitSteps = 4
 
-// admit refuses new connections for which the door is closed, and then those that there is no room for in the line, the
-// last first. It returns the others.
+// admit refuses those that there is no room for in the line, the last first, and returns the others.
 func (l *line) admit(batch []*park.Conn) []*park.Conn {
 	if len(batch) == 0 {
 		return batch
 	}
-	in := batch[:0]
-	for _, c := range batch {
-		hc := c.Owner.(*http1.Conn)
-		if !hc.Entered {
-			hc.Entered = true
-			if !l.fleet.door.enter(hc) {
-				hc.Shed()
-				continue
-			}
-		}
-		in = append(in, c)
-	}
 	s := l.gang.workers.Stats()
-	if n := l.room - s.Busy - s.Queued; n < len(in) {
-		for _, c := range in[max(n, 0):] {
-			l.refuse(c)
-		}
-		in = in[:max(n, 0)]
-	}
-	if l.wait > 0 && s.Queued+s.Busy+len(in) > l.fleet.set.Workers {
-		l.watch()
+	in := batch[:min(max(l.room-s.Busy-s.Queued, 0), len(batch))]
+	for _, c := range batch[len(in):] {
+		l.refuse(c)
 	}
 	clear(batch[len(in):])
+	if l.wait > 0 && s.Queued+s.Busy+len(in) > l.workers {
+		l.watch()
+	}
 	return in
 }
 
@@ -191,25 +196,25 @@ func (l *line) watch() {
 	}
 }
 
-// look refuses those who have waited for too long. Who was there at the earliest of the marks has waited for wait, and
+// look refuses those who have waited for too long: who was there at the earliest of the marks has waited for wait, and
 // the line is first in, first out.
 func (l *line) look() {
 	l.mu.Lock()
 	s := l.gang.workers.Stats()
-	begun := s.Done + uint64(s.Busy)
-	overdue := int64(l.marks[0] - begun)
+	mark := l.marks[0]
 	copy(l.marks[:], l.marks[1:])
-	l.marks[waitSteps-1] = begun + uint64(s.Queued)
+	l.marks[waitSteps-1] = s.Done + uint64(s.Busy+s.Queued)
 	l.armed = s.Queued > 0
 	if l.armed {
 		l.timer.Reset(l.wait / waitSteps)
 	}
 	l.mu.Unlock()
-	for ; overdue > 0; overdue-- {
+	for int64(mark-s.Done-uint64(s.Busy)) > 0 { // workers go on meanwhile
 		c, ok := l.gang.workers.Pull()
 		if !ok {
 			return
 		}
 		l.refuse(c)
+		s = l.gang.workers.Stats()
 	}
 }

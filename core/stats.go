@@ -22,7 +22,7 @@ type Stats struct {
 	Closed     int64 `json:"closed"`     // of those, the ones closed
 	Hijacked   int64 `json:"hijacked"`   // of those, the ones a handler took over
 	Shed       int64 `json:"shed"`       // of those, the ones refused with 503, for the following reasons
-	ShedConns  int64 `json:"shed_conns"` // MaxConns, with RefuseConns
+	ShedConns  int64 `json:"shed_conns"` // MaxConns, with RefuseConns, or the process has no descriptor left
 	ShedPerIP  int64 `json:"shed_per_ip"`
 	ShedQueue  int64 `json:"shed_queue"` // MaxQueue or QueueWait
 	Evicted    int64 `json:"evicted"`    // connections closed while idle to make room: MaxConns

@@ -22,7 +22,11 @@ func newThreads(f *fleet, _ bool) ([]crew, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recycling: %w", err)
 	}
-	t := &threads{set: set, tasks: pond.NewPool(f.set.Workers, pond.WithQueueSize(f.set.Queue), pond.WithoutPanicRecovery())}
+	room := f.set.Queue
+	if room == 0 {
+		room = pond.Unbounded
+	}
+	t := &threads{set: set, tasks: pond.NewPool(f.set.Workers, pond.WithQueueSize(room), pond.WithoutPanicRecovery())}
 	t.scratch.New = func() any { return http1.NewWorker(f.http) }
 	return []crew{t}, nil
 }

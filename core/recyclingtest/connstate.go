@@ -198,6 +198,7 @@ func connStateIsActiveWithPartOfARequest(t *test) {
 		s := t.start(&http.Server{ConnState: seen.hook, Handler: http.HandlerFunc(echoTarget)})
 		c := s.dial(t)
 		c.send("GET / HTTP/1.1\r\n")
+		seen.are(t, 0, http.StateNew) // the first is this one
 		for range 20 {
 			s.dial(t).goesOn() // time for the server to look at what was sent
 		}

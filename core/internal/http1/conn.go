@@ -18,9 +18,9 @@ import (
 type Conn struct {
 	park.Conn
 
-	// Crew, Entered and Counted are for who made the connection; they mean nothing here.
-	Crew             any
-	Entered, Counted bool
+	// Crew and Counted are for who made the connection; they mean nothing here.
+	Crew    any
+	Counted bool
 
 	of   *Base
 	srv  *Server

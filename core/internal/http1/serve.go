@@ -99,7 +99,14 @@ func (w *Worker) serve(c *Conn) {
 		if !w.answer(c, x) {
 			return
 		}
-		if n >= inARow && w.in.buffered() > 0 && c.srv.Requeue != nil {
+		more := w.in.buffered() > 0
+		if w.Reserve && !more {
+			if w.rest(c) {
+				return
+			}
+			more = true
+		}
+		if more && (n >= inARow || w.Reserve) && c.srv.Requeue != nil {
 			w.detach(c)
 			c.srv.Requeue(c)
 			return

@@ -14,8 +14,8 @@ import (
 )
 
 // Shed refuses a connection for want of a worker or of room, by an answer. It does not wait for the client, unless c does
-// not park. The caller has c, and does not have it any more afterwards. It reports whether c was refused: a
-// request for HealthPath is served by a worker in reserve.
+// not park. The caller has c, and does not have it any more afterwards. It reports whether c was refused: it may have
+// left by itself, or be at its end anyway, and a request for HealthPath is served by a worker in reserve.
 //
 // A client that has yet to shake hands for TLS cannot be told.
 func (c *Conn) Shed() (refused bool) {
@@ -29,6 +29,10 @@ func (c *Conn) Shed() (refused bool) {
 func (c *Conn) ShedRequest() (refused bool) {
 	buf := copyBuffer()
 	defer releaseCopyBuffer(buf)
+	if c.phase == lingering {
+		c.End() // it has had its answer
+		return false
+	}
 	for {
 		sent, err := c.asked(buf)
 		if err != park.ErrWait || len(sent) > 0 || c.phase != fresh || !c.Parks() {
@@ -45,7 +49,7 @@ func (c *Conn) ShedRequest() (refused bool) {
 		switch {
 		case err != nil:
 			c.End()
-			return true
+			return false
 		case parked && (c.srv.Draining() == draining || !c.Take()):
 			return false
 		}
@@ -55,7 +59,7 @@ func (c *Conn) ShedRequest() (refused bool) {
 func (c *Conn) shed(sent []byte, err error) (refused bool) {
 	if err != nil && err != park.ErrWait || len(sent) == 0 && c.phase == between {
 		c.End()
-		return true
+		return err == errUnshaken
 	}
 	if len(sent) < copyBufferSize && c.srv.vital(sent) {
 		c.pending = append([]byte(nil), sent...)
@@ -120,7 +124,10 @@ func (s *Server) vital(b []byte) bool {
 	if s.Limits.HealthPath == "" || s.Reserve == nil {
 		return false
 	}
-	_, target, _ := bytes.Cut(b, []byte(" "))
+	method, target, _ := bytes.Cut(b, []byte(" "))
+	if m := string(method); m != "GET" && m != "HEAD" {
+		return false // a body may never come
+	}
 	rest, ok := bytes.CutPrefix(target, []byte(s.Limits.HealthPath))
 	return ok && bytes.HasPrefix(rest, []byte(" HTTP/1."))
 }

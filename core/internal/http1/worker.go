@@ -14,6 +14,9 @@ type Worker struct {
 	// Hijacked is called, before the handler returns, when it has taken over the connection. Nil: nobody needs to know.
 	Hijacked func()
 
+	// Reserve says that it answers one request of a connection, and leaves what follows to others: see Server.Requeue.
+	Reserve bool
+
 	srv *Server
 	in  input
 	out *bufio.Writer // to the connection

@@ -9,6 +9,8 @@ type Config struct {
 	Parks bool
 	// Full reports whether accepting has to rest for a moment. Nil: never.
 	Full func() bool
+	// Enter reports whether a new connection may stay. If not, it is Enter's to close. Nil: all may.
+	Enter func(*Conn) bool
 	// Refuse answers a new connection for which the process has no descriptor but one that was kept for that, and
 	// closes it at once.
 	Refuse func(*Conn)

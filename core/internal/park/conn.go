@@ -180,8 +180,8 @@ func (c *Conn) ReadWithin(b []byte, d time.Duration) (int, error) {
 	if d <= 0 {
 		return 0, c.opError("read", os.ErrDeadlineExceeded)
 	}
-	if c.Parks() {
-		if n, err := c.TryRead(b); err != ErrWait {
+	if c.Parks() && c.sec.Load() == nil && !past(&c.readBy) {
+		if n, err := c.TryReadWire(b); err != ErrWait {
 			return n, err
 		}
 	}

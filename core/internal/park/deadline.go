@@ -113,11 +113,16 @@ func (d *calendar) armLocked(due, now int64) {
 	}
 }
 
-// any reports whether somebody waits in class k.
+// any reports whether a parked connection waits in class k.
 func (d *calendar) any(k Class) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.lists[k].first != nil
+	for c := d.lists[k].first; c != nil; c = c.next {
+		if state(c.state.v.Load()) == parked {
+			return true
+		}
+	}
+	return false
 }
 
 // takeFirst takes the parked connection that has waited in class k for the longest time; nil if there is none.

@@ -108,7 +108,12 @@ func (s *Set) accept(index int, batch []*Conn) []*Conn {
 		switch {
 		case err == nil:
 			src.pause = 0
-			batch = append(batch, c)
+			if s.spare < 0 {
+				s.keepSpare()
+			}
+			if s.config.Enter == nil || s.config.Enter(c) {
+				batch = append(batch, c)
+			}
 		case err == syscall.EAGAIN:
 			return batch
 		case err == syscall.ECONNABORTED, err == syscall.EPROTO, err == syscall.EPERM:
