@@ -9,8 +9,8 @@
 //	go run ./core/internal/conformance [-race] [-short] [-run REGEXP] [-v] [SUITE ...]
 //
 // A suite is a package of the standard library, such as net/http, which is the default, and net/http/httputil; or a module
-// at a version, such as github.com/gorilla/websocket@v1.5.3, all packages of which are run from a copy. "all" means
-// those that this project is held to.
+// at a version, such as github.com/gorilla/websocket@v1.5.3, all packages of which are run from a copy. "std" means
+// the former that this project is held to, "others" the latter, and "all" both.
 package main
 
 import (
@@ -18,18 +18,21 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"slices"
 )
 
-// allSuites are what the project is held to.
-var allSuites = []string{
-	"net/http",
-	"net/http/httputil",
-	"github.com/go-chi/chi/v5@v5.5.0",
-	"github.com/labstack/echo/v4@v4.16.0",
-	"github.com/gin-gonic/gin@v1.12.0",
-	"github.com/coder/websocket@v1.8.15",
-	"github.com/gorilla/websocket@v1.5.3",
-}
+// What the project is held to.
+var (
+	std    = []string{"net/http", "net/http/httputil"}
+	others = []string{
+		"github.com/go-chi/chi/v5@v5.5.0",
+		"github.com/labstack/echo/v4@v4.16.0",
+		"github.com/gin-gonic/gin@v1.12.0",
+		"github.com/coder/websocket@v1.8.15",
+		"github.com/gorilla/websocket@v1.5.3",
+	}
+	named = map[string][]string{"std": std, "others": others, "all": slices.Concat(std, others)}
+)
 
 func main() {
 	log.SetFlags(0)
@@ -43,12 +46,16 @@ func main() {
 	flag.StringVar(&o.log, "log", "", "write what the run against this server prints, as go test -json, to `FILE`")
 	flag.DurationVar(&o.timeout, "timeout", 0, "`TIME` for one run of one package; zero means 10 minutes")
 	flag.Parse()
-	suites := flag.Args()
-	switch {
-	case len(suites) == 0:
+	var suites []string
+	for _, arg := range flag.Args() {
+		if list, ok := named[arg]; ok {
+			suites = append(suites, list...)
+		} else {
+			suites = append(suites, arg)
+		}
+	}
+	if len(suites) == 0 {
 		suites = []string{"net/http"}
-	case len(suites) == 1 && suites[0] == "all":
-		suites = allSuites
 	}
 	ok := true
 	for _, s := range suites {
