@@ -46,7 +46,7 @@ type Column struct {
 	Grain float64 `json:"grain,omitempty"`
 }
 
-// Better says which figures are good ones.
+// Better says which figures are good ones. Empty: neither, or they are too much a matter of luck to tell.
 type Better string
 
 const (

@@ -205,7 +205,7 @@ func (c *columnChanges) judge(i, cells int) (text, verdict string) {
 		text = fmt.Sprintf(c.Format+" to "+c.Format, old, new)
 	}
 	apart := slices.Min(ch.new) > slices.Max(ch.old) || slices.Max(ch.new) < slices.Min(ch.old)
-	if d := mean(ch.new) - mean(ch.old); apart && math.Abs(d) >= c.least(ch, cells) {
+	if d := mean(ch.new) - mean(ch.old); c.Better != "" && apart && math.Abs(d) >= c.least(ch, cells) {
 		verdict = word(d, c.Better)
 	}
 	return text, verdict

@@ -16,7 +16,7 @@ import (
 // the old one. In a table with a baseline it is the ratio of ratios to it, so that a machine which is slower today
 // changes nothing; in one without, what three rows or more have in common is taken out. Either is said below the rows.
 //
-// A change counts, and is called better or worse, if
+// A change counts, and is called better or worse, if the column says which that is, and
 //
 //   - all new samples are above all old ones, or all are below;
 //   - it is more than noise: see type noise. The more cells two runs have, the more each must differ;

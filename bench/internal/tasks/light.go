@@ -41,7 +41,7 @@ interrupts a task after 10 ms. Children are processes with niceness 19, which ru
 		Columns: []record.Column{
 			{Name: "p50", Unit: "µs", Format: "%.0f", Better: record.Lower},
 			{Name: "p99", Unit: "µs", Format: "%.0f", Better: record.Lower},
-			{Name: "max", Unit: "µs", Format: "%.0f", Better: record.Lower},
+			{Name: "max", Unit: "µs", Format: "%.0f"},
 			{Name: "of idle", Format: "%.2f", Better: record.Lower},
 			{Name: "tasks/s", Format: "%.1f", Better: record.Higher},
 			{Name: "requests", Format: "%.0f"},

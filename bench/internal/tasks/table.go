@@ -44,7 +44,7 @@ latencies are of what was not shed. In overload_10ms_queued all clients may wait
 			{Name: "p50", Unit: "ms", Format: "%.1f", Better: record.Lower},
 			{Name: "p95", Unit: "ms", Format: "%.1f", Better: record.Lower},
 			{Name: "p99", Unit: "ms", Format: "%.1f", Better: record.Lower},
-			{Name: "max", Unit: "ms", Format: "%.1f", Better: record.Lower},
+			{Name: "max", Unit: "ms", Format: "%.1f"},
 			{Name: "failed", Format: "%.0f", Better: record.Lower},
 			{Name: "shed", Format: "%.0f"},
 			{Name: "shed p99", Unit: "ms", Format: "%.1f", Better: record.Lower},
