@@ -109,7 +109,7 @@ func (f *fleet) acceptEach(l net.Listener, shut func(), crews []crew, base *http
 	var logged park.Ration
 	for {
 		for f.door.shut() {
-			if !f.pause(fullPause) {
+			if !f.pause(park.FullPause) {
 				return http.ErrServerClosed
 			}
 		}
@@ -127,16 +127,13 @@ func (f *fleet) acceptEach(l net.Listener, shut func(), crews []crew, base *http
 		if !passes(err) {
 			return err
 		}
-		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		pause = park.NextPause(pause)
 		if logged.Take() {
 			f.http.Logf("http: Accept error: %v; retrying in %v", err, pause)
 		}
 		f.pause(pause)
 	}
 }
-
-// fullPause is how long accepting rests when there are too many connections.
-const fullPause = 5 * time.Millisecond
 
 // pause waits, and reports whether serving goes on.
 func (f *fleet) pause(d time.Duration) bool {

@@ -173,19 +173,17 @@ func (g *gang) end() (left []*park.Conn) {
 }
 
 func (g *gang) stats(s *Stats) {
-	p := g.workers.Stats()
-	s.Workers += p.Workers
-	s.Standby += p.Workers - p.Busy
-	s.Busy += p.Busy
-	s.Queued += int64(p.Queued)
-	s.ShedQueue += g.line.shed.Load()
-	if g.reserve != nil {
-		r := g.reserve.Stats()
-		s.Workers += r.Workers
-		s.Standby += r.Workers - r.Busy
-		s.Busy += r.Busy
-		s.Queued += int64(r.Queued)
+	for _, workers := range []*pool.Pool[*park.Conn]{g.workers, g.reserve} {
+		if workers == nil {
+			continue
+		}
+		p := workers.Stats()
+		s.Workers += p.Workers
+		s.Standby += p.Workers - p.Busy
+		s.Busy += p.Busy
+		s.Queued += int64(p.Queued)
 	}
+	s.ShedQueue += g.line.shed.Load()
 	h := g.shakers.Stats()
 	s.Handshakes += h.Busy + h.Queued
 }

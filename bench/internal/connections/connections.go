@@ -46,18 +46,13 @@ func (c Config) scenarios() []scenario {
 
 // servers returns those that take part.
 func (s scenario) servers(all []string) []string {
-	return slices.DeleteFunc(serving(all, s.handler), func(name string) bool { return !s.plain && !hasRouters(name) })
-}
-
-// hasRouters reports whether a server serves net/http handlers.
-func hasRouters(server string) bool {
-	return slices.Contains([]string{"net/http", "recycling", "pool"}, server)
+	return slices.DeleteFunc(serving(all, s.handler), func(name string) bool { return !s.plain && !server.HasRouters(name) })
 }
 
 // spec returns what to start.
 func (s scenario) spec(name string, procs int) server.Spec {
 	spec := server.Spec{Server: name, Conns: s.conns, Procs: procs}
-	if hasRouters(name) {
+	if server.HasRouters(name) {
 		spec.Router = s.router
 	}
 	return spec

@@ -53,6 +53,9 @@ func Serves(server, path string) bool {
 	})
 }
 
+// HasRouters reports whether a server serves net/http handlers, and so those of routers.
+func HasRouters(server string) bool { return kinds[server].routers }
+
 // Available reports whether a server can be started on this machine. Why is a line that says what is missing.
 //
 // The first call for hunchentoot may take minutes, because its Lisp is compiled then.

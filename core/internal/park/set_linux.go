@@ -314,9 +314,3 @@ func (s *Set) network() string {
 	defer s.mu.Unlock()
 	return s.net
 }
-
-// acceptPause is how long accepting rests after an error, at first and at most, as in net/http.
-const (
-	acceptPauseMin = 5 * time.Millisecond
-	acceptPauseMax = time.Second
-)

@@ -101,7 +101,7 @@ func (s *Set) accept(index int, batch []*Conn) []*Conn {
 	}
 	for range acceptBatch {
 		if s.config.Full != nil && s.config.Full() {
-			s.restFor(src, fullPause)
+			s.restFor(src, FullPause)
 			return batch
 		}
 		c, err := s.acceptOne(src, &s.peer)
@@ -148,15 +148,12 @@ func (s *Set) acceptOne(src *source, peer *listener.Addr) (*Conn, error) {
 // rest stops accepting for a while: there are no descriptors or no memory, and the listening socket would
 // report itself again and again.
 func (s *Set) rest(src *source, err error) {
-	src.pause = min(max(2*src.pause, acceptPauseMin), acceptPauseMax)
+	src.pause = NextPause(src.pause)
 	if s.logged.Take() {
 		s.config.Logf("http: Accept error: %v; retrying in %v", err, src.pause)
 	}
 	s.restFor(src, src.pause)
 }
-
-// fullPause is how long accepting rests when there are too many connections.
-const fullPause = 5 * time.Millisecond
 
 func (s *Set) restFor(src *source, pause time.Duration) {
 	s.unwatch(src)
