@@ -23,10 +23,7 @@ func target(name string, strategy recycling.Strategy, listen func() (net.Listene
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := &recycling.Server{HTTP: srv, Strategy: strategy}
-			served := make(chan error, 1)
-			go func() { served <- s.Serve(l) }()
-			return &recyclingtest.Instance{Addr: l.Addr(), Shutdown: s.Shutdown, Close: s.Close, Served: served}
+			return recyclingtest.Serve(&recycling.Server{HTTP: srv, Strategy: strategy}, l)
 		},
 	}
 }

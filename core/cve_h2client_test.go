@@ -2,20 +2,16 @@ package recycling_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
 // The frames of HTTP/2 (RFC 9113 section 6) that the tests use.
@@ -40,16 +36,11 @@ type h2frame struct {
 
 // certificate is for tests, and trusted by nobody.
 var certificate = sync.OnceValue(func() tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	c, err := selfsigned.New()
 	if err != nil {
 		panic(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return c
 })
 
 // overTLS returns m with a listener that speaks TLS, and these protocols.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 // patience is how long anything may take that should not take any time.
@@ -70,8 +71,8 @@ func (m mode) start(t testing.TB, s *recycling.Server, h http.HandlerFunc) *inst
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
-		if left := leaked(); left != "" {
-			t.Errorf("goroutines left:\n%s", left)
+		if left := leak.Goroutines(ours); left != nil {
+			t.Errorf("goroutines left:\n%s", strings.Join(left, "\n\n"))
 		}
 	})
 	return serve(s, l)

@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 func TestShutdownAnswersWhatIsInFlightAndClosesWhatIsIdle(t *testing.T) {
@@ -349,8 +351,8 @@ func TestListenerClosedByItsOwner(t *testing.T) {
 		s.await(t, "the end of the workers", func(st recycling.Stats) bool {
 			return st.Open == 0 && (m.strategy != recycling.Recycling || st.Workers == 0)
 		})
-		if left := leaked(); left != "" {
-			t.Errorf("goroutines left:\n%s", left)
+		if left := leak.Goroutines(ours); left != nil {
+			t.Errorf("goroutines left:\n%s", strings.Join(left, "\n\n"))
 		}
 
 		l, err := m.listen()

@@ -25,9 +25,7 @@ func under(name string, strategy recycling.Strategy, listen func() (net.Listener
 			if err != nil {
 				t.Fatal(err)
 			}
-			served := make(chan error, 1)
-			go func() { served <- srv.Serve(l) }()
-			return &recyclingtest.Instance{Addr: l.Addr(), Shutdown: srv.Shutdown, Close: srv.Close, Served: served}
+			return recyclingtest.Serve(srv, l)
 		},
 	}
 }

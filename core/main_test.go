@@ -3,10 +3,9 @@ package recycling_test
 import (
 	"flag"
 	"os"
-	"runtime"
-	"strings"
 	"testing"
-	"time"
+
+	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 // TestMain fails if a goroutine of ours outlives the tests. Most of them wait more than they work, so more
@@ -16,30 +15,8 @@ func TestMain(m *testing.M) {
 	if p := flag.Lookup("test.parallel"); p.Value.String() == p.DefValue {
 		p.Value.Set("16")
 	}
-	code := m.Run()
-	if code == 0 {
-		if left := leaked(); left != "" {
-			os.Stderr.WriteString("goroutines left:\n" + left)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	os.Exit(leak.Main(m, ours))
 }
 
-// leaked returns the stacks of goroutines of ours that should have ended, after giving them a while. The
-// goroutines of tests are not meant.
-func leaked() (stacks string) {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		buf := make([]byte, 4<<20)
-		stacks = ""
-		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-			if strings.Contains(g, "recycling-go") && !strings.Contains(g, "testing.tRunner(") && !strings.Contains(g, "TestMain(") {
-				stacks += g + "\n\n"
-			}
-		}
-		if stacks == "" {
-			return ""
-		}
-	}
-	return stacks
-}
+// ours stands in the stacks of our goroutines.
+const ours = "recycling-go"

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 // A keyring is what a server that speaks TLS has, and what its clients need to know.
@@ -63,8 +64,8 @@ func (m mode) startTLS(t testing.TB, s *recycling.Server, h http.HandlerFunc) *i
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
-		if left := leaked(); left != "" {
-			t.Errorf("goroutines left:\n%s", left)
+		if left := leak.Goroutines(ours); left != nil {
+			t.Errorf("goroutines left:\n%s", strings.Join(left, "\n\n"))
 		}
 	})
 	served := make(chan error, 1)
@@ -1141,8 +1142,8 @@ func (m mode) startUnderTLS(t *testing.T, h http.HandlerFunc) (s *instance, srv 
 	t.Cleanup(func() {
 		srv.Close()
 		server.Close()
-		if left := leaked(); left != "" {
-			t.Errorf("goroutines left:\n%s", left)
+		if left := leak.Goroutines(ours); left != nil {
+			t.Errorf("goroutines left:\n%s", strings.Join(left, "\n\n"))
 		}
 	})
 	return &instance{Server: server, listener: l, addr: l.Addr(), served: served}, srv

@@ -3,15 +3,10 @@ package recycling_test
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -20,6 +15,7 @@ import (
 
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/recyclingtest"
+	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
 // A used is an http.Server that was started as ever.
@@ -144,31 +140,10 @@ func TestUseCloseAbandons(t *testing.T) {
 }
 
 func TestUseWithTLS(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		DNSNames:              []string{"example.org"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(24 * time.Hour),
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(cert)
+	cert := selfsigned.NewTest(t, "example.org")
 	eachStrategyUsed(t, func(t *testing.T, strategy recycling.Strategy) {
 		r := startUsed(t, strategy, func(srv *http.Server, l net.Listener) error {
-			srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+			srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
 			return srv.ServeTLS(l, "", "")
 		})
 		for _, h2 := range []bool{false, true} {
@@ -176,7 +151,7 @@ func TestUseWithTLS(t *testing.T) {
 			if h2 {
 				proto = "HTTP/2.0 "
 			}
-			tr := &http.Transport{ForceAttemptHTTP2: h2, TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "example.org"}}
+			tr := &http.Transport{ForceAttemptHTTP2: h2, TLSClientConfig: &tls.Config{RootCAs: selfsigned.Pool(cert), ServerName: "example.org"}}
 			getUsed(t, tr, "https://"+r.addr.String(), proto+string(strategy))
 		}
 		if err := r.Shutdown(context.Background()); err != nil {

@@ -2,7 +2,6 @@ package recyclingecho_test
 
 import (
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"testing"
@@ -56,13 +55,7 @@ func TestBehaviour(t *testing.T) {
 			Except:       except,
 			Start: func(t testing.TB, srv *http.Server) *recyclingtest.Instance {
 				s := recyclingecho.New(mount(srv), func(s *recycling.Server) { s.Strategy = strategy })
-				l, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				served := make(chan error, 1)
-				go func() { served <- s.Serve(l) }()
-				return &recyclingtest.Instance{Addr: l.Addr(), Shutdown: s.Shutdown, Close: s.Close, Served: served}
+				return recyclingtest.Serve(s, recyclingtest.Loopback(t))
 			},
 		}
 		recyclingtest.Run(t, target)

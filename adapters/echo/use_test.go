@@ -3,15 +3,9 @@ package recyclingecho_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -26,6 +20,7 @@ import (
 
 	recyclingecho "github.com/recycling-go/recycling/adapters/echo"
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
 // newEcho returns an Echo that says how it was asked and by which strategy it is served, and prints nothing.
@@ -134,7 +129,8 @@ func TestUse(t *testing.T) {
 
 func TestUseWithStartTLS(t *testing.T) {
 	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		cert, key := newCertificate(t, "example.org")
+		cert := selfsigned.NewTest(t, "example.org")
+		certPEM, keyPEM := selfsigned.PEM(t, cert)
 		for _, tt := range []struct {
 			name, proto string
 			disable     bool
@@ -147,7 +143,7 @@ func TestUseWithStartTLS(t *testing.T) {
 				e.DisableHTTP2 = tt.disable
 				recyclingecho.Use(e, with(strategy))
 				served := make(chan error, 1)
-				go func() { served <- e.StartTLS("127.0.0.1:0", cert, key) }()
+				go func() { served <- e.StartTLS("127.0.0.1:0", certPEM, keyPEM) }()
 				url := "https://" + started(t, e.TLSListenerAddr).String()
 				if tt.disable {
 					asks(t, transport(cert, true), url, tt.proto+" "+string(strategy))
@@ -166,11 +162,12 @@ func TestUseWithStartTLS(t *testing.T) {
 // TestUseWithBoth starts e twice, as applications do that redirect to HTTPS.
 func TestUseWithBoth(t *testing.T) {
 	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		cert, key := newCertificate(t, "example.org")
+		cert := selfsigned.NewTest(t, "example.org")
+		certPEM, keyPEM := selfsigned.PEM(t, cert)
 		e := newEcho()
 		recyclingecho.Use(e, with(strategy))
 		served, servedTLS := make(chan error, 1), make(chan error, 1)
-		go func() { servedTLS <- e.StartTLS("127.0.0.1:0", cert, key) }()
+		go func() { servedTLS <- e.StartTLS("127.0.0.1:0", certPEM, keyPEM) }()
 		started(t, e.TLSListenerAddr)
 		go func() { served <- e.Start("127.0.0.1:0") }()
 		asks(t, new(http.Transport), "http://"+started(t, e.ListenerAddr).String(), "HTTP/1.1 "+string(strategy))
@@ -182,9 +179,10 @@ func TestUseWithBoth(t *testing.T) {
 
 func TestUseWithStartAutoTLS(t *testing.T) {
 	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		cert, key := newCertificate(t, "example.org")
+		cert := selfsigned.NewTest(t, "example.org")
+		certPEM, keyPEM := selfsigned.PEM(t, cert)
 		e := newEcho()
-		e.AutoTLSManager.Cache = cache{"example.org": append(key, cert...)}
+		e.AutoTLSManager.Cache = cache{"example.org": append(keyPEM, certPEM...)}
 		recyclingecho.Use(e, with(strategy))
 		served := make(chan error, 1)
 		go func() { served <- e.StartAutoTLS("127.0.0.1:0") }()
@@ -234,13 +232,9 @@ func TestUseServer(t *testing.T) {
 
 func TestUseServerWithTLS(t *testing.T) {
 	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		cert, key := newCertificate(t, "example.org")
-		pair, err := tls.X509KeyPair(cert, key)
-		if err != nil {
-			t.Fatal(err)
-		}
+		cert := selfsigned.NewTest(t, "example.org")
 		e := newEcho()
-		s := &http.Server{Addr: "127.0.0.1:0", TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}}}
+		s := &http.Server{Addr: "127.0.0.1:0", TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
 		recyclingecho.Use(e, with(strategy))
 		recyclingecho.UseServer(e, s, with(strategy))
 		served, redirecting := make(chan error, 1), make(chan error, 1)
@@ -321,16 +315,14 @@ func TestStartReturnsTheErrorOfSettings(t *testing.T) {
 
 func TestUseKeepsAListenerThatWasSet(t *testing.T) {
 	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		cert, key := newCertificate(t, "example.org")
-		pair, err := tls.X509KeyPair(cert, key)
-		if err != nil {
-			t.Fatal(err)
-		}
+		cert := selfsigned.NewTest(t, "example.org")
+		certPEM, keyPEM := selfsigned.PEM(t, cert)
 		e := newEcho()
+		var err error
 		if e.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 			t.Fatal(err)
 		}
-		config := &tls.Config{Certificates: []tls.Certificate{pair}}
+		config := &tls.Config{Certificates: []tls.Certificate{cert}}
 		if e.TLSListener, err = tls.Listen("tcp", "127.0.0.1:0", config); err != nil {
 			t.Fatal(err)
 		}
@@ -338,7 +330,7 @@ func TestUseKeepsAListenerThatWasSet(t *testing.T) {
 		recyclingecho.Use(e, with(strategy))
 		recyclingecho.Use(e, with(strategy)) // twice is once
 		served, servedTLS := make(chan error, 1), make(chan error, 1)
-		go func() { servedTLS <- e.StartTLS("", cert, key) }()
+		go func() { servedTLS <- e.StartTLS("", certPEM, keyPEM) }()
 		started(t, e.TLSListenerAddr)
 		go func() { served <- e.Start("") }()
 		started(t, e.ListenerAddr)
@@ -437,33 +429,6 @@ func TestUsePrintsWhatEchoPrints(t *testing.T) {
 }
 
 // transport returns one that trusts cert. Without h2 it speaks HTTP/1.1 only.
-func transport(cert []byte, h2 bool) *http.Transport {
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(cert)
-	return &http.Transport{ForceAttemptHTTP2: h2, TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "example.org"}}
-}
-
-// newCertificate returns a certificate that signs itself, and its key.
-func newCertificate(t *testing.T, name string) (cert, key []byte) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		DNSNames:              []string{name},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(90 * 24 * time.Hour),
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if der, err = x509.MarshalECPrivateKey(private); err != nil {
-		t.Fatal(err)
-	}
-	return cert, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
+func transport(cert tls.Certificate, h2 bool) *http.Transport {
+	return &http.Transport{ForceAttemptHTTP2: h2, TLSClientConfig: &tls.Config{RootCAs: selfsigned.Pool(cert), ServerName: "example.org"}}
 }

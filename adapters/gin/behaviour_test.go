@@ -2,7 +2,6 @@ package recyclinggin_test
 
 import (
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"testing"
@@ -59,14 +58,7 @@ func TestBehaviour(t *testing.T) {
 			NoLateWrites: true, // gin recycles its writer
 			Except:       except,
 			Start: func(t testing.TB, srv *http.Server) *recyclingtest.Instance {
-				s := mount(srv, strategy)
-				l, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				served := make(chan error, 1)
-				go func() { served <- s.Serve(l) }()
-				return &recyclingtest.Instance{Addr: l.Addr(), Shutdown: s.Shutdown, Close: s.Close, Served: served}
+				return recyclingtest.Serve(mount(srv, strategy), recyclingtest.Loopback(t))
 			},
 		})
 	})

@@ -3,17 +3,11 @@ package recyclinggin_test
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -28,6 +22,7 @@ import (
 
 	recyclinggin "github.com/recycling-go/recycling/adapters/gin"
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
 // A way is one to run an engine: gin's, and its counterpart here.
@@ -127,7 +122,8 @@ func TestRunEndsWithSignal(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot send itself a signal here")
 	}
-	cert, certFile, keyFile := newCertificate(t)
+	cert := selfsigned.NewTest(t, "example.org")
+	certFile, keyFile := selfsigned.Files(t, cert)
 	for _, tt := range []struct {
 		name, network string
 		tls           bool
@@ -179,7 +175,7 @@ func TestRunEndsWithSignal(t *testing.T) {
 				nc := dial(t, tt.network, addr)
 				defer nc.Close()
 				if tt.tls {
-					nc = tls.Client(nc, &tls.Config{RootCAs: cert, ServerName: "example.org"})
+					nc = tls.Client(nc, &tls.Config{RootCAs: selfsigned.Pool(cert), ServerName: "example.org"})
 				}
 				if body := ask(t, nc, ""); body != string(strategy) {
 					t.Errorf("the answer is %q, want %q", body, strategy)
@@ -358,40 +354,4 @@ func read(t *testing.T, nc net.Conn) string {
 		t.Fatal(err)
 	}
 	return string(body)
-}
-
-// newCertificate returns a certificate that signs itself, and the files of it and its key.
-func newCertificate(t *testing.T) (pool *x509.CertPool, certFile, keyFile string) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		DNSNames:              []string{"example.org"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(24 * time.Hour),
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if err := os.WriteFile(certFile, cert, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: private}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	pool = x509.NewCertPool()
-	pool.AppendCertsFromPEM(cert)
-	return pool, certFile, keyFile
 }

@@ -1,42 +1,19 @@
 package offload_test
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"os"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 // TestMain fails if a goroutine of a pool is left when all tests have ended.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if stacks := goroutinesLeft(5 * time.Second); code == 0 && stacks != nil {
-		fmt.Printf("goroutines left:\n%s\n", stacks)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// goroutinesLeft returns the stacks of goroutines that are in the code of pools or of pond, nil if there are
-// none or soon will be.
-func goroutinesLeft(patience time.Duration) []byte {
-	buf := make([]byte, 4<<20)
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		all := buf[:runtime.Stack(buf, true)]
-		_, others, _ := bytes.Cut(all, []byte("\n\n")) // the first is ours
-		if !bytes.Contains(others, []byte("core/offload.")) && !bytes.Contains(others, []byte("alitto/pond")) {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return others
-		}
-	}
+	os.Exit(leak.Main(m, "core/offload.", "alitto/pond"))
 }
 
 // newPool returns a pool that is closed, and has ended, when the test has. The test sees to it that tasks return.

@@ -1,43 +1,19 @@
 package pool_test
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/recycling-go/recycling/core/pool"
+	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 // TestMain fails if a worker is left when all tests have ended.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if stacks := workersLeft(5 * time.Second); code == 0 && stacks != nil {
-		fmt.Printf("workers left:\n%s\n", stacks)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// workersLeft returns the stacks of goroutines that are in this package's code, nil if there are
-// none or soon will be.
-func workersLeft(patience time.Duration) []byte {
-	buf := make([]byte, 4<<20)
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		all := buf[:runtime.Stack(buf, true)]
-		_, others, _ := bytes.Cut(all, []byte("\n\n")) // the first is ours
-		if !bytes.Contains(others, []byte("core/pool.")) {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return others
-		}
-	}
+	os.Exit(leak.Main(m, "core/pool."))
 }
 
 // newPool returns a pool that is closed, and has ended, when the test has. The test sees to it

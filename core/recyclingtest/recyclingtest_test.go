@@ -1,42 +1,18 @@
 package recyclingtest_test
 
 import (
-	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/recycling-go/recycling/core/recyclingtest"
+	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if left := leaked(); code == 0 && left != "" {
-		fmt.Println("goroutines left behind:\n" + left)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// leaked returns the goroutines that are left, after some time to end for those that are about to.
-func leaked() (stacks string) {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		buf := make([]byte, 1<<20)
-		stacks = ""
-		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")[1:] { // the first is ours
-			if strings.Contains(g, "net/http") || strings.Contains(g, "recyclingtest") {
-				stacks += g + "\n\n"
-			}
-		}
-		if stacks == "" || time.Now().After(deadline) {
-			return stacks
-		}
-	}
+	os.Exit(leak.Main(m, "net/http", "recyclingtest"))
 }
 
 func TestNetHTTPPassesItself(t *testing.T) {
@@ -56,9 +32,7 @@ func TestNetHTTPPassesOnUnixSockets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		served := make(chan error, 1)
-		go func() { served <- srv.Serve(l) }()
-		return &recyclingtest.Instance{Addr: l.Addr(), Shutdown: srv.Shutdown, Close: srv.Close, Served: served}
+		return recyclingtest.Serve(srv, l)
 	}
 	recyclingtest.Run(t, target)
 }

@@ -48,14 +48,27 @@ func NetHTTP() Target {
 	return Target{
 		Name:         "nethttp",
 		NoLateWrites: true,
-		Start: func(t testing.TB, srv *http.Server) *Instance {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			served := make(chan error, 1)
-			go func() { served <- srv.Serve(l) }()
-			return &Instance{Addr: l.Addr(), Shutdown: srv.Shutdown, Close: srv.Close, Served: served}
-		},
+		Start:        func(t testing.TB, srv *http.Server) *Instance { return Serve(srv, Loopback(t)) },
 	}
+}
+
+// Serve starts s on l. S is what has the methods of an [http.Server].
+func Serve(s interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
+}, l net.Listener) *Instance {
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	return &Instance{Addr: l.Addr(), Shutdown: s.Shutdown, Close: s.Close, Served: served}
+}
+
+// Loopback returns a listener of package net on a loopback port.
+func Loopback(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

@@ -34,6 +34,7 @@ type setup struct {
 	Workers, Queue, Conns int
 
 	env  []string // added to the process's environment
+	wrap []string // a command that becomes the process
 	file *os.File // the listener, for Listener "file"
 }
 
@@ -75,7 +76,8 @@ func newProcess(ctx context.Context, s setup) (*process, error) {
 		return nil, err
 	}
 	p := &process{setup: s, done: make(chan struct{})}
-	p.cmd = exec.CommandContext(ctx, program, ServerArg, string(text))
+	args := append(s.wrap[:len(s.wrap):len(s.wrap)], program, ServerArg, string(text))
+	p.cmd = exec.CommandContext(ctx, args[0], args[1:]...)
 	p.cmd.Env = append(os.Environ(), s.env...)
 	if s.file != nil {
 		p.cmd.ExtraFiles = []*os.File{s.file}

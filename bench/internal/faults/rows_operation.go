@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -233,6 +234,55 @@ func inherited(p *process, fd int) bool {
 }
 
 func stopped(t *trial) error {
+	if err := pausedProcess(t); err != nil {
+		return err
+	}
+	return t.orNoted("a clock far ahead", clockAhead(t))
+}
+
+// clockAhead has a process see a clock that says more than a day since the machine was started, as those that stay up do.
+func clockAhead(t *trial) error {
+	wrap := []string{"unshare", "--time", "--monotonic", "100000", "--boottime", "100000"}
+	if err := exec.Command(wrap[0], append(wrap[1:], "true")...).Run(); err != nil {
+		return skip("needs time namespaces: " + err.Error())
+	}
+	return t.with(setup{ReadHeader: headerTime, Idle: time.Minute, wrap: wrap}, func(p *process) error {
+		idle, err := t.dials(p, 20)
+		if err != nil {
+			return err
+		}
+		for _, c := range idle {
+			if err := c.ask(request("/echo?q=a"), "a"); err != nil {
+				return err
+			}
+		}
+		begun, err := t.dial(p)
+		if err != nil {
+			return err
+		}
+		begin := time.Now()
+		if err := begun.send("GET / HTTP/1.1\r\n"); err != nil {
+			return err
+		}
+		if _, err := begun.end(); err != nil {
+			return fmt.Errorf("a header that does not end: %w", err)
+		}
+		begun.Close()
+		if took := time.Since(begin); took < headerTime*9/10 {
+			return fmt.Errorf("a header that does not end is waited for for %v, want %v", took, headerTime)
+		}
+		for _, c := range idle {
+			if err := c.ask(request("/echo?q=b"), "b"); err != nil {
+				return fmt.Errorf("an idle one: %w", err)
+			}
+			c.Close()
+		}
+		return nil
+	})
+}
+
+// pausedProcess stops the process for longer than any timeout but that of idle connections, and lets it go on.
+func pausedProcess(t *trial) error {
 	return t.with(setup{ReadHeader: headerTime, Write: headerTime, Idle: time.Minute}, func(p *process) error {
 		idle, err := t.dials(p, 50)
 		if err != nil {
@@ -301,19 +351,36 @@ func dated(head string) error {
 
 func starved(t *trial) error {
 	s := setup{ReadHeader: 2 * headerTime, env: []string{"GOGC=1", "GOMAXPROCS=1"}}
-	return t.with(s, func(p *process) error {
-		return t.each(20, func(int) error {
-			c, err := t.dial(p)
-			if err != nil {
+	err := t.with(s, func(p *process) error { return t.conversations(p, t.few(50, 500)) })
+	if err != nil {
+		return err
+	}
+	return t.orNoted("a tenth of a processor", throttled(t))
+}
+
+// throttled gives the process a tenth of a processor, and stops it for most of each second.
+func throttled(t *trial) error {
+	return t.with(setup{ReadHeader: headerTime / 2}, func(p *process) error {
+		if _, err := t.confine(p, tenthOfCPU()); err != nil {
+			return err
+		}
+		return t.conversations(p, t.few(20, 100))
+	})
+}
+
+// conversations are 20 clients that send so many requests each, one after the other.
+func (t *trial) conversations(p *process, requests int) error {
+	return t.each(20, func(int) error {
+		c, err := t.dial(p)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		for range requests {
+			if err := c.ask(request("/echo?q=starved"), "starved"); err != nil {
 				return err
 			}
-			defer c.Close()
-			for range t.few(50, 500) {
-				if err := c.ask(request("/echo?q=starved"), "starved"); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		}
+		return nil
 	})
 }

@@ -7,10 +7,36 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
-// nginxConf is that of a proxy: a directory, the origin's address, and its own.
+// A proxy is a program, and how it becomes one. Its configuration has places for a directory, the origin's address, and its own.
+type proxy struct {
+	name string
+	conf string
+	args func(dir, conf string) []string
+}
+
+var proxies = []proxy{
+	{"nginx", nginxConf, func(dir, conf string) []string { return []string{"-p", dir, "-c", conf} }},
+	{"haproxy", haproxyConf, func(dir, conf string) []string { return []string{"-db", "-f", conf} }},
+}
+
+const haproxyConf = `# %[1]s is for others
+defaults
+	mode http
+	timeout connect 10s
+	timeout client 10s
+	timeout server 10s
+	http-reuse always
+frontend proxy
+	bind %[3]s
+	default_backend origin
+backend origin
+	server origin %[2]s
+`
+
 const nginxConf = `daemon off;
 master_process off;
 pid %[1]s/pid;
@@ -36,12 +62,12 @@ http {
 }
 `
 
-// proxy starts an nginx before p, and returns it as if it were one of our processes: there is only its address. It ends
+// start starts the proxy before p, and returns it as if it were one of our processes: there is only its address. It ends
 // with the row, or when the returned function is called.
-func (t *trial) proxy(p *process) (proxy *process, stop func(), err error) {
-	program, err := exec.LookPath("nginx")
+func (x proxy) start(t *trial, p *process) (front *process, stop func(), err error) {
+	program, err := exec.LookPath(x.name)
 	if err != nil {
-		return nil, nil, skip("needs nginx")
+		return nil, nil, skip("needs " + x.name)
 	}
 	dir, err := os.MkdirTemp("", "bench-faults-")
 	if err != nil {
@@ -52,14 +78,14 @@ func (t *trial) proxy(p *process) (proxy *process, stop func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	proxy = &process{addr: l.Addr().String()}
+	front = &process{addr: l.Addr().String()}
 	l.Close() // the port is most likely still free in a moment
 	file := filepath.Join(dir, "conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, nginxConf, dir, p.addr, proxy.addr), 0o666); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, x.conf, dir, p.addr, front.addr), 0o666); err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.CommandContext(t.ctx, program, "-p", dir, "-c", file)
-	cmd.Stderr = &proxy.log
+	cmd := exec.CommandContext(t.ctx, program, x.args(dir, file)...)
+	cmd.Stderr = &front.log
 	if err := cmd.Start(); err != nil {
 		return nil, nil, err
 	}
@@ -68,13 +94,13 @@ func (t *trial) proxy(p *process) (proxy *process, stop func(), err error) {
 	stop = func() { cmd.Process.Kill(); <-ended }
 	t.later(stop)
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		err := t.get(proxy, "/")
+		err := t.get(front, "/")
 		if err == nil {
-			return proxy, stop, nil
+			return front, stop, nil
 		}
 		select {
 		case <-ended:
-			return nil, nil, skip("nginx does not start: " + proxy.log.last())
+			return nil, nil, skip(x.name + " does not start: " + front.log.last())
 		default:
 		}
 		if time.Now().After(deadline) {
@@ -83,10 +109,22 @@ func (t *trial) proxy(p *process) (proxy *process, stop func(), err error) {
 	}
 }
 
-// proxied has nginx and the server behind it agree on where requests end: as many are handled as answered.
+// proxied has proxies and the server behind each agree on where requests end: as many are handled as answered.
 func proxied(t *trial) error {
+	for _, x := range proxies {
+		if err := t.orNoted(x.name, t.behind(x)); err != nil {
+			return fmt.Errorf("%s: %w", x.name, err)
+		}
+	}
+	if strings.Count(t.noted, skip("").Error()) == len(proxies) {
+		return skip(t.noted)
+	}
+	return nil
+}
+
+func (t *trial) behind(x proxy) error {
 	return t.with(setup{}, func(p *process) error {
-		proxy, stop, err := t.proxy(p)
+		proxy, stop, err := x.start(t, p)
 		if err != nil {
 			return err
 		}

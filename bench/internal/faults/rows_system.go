@@ -225,14 +225,24 @@ func noDescriptors(t *trial) error {
 }
 
 func memory(t *trial) error {
+	if err := hugeHeap(t); err != nil {
+		return err
+	}
+	return t.orNoted("in little memory", littleMemory(t))
+}
+
+// endless is a header of a megabyte that does not end.
+var endless = "GET / HTTP/1.1\r\nHost: test\r\nX: " + strings.Repeat("x", 1000000)
+
+// hugeHeap has clients send headers that do not end, and expects their memory back.
+func hugeHeap(t *trial) error {
 	return t.with(setup{}, func(p *process) error {
 		n := t.few(50, 300)
 		all, err := t.dials(p, n)
 		if err != nil {
 			return err
 		}
-		head := "GET / HTTP/1.1\r\nHost: test\r\nX: " + strings.Repeat("x", 1000000)
-		if err := t.each(n, func(i int) error { return all[i].send(head) }); err != nil {
+		if err := t.each(n, func(i int) error { return all[i].send(endless) }); err != nil {
 			return err
 		}
 		r, err := p.report()
@@ -240,7 +250,7 @@ func memory(t *trial) error {
 			return err
 		}
 		each := (max(r.Heap, p.start.Heap) - p.start.Heap) / uint64(n)
-		t.note("%d kB of heap for a header of 1 MB that does not end; no memory cgroup is tried", each>>10)
+		t.note("%d kB of heap for a header of 1 MB that does not end", each>>10)
 		if each > 8<<20 {
 			return fmt.Errorf("a header of 1 MB takes %d MB", each>>20)
 		}
@@ -257,5 +267,35 @@ func memory(t *trial) error {
 			err = fmt.Errorf("%d MB of heap are kept", r.Heap>>20)
 		}
 		return err
+	})
+}
+
+// littleMemory has more such clients than the process may have memory for. Only a bound on connections helps.
+func littleMemory(t *trial) error {
+	const limit, conns = 96 << 20, 20
+	s := setup{ReadHeader: headerTime, Conns: conns, env: []string{fmt.Sprintf("GOMEMLIMIT=%d", limit/4*3)}}
+	return t.with(s, func(p *process) error {
+		group, err := t.confine(p, memoryOf(limit))
+		if err != nil {
+			return err
+		}
+		n := t.few(200, 500)
+		if err := t.each(n, func(int) error {
+			c, err := t.tcp(p)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.send(endless) // it may be closed before it was all read
+			c.end()
+			return nil
+		}); err != nil {
+			return err
+		}
+		if err := p.alive(); err != nil {
+			return fmt.Errorf("%d headers of 1 MB in %d MB: %w", n, limit>>20, err)
+		}
+		t.note("%d of them in %d MB, of which %d MB were used", n, limit>>20, peak(group)>>20)
+		return nil
 	})
 }

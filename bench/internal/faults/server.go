@@ -3,17 +3,12 @@ package faults
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -26,6 +21,7 @@ import (
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
 // ServerArg is the program's first argument if it is to call [ServerMain].
@@ -105,7 +101,7 @@ func (s *service) configure() error {
 		IdleTimeout:       s.setup.Idle,
 	}
 	if s.setup.TLS {
-		cert, err := certificate()
+		cert, err := selfsigned.New()
 		if err != nil {
 			return err
 		}
@@ -322,15 +318,4 @@ func (c *limitConn) Close() error {
 	err := c.Conn.Close()
 	c.leave()
 	return err
-}
-
-// certificate makes one that nobody else has signed.
-func certificate() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }

@@ -1,17 +1,12 @@
 package longrun
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +14,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/offload/child"
+	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
 // A site says where the simulated servers are: a local one, and an external one, which takes its time.
@@ -67,7 +63,7 @@ func serveSite(latency time.Duration) error {
 	if err != nil {
 		return err
 	}
-	cert, err := selfSigned()
+	cert, err := selfsigned.New("127.0.0.1")
 	if err != nil {
 		return err
 	}
@@ -110,25 +106,4 @@ func slow(h http.Handler, latency time.Duration) http.Handler {
 			h.ServeHTTP(w, r)
 		}
 	})
-}
-
-// selfSigned returns a certificate for 127.0.0.1 that is good for a day.
-func selfSigned() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(now.UnixNano()),
-		NotBefore:             now.Add(-time.Hour),
-		NotAfter:              now.Add(24 * time.Hour),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }

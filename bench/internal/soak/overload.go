@@ -74,7 +74,9 @@ func overload(ctx context.Context, cfg Config, name string, progress *record.Pro
 
 	progress.Say("overload: %s: %v with ten times of %.0f a second", name, cfg.Duration, capacity)
 	end := p.watch(ctx, 100*time.Millisecond)
+	withheld, all := stolen()
 	phases := a.open(ctx, phase{tenfold * capacity, cfg.Duration}, phase{capacity / 2, short})
+	withheldNow, allNow := stolen()
 	over, after := phases[0], phases[1]
 	memory := end()
 	a.hangUp()
@@ -97,6 +99,10 @@ func overload(ctx context.Context, cfg Config, name string, progress *record.Pro
 		fmt.Fprintf(w, "  refusals     none (target 50ms)\n")
 	}
 	fmt.Fprintf(w, "  recovery     %s (target 2s)\n", recovery(after, short))
+	if allNow > all {
+		fmt.Fprintf(w, "  machine      %.1f%% of its processors' time was withheld by its host: refusals and goodput suffer\n",
+			float64(withheldNow-withheld)/float64(allNow-all)*100)
+	}
 	if len(memory) > 0 {
 		most := 0.0
 		for _, m := range memory {

@@ -23,6 +23,27 @@ func resident(pid int) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
+// stolen returns how long the processors were withheld from this machine by the one that it is a guest of, and how long there were
+// processors, since it was started; zeros if that cannot be told.
+func stolen() (withheld, all int64) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	fields := bytes.Fields(line)
+	const steal = 8 // proc(5); what follows counts as user time too
+	if len(fields) <= steal {
+		return 0, 0
+	}
+	for _, f := range fields[1 : steal+1] {
+		n, _ := strconv.ParseInt(string(f), 10, 64)
+		all += n
+	}
+	withheld, _ = strconv.ParseInt(string(fields[steal]), 10, 64)
+	return withheld, all
+}
+
 // descriptors returns how many files and sockets this process has open, -1 if that cannot be told.
 func descriptors() int {
 	d, err := os.Open("/proc/self/fd")

@@ -1,16 +1,13 @@
 package tasks
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"os"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -18,34 +15,13 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/record"
+	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 // TestMain fails if a goroutine of a measurement is left when all tests have ended.
 func TestMain(m *testing.M) {
 	Child()
-	code := m.Run()
-	if stacks := goroutinesLeft(5 * time.Second); code == 0 && stacks != nil {
-		fmt.Printf("goroutines left:\n%s\n", stacks)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// goroutinesLeft returns the stacks of goroutines that measure, or work for those that do; nil if there are none or soon will be.
-func goroutinesLeft(patience time.Duration) []byte {
-	buf := make([]byte, 4<<20)
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		all := buf[:runtime.Stack(buf, true)]
-		_, others, _ := bytes.Cut(all, []byte("\n\n")) // the first is ours
-		left := slices.ContainsFunc([]string{"internal/tasks.", "core/offload.", "alitto/pond", "net/http.(*persistConn)", "os/exec."},
-			func(s string) bool { return bytes.Contains(others, []byte(s)) })
-		if !left {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return others
-		}
-	}
+	os.Exit(leak.Main(m, "internal/tasks.", "core/offload.", "alitto/pond", "net/http.(*persistConn)", "os/exec."))
 }
 
 func sum(values []float64) (n float64) {

@@ -1,20 +1,19 @@
 package child_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/child"
+	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 // role is the variable that makes the test binary a child.
@@ -29,26 +28,7 @@ func TestMain(m *testing.M) {
 	if r := os.Getenv(role); r != "" {
 		os.Exit(roles[r]())
 	}
-	code := m.Run()
-	if stacks := goroutinesLeft(5 * time.Second); code == 0 && stacks != nil {
-		fmt.Printf("goroutines left:\n%s\n", stacks)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func goroutinesLeft(patience time.Duration) []byte {
-	buf := make([]byte, 4<<20)
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		all := buf[:runtime.Stack(buf, true)]
-		_, others, _ := bytes.Cut(all, []byte("\n\n")) // the first is ours
-		if !bytes.Contains(others, []byte("core/offload")) && !bytes.Contains(others, []byte("os/exec")) {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return others
-		}
-	}
+	os.Exit(leak.Main(m, "core/offload", "os/exec"))
 }
 
 // roles are what the child may be. They return its exit status.

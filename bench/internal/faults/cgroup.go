@@ -1,0 +1,80 @@
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// A confinement limits one controller of control groups, in the words of either version: a file's name and what is
+// written to it.
+type confinement struct {
+	controller string
+	v1, v2     [][2]string
+}
+
+// memoryOf limits memory to so many bytes. What is beyond is the end of the process.
+func memoryOf(bytes int) confinement {
+	limit := fmt.Sprint(bytes)
+	return confinement{"memory", [][2]string{{"memory.limit_in_bytes", limit}}, [][2]string{{"memory.max", limit}, {"memory.swap.max", "0"}}}
+}
+
+// tenthOfCPU allows 100 ms of CPU in each second: then nothing happens for up to 900 ms.
+func tenthOfCPU() confinement {
+	return confinement{"cpu",
+		[][2]string{{"cpu.cfs_period_us", "1000000"}, {"cpu.cfs_quota_us", "100000"}},
+		[][2]string{{"cpu.max", "100000 1000000"}}}
+}
+
+// groups counts the control groups of this process, which have its number and their own in their names.
+var groups atomic.Int64
+
+// confine moves p into a control group of its own, which goes with the row, and returns its folder. It skips where that is not
+// allowed.
+func (t *trial) confine(p *process, c confinement) (dir string, err error) {
+	const root = "/sys/fs/cgroup"
+	name := fmt.Sprintf("bench-faults-%d-%d", os.Getpid(), groups.Add(1))
+	dir, settings := filepath.Join(root, c.controller, name), c.v1
+	err = os.Mkdir(dir, 0o755)
+	if errors.Is(err, os.ErrNotExist) { // there is no hierarchy of that controller
+		dir, settings = filepath.Join(root, name), c.v2
+		err = os.Mkdir(dir, 0o755)
+	}
+	if err != nil {
+		return "", skip("needs control groups: " + err.Error())
+	}
+	t.later(func() {
+		p.stop() // a group with a process in it stays
+		os.Remove(dir)
+	})
+	for _, s := range append(settings[:len(settings):len(settings)], [2]string{"cgroup.procs", p.pid()}) {
+		if err := os.WriteFile(filepath.Join(dir, s[0]), []byte(s[1]), 0); err != nil {
+			return "", skip("needs control groups: " + err.Error())
+		}
+	}
+	return dir, nil
+}
+
+// peak returns the most memory that a control group has used so far; zero if it does not say.
+func peak(dir string) (bytes int) {
+	for _, name := range []string{"memory.max_usage_in_bytes", "memory.peak"} {
+		if b, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
+			bytes, _ = strconv.Atoi(strings.TrimSpace(string(b)))
+		}
+	}
+	return bytes
+}
+
+// orNoted makes a part of a row that is skipped a remark: the other parts count.
+func (t *trial) orNoted(part string, err error) error {
+	var s skip
+	if errors.As(err, &s) {
+		t.note("%s %v", part, s)
+		return nil
+	}
+	return err
+}

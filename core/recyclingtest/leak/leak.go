@@ -1,0 +1,73 @@
+// Package leak finds what tests have left over: goroutines and child processes.
+package leak
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// patience is how long goroutines have to end after the tests.
+const patience = 10 * time.Second
+
+// Main runs the tests and returns the program's exit status. It is 1 if they pass, but one of [Goroutines] is left:
+//
+//	func TestMain(m *testing.M) { os.Exit(leak.Main(m, "example.org/mine")) }
+func Main(m *testing.M, of ...string) int {
+	code := m.Run()
+	if code != 0 {
+		return code
+	}
+	if left := Goroutines(of...); left != nil {
+		fmt.Fprintf(os.Stderr, "goroutines left:\n\n%s\n", strings.Join(left, "\n\n"))
+		return 1
+	}
+	return 0
+}
+
+// Goroutines returns the stacks of other goroutines in which one of those strings stands, such as the path of a package. Those
+// of tests themselves are not meant. It returns nil if there are none, or soon will be.
+func Goroutines(of ...string) []string { return goroutines(patience, of) }
+
+func goroutines(patience time.Duration, of []string) []string {
+	buf := make([]byte, 4<<20)
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		_, others, _ := bytes.Cut(buf[:runtime.Stack(buf, true)], []byte("\n\n")) // the first is ours
+		var left []string
+		for stack := range strings.SplitSeq(string(others), "\n\n") {
+			if isTest := strings.Contains(stack, "testing.tRunner(") || strings.Contains(stack, "testing.(*M).Run("); isTest {
+				continue
+			}
+			if slices.ContainsFunc(of, func(part string) bool { return strings.Contains(stack, part) }) {
+				left = append(left, stack)
+			}
+		}
+		if left == nil || time.Now().After(deadline) {
+			return left
+		}
+	}
+}
+
+// Children returns what the system says of our child processes, zombies included: nil where there is no /proc.
+func Children() (left []string) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range stats {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(b), ") ")
+		var state string
+		var parent int
+		if fmt.Sscan(rest, &state, &parent); parent == os.Getpid() {
+			left = append(left, string(b))
+		}
+	}
+	return left
+}
