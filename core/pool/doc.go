@@ -72,6 +72,10 @@
 //     whoever waits, nothing lost between the last worker that stands by and a job that comes,
 //     everything handed back by Close. Under one mutex each of them is a few lines.
 //
+// For the same reason a worker that finds nothing to do stands by at once. Looking again for some microseconds before that was
+// tried: with one goroutine that submits and one that works on two processors, an empty job then took 70 to 130 ns and not 55,
+// as the two are at the queue at the same time more often.
+//
 // Measured where this was designed, per empty job with one goroutine that submits and 1 to 16
 // workers, by a sketch of this pool and by others:
 //
