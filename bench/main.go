@@ -114,7 +114,7 @@ type verb struct {
 var verbs []verb
 
 func init() { // not a literal, since usage asks for it
-	verbs = append(verbs, verb{"all", "", "all of the following", measure})
+	verbs = append(verbs, verb{"all", "", "everything from connections to longrun", measure})
 	for _, p := range parts {
 		verbs = append(verbs, verb{p.name, "", p.about, measure})
 	}

@@ -2,8 +2,8 @@
 // goroutine for every connection.
 //
 // [Serve] is a whole server in one line. [Server] is the same with settings: it takes an [http.Server], and
-// has its methods. Everything but how connections get a goroutine stays that of net/http: handlers, timeouts, hooks,
-// limits, errors. The [Strategy] says how they get one:
+// has its methods. Handlers, hooks and errors stay those of net/http; bounds and default timeouts are added. The [Strategy] says
+// how connections get a goroutine:
 //
 //	Recycling   workers take turns. One leads: it waits for everybody, accepts, and queues what is ready;
 //	            the others serve. A connection that waits for its next request holds no worker and no buffer.

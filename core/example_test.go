@@ -29,10 +29,28 @@ func ExampleServe() {
 
 // An application that has an http.Server keeps it, with its timeouts, hooks and shutdown code.
 func ExampleServer() {
+	router := http.NewServeMux()
 	srv := &recycling.Server{HTTP: &http.Server{
 		Addr:              ":8080",
+		Handler:           router,
 		ReadHeaderTimeout: 10 * time.Second,
 	}}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	drained := make(chan error, 1)
+	context.AfterFunc(ctx, func() { drained <- srv.Shutdown(context.Background()) })
+	if err := srv.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		log.Fatal(err)
+	}
+	if err := <-drained; err != nil {
+		log.Fatal(err)
+	}
+}
+
+// One that must not change at all but for one line keeps calling its http.Server.
+func ExampleUse() {
+	srv := &http.Server{Addr: ":8080", Handler: http.NewServeMux()}
+	recycling.Use(srv)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	drained := make(chan error, 1)

@@ -29,6 +29,7 @@ import (
 //   - SetKeepAlivesEnabled must be called on s, since nobody can ask an http.Server for it.
 //   - BaseContext is called twice, by net/http and here.
 //   - ConnState sees a connection that turns out to speak HTTP/2 twice: new and hijacked, and then new again.
+//   - HTTP/2 connections are counted as hijacked: no bound holds for them, and [FromContext] returns nil.
 //   - A listener of package tls around it, as http.Server.ServeTLS makes one, makes all connections net/http's. Use
 //     TLSListener, or s.ServeTLS.
 //

@@ -74,7 +74,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // Until calls serve, which is to call a method of s that serves, and returns its error if that comes first. When ctx ends it
 // goes on for LameDuck, then drains for at most DrainTimeout, and abandons what is left. It logs what it drained, in one line,
-// and returns nil if nothing had to be abandoned.
+// and returns nil if nothing had to be abandoned, else an error that wraps [context.DeadlineExceeded].
 func (s *Server) Until(ctx context.Context, serve func() error) error {
 	served := make(chan error, 1)
 	go func() { served <- serve() }()

@@ -15,7 +15,10 @@ import (
 // The zero value serves [http.DefaultServeMux] on ":http".
 //
 // Fields must not be changed once serving has begun. All methods may be called from
-// several goroutines at once.
+// several goroutines at once. A field or environment variable that is wrong makes Serve and its like close their listener and
+// return an error with its name and value.
+//
+// Under [Goroutine], which is net/http, only HTTP, LameDuck and DrainTimeout matter.
 type Server struct {
 	// HTTP holds the handler, the address, timeouts, hooks and limits,
 	// with their meaning in net/http. Nil means a zero http.Server.
@@ -28,12 +31,16 @@ type Server struct {
 	// Strategy says how connections get a goroutine.
 	Strategy Strategy
 
-	// Standby is how many workers that have nothing to do are kept.
-	// Zero means RECYCLING_STANDBY, or twice GOMAXPROCS.
+	// Standby is how many workers that have nothing to do are kept, no more than MaxWorkers. Only [Recycling] keeps any.
+	// Zero means RECYCLING_STANDBY, or twice GOMAXPROCS; negative is an error.
 	Standby int
 
 	// MaxWorkers is how many workers may serve at the same time.
 	// Zero means RECYCLING_MAX_WORKERS, or 65,536 ([Pool]: 256). Negative means no limit.
+	//
+	// Under [Recycling] they are shared out to groups, one for every 4 processors, with 64 workers each at least. A connection
+	// stays with its group, and may wait while another group has workers to spare. Listeners with a descriptor and others
+	// have as many each.
 	MaxWorkers int
 
 	// MaxQueue is how many connections with something to do may wait for a worker while all are inside
@@ -48,8 +55,8 @@ type Server struct {
 	// MaxConns is how many connections may be open. When there are so many and another one comes, the connection that has
 	// been idle for the longest time is closed to make room, and if none is idle, see RefuseConns. Zero
 	// means so many that a sixteenth of the descriptors that the process may have stays free, where the system
-	// says how many these are; negative means no limit. HTTP/2 connections count, and are never idle here; those that a
-	// handler took over do not count any more.
+	// says how many these are; negative means no limit. HTTP/2 connections count, except under [Server.Listener] and
+	// [Server.TLSListener], and are never idle here; those that a handler took over do not count any more.
 	MaxConns int
 
 	// RefuseConns says that connections beyond MaxConns are answered with 503: see Shed. Otherwise they wait in the kernel's
@@ -73,8 +80,8 @@ type Server struct {
 	BodyTimeout time.Duration
 
 	// HealthPath is a path, such as "/healthz", that is served when others are answered with 503, by a worker in reserve: being
-	// overloaded is not being dead. It must be all of the target of a GET or HEAD request, and needs [Recycling], and a client
-	// without TLS, or one that is connected already. Empty means none.
+	// overloaded is not being dead. It must begin with a slash, and be all of the target of a GET or HEAD request. It needs
+	// [Recycling], and a client without TLS, or one that is connected already. Empty means none.
 	HealthPath string
 
 	// Shed writes the answer to connections that are refused because there is no room for them: 503 and
@@ -83,12 +90,13 @@ type Server struct {
 	// closed instead.
 	Shed http.Handler
 
-	// LameDuck is how long [Server.Run] goes on as before once it was told to end, but for [Server.Ready], so that
-	// load balancers can notice before it stops accepting. Zero and negative mean not at all.
+	// LameDuck is how long [Server.Run], [Server.Until] and what is made of them go on as before once they were told to end, but
+	// for [Server.Ready], so that load balancers can notice before they stop accepting. [Use] and [Server.Listener] do not
+	// heed it. Zero and negative mean not at all.
 	LameDuck time.Duration
 
-	// DrainTimeout is how long [Server.Run] waits for requests in flight once
-	// it was told to end. Zero means 30 seconds; negative means no limit.
+	// DrainTimeout is how long these, and [Use] and [Server.Listener] when their http.Server is shut down, wait for requests
+	// in flight. Zero means 30 seconds; negative means no limit.
 	DrainTimeout time.Duration
 
 	mu     sync.Mutex // guards following
@@ -151,10 +159,10 @@ func (s *Server) Serve(l net.Listener) error {
 // ServeTLS is Serve with TLS, as [http.Server.ServeTLS] is: the files, or the certificates of s.HTTP.TLSConfig,
 // are used, and clients that can speak HTTP/2 do, unless s.HTTP says otherwise.
 //
-// A connection holds no worker during its handshake, which is bounded by the shortest of s.HTTP's ReadHeaderTimeout,
-// ReadTimeout and WriteTimeout, or by 10 seconds if there is none. Under [Recycling] it waits for requests as one
-// without TLS does; what hooks and hijacking handlers are given is a [*tls.Conn], whose NetConn method returns
-// the *net.TCPConn only if there are hooks or the connection was hijacked.
+// A handshake is bounded by the shortest of s.HTTP's ReadHeaderTimeout, ReadTimeout and WriteTimeout, or by 10 seconds if there
+// is none ([Goroutine]: not at all). Under [Recycling], on listeners that park, it holds no worker, and the connection waits
+// for requests as one without TLS does; what hooks and hijacking handlers are given is a [*tls.Conn], whose NetConn method
+// returns the *net.TCPConn only if there are hooks or the connection was hijacked.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	e, err := s.start()
 	if err != nil {
@@ -207,7 +215,9 @@ func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
 
 // Shutdown stops accepting, closes idle connections, and waits until every request in
 // flight has been answered, with "Connection: close". If ctx ends first it returns
-// ctx's error, and the rest goes on being served; Close ends it.
+// ctx's error, and the rest goes on being served; Close ends it. Connections that handlers took over are left alone, as in
+// net/http: see [http.Server.RegisterOnShutdown]. A client that has connected and sent nothing is waited for, for 5 seconds at
+// most. A Server cannot serve again afterwards.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if e := s.stop(); e != nil {
 		return e.shutdown(ctx)
@@ -219,8 +229,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // Close abandons what is going on: it closes listeners and connections at once, and
-// waits a moment for the workers to end. A handler that does not notice that its
-// connection is gone cannot be ended; [AbandonError] then says how many there were.
+// waits a quarter of a second at most for the workers to end. A handler that does not notice that its
+// connection is gone cannot be ended; an [*AbandonError] in the error then says how many there were.
 func (s *Server) Close() error {
 	if e := s.stop(); e != nil {
 		return e.close()

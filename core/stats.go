@@ -19,16 +19,16 @@ type Stats struct {
 	Queued     int64 `json:"queued"`     // connections that could go on and wait for a worker
 	Handshakes int   `json:"handshakes"` // connections in a TLS handshake; they hold a goroutine, but no worker
 	Accepted   int64 `json:"accepted"`   // connections since the start
-	Closed     int64 `json:"closed"`     // of those, the ones closed
-	Hijacked   int64 `json:"hijacked"`   // of those, the ones a handler took over
-	Shed       int64 `json:"shed"`       // of those, the ones refused with 503, for the following reasons
+	Closed     int64 `json:"closed"`     // of Accepted, the ones closed
+	Hijacked   int64 `json:"hijacked"`   // of Accepted, the ones a handler took over, or net/http's own server for HTTP/2
+	Shed       int64 `json:"shed"`       // of Accepted, the ones refused, for the following reasons: 503, or closed before a TLS handshake
 	ShedConns  int64 `json:"shed_conns"` // MaxConns, with RefuseConns, or the process has no descriptor left
 	ShedPerIP  int64 `json:"shed_per_ip"`
 	ShedQueue  int64 `json:"shed_queue"` // MaxQueue or QueueWait
 	Evicted    int64 `json:"evicted"`    // connections closed while idle to make room: MaxConns
 	Held       int64 `json:"held"`       // how often accepting has rested for want of room: MaxConns
 	Retired    int64 `json:"retired"`    // connections that have reached MaxRequestsPerConn or MaxConnAge
-	Requests   int64 `json:"requests"`   // requests since the start; zero under Goroutine
+	Requests   int64 `json:"requests"`   // HTTP/1.x requests since the start; zero under Goroutine
 
 	Limits Limits `json:"limits"`
 }

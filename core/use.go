@@ -30,6 +30,7 @@ import (
 //   - Close may be noticed 25 ms late. Closing the listener is like Shutdown.
 //   - SetKeepAlivesEnabled has no effect, since nobody can ask an http.Server for it.
 //   - With TLS, a worker waits on each connection. [Server.ServeTLS] does better.
+//   - A BaseContext of srv's own must be set before Use. One that is set later takes its place: srv then serves as net/http does.
 //   - A setting that is wrong is logged, and the listener closed.
 //
 // Under [Goroutine] srv serves as if nothing had been done.

@@ -27,7 +27,8 @@ func Serve(r chi.Router, options ...recycling.Option) error {
 	return New(r, options...).RunUntilSignal()
 }
 
-// ServeTLS is Serve with TLS, and HTTP/2 for clients that speak it; see [recycling.Server.ServeTLS].
+// ServeTLS is Serve with TLS, and HTTP/2 for clients that speak it; see [recycling.Server.ServeTLS]. Its address is found as for
+// Serve: without one it is ":8080", not ":https".
 func ServeTLS(r chi.Router, certFile, keyFile string, options ...recycling.Option) error {
 	s := New(r, options...)
 	return s.UntilSignal(func() error { return s.ListenAndServeTLS(certFile, keyFile) })

@@ -52,7 +52,7 @@ func ExampleDo() {
 	http.HandleFunc("GET /sum", handler)
 }
 
-// Two workers, each with a counter that is not safe for concurrent use.
+// A worker with a counter that is not safe for concurrent use.
 func ExampleUse() {
 	type counter struct{ n int }
 	ctx := context.Background()

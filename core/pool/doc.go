@@ -76,7 +76,7 @@
 // tried: with one goroutine that submits and one that works on two processors, an empty job then took 70 to 130 ns and not 55,
 // as the two are at the queue at the same time more often.
 //
-// Measured where this was designed, per empty job with one goroutine that submits and 1 to 16
+// Measured where this was designed, on another machine, per empty job with one goroutine that submits and 1 to 16
 // workers, by a sketch of this pool and by others:
 //
 //	ring, mutex, throttled wake-ups     13-22 ns
@@ -85,8 +85,8 @@
 //	wpool (segments without locks)    119-1363 ns
 //	ants                               420-504 ns
 //
-// Elsewhere the figures are others. The benchmarks in module bench measure all but wpool in one
-// run.
+// Elsewhere the figures are others: where a mutex takes 21 ns to lock and unlock with nobody else there, this pool takes 50 to 65,
+// and the channel 85 to 190. To measure all of them but wpool in one run: go run ./bench pool
 //
 // # What it does not do
 //

@@ -6,7 +6,7 @@
 // run twice, without the hook for the baseline and with it: what passes there must pass
 // here, but for what stands in excuses.txt with a reason.
 //
-//	go run ./core/internal/conformance [-race] [-short] [-run REGEXP] [-v] [SUITE ...]
+//	go run ./core/internal/conformance [-strategy STRATEGY] [-race] [-short] [-run REGEXP] [-timeout TIME] [-log FILE] [-v] [SUITE ...]
 //
 // A suite is a package of the standard library, such as net/http, which is the default, and net/http/httputil; or a module
 // at a version, such as github.com/gorilla/websocket@v1.5.3, all packages of which are run from a copy. "std" means
