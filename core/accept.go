@@ -171,12 +171,13 @@ func (f *fleet) receive(nc net.Conn, w crew, base *http1.Base) {
 		c.End()
 		return
 	}
-	if !f.door.enter(c) {
-		return
-	}
-	if !w.push(&c.Conn) {
-		f.shed.Add(1)
-		c.Shed()
+	switch {
+	case f.http.Enter != nil: // for a worker to ask: RemoteAddr may wait for the client
+		f.door.unknown.Add(1)
+		c.Standing = unknown
+		w.offer(&c.Conn)
+	case f.door.enter(c):
+		w.offer(&c.Conn)
 	}
 }
 

@@ -31,7 +31,6 @@ type fleet struct {
 	hasty    atomic.Bool // it is abandoned, not drained
 
 	refs    atomic.Int64 // calls of serve, and open connections
-	shed    atomic.Int64 // by a crew that had no room
 	opened  atomic.Int64 // connections, those of crews that have ended included
 	closed  atomic.Int64
 	hijacks atomic.Int64
@@ -49,7 +48,8 @@ type fleet struct {
 // A crew serves connections.
 type crew interface {
 	conns() *park.Set
-	push(*park.Conn) bool // false: there is no room for it
+	push(*park.Conn)  // serves it
+	offer(*park.Conn) // serves it, or refuses it if too many wait
 	stats(*Stats)
 	// end ends the workers as soon as they have nothing to do, and returns connections
 	// that nobody will serve. It does not wait.
@@ -60,7 +60,7 @@ func newFleet(s *Server, set settings, enlist func(*fleet, bool) ([]crew, error)
 	f := &fleet{
 		server: s,
 		set:    set,
-		http:   &http1.Server{HTTP: s.HTTP, Refuse: s.Shed},
+		http:   &http1.Server{HTTP: s.HTTP},
 		enlist: enlist,
 		stop:   make(chan struct{}),
 		gone:   make(chan struct{}),
@@ -78,9 +78,17 @@ func newFleet(s *Server, set settings, enlist func(*fleet, bool) ([]crew, error)
 			return g.reserve.TrySubmit(&c.Conn) == nil
 		}
 	}
-	f.http.Continue = func(c *http1.Conn) { c.Crew.(crew).push(&c.Conn) }
+	f.http.Continue = func(c *http1.Conn) { c.Crew.(crew).offer(&c.Conn) }
 	if set.strategy == Recycling { // elsewhere a connection keeps its worker
-		f.http.Requeue = f.http.Continue
+		f.http.Requeue = func(c *http1.Conn) { c.Crew.(*gang).requeue(&c.Conn) }
+	}
+	if set.ConnsPerIP > 0 {
+		f.http.Enter = f.door.enter
+	}
+	if s.Shed != nil {
+		f.http.Refuse = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.Shed.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), serverKey{}, s)))
+		})
 	}
 	f.http.Shake = func(c *http1.Conn, b []byte) { c.Crew.(*gang).shake(hello{c, b}) }
 	s.HTTP.RegisterOnShutdown(func() { f.beginShutdown() }) // for code that knows only the http.Server
@@ -126,8 +134,23 @@ func (f *fleet) removed(c *park.Conn) {
 	f.unref()
 }
 
+// counts returns how many connections there have been, and how many of them were closed and taken over, as of one moment: those that
+// come meanwhile would seem to be open with those that they replace.
+func (f *fleet) counts() (opened, closed, hijacked int64) {
+	for {
+		opened = f.opened.Load()
+		closed, hijacked = f.closed.Load(), f.hijacks.Load()
+		if f.opened.Load() == opened {
+			return
+		}
+	}
+}
+
 // open returns how many connections are.
-func (f *fleet) open() int64 { return f.opened.Load() - f.closed.Load() - f.hijacks.Load() }
+func (f *fleet) open() int64 {
+	opened, closed, hijacked := f.counts()
+	return opened - closed - hijacked
+}
 
 func (f *fleet) unref() {
 	if f.refs.Add(-1) > 0 {
@@ -214,6 +237,7 @@ type serving struct {
 func (f *fleet) accept(l net.Listener, how serving) error {
 	shut := sync.OnceFunc(func() { f.shut(l) })
 	defer shut()
+	f.http.Prepare()
 	raw, parks := (*listener.Raw)(nil), false
 	if f.set.strategy == Recycling && park.Supported {
 		raw, parks = listener.NewRaw(l)
@@ -279,21 +303,21 @@ func (f *fleet) setKeepAlivesEnabled(v bool) {
 
 func (f *fleet) stats() Stats {
 	d := &f.door
+	opened, closed, hijacked := f.counts()
 	s := Stats{
 		Strategy:  f.set.strategy,
-		Closed:    f.closed.Load(),
-		Hijacked:  f.hijacks.Load(),
+		Open:      opened - closed - hijacked,
+		Accepted:  opened,
+		Closed:    closed,
+		Hijacked:  hijacked,
 		ShedConns: d.shedConns.Load(),
 		ShedPerIP: d.shedPerIP.Load(),
-		ShedQueue: f.shed.Load(),
 		Evicted:   d.evicted.Load(),
 		Held:      d.held.Load(),
 		Retired:   f.http.Retired.Load(),
 		Requests:  f.http.Requests.Load(),
 		Limits:    f.set.Limits,
 	}
-	s.Accepted = f.opened.Load()
-	s.Open = s.Accepted - s.Closed - s.Hijacked
 	for _, w := range f.allCrews() {
 		w.stats(&s)
 		w.conns().Each(func(c *park.Conn) {

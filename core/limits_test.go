@@ -32,9 +32,7 @@ func (c *client) refused() {
 func TestMaxConnsClosesTheOldestIdleOne(t *testing.T) {
 	for name, srv := range map[string]*http.Server{"": {}, "without a timeout": {IdleTimeout: -1}} {
 		t.Run(name, func(t *testing.T) {
-			if !recycling.Parks {
-				t.Skip("connections do not park")
-			}
+			needsParking(t)
 			forEach(t, parkModes, func(t *testing.T, m mode) {
 				s := m.start(t, &recycling.Server{HTTP: &http.Server{IdleTimeout: srv.IdleTimeout}, MaxConns: 3}, hello)
 				var all []*client
@@ -111,24 +109,16 @@ func TestMaxConnsPerIP(t *testing.T) {
 	}
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		s := m.start(t, &recycling.Server{MaxConnsPerIP: 2}, hello)
-		dialFrom := func(ip string) *client {
-			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
-			nc, err := d.Dial("tcp", s.addr.String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			return wrapClient(t, nc)
-		}
-		one, two := dialFrom("127.0.0.1"), dialFrom("127.0.0.1")
+		one, two := s.dialFrom(t, "127.0.0.1"), s.dialFrom(t, "127.0.0.1")
 		one.get("/")
 		two.get("/")
-		three := dialFrom("127.0.0.1")
+		three := s.dialFrom(t, "127.0.0.1")
 		three.send(get)
 		three.refused()
-		dialFrom("127.0.0.2").get("/")
+		s.dialFrom(t, "127.0.0.2").get("/")
 		one.Close()
 		s.await(t, "the first to be closed", func(st recycling.Stats) bool { return st.Open == 2 })
-		dialFrom("127.0.0.1").get("/")
+		s.dialFrom(t, "127.0.0.1").get("/")
 		if st := s.Stats(); st.ShedPerIP != 1 || st.Shed != 1 {
 			t.Errorf("%+v", st)
 		}
@@ -136,9 +126,7 @@ func TestMaxConnsPerIP(t *testing.T) {
 }
 
 func TestMaxQueueRefusesWhatComesAfterThat(t *testing.T) {
-	if !recycling.Parks {
-		t.Skip("connections do not park")
-	}
+	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 2}, g.serve)
@@ -175,9 +163,7 @@ func TestMaxQueueRefusesWhatComesAfterThat(t *testing.T) {
 }
 
 func TestQueueWaitRefusesWhatHasWaited(t *testing.T) {
-	if !recycling.Parks {
-		t.Skip("connections do not park")
-	}
+	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, QueueWait: 50 * time.Millisecond}, g.serve)
@@ -206,9 +192,7 @@ func TestQueueWaitRefusesWhatHasWaited(t *testing.T) {
 
 // With all workers inside handlers for ever, everything goes on that needs none.
 func TestBusyWorkersStopNothingElse(t *testing.T) {
-	if !recycling.Parks {
-		t.Skip("connections do not park")
-	}
+	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{
@@ -244,9 +228,7 @@ func TestBusyWorkersStopNothingElse(t *testing.T) {
 }
 
 func TestHealthPathIsServedInAnyCase(t *testing.T) {
-	if !recycling.Parks {
-		t.Skip("connections do not park")
-	}
+	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, HealthPath: "/health"}, g.serve)
@@ -549,9 +531,7 @@ func TestRefusedConnectionsEvictNobody(t *testing.T) {
 
 // What follows a request for HealthPath is not for the workers in reserve.
 func TestWorkersInReserveAreForHealthPathOnly(t *testing.T) {
-	if !recycling.Parks {
-		t.Skip("connections do not park")
-	}
+	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, HealthPath: "/health"}, g.serve)

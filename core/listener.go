@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
 )
@@ -22,7 +24,8 @@ import (
 //	err = srv.Serve(l)
 //
 // The application stops its http.Server as before. Shutdown returns when the requests served here have been answered too,
-// and Close abandons them. Closing the listener itself is like Shutdown. What is different:
+// and Close abandons them. Closing the listener itself is like Shutdown. After Shutdown or Close of s, when that is
+// done, Accept returns [http.ErrServerClosed], and so does Serve of an http.Server that is not s.HTTP. What is different:
 //
 //   - Shutdown waits for these requests whatever its context says. After s.DrainTimeout they are abandoned,
 //     which is logged. Close after Shutdown does not shorten that; Close of s does.
@@ -80,6 +83,7 @@ type under struct {
 
 	begin  sync.Once
 	handed chan net.Conn // for Accept to return
+	closed atomic.Bool   // by Close
 	end    sync.Once
 	over   chan struct{} // closed when nothing is served any more
 	err    error         // then
@@ -107,6 +111,31 @@ func (u *under) serve() {
 	}
 	if err := u.f.accept(u.Listener, serving{tls: config, under: u}); !errors.Is(err, http.ErrServerClosed) {
 		u.finish(err)
+		return
+	}
+	u.awaitEnd()
+}
+
+// awaitEnd finishes when the fleet has come to its end, for an http.Server that was not told to close u.
+func (u *under) awaitEnd() {
+	ask := time.NewTicker(askInterval)
+	defer ask.Stop()
+	var abandoned <-chan time.Time
+	for {
+		select {
+		case <-u.over:
+			return
+		case <-u.f.gone:
+			u.finish(u.ended())
+			return
+		case <-abandoned:
+			u.finish(u.ended())
+			return
+		case <-ask.C:
+			if abandoned == nil && u.f.hasty.Load() {
+				abandoned = time.After(2 * abandonWait) // stop, if it is at it, logs first
+			}
+		}
 	}
 }
 
@@ -137,19 +166,30 @@ func (u *under) finish(err error) {
 
 // Close does not wait: http.Server calls it with its mutex held.
 func (u *under) Close() error {
+	u.closed.Store(true)
 	u.begin.Do(func() { u.Listener.Close() }) // it was never served
 	go u.stop(calledByClose())
 	return nil
 }
 
 func (u *under) stop(abandon bool) {
-	err := &net.OpError{Op: "accept", Net: u.Addr().Network(), Addr: u.Addr(), Err: net.ErrClosed}
-	defer u.finish(err)
-	if !abandon {
+	defer u.finish(u.ended())
+	switch {
+	case u.f.hasty.Load(): // whoever abandons it tells what is left
+		u.f.abandon()
+	case abandon:
+		u.f.abandonForHost()
+	default:
 		u.f.drainForHost()
-		return
 	}
-	u.f.abandonForHost()
+}
+
+// ended is what Accept returns at the end: Serve of s.HTTP has to return http.ErrServerClosed even if it was not told yet.
+func (u *under) ended() error {
+	if !u.closed.Load() {
+		return http.ErrServerClosed
+	}
+	return &net.OpError{Op: "accept", Net: u.Addr().Network(), Addr: u.Addr(), Err: net.ErrClosed}
 }
 
 // drainForHost is shutdown for an http.Server that is shut down itself, and cannot be told the error.

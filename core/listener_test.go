@@ -1,10 +1,13 @@
 package recycling_test
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"net"
 	"net/http"
 	"testing"
+	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/recyclingtest"
@@ -45,4 +48,180 @@ func TestListener(t *testing.T) {
 
 func TestListenerOnAWrappedListener(t *testing.T) {
 	recyclingtest.Run(t, under("wrapped", recycling.Recycling, listenWrapped, limits))
+}
+
+// A guest is a Server whose listener is served by an http.Server that it does not know.
+type guest struct {
+	*instance
+	log    *logBuffer
+	secure bool
+}
+
+// startGuest serves h, by TLSListener if secure.
+func (m mode) startGuest(t *testing.T, secure bool, h http.HandlerFunc) *guest {
+	t.Helper()
+	l, err := m.listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, log := logging()
+	srv.Handler = h
+	s := &recycling.Server{HTTP: srv, Strategy: m.strategy, DrainTimeout: briefly}
+	listen := s.Listener
+	if secure {
+		srv.TLSConfig = serverKeys()
+		listen = s.TLSListener
+	}
+	if l, err = listen(l); err != nil {
+		t.Fatal(err)
+	}
+	host, served := &http.Server{Handler: h, ErrorLog: srv.ErrorLog}, make(chan error, 1)
+	go func() { served <- host.Serve(l) }()
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		host.Close()
+	})
+	return &guest{&instance{Server: s, listener: l, addr: l.Addr(), served: served}, log, secure}
+}
+
+func (g *guest) dial(t *testing.T) *client {
+	c := g.instance.dial(t)
+	if g.secure {
+		c = c.shake().client
+	}
+	return c
+}
+
+// serves reports that Serve has not returned for a moment.
+func (g *guest) serves(t *testing.T) {
+	t.Helper()
+	select {
+	case err := <-g.served:
+		t.Fatalf("Serve returned %v with a request in flight", err)
+	case <-time.After(2 * briefly):
+	}
+}
+
+func forEachGuest(t *testing.T, f func(t *testing.T, m mode, secure bool)) {
+	forEach(t, workerModes, func(t *testing.T, m mode) {
+		t.Run("http", func(t *testing.T) { f(t, m, false) })
+		t.Run("https", func(t *testing.T) { f(t, m, true) })
+	})
+}
+
+func TestListenerOfAnotherServerEndsWithShutdown(t *testing.T) {
+	forEachGuest(t, func(t *testing.T, m mode, secure bool) {
+		gate := newGate(t)
+		g := m.startGuest(t, secure, gate.serve)
+		g.dial(t).get("/")
+		c := g.dial(t)
+		c.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+		receive(t, gate.entered, "the handler")
+		shut := g.shutdown(context.Background())
+		g.serves(t)
+		gate.open()
+		if _, body := c.response(); body != "answer" {
+			t.Errorf("the request in flight got %q", body)
+		}
+		if err := receive(t, shut, "Shutdown"); err != nil {
+			t.Errorf("Shutdown returned %v", err)
+		}
+		g.ended(t, http.ErrServerClosed)
+	})
+}
+
+func TestListenerOfAnotherServerEndsWithClose(t *testing.T) {
+	forEachGuest(t, func(t *testing.T, m mode, secure bool) {
+		g := m.startGuest(t, secure, hello)
+		c := g.dial(t)
+		c.get("/")
+		if err := g.Close(); err != nil {
+			t.Errorf("Close returned %v", err)
+		}
+		g.ended(t, http.ErrServerClosed)
+		c.ended()
+	})
+}
+
+// TestListenerOfAnotherServerEndsWithoutItsHandlers has one that does not notice that it is abandoned, by Close alone or
+// after a Shutdown whose context has ended.
+func TestListenerOfAnotherServerEndsWithoutItsHandlers(t *testing.T) {
+	for name, shutdown := range map[string]bool{"Close": false, "Shutdown and Close": true} {
+		t.Run(name, func(t *testing.T) {
+			forEach(t, workerModes, func(t *testing.T, m mode) {
+				gate := newGate(t)
+				g := m.startGuest(t, false, gate.serve)
+				g.dial(t).send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+				receive(t, gate.entered, "the handler")
+				if shutdown {
+					ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+					defer cancel()
+					if err := g.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("Shutdown returned %v", err)
+					}
+					g.serves(t)
+				}
+				var abandon *recycling.AbandonError
+				if err := g.Close(); !errors.As(err, &abandon) {
+					t.Errorf("Close returned %v, want an AbandonError", err)
+				}
+				g.ended(t, http.ErrServerClosed)
+				time.Sleep(2 * briefly)
+				if log := g.log.String(); log != "" { // Close has told, and nobody drains
+					t.Errorf("logged: %s", log)
+				}
+				gate.open()
+				g.await(t, "the end of the handler", func(st recycling.Stats) bool { return st.Open == 0 })
+			})
+		})
+	}
+}
+
+func TestListenerOfAnotherServerThatIsServedTooLate(t *testing.T) {
+	forEach(t, workerModes, func(t *testing.T, m mode) {
+		l, err := m.listen()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &recycling.Server{HTTP: new(http.Server), Strategy: m.strategy}
+		if l, err = s.Listener(l); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Shutdown(context.Background()); err != nil {
+			t.Errorf("Shutdown returned %v", err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- new(http.Server).Serve(l) }()
+		if err := receive(t, served, "Serve"); err != http.ErrServerClosed {
+			t.Errorf("Serve returned %v, want %v", err, http.ErrServerClosed)
+		}
+	})
+}
+
+func TestListenerEndsWithShutdownOfTheServer(t *testing.T) {
+	forEach(t, workerModes, func(t *testing.T, m mode) {
+		for range 20 {
+			l, err := m.listen()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(hello)}, Strategy: m.strategy}
+			if l, err = s.Listener(l); err != nil {
+				t.Fatal(err)
+			}
+			served := make(chan error, 1)
+			go func() { served <- s.HTTP.Serve(l) }()
+			c := dialTo(t, l.Addr())
+			c.get("/")
+			c.Close()
+			if err := s.Shutdown(context.Background()); err != nil {
+				t.Errorf("Shutdown returned %v", err)
+			}
+			if err := receive(t, served, "Serve"); err != http.ErrServerClosed {
+				t.Errorf("Serve returned %v, want %v", err, http.ErrServerClosed)
+			}
+		}
+	})
 }

@@ -105,7 +105,7 @@ const (
 // lead is what the leader does: it waits, and returns who may be served or may wait for that.
 func (g *gang) lead(batch []*park.Conn) ([]*park.Conn, error) {
 	batch, err := g.set.Lead(batch)
-	return g.line.admit(batch), err
+	return g.line.admit(batch, 0), err
 }
 
 // lockedCheck is how often a worker looks whether a handler has left it locked to its thread. Looking
@@ -144,11 +144,21 @@ func locked(buf []byte) bool {
 
 func (g *gang) conns() *park.Set { return g.set }
 
-func (g *gang) push(c *park.Conn) bool {
+func (g *gang) push(c *park.Conn) {
 	if g.workers.Push(c) != nil { // it was closed
 		c.Owner.(*http1.Conn).End()
 	}
-	return true
+}
+
+func (g *gang) offer(c *park.Conn) { g.admit(c, 0) }
+
+// requeue is offer by a worker that is done with c for now.
+func (g *gang) requeue(c *park.Conn) { g.admit(c, 1) }
+
+func (g *gang) admit(c *park.Conn, free int) {
+	for _, c := range g.line.admit([]*park.Conn{c}, free) {
+		g.push(c)
+	}
 }
 
 func (g *gang) shake(h hello) {

@@ -56,7 +56,8 @@ type Server struct {
 	// been idle for the longest time is closed to make room, and if none is idle, see RefuseConns. Zero
 	// means so many that a sixteenth of the descriptors that the process may have stays free, where the system
 	// says how many these are; negative means no limit. HTTP/2 connections count, except under [Server.Listener] and
-	// [Server.TLSListener], and are never idle here; those that a handler took over do not count any more.
+	// [Server.TLSListener], and are never idle here; those that a handler took over do not count any more, nor do those that were
+	// refused. A Shutdown serves all that wait in the kernel's queue.
 	MaxConns int
 
 	// RefuseConns says that connections beyond MaxConns are answered with 503: see Shed. Otherwise they wait in the kernel's
@@ -80,13 +81,13 @@ type Server struct {
 	BodyTimeout time.Duration
 
 	// HealthPath is a path, such as "/healthz", that is served when others are answered with 503, by a worker in reserve: being
-	// overloaded is not being dead. It must begin with a slash, and be all of the target of a GET or HEAD request. It needs
-	// [Recycling], and a client without TLS, or one that is connected already. Empty means none.
+	// overloaded is not being dead. It must begin with a slash, and be all of the target of a GET or HEAD request without a
+	// body, which has come whole. It needs [Recycling], and a client without TLS, or one that is connected already. Empty means none.
 	HealthPath string
 
 	// Shed writes the answer to connections that are refused because there is no room for them: 503 and
-	// Retry-After, unless it says otherwise. It is called once, with a request for "/" that no client has
-	// sent, and what it writes is kept. Nil means a line of text. A connection whose TLS handshake is still to come is
+	// Retry-After, unless it says otherwise. It is called once, before anything is served, with a request for "/" that no
+	// client has sent, and what it writes is kept; if it panics, that is logged. Nil means a line of text. A connection whose TLS handshake is still to come is
 	// closed instead.
 	Shed http.Handler
 

@@ -18,20 +18,35 @@ type door struct {
 
 	shedConns, shedPerIP, evicted, held atomic.Int64
 
+	unknown atomic.Int64 // open connections whose standing is that
+
 	mu    sync.Mutex           // guards following
 	perIP map[netip.Prefix]int // open connections; nil if they are not limited
 }
 
+// What a door knows of a connection: its Standing.
+const (
+	plain   = iota
+	unknown // its address was not asked for yet
+	counted // for its address
+)
+
 // slack is how many connections more than MaxConns there may be while those too many are being refused.
 const slack = 1 << 10
+
+// taken returns how many connections there are that count: those which were refused, and linger, take nobody's room.
+func (d *door) taken() int64 { return d.fleet.open() - d.fleet.http.Lingering.Load() }
+
+// known returns how many of these may stay, as far as is known.
+func (d *door) known() int64 { return d.taken() - d.unknown.Load() }
 
 // shut reports whether accepting has to rest because there is no room, and none to be made.
 func (d *door) shut() bool {
 	limit := int64(d.fleet.set.Conns)
-	if limit == 0 || d.fleet.open() < limit {
+	if limit == 0 || d.taken() < limit {
 		return false
 	}
-	if d.fleet.server.RefuseConns && d.fleet.open() < limit+slack {
+	if d.fleet.server.RefuseConns && d.taken() < limit+slack {
 		return false
 	}
 	for _, w := range d.fleet.allCrews() {
@@ -47,11 +62,11 @@ func (d *door) shut() bool {
 // there are no more than may be, or none is idle.
 func (d *door) makeRoom() {
 	limit := int64(d.fleet.set.Conns)
-	if limit == 0 || d.fleet.open() <= limit {
+	if limit == 0 || d.known() <= limit {
 		return
 	}
 	for _, w := range d.fleet.allCrews() {
-		for d.fleet.open() > limit {
+		for d.known() > limit {
 			c := w.conns().TakeIdle()
 			if c == nil {
 				break
@@ -77,7 +92,7 @@ func (d *door) mayEnter(c *http1.Conn) bool {
 		return false
 	}
 	d.makeRoom()
-	if set := &d.fleet.set; set.Conns > 0 && d.fleet.open() > int64(set.Conns) && d.fleet.server.RefuseConns {
+	if set := &d.fleet.set; set.Conns > 0 && d.known() > int64(set.Conns) && d.fleet.server.RefuseConns {
 		d.shedConns.Add(1)
 		return false
 	}
@@ -90,6 +105,10 @@ func (d *door) count(c *http1.Conn) bool {
 		return true
 	}
 	from, ok := network(c.RemoteAddr())
+	if c.Standing == unknown {
+		d.unknown.Add(-1)
+		c.Standing = plain
+	}
 	if !ok {
 		return true
 	}
@@ -99,7 +118,7 @@ func (d *door) count(c *http1.Conn) bool {
 		d.perIP = map[netip.Prefix]int{}
 	}
 	d.perIP[from]++
-	c.Counted = true
+	c.Standing = counted
 	return d.perIP[from] <= d.fleet.set.ConnsPerIP
 }
 
@@ -111,7 +130,14 @@ func (d *door) refuse(c *park.Conn) {
 
 // left is told of a connection that has come to its end.
 func (d *door) left(c *http1.Conn) {
-	if !c.Counted {
+	if c.Lingers {
+		d.fleet.http.Lingering.Add(-1)
+	}
+	switch c.Standing {
+	case plain:
+		return
+	case unknown:
+		d.unknown.Add(-1)
 		return
 	}
 	from, _ := network(c.RemoteAddr())
@@ -154,13 +180,14 @@ type line struct {
 // waitSteps is in how many steps QueueWait is measured.
 const waitSteps = 4
 
-// admit refuses those that there is no room for in the line, the last first, and returns the others.
-func (l *line) admit(batch []*park.Conn) []*park.Conn {
+// admit refuses those that there is no room for in the line, the last first, and returns the others. So many workers as free says
+// are about to have nothing to do.
+func (l *line) admit(batch []*park.Conn, free int) []*park.Conn {
 	if len(batch) == 0 {
 		return batch
 	}
 	s := l.gang.workers.Stats()
-	in := batch[:min(max(l.room-s.Busy-s.Queued, 0), len(batch))]
+	in := batch[:min(max(l.room-max(s.Busy-free, 0)-s.Queued, 0), len(batch))]
 	for _, c := range batch[len(in):] {
 		l.refuse(c)
 	}
@@ -204,7 +231,7 @@ func (l *line) look() {
 	mark := l.marks[0]
 	copy(l.marks[:], l.marks[1:])
 	l.marks[waitSteps-1] = s.Done + uint64(s.Busy+s.Queued)
-	l.armed = s.Queued > 0
+	l.armed = s.Queued > 0 || s.Busy >= l.workers // then those who were admitted a moment ago may not have been queued yet
 	if l.armed {
 		l.timer.Reset(l.wait / waitSteps)
 	}

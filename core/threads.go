@@ -3,6 +3,7 @@ package recycling
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/alitto/pond/v2"
 	"github.com/recycling-go/recycling/core/internal/http1"
@@ -15,6 +16,7 @@ type threads struct {
 	set     *park.Set
 	tasks   pond.Pool
 	scratch sync.Pool // of *http1.Worker
+	shed    atomic.Int64
 }
 
 func newThreads(f *fleet, _ bool) ([]crew, error) {
@@ -33,13 +35,19 @@ func newThreads(f *fleet, _ bool) ([]crew, error) {
 
 func (t *threads) conns() *park.Set { return t.set }
 
-func (t *threads) push(c *park.Conn) bool {
+// push is offer: a connection that has a worker keeps it, so that there are only new ones.
+func (t *threads) push(c *park.Conn) { t.offer(c) }
+
+func (t *threads) offer(c *park.Conn) {
 	_, ok := t.tasks.TrySubmit(func() {
 		w := t.scratch.Get().(*http1.Worker)
 		w.Serve(c.Owner.(*http1.Conn))
 		t.scratch.Put(w)
 	})
-	return ok
+	if !ok {
+		t.shed.Add(1)
+		c.Owner.(*http1.Conn).Shed()
+	}
 }
 
 func (t *threads) end() []*park.Conn {
@@ -52,4 +60,5 @@ func (t *threads) stats(s *Stats) {
 	s.Workers += n
 	s.Busy += n
 	s.Queued += int64(t.tasks.WaitingTasks())
+	s.ShedQueue += t.shed.Load()
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
@@ -27,7 +28,9 @@ import (
 // finds the listener closed, and returns what it always does. What is different:
 //
 //   - Shutdown waits for these requests whatever its context says. After DrainTimeout they are abandoned, which is logged.
-//   - Close may be noticed 25 ms late. Closing the listener is like Shutdown.
+//   - Close may be noticed 25 ms late.
+//   - Closing the only listener, or the last, is like Shutdown: what srv serves after that it serves as net/http does. Closing
+//     one of several ends that one, without waiting for its connections.
 //   - SetKeepAlivesEnabled has no effect, since nobody can ask an http.Server for it.
 //   - With TLS, a worker waits on each connection. [Server.ServeTLS] does better.
 //   - A BaseContext of srv's own must be set before Use. One that is set later takes its place: srv then serves as net/http does.
@@ -40,13 +43,14 @@ func Use(srv *http.Server, options ...Option) {
 		o(s)
 	}
 	s.HTTP = srv
+	var listeners atomic.Int64 // being served
 	base := srv.BaseContext
 	srv.BaseContext = func(l net.Listener) context.Context {
 		ctx := baseContext(base, l)
 		e, err := s.start()
 		switch f, ok := e.(*fleet); {
 		case err == nil && ok:
-			f.serveFor(srv, l, ctx)
+			f.serveFor(srv, l, ctx, &listeners)
 		case err != nil && !errors.Is(err, http.ErrServerClosed):
 			(&http1.Server{HTTP: srv}).Logf("%v", err)
 			l.Close()
@@ -55,19 +59,35 @@ func Use(srv *http.Server, options ...Option) {
 	}
 }
 
-// serveFor serves l, which is srv's, until somebody closes it, and then drains or abandons.
-func (f *fleet) serveFor(srv *http.Server, l net.Listener, base context.Context) {
+// serveFor serves l, which is srv's and one of so many, until somebody closes it. Then it drains or abandons,
+// unless others are served still.
+func (f *fleet) serveFor(srv *http.Server, l net.Listener, base context.Context, listeners *atomic.Int64) {
+	listeners.Add(1)
 	own := duplicate(l)
 	served := make(chan error, 1)
 	go func() { served <- f.accept(own, serving{base: base}) }()
-	switch err := f.awaitClose(l, served); {
+	err := f.awaitClose(l, served)
+	last := listeners.Add(-1) == 0
+	switch {
 	case err != nil:
 		f.http.Logf("recycling: %v", err)
 		l.Close()
-	case closes(srv):
+	case ends(srv, "Close"):
 		f.abandonForHost()
-	default:
+	case last || f.stopped() || ends(srv, "Shutdown"):
 		f.drainForHost()
+	default:
+		own.Close()
+	}
+}
+
+// stopped reports whether stopping has begun.
+func (f *fleet) stopped() bool {
+	select {
+	case <-f.stop:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -113,13 +133,14 @@ func (f *fleet) awaitClose(l net.Listener, served <-chan error) error {
 	}
 }
 
-// closes reports whether Close of srv is being called: it waits for the caller of this function, so a stack tells.
-func closes(srv *http.Server) bool {
+// ends reports whether this method of srv is being called, Close or Shutdown: it waits for the caller of this function, so a
+// stack tells.
+func ends(srv *http.Server, method string) bool {
 	buf := make([]byte, 64<<10)
 	n := runtime.Stack(buf, true)
 	for n == len(buf) && n < 64<<20 {
 		buf = make([]byte, 4*len(buf))
 		n = runtime.Stack(buf, true)
 	}
-	return bytes.Contains(buf[:n], fmt.Appendf(nil, "net/http.(*Server).Close(%p", srv))
+	return bytes.Contains(buf[:n], fmt.Appendf(nil, "net/http.(*Server).%s(%p", method, srv))
 }

@@ -139,6 +139,57 @@ func TestUseCloseAbandons(t *testing.T) {
 	})
 }
 
+// TestUseWithTwoListeners closes one of them, and then shuts down.
+func TestUseWithTwoListeners(t *testing.T) {
+	eachStrategyUsed(t, func(t *testing.T, strategy recycling.Strategy) {
+		for name, listen := range map[string]func() (net.Listener, error){"net": listenNet, "wrapped": listenWrapped} {
+			t.Run(name, func(t *testing.T) {
+				r := startUsed(t, strategy, (*http.Server).Serve)
+				l, err := listen()
+				if err != nil {
+					t.Fatal(err)
+				}
+				served := make(chan error, 1)
+				go func() { served <- r.Serve(l) }()
+				own, other := "http://"+r.addr.String(), "http://"+l.Addr().String()
+				want := "HTTP/1.1 " + string(strategy)
+				getUsed(t, new(http.Transport), own, want)
+				getUsed(t, new(http.Transport), other, want)
+				nc, err := net.Dial("tcp", l.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := wrapClient(t, nc)
+				c.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+				receive(t, r.entered, "the handler")
+
+				l.Close()
+				if err := receive(t, served, "Serve"); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Serve of the closed listener returned %v, want %v", err, net.ErrClosed)
+				}
+				time.Sleep(100 * time.Millisecond)
+				getUsed(t, new(http.Transport), own, want)
+
+				shut := make(chan error, 1)
+				go func() { shut <- r.Shutdown(context.Background()) }()
+				select {
+				case err := <-shut:
+					t.Errorf("Shutdown returned %v while the request in flight was not answered", err)
+				case <-time.After(100 * time.Millisecond):
+				}
+				close(r.leave)
+				if _, body := c.response(); body != "late" {
+					t.Errorf("the request in flight got %q, want late", body)
+				}
+				if err := receive(t, shut, "Shutdown"); err != nil {
+					t.Errorf("Shutdown returned %v, want nil", err)
+				}
+				r.ends(t)
+			})
+		}
+	})
+}
+
 func TestUseWithTLS(t *testing.T) {
 	cert := selfsigned.NewTest(t, "example.org")
 	eachStrategyUsed(t, func(t *testing.T, strategy recycling.Strategy) {

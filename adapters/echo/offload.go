@@ -24,7 +24,15 @@ func Offload(p *offload.Pool) echo.MiddlewareFunc {
 				return echo.NewHTTPError(http.StatusServiceUnavailable).SetInternal(err)
 			}
 			defer release()
-			c.SetRequest(c.Request().WithContext(ctx))
+			if r := c.Request(); ctx.Done() != r.Context().Done() { // there is a Timeout
+				timed := r.WithContext(ctx)
+				defer func() {
+					if f := timed.MultipartForm; f != nil {
+						r.MultipartForm = f // of which the server removes the files
+					}
+				}()
+				c.SetRequest(timed)
+			}
 			return next(c)
 		}
 	}

@@ -24,7 +24,15 @@ func Offload(p *offload.Pool) gin.HandlerFunc {
 			return
 		}
 		defer release()
-		c.Request = c.Request.WithContext(ctx)
+		if r := c.Request; ctx.Done() != r.Context().Done() { // there is a Timeout
+			timed := r.WithContext(ctx)
+			defer func() {
+				if f := timed.MultipartForm; f != nil {
+					r.MultipartForm = f // of which the server removes the files
+				}
+			}()
+			c.Request = timed
+		}
 		c.Next()
 	}
 }

@@ -1,14 +1,24 @@
 package recyclinggin_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	recyclinggin "github.com/recycling-go/recycling/adapters/gin"
+	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/offload"
 )
 
@@ -41,6 +51,123 @@ func TestOffloadAbortsWithTheError(t *testing.T) {
 		engine.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		if w.Code != http.StatusOK || w.Body.String() != "done" {
 			t.Errorf("answered with %d %q", w.Code, w.Body)
+		}
+	}
+}
+
+func TestOffloadLeavesTheRequestAlone(t *testing.T) {
+	for _, timeout := range []time.Duration{0, time.Hour} {
+		p, err := offload.New(offload.Config{Timeout: timeout})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		engine := gin.New()
+		r := httptest.NewRequest("GET", "/", nil)
+		engine.GET("/", recyclinggin.Offload(p), func(c *gin.Context) {
+			if _, ok := c.Request.Context().Deadline(); (c.Request == r) == ok || ok != (timeout > 0) {
+				t.Errorf("with Timeout %v: same request is %t, a deadline %t", timeout, c.Request == r, ok)
+			}
+		})
+		for _, ctx := range []context.Context{context.Background(), t.Context()} {
+			r = r.WithContext(ctx)
+			engine.ServeHTTP(httptest.NewRecorder(), r)
+		}
+	}
+}
+
+func TestOffloadLeavesNoUploads(t *testing.T) {
+	for _, timeout := range []time.Duration{0, time.Hour} {
+		for _, panics := range []bool{false, true} {
+			t.Run(fmt.Sprintf("Timeout=%v,panics=%t", timeout, panics), func(t *testing.T) {
+				p, err := offload.New(offload.Config{Timeout: timeout})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer p.Close()
+				eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
+					engine := gin.New()
+					engine.Use(gin.CustomRecoveryWithWriter(io.Discard, func(*gin.Context, any) {}))
+					engine.POST("/", recyclinggin.Offload(p), func(c *gin.Context) {
+						if err := save(c.Writer, c.Request); err != nil {
+							t.Error(err)
+						}
+						if panics {
+							panic("after saving")
+						}
+					})
+					l, err := net.Listen("tcp", "127.0.0.1:0")
+					if err != nil {
+						t.Fatal(err)
+					}
+					s := recyclinggin.New(engine, func(s *recycling.Server) { s.Strategy = strategy })
+					served := make(chan error, 1)
+					go func() { served <- s.Serve(l) }()
+					defer func() {
+						s.Close()
+						<-served
+					}()
+					removed(t, upload(t, l.Addr().String()))
+				})
+			})
+		}
+	}
+}
+
+// upload posts a file to addr, and returns where the handler said that it lies.
+func upload(t *testing.T, addr string) (name string) {
+	t.Helper()
+	body := new(bytes.Buffer)
+	m := multipart.NewWriter(body)
+	w, err := m.CreateFormFile("file", "file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(w, "content")
+	m.Close()
+	tr := new(http.Transport)
+	defer tr.CloseIdleConnections()
+	res, err := (&http.Client{Transport: tr}).Post("http://"+addr, m.FormDataContentType(), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("answered with %s", res.Status)
+	}
+	return res.Header.Get("File")
+}
+
+// save has r's file lie on the disk, and says where.
+func save(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseMultipartForm(1); err != nil {
+		return err
+	}
+	f, err := r.MultipartForm.File["file"][0].Open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if f, ok := f.(*os.File); ok {
+		w.Header().Set("File", f.Name())
+	}
+	return nil
+}
+
+// removed fails the test if there soon is that file still.
+func removed(t *testing.T, name string) {
+	t.Helper()
+	if name == "" {
+		t.Fatal("the file was not on the disk")
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%s is left", name)
+			os.Remove(name)
+			return
 		}
 	}
 }

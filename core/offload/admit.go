@@ -12,7 +12,9 @@ import (
 // The error is a [*ShedError], or ctx's own if ctx ends before there is a worker, which takes the call out of the
 // queue. Then release is nil.
 //
-// Admit is what the middleware of frameworks is made of. For work that is a function there is [Do].
+// Admit is what the middleware of frameworks is made of. One that hands on a copy of a request, with that context, must
+// give the original the copy's MultipartForm afterwards, because it is the original's whose files the server removes. For
+// work that is a function there is [Do].
 func (p *Pool) Admit(ctx context.Context) (admitted context.Context, release func(), err error) {
 	parent, cancel := ctx, context.CancelFunc(func() {})
 	if p.c.Timeout > 0 {
@@ -50,7 +52,13 @@ func (p *Pool) Middleware(next http.Handler) http.Handler {
 		}
 		defer release()
 		if p.c.Timeout > 0 {
-			r = r.WithContext(ctx)
+			original, timed := r, r.WithContext(ctx)
+			defer func() {
+				if f := timed.MultipartForm; f != nil {
+					original.MultipartForm = f // of which the server removes the files
+				}
+			}()
+			r = timed
 		}
 		next.ServeHTTP(w, r)
 	})

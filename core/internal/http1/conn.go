@@ -18,9 +18,11 @@ import (
 type Conn struct {
 	park.Conn
 
-	// Crew and Counted are for who made the connection; they mean nothing here.
-	Crew    any
-	Counted bool
+	// Crew and Standing are for who made the connection; they mean nothing here.
+	Crew     any
+	Standing uint8
+
+	Lingers bool // it was shed, and is open for a moment for the client's sake
 
 	of   *Base
 	srv  *Server

@@ -59,13 +59,13 @@ func (x *requestContext) Err() error {
 	return x.err
 }
 
-// AfterFunc lets package context derive contexts from this one without a goroutine for each. f must not wait:
-// it is called by whoever ends the context.
+// AfterFunc lets package context derive contexts from this one without a goroutine for each. f must not wait: it is called by
+// whoever ends the context. If that has ended by now, a goroutine calls f, since package context holds a lock that f needs.
 func (x *requestContext) AfterFunc(f func()) (stop func() bool) {
 	x.mu.Lock()
 	if x.err != nil {
 		x.mu.Unlock()
-		f()
+		go f()
 		return func() bool { return false }
 	}
 	if x.after == nil {

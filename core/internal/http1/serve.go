@@ -99,14 +99,11 @@ func (w *Worker) serve(c *Conn) {
 		if !w.answer(c, x) {
 			return
 		}
-		more := w.in.buffered() > 0
-		if w.Reserve && !more {
-			if w.rest(c) {
-				return
-			}
-			more = true
-		}
-		if more && (n >= inARow || w.Reserve) && c.srv.Requeue != nil {
+		switch {
+		case w.Reserve:
+			w.leave(c)
+			return
+		case n >= inARow && w.in.buffered() > 0 && c.srv.Requeue != nil:
 			w.detach(c)
 			c.srv.Requeue(c)
 			return
@@ -114,10 +111,33 @@ func (w *Worker) serve(c *Conn) {
 	}
 }
 
+// leave is what a worker in reserve does after a request: c is parked if there is nothing to read, or else others go on with it.
+func (w *Worker) leave(c *Conn) {
+	if w.in.buffered() == 0 {
+		// To ask is necessary: a TLS connection may have more than it has given, of which the system says nothing any more.
+		w.in.room(bufferSize)
+		switch err := w.readMore(c); {
+		case err == park.ErrWait:
+			if w.rest(c) {
+				return
+			}
+		case err != nil:
+			w.end(c)
+			return
+		}
+	}
+	w.detach(c)
+	c.srv.Continue(c)
+}
+
 // open is what comes before the first request. It reports whether there is going to be one now.
 func (w *Worker) open(c *Conn) bool {
 	if c.Announce() != nil {
 		w.end(c)
+		return false
+	}
+	if c.srv.Enter != nil && !c.Parks() && !c.srv.Enter(c) {
+		w.release()
 		return false
 	}
 	if c.unshaken() {

@@ -31,20 +31,24 @@ type Server struct {
 	// Limits are those that net/http does not have.
 	Limits Limits
 
+	// Enter reports whether a connection that does not park may be served. If not, it has ended it, or soon will. Nil: all may.
+	Enter func(c *Conn) bool
+
 	// Reserve has c served by a worker in reserve, and reports whether there is one. Nil: there is none.
 	Reserve func(c *Conn) bool
 
-	// Refuse writes the answer to what is shed. It is called once, with a request that nobody has sent. Nil: a line
-	// of text.
+	// Refuse writes the answer to what is shed. It is called once, by Prepare, with a request that nobody has sent. Nil: a
+	// line of text.
 	Refuse http.Handler
 
 	refuseOnce             sync.Once
 	refuseHead, refuseRest []byte
 
-	shedding atomic.Int32 // connections that linger after they were shed
-
 	Requests atomic.Int64 // answered by a handler, or under way
 	Retired  atomic.Int64 // connections that have reached a limit of their own
+
+	// Lingering counts connections whose Lingers is set. Who removes them subtracts them.
+	Lingering atomic.Int64
 
 	draining atomic.Bool // answers say "Connection: close", and nothing is parked between requests
 	noReuse  atomic.Bool // SetKeepAlivesEnabled(false)

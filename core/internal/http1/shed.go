@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -67,8 +68,12 @@ func (c *Conn) shed(sent []byte, err error) (refused bool) {
 			return false
 		}
 	}
+	if c.unshaken() {
+		c.End()
+		return true
+	}
 	c.say(c.srv.refusal())
-	if bytes.HasSuffix(sent, []byte("\r\n\r\n")) || c.CloseWrite() != nil || !c.srv.mayLinger() {
+	if bytes.HasSuffix(sent, []byte("\r\n\r\n")) || c.CloseWrite() != nil || !c.mayLinger() {
 		c.End() // it has sent all of its request, and will not be told by a reset
 		return true
 	}
@@ -80,7 +85,7 @@ func (c *Conn) shed(sent []byte, err error) (refused bool) {
 func (c *Conn) ShedNow() {
 	buf := copyBuffer()
 	defer releaseCopyBuffer(buf)
-	if _, err := c.asked(buf); err == nil || err == park.ErrWait {
+	if _, err := c.asked(buf); (err == nil || err == park.ErrWait) && !c.unshaken() {
 		c.say(c.srv.refusal())
 	}
 	c.End()
@@ -104,7 +109,7 @@ func (c *Conn) asked(buf []byte) (sent []byte, err error) {
 		}
 		return nil, err
 	}
-	n := copy(buf, c.pending)
+	n := copy(buf[:len(buf)-1], c.pending) // to read into nothing would look like the end
 	more, err := c.TryRead(buf[n:])
 	return buf[:n+more], err
 }
@@ -124,24 +129,39 @@ func (s *Server) vital(b []byte) bool {
 	if s.Limits.HealthPath == "" || s.Reserve == nil {
 		return false
 	}
-	method, target, _ := bytes.Cut(b, []byte(" "))
+	head, _, whole := bytes.Cut(b, []byte("\r\n\r\n"))
+	if !whole || hasBody(head) {
+		return false // what is missing may never come, and there are few workers in reserve
+	}
+	method, target, _ := bytes.Cut(head, []byte(" "))
 	if m := string(method); m != "GET" && m != "HEAD" {
-		return false // a body may never come
+		return false
 	}
 	rest, ok := bytes.CutPrefix(target, []byte(s.Limits.HealthPath))
 	return ok && bytes.HasPrefix(rest, []byte(" HTTP/1."))
 }
 
-// maxShedding is how many connections may linger after they were shed. More than that are cut off.
-const maxShedding = 1 << 10
+// hasBody reports whether a header announces a body.
+func hasBody(head []byte) bool {
+	for line := range bytes.Lines(head) {
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		if bytes.EqualFold(name, []byte("Content-Length")) || bytes.EqualFold(name, []byte("Transfer-Encoding")) {
+			return true
+		}
+	}
+	return false
+}
 
-// mayLinger reports whether another one may, and counts it for lingerTime.
-func (s *Server) mayLinger() bool {
-	if s.shedding.Add(1) > maxShedding {
-		s.shedding.Add(-1)
+// maxLingering is how many connections may linger after they were shed. More than that are cut off.
+const maxLingering = 1 << 10
+
+// mayLinger reports whether c may, and counts it: see Conn.Lingers.
+func (c *Conn) mayLinger() bool {
+	if c.srv.Lingering.Add(1) > maxLingering {
+		c.srv.Lingering.Add(-1)
 		return false
 	}
-	time.AfterFunc(lingerTime, func() { s.shedding.Add(-1) })
+	c.Lingers = true
 	return true
 }
 
@@ -155,20 +175,32 @@ func (c *Conn) overTLS() bool {
 	return ok
 }
 
-// refusal is what Shed writes. All but the Date is made once, by the handler Refuse.
-func (s *Server) refusal() []byte {
+// Prepare has the handler Refuse write what Shed will. It may be called again, and is to be called before anything is served:
+// those who shed cannot wait for a handler, nor survive its panic.
+func (s *Server) Prepare() {
 	s.refuseOnce.Do(func() {
-		a := answer{header: http.Header{"Retry-After": {"1"}}, status: http.StatusServiceUnavailable}
-		if s.Refuse != nil {
-			r, _ := http.NewRequest("GET", "/", nil)
-			r.RequestURI = "/"
-			s.Refuse.ServeHTTP(&a, r)
-		} else {
-			a.header.Set("Content-Type", "text/plain; charset=utf-8")
-			io.WriteString(&a, "503 Service Unavailable\n")
+		a := newAnswer()
+		a.header.Set("Content-Type", "text/plain; charset=utf-8")
+		io.WriteString(a, "503 Service Unavailable\n")
+		s.refuseHead, s.refuseRest = a.wire()
+		if s.Refuse == nil {
+			return
 		}
+		defer func() {
+			if v := recover(); v != nil {
+				s.Logf("http: panic of the handler for what is refused, which gets a line of text: %v\n%s", v, debug.Stack())
+			}
+		}()
+		a = newAnswer()
+		r, _ := http.NewRequest("GET", "/", nil)
+		r.RequestURI = "/"
+		s.Refuse.ServeHTTP(a, r)
 		s.refuseHead, s.refuseRest = a.wire()
 	})
+}
+
+// refusal is what Shed writes.
+func (s *Server) refusal() []byte {
 	b := append(make([]byte, 0, len(s.refuseHead)+len(s.refuseRest)+64), s.refuseHead...)
 	return append(appendDate(b), s.refuseRest...)
 }
@@ -179,6 +211,10 @@ type answer struct {
 	status int
 	wrote  bool
 	body   bytes.Buffer
+}
+
+func newAnswer() *answer {
+	return &answer{header: http.Header{"Retry-After": {"1"}}, status: http.StatusServiceUnavailable}
 }
 
 func (a *answer) Header() http.Header { return a.header }

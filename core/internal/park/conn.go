@@ -32,28 +32,31 @@ type Conn struct {
 	state  cell
 	gen    uint32 // tells this connection from earlier ones on the same descriptor
 	fd     int    // -1 unless a bare descriptor
-	slot   int    // its place in the set's table; -1: none. Guarded by mu
 	remote string // the peer, as net has it; made at the first call of RemoteAddr for other kinds
 
 	sec atomic.Pointer[secure] // nil without TLS
 
 	class      Class       // guarded by set.calendar.mu, readable for whoever has the connection
-	registered atomic.Bool // in the epoll set
 	drained    bool        // the last read was short, so the next event says when there is more: epoll(7)
+	registered atomic.Bool // in the epoll set
 	hungUp     atomic.Bool // an event said so; reading is not over before io.EOF, and no other event will come
+	abandoned  atomic.Bool // nothing works any more
 	prev, next *Conn       // guarded by set.calendar.mu
 	deadline   int64       // of class, in nanoseconds since epoch
 
-	abandoned       atomic.Bool  // nothing works any more
 	readBy, writeBy atomic.Int64 // deadlines in nanoseconds since epoch; zero: none
 
-	mu    sync.Mutex      // guards following
-	ended bool            // closed or detached: fd means nothing any more
-	nc    net.Conn        // nil for a bare descriptor
-	rc    syscall.RawConn // of nc, if that is a socket of ours
-	file  *os.File        // a bare descriptor in Go's own poller, once somebody had to wait
-	gone  func()          // called once when the client is gone
-	probe *probe          // reads ahead to notice that, where there is no epoll set
+	mu        sync.Mutex      // guards following
+	ended     bool            // closed or detached: fd means nothing any more
+	asked     bool            // local is the kernel's answer, not the listener's address
+	unprobing bool            // a probe is being ended, by nc's read deadline
+	slot      int32           // its place in the set's table; -1: none
+	local     net.Addr        // of what began as a bare descriptor
+	nc        net.Conn        // nil for a bare descriptor
+	rc        syscall.RawConn // of nc, if that is a socket of ours
+	file      *os.File        // a bare descriptor in Go's own poller, once somebody had to wait
+	gone      func()          // called once when the client is gone
+	probe     *probe          // reads ahead to notice that, where there is no epoll set
 }
 
 // A waiter is what waits in Go's poller: an os.File or a net.Conn.
@@ -76,17 +79,21 @@ func (c *Conn) RemoteAddr() string {
 	return c.remote
 }
 
-// LocalAddr returns the connection's own address. Anybody may call it.
+// LocalAddr returns the connection's own address. Anybody may call it, also when c has come to its end. If nobody
+// did before, the address is that of the listener then, which is another only where that listens on all addresses.
 func (c *Conn) LocalAddr() net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.nc != nil:
 		return c.nc.LocalAddr()
-	case c.ended:
-		return nil
+	case c.asked, c.ended:
+		return c.local
 	}
-	return localAddr(c.fd)
+	if a := localAddr(c.fd); a != nil {
+		c.local, c.asked = a, true
+	}
+	return c.local
 }
 
 // TryRead reads what is there, and returns ErrWait if that is nothing. A connection that does not
@@ -284,6 +291,8 @@ func (c *Conn) setDeadline(by *atomic.Int64, t time.Time, set func(waiter, time.
 	switch {
 	case c.ended:
 		return net.ErrClosed
+	case c.unprobing && by == &c.readBy:
+		return nil // unprobe sets it; now the probe would go on
 	case c.nc != nil:
 		return set(c.nc, t)
 	case c.file != nil:

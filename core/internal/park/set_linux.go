@@ -201,7 +201,7 @@ func (s *Set) register(c *Conn) error {
 	add := func(fd int) error {
 		if c.rc != nil {
 			s.table.set(fd, c)
-			c.slot = fd
+			c.slot = int32(fd)
 		}
 		return unix.EpollCtl(s.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: interest, Fd: int32(fd), Pad: int32(c.gen)})
 	}
@@ -218,8 +218,7 @@ func (s *Set) register(c *Conn) error {
 	return err
 }
 
-// forget takes c out of the epoll set and the table, with c.mu held or c the caller's alone: its
-// descriptor is about to become another's.
+// forget takes c out of the epoll set and the table, with c.mu held: its descriptor is about to become another's.
 func (s *Set) forget(c *Conn) {
 	s.mu.Lock()
 	s.others[c] = struct{}{} // before it leaves the table, so that Each does not miss it
@@ -228,11 +227,16 @@ func (s *Set) forget(c *Conn) {
 	}
 	s.mu.Unlock()
 	if c.registered.Load() {
-		unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, c.slot, &unix.EpollEvent{})
+		del := func(fd uintptr) { unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, int(fd), &unix.EpollEvent{}) }
+		if c.rc == nil {
+			del(uintptr(c.fd))
+		} else {
+			c.rc.Control(del) // if the application has closed it, the number may be another's by now
+		}
 		c.registered.Store(false)
 	}
 	if c.slot >= 0 {
-		s.table.clear(c.slot, c)
+		s.table.clear(int(c.slot), c)
 		c.slot = -1
 	}
 }
@@ -265,7 +269,7 @@ func (s *Set) ask() {
 // remove strikes c off. Its descriptor is not closed yet.
 func (s *Set) remove(c *Conn) {
 	if c.slot >= 0 {
-		s.table.clear(c.slot, c)
+		s.table.clear(int(c.slot), c)
 	}
 	if c.fd < 0 {
 		s.mu.Lock()

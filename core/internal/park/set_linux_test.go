@@ -5,14 +5,18 @@ package park
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/recycling-go/recycling/listener"
+	"golang.org/x/sys/unix"
 )
 
 // A fixture is a Set that listens, and what it did.
@@ -364,6 +368,162 @@ func TestParkedConnectionClosedByTheApplicationIsFound(t *testing.T) {
 	nc.Close()
 	if <-f.expired != c {
 		t.Error("another one expired")
+	}
+}
+
+// number returns the descriptor under nc.
+func number(t *testing.T, nc net.Conn) (n int) {
+	t.Helper()
+	rc, err := nc.(syscall.Conn).SyscallConn()
+	if err == nil {
+		err = rc.Control(func(fd uintptr) { n = int(fd) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// fillUpTo takes all descriptors below n, which is free.
+func fillUpTo(t *testing.T, n int) {
+	t.Helper()
+	for {
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fd >= n {
+			unix.Close(fd)
+			if fd > n {
+				t.Skipf("somebody else has taken descriptor %d", n)
+			}
+			return
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+	}
+}
+
+func TestDetachOfAClosedConnectionLeavesOthersInTheSet(t *testing.T) {
+	f := newFixture(t, nil)
+	f.dial(t)
+	c := f.lead(t)
+	nc, err := c.NetConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.register(); err != nil {
+		t.Fatal(err)
+	}
+	client := f.dial(t)
+	n := number(t, nc)
+	nc.Close() // the application may
+	fillUpTo(t, n)
+	d := f.lead(t)
+	if d.fd != n {
+		t.Skipf("descriptor %d, not %d", d.fd, n)
+	}
+	f.park(t, d, None)
+	if _, _, err := c.Detach(); err == nil {
+		t.Error("Detach of a closed connection succeeds")
+	}
+	c.Close()
+	io.WriteString(client, "x")
+	led := make(chan *Conn, 1)
+	go func() {
+		if batch, _ := f.Lead(nil); len(batch) > 0 {
+			led <- batch[0]
+		}
+	}()
+	select {
+	case got := <-led:
+		if got != d {
+			t.Error("another connection")
+		}
+		d.Close()
+	case <-time.After(5 * time.Second):
+		t.Error("no event")
+	}
+}
+
+func TestLocalAddrOutlivesTheConnection(t *testing.T) {
+	f := newFixture(t, nil)
+	l, err := (&listener.Config{DeferAccept: -1}).Listen(t.Context(), "tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	raw, _ := listener.NewRaw(l)
+	if err := f.Listen(raw, false, func() *Conn { return new(Conn) }); err != nil {
+		t.Fatal(err)
+	}
+	other := fmt.Sprint("127.0.0.2:", l.Addr().(*net.TCPAddr).Port)
+	for _, test := range []struct {
+		addr        string
+		asked       bool // while it is open
+		open, after string
+	}{
+		{f.addr, false, "", f.addr},
+		{f.addr, true, f.addr, f.addr},
+		{other, true, other, other},
+		{other, false, "", l.Addr().String()}, // nobody knows any more
+	} {
+		client, err := net.Dial("tcp", test.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := f.lead(t)
+		if test.asked {
+			if a := c.LocalAddr(); a == nil || a.String() != test.open {
+				t.Errorf("of %s: %v, want %v", test.addr, a, test.open)
+			}
+		}
+		c.Close()
+		client.Close()
+		if a := c.LocalAddr(); a == nil || a.String() != test.after {
+			t.Errorf("of %s, closed, asked before: %v: %v, want %v", test.addr, test.asked, a, test.after)
+		}
+	}
+	f.Unlisten(raw)
+}
+
+// listenEvents returns what the set is told of the listening socket, as proc(5) has it; "" if it is not in the set.
+func (f *fixture) listenEvents(t *testing.T) string {
+	t.Helper()
+	info, err := os.ReadFile(fmt.Sprint("/proc/self/fdinfo/", f.epfd))
+	if err != nil {
+		t.Skip(err)
+	}
+	var listening int
+	f.raw.Control(func(fd int) { listening = fd })
+	for line := range strings.Lines(string(info)) {
+		var fd int
+		var events string
+		if n, _ := fmt.Sscanf(line, "tfd: %d events: %s", &fd, &events); n == 2 && fd == listening {
+			return events
+		}
+	}
+	return ""
+}
+
+func TestSharedListenerIsSharedAfterARest(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		f := newFixture(t, nil)
+		f.Unlisten(f.raw)
+		if err := f.Listen(f.raw, shared, func() *Conn { return new(Conn) }); err != nil {
+			t.Fatal(err)
+		}
+		before := f.listenEvents(t)
+		if before == "" {
+			t.Skip("this system does not tell")
+		}
+		f.restFor(f.sources[len(f.sources)-1], time.Millisecond)
+		var after string
+		for begin := time.Now(); after == "" && time.Since(begin) < 5*time.Second; time.Sleep(time.Millisecond) {
+			after = f.listenEvents(t)
+		}
+		if after != before {
+			t.Errorf("shared %v: events %q after a rest, %q before", shared, after, before)
+		}
 	}
 }
 

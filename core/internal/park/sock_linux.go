@@ -265,7 +265,9 @@ func (c *Conn) Detach() (nc net.Conn, early []byte, err error) {
 	if nc, err = c.NetConn(); err != nil {
 		return nil, nil, err
 	}
+	c.mu.Lock()
 	c.set.forget(c)
+	c.mu.Unlock()
 	early = c.endProbe()
 	if s != nil {
 		early = s.rest()

@@ -20,28 +20,29 @@ const acceptBatch = 64
 
 // A source is a listening socket that the set accepts from.
 type source struct {
-	raw   *listener.Raw
-	new   func() *Conn
-	index int
-	pause time.Duration // after the last error; zero if there was none. The leader's own
+	raw    *listener.Raw
+	new    func() *Conn
+	index  int
+	events uint32        // what it is registered for
+	pause  time.Duration // after the last error; zero if there was none. The leader's own
 }
 
 // Listen makes the leader accept from raw. Every connection is put into what newConn returns. shared
 // says that other Sets do so too: then the kernel wakes only one of them.
 func (s *Set) Listen(raw *listener.Raw, shared bool, newConn func() *Conn) error {
+	src := &source{raw: raw, new: newConn, events: unix.EPOLLIN}
+	if shared {
+		src.events |= unix.EPOLLEXCLUSIVE
+	}
 	s.mu.Lock()
-	src := &source{raw: raw, new: newConn, index: len(s.sources)}
+	src.index = len(s.sources)
 	s.sources = append(s.sources, src)
 	if s.net == "" {
 		s.net = raw.Network()
 	}
 	s.mu.Unlock()
-	events := uint32(unix.EPOLLIN)
-	if shared {
-		events |= unix.EPOLLEXCLUSIVE
-	}
 	raw.BeforeClose(s.leave) // a duplicate in another process would keep it in the set
-	return s.watch(src, events)
+	return s.watch(src)
 }
 
 // leave takes a listening socket out of the set.
@@ -49,11 +50,11 @@ func (s *Set) leave(fd int) {
 	unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, fd, &unix.EpollEvent{})
 }
 
-func (s *Set) watch(src *source, events uint32) error {
+func (s *Set) watch(src *source) error {
 	var err error
 	cerr := src.raw.Control(func(fd int) {
 		gen := uint32(sourceGen)
-		err = unix.EpollCtl(s.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(src.index), Pad: int32(gen)})
+		err = unix.EpollCtl(s.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: src.events, Fd: int32(src.index), Pad: int32(gen)})
 	})
 	return errors.Join(cerr, err)
 }
@@ -140,7 +141,7 @@ func (s *Set) acceptOne(src *source, peer *listener.Addr) (*Conn, error) {
 		s.config.Expire(old) // somebody has closed its net.Conn
 	}
 	c := src.new()
-	c.set, c.fd, c.slot, c.gen, c.remote = s, fd, fd, s.nextGen(), peer.String()
+	c.set, c.fd, c.slot, c.gen, c.remote, c.local = s, fd, int32(fd), s.nextGen(), peer.String(), src.raw.Addr()
 	s.table.set(fd, c)
 	return c, nil
 }
@@ -158,11 +159,10 @@ func (s *Set) rest(src *source, err error) {
 func (s *Set) restFor(src *source, pause time.Duration) {
 	s.unwatch(src)
 	time.AfterFunc(pause, func() {
-		s.mu.Lock()
-		open := s.sources[src.index] == src
-		s.mu.Unlock()
-		if open {
-			s.watch(src, unix.EPOLLIN)
+		s.mu.Lock() // until it is watched, so that Unlisten finds it so
+		defer s.mu.Unlock()
+		if s.sources[src.index] == src {
+			s.watch(src)
 		}
 	})
 }

@@ -107,15 +107,18 @@ func (p *probe) read(c *Conn) {
 func (c *Conn) unprobe() *probe {
 	c.mu.Lock()
 	p := c.probe
-	c.probe = nil
-	by := c.readBy.Load()
-	c.mu.Unlock()
 	if p == nil {
+		c.mu.Unlock()
 		return nil
 	}
+	c.probe, c.unprobing = nil, true
+	c.mu.Unlock()
 	c.nc.SetReadDeadline(time.Unix(1, 0))
 	<-p.done
-	c.nc.SetReadDeadline(fromNanos(by))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unprobing = false
+	c.nc.SetReadDeadline(fromNanos(c.readBy.Load())) // somebody may have set it meanwhile: Shutdown
 	return p
 }
 

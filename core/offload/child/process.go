@@ -62,7 +62,9 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // wait is the goroutine that supervises the child: it waits for its end, so that no zombie is left.
 func (p *Process) wait() {
 	p.cmd.Wait()
-	// What the child has written is still read. Its own children, if there are any, may hold the other end for longer.
+	// Its own children, if there are any, may hold the other ends for longer. What the child has written is still read, but
+	// for a request there is nobody: closing ends a write that waits in Call.
+	p.in.Close()
 	p.out.SetReadDeadline(time.Now().Add(waitDelay))
 	close(p.ended)
 	p.fail(p.failure(errEnded))
@@ -127,7 +129,7 @@ func (p *Process) exchange(request []byte) (answer frame, err error) {
 
 // giveUp kills the child, of which nothing good can come after err, and returns the error that says so.
 func (p *Process) giveUp(err error) error {
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) { // the latter two by wait
 		err = errors.New("has ended without an answer")
 	}
 	p.kill()

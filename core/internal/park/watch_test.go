@@ -1,0 +1,95 @@
+package park
+
+import (
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// A lateConn does not end a read before it is told to.
+type lateConn struct {
+	net.Conn
+	ending chan struct{} // closed when it is asked to
+	end    chan struct{} // closed to let it
+}
+
+func (c *lateConn) SetReadDeadline(t time.Time) error {
+	if t.Equal(time.Unix(1, 0)) {
+		close(c.ending)
+		<-c.end
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+func TestDeadlineThatIsSetWhileAProbeEndsCounts(t *testing.T) {
+	set, err := NewSet(Config{Removed: func(*Conn) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, server := net.Pipe()
+	defer client.Close()
+	nc := &lateConn{server, make(chan struct{}), make(chan struct{})}
+	c := new(Conn)
+	set.Add(c, nc)
+	defer server.Close()
+	c.Watch(func() { t.Error("the client is gone") })
+	read := make(chan error, 1)
+	go func() {
+		_, err := c.Read(make([]byte, 1))
+		read <- err
+	}()
+	<-nc.ending
+	c.SetReadDeadline(time.Now().Add(time.Millisecond))
+	close(nc.end)
+	select {
+	case err := <-read:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read = %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("Read goes on waiting")
+	}
+}
+
+// A heardConn tells what deadlines it got.
+type heardConn struct {
+	net.Conn
+	deadlines chan time.Time
+}
+
+func (c *heardConn) SetReadDeadline(t time.Time) error {
+	c.deadlines <- t
+	return nil
+}
+
+// A deadline that a read has met, but not seen yet, is void if it is moved then.
+func TestProbeThatEndsIsNotGivenMoreTime(t *testing.T) {
+	set, err := NewSet(Config{Removed: func(*Conn) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, server := net.Pipe()
+	nc := &heardConn{server, make(chan time.Time, 10)}
+	c := new(Conn)
+	set.Add(c, nc)
+	c.Watch(func() {})
+	<-nc.deadlines // the probe begins with none
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.Close()
+	}()
+	<-nc.deadlines // and it is to end
+	by := time.Now().Add(time.Hour)
+	c.SetReadDeadline(by)
+	if n := len(nc.deadlines); n != 0 {
+		t.Errorf("it got %d more", n)
+	}
+	client.Close() // now it does end
+	<-ended
+	if got := <-nc.deadlines; got.Sub(by).Abs() > time.Millisecond {
+		t.Errorf("the deadline is %v afterwards, want %v", got, by)
+	}
+}
