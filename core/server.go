@@ -82,7 +82,8 @@ type Server struct {
 
 	// HealthPath is a path, such as "/healthz", that is served when others are answered with 503, by a worker in reserve: being
 	// overloaded is not being dead. It must begin with a slash, and be all of the target of a GET or HEAD request without a
-	// body, which has come whole. It needs [Recycling], and a client without TLS, or one that is connected already. Empty means none.
+	// body, which has come whole. It needs [Recycling], a connection that can park, and a client without TLS or one that is
+	// connected already. Empty means none.
 	HealthPath string
 
 	// Shed writes the answer to connections that are refused because there is no room for them: 503 and
