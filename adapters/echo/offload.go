@@ -16,7 +16,7 @@ import (
 func Offload(p *offload.Pool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			ctx, release, err := p.Admit(c.Request().Context())
+			r, release, err := p.AdmitRequest(c.Request())
 			if err != nil {
 				if after := offload.RetryAfter(err); after != "" {
 					c.Response().Header().Set(echo.HeaderRetryAfter, after)
@@ -24,15 +24,7 @@ func Offload(p *offload.Pool) echo.MiddlewareFunc {
 				return echo.NewHTTPError(http.StatusServiceUnavailable).SetInternal(err)
 			}
 			defer release()
-			if r := c.Request(); ctx.Done() != r.Context().Done() { // there is a Timeout
-				timed := r.WithContext(ctx)
-				defer func() {
-					if f := timed.MultipartForm; f != nil {
-						r.MultipartForm = f // of which the server removes the files
-					}
-				}()
-				c.SetRequest(timed)
-			}
+			c.SetRequest(r)
 			return next(c)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 //	engine.GET("/report", recyclinggin.Offload(p), report)
 func Offload(p *offload.Pool) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		ctx, release, err := p.Admit(c.Request.Context())
+		r, release, err := p.AdmitRequest(c.Request)
 		if err != nil {
 			if after := offload.RetryAfter(err); after != "" {
 				c.Header("Retry-After", after)
@@ -24,15 +24,7 @@ func Offload(p *offload.Pool) gin.HandlerFunc {
 			return
 		}
 		defer release()
-		if r := c.Request; ctx.Done() != r.Context().Done() { // there is a Timeout
-			timed := r.WithContext(ctx)
-			defer func() {
-				if f := timed.MultipartForm; f != nil {
-					r.MultipartForm = f // of which the server removes the files
-				}
-			}()
-			c.Request = timed
-		}
+		c.Request = r
 		c.Next()
 	}
 }

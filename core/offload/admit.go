@@ -12,9 +12,7 @@ import (
 // The error is a [*ShedError], or ctx's own if ctx ends before there is a worker, which takes the call out of the
 // queue. Then release is nil.
 //
-// Admit is what the middleware of frameworks is made of. One that hands on a copy of a request, with that context, must
-// give the original the copy's MultipartForm afterwards, because it is the original's whose files the server removes. For
-// work that is a function there is [Do].
+// For a request there is [Pool.AdmitRequest], and for work that is a function there is [Do].
 func (p *Pool) Admit(ctx context.Context) (admitted context.Context, release func(), err error) {
 	parent, cancel := ctx, context.CancelFunc(func() {})
 	if p.c.Timeout > 0 {
@@ -35,6 +33,26 @@ func (p *Pool) Admit(ctx context.Context) (admitted context.Context, release fun
 	}, nil
 }
 
+// AdmitRequest is Admit for a request, which the middleware of frameworks is made of. Admitted is r, or, if there is a
+// [Config.Timeout], a copy of r with that context. Release must be called when the handler has returned or panicked: it also gives
+// r the form that was parsed for the copy, because it is r's whose files the server removes.
+func (p *Pool) AdmitRequest(r *http.Request) (admitted *http.Request, release func(), err error) {
+	ctx, leave, err := p.Admit(r.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.c.Timeout <= 0 {
+		return r, leave, nil
+	}
+	admitted = r.WithContext(ctx)
+	return admitted, func() {
+		if f := admitted.MultipartForm; f != nil {
+			r.MultipartForm = f
+		}
+		leave()
+	}, nil
+}
+
 // Middleware returns a handler that calls next when there is a worker for it, and otherwise answers with 503 and
 // Retry-After, or as [Config.ErrorHandler] does. It is middleware for net/http, and for routers like chi. What
 // next panics with goes where it would go without it.
@@ -42,7 +60,7 @@ func (p *Pool) Admit(ctx context.Context) (admitted context.Context, release fun
 // A handler that takes over its connection has the worker until it returns.
 func (p *Pool) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, release, err := p.Admit(r.Context())
+		admitted, release, err := p.AdmitRequest(r)
 		if err != nil {
 			if after := RetryAfter(err); after != "" {
 				w.Header().Set("Retry-After", after)
@@ -51,16 +69,7 @@ func (p *Pool) Middleware(next http.Handler) http.Handler {
 			return
 		}
 		defer release()
-		if p.c.Timeout > 0 {
-			original, timed := r, r.WithContext(ctx)
-			defer func() {
-				if f := timed.MultipartForm; f != nil {
-					original.MultipartForm = f // of which the server removes the files
-				}
-			}()
-			r = timed
-		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, admitted)
 	})
 }
 
