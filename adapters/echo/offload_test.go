@@ -1,16 +1,11 @@
 package recyclingecho_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"testing"
 	"time"
 
@@ -19,6 +14,7 @@ import (
 	recyclingecho "github.com/recycling-go/recycling/adapters/echo"
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 func TestOffloadLeavesRefusingToTheErrorHandler(t *testing.T) {
@@ -94,7 +90,7 @@ func TestOffloadLeavesNoUploads(t *testing.T) {
 						}
 					})
 					e.POST("/", func(c echo.Context) error {
-						if err := save(c.Response(), c.Request()); err != nil {
+						if err := leak.SaveUpload(c.Response(), c.Request()); err != nil {
 							t.Error(err)
 						}
 						if panics {
@@ -105,67 +101,9 @@ func TestOffloadLeavesNoUploads(t *testing.T) {
 					s := recyclingecho.New(e, func(s *recycling.Server) { s.Strategy = strategy })
 					addr, stop := serve(t, s.Serve, s.Close)
 					defer stop()
-					removed(t, upload(t, addr))
+					leak.Upload(t, addr)
 				})
 			})
-		}
-	}
-}
-
-// upload posts a file to addr, and returns where the handler said that it lies.
-func upload(t *testing.T, addr string) (name string) {
-	t.Helper()
-	body := new(bytes.Buffer)
-	m := multipart.NewWriter(body)
-	w, err := m.CreateFormFile("file", "file")
-	if err != nil {
-		t.Fatal(err)
-	}
-	io.WriteString(w, "content")
-	m.Close()
-	tr := new(http.Transport)
-	defer tr.CloseIdleConnections()
-	res, err := (&http.Client{Transport: tr}).Post("http://"+addr, m.FormDataContentType(), body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		t.Errorf("answered with %s", res.Status)
-	}
-	return res.Header.Get("File")
-}
-
-// save has r's file lie on the disk, and says where.
-func save(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseMultipartForm(1); err != nil {
-		return err
-	}
-	f, err := r.MultipartForm.File["file"][0].Open()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if f, ok := f.(*os.File); ok {
-		w.Header().Set("File", f.Name())
-	}
-	return nil
-}
-
-// removed fails the test if there soon is that file still.
-func removed(t *testing.T, name string) {
-	t.Helper()
-	if name == "" {
-		t.Fatal("the file was not on the disk")
-	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("%s is left", name)
-			os.Remove(name)
-			return
 		}
 	}
 }

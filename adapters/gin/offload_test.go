@@ -1,17 +1,13 @@
 package recyclinggin_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"mime/multipart"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"testing"
 	"time"
 
@@ -20,6 +16,7 @@ import (
 	recyclinggin "github.com/recycling-go/recycling/adapters/gin"
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 func TestOffloadAbortsWithTheError(t *testing.T) {
@@ -89,7 +86,7 @@ func TestOffloadLeavesNoUploads(t *testing.T) {
 					engine := gin.New()
 					engine.Use(gin.CustomRecoveryWithWriter(io.Discard, func(*gin.Context, any) {}))
 					engine.POST("/", recyclinggin.Offload(p), func(c *gin.Context) {
-						if err := save(c.Writer, c.Request); err != nil {
+						if err := leak.SaveUpload(c.Writer, c.Request); err != nil {
 							t.Error(err)
 						}
 						if panics {
@@ -107,67 +104,9 @@ func TestOffloadLeavesNoUploads(t *testing.T) {
 						s.Close()
 						<-served
 					}()
-					removed(t, upload(t, l.Addr().String()))
+					leak.Upload(t, l.Addr().String())
 				})
 			})
-		}
-	}
-}
-
-// upload posts a file to addr, and returns where the handler said that it lies.
-func upload(t *testing.T, addr string) (name string) {
-	t.Helper()
-	body := new(bytes.Buffer)
-	m := multipart.NewWriter(body)
-	w, err := m.CreateFormFile("file", "file")
-	if err != nil {
-		t.Fatal(err)
-	}
-	io.WriteString(w, "content")
-	m.Close()
-	tr := new(http.Transport)
-	defer tr.CloseIdleConnections()
-	res, err := (&http.Client{Transport: tr}).Post("http://"+addr, m.FormDataContentType(), body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		t.Errorf("answered with %s", res.Status)
-	}
-	return res.Header.Get("File")
-}
-
-// save has r's file lie on the disk, and says where.
-func save(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseMultipartForm(1); err != nil {
-		return err
-	}
-	f, err := r.MultipartForm.File["file"][0].Open()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if f, ok := f.(*os.File); ok {
-		w.Header().Set("File", f.Name())
-	}
-	return nil
-}
-
-// removed fails the test if there soon is that file still.
-func removed(t *testing.T, name string) {
-	t.Helper()
-	if name == "" {
-		t.Fatal("the file was not on the disk")
-	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("%s is left", name)
-			os.Remove(name)
-			return
 		}
 	}
 }

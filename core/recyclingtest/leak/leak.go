@@ -1,4 +1,4 @@
-// Package leak finds what tests have left over: goroutines and child processes.
+// Package leak finds what tests have left over: goroutines, child processes and uploaded files.
 package leak
 
 import (
