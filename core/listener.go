@@ -104,6 +104,7 @@ func (u *under) serve() {
 	var config *tls.Config
 	if u.secure {
 		if u.f.server.HTTP.TLSConfig == nil {
+			u.Listener.Close()
 			u.finish(errors.New("recycling: TLSConfig of the http.Server is nil, and the listener is to speak TLS"))
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -224,4 +225,25 @@ func TestListenerEndsWithShutdownOfTheServer(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestTLSListenerWithoutAConfigIsClosed(t *testing.T) {
+	s := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(hello)}, Strategy: recycling.Recycling}
+	defer s.Close()
+	l, err := listenNet()
+	if err != nil {
+		t.Fatal(err)
+	}
+	under, err := s.TLSListener(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := new(http.Server) // s.HTTP makes itself a config
+	if err := other.Serve(under); err == nil || !strings.Contains(err.Error(), "TLSConfig") {
+		t.Errorf("Serve returned %v, want that there is no TLSConfig", err)
+	}
+	if nc, err := net.Dial("tcp", l.Addr().String()); err == nil {
+		nc.Close()
+		t.Error("the socket listens still")
+	}
 }
