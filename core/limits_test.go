@@ -234,10 +234,7 @@ func TestHealthPathIsServedInAnyCase(t *testing.T) {
 		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, HealthPath: "/health"}, g.serve)
 		idle := s.dial(t)
 		idle.get("/health")
-		s.dial(t).send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
-		receive(t, g.entered, "the handler")
-		s.dial(t).send(get)
-		s.await(t, "one to be queued", func(st recycling.Stats) bool { return st.Queued == 1 })
+		overload(t, s, g)
 		for range 3 {
 			idle.get("/health")
 			s.once(t, "/health")
@@ -535,10 +532,7 @@ func TestWorkersInReserveAreForHealthPathOnly(t *testing.T) {
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, HealthPath: "/health"}, g.serve)
-		s.dial(t).send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
-		receive(t, g.entered, "the handler")
-		s.dial(t).send(get)
-		s.await(t, "one to be queued", func(st recycling.Stats) bool { return st.Queued == 1 })
+		overload(t, s, g)
 		for range 5 {
 			c := s.dial(t)
 			c.send("GET /health HTTP/1.1\r\nHost: test\r\n\r\nGET /wait HTTP/1.1\r\nHost: test\r\n\r\n")

@@ -92,7 +92,7 @@ func (d *door) mayEnter(c *http1.Conn) bool {
 		return false
 	}
 	d.makeRoom()
-	if set := &d.fleet.set; set.Conns > 0 && d.known() > int64(set.Conns) && d.fleet.server.RefuseConns {
+	if set := &d.fleet.set; set.Conns > 0 && d.fleet.server.RefuseConns && d.known() > int64(set.Conns) {
 		d.shedConns.Add(1)
 		return false
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	recyclinggin "github.com/recycling-go/recycling/adapters/gin"
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/recyclingtest"
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
@@ -93,18 +93,12 @@ func TestOffloadLeavesNoUploads(t *testing.T) {
 							panic("after saving")
 						}
 					})
-					l, err := net.Listen("tcp", "127.0.0.1:0")
-					if err != nil {
-						t.Fatal(err)
-					}
-					s := recyclinggin.New(engine, func(s *recycling.Server) { s.Strategy = strategy })
-					served := make(chan error, 1)
-					go func() { served <- s.Serve(l) }()
+					s := recyclingtest.Serve(recyclinggin.New(engine, func(s *recycling.Server) { s.Strategy = strategy }), recyclingtest.Loopback(t))
 					defer func() {
 						s.Close()
-						<-served
+						<-s.Served
 					}()
-					leak.Upload(t, l.Addr().String())
+					leak.Upload(t, s.Addr.String())
 				})
 			})
 		}
