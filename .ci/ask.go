@@ -1,6 +1,6 @@
 //go:build ignore
 
-// Command ask prints the body of the answer to a GET request, for .ci/run.
+// Command ask prints the body of the response to a GET request, for .ci/run.
 package main
 
 import (

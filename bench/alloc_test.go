@@ -11,8 +11,9 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// BenchmarkKeepAliveGet is one GET through an http.ServeMux on a connection that stays. Its allocations are
-// the server's: the client has its request and its buffer, and makes nothing.
+// BenchmarkKeepAliveGet sends GET requests through an http.ServeMux on one connection. The
+// allocations are the server's: the client has a prepared request and buffer, and does not
+// allocate.
 //
 //	go test -run '^$' -bench KeepAliveGet ./bench
 func BenchmarkKeepAliveGet(b *testing.B) {

@@ -1,16 +1,20 @@
-// Bench compares this project with its peers on this machine. Nothing but Go is needed:
+// Bench compares this project with its peers on the machine that it runs on. It needs only Go:
 //
-//	go run ./bench               what is measured, in two minutes
-//	go run ./bench -h            the parts, and what each one measures
-//	go run ./bench connections   one part
-//	go run ./bench all -full     everything there is to measure: more than an hour
-//	go run ./bench faults        what happens when things go wrong: a table of fifty faults
-//	go run ./bench soak -d 10m   mixed traffic with random faults, and the balance in the end
+//	go run ./bench               all that takes a short time: about five minutes
+//	go run ./bench -h            lists the parts, and what each one measures
+//	go run ./bench connections   measures one part
+//	go run ./bench all -full     measures everything, which takes hours
+//	go run ./bench faults        tries what goes wrong in production: a table of fifty faults
+//	go run ./bench soak -d 10m   mixes traffic with random faults, and checks that nothing is lost or left over
+//	go run ./bench overload      sends ten times the load that the server can bear, and checks its targets
 //
-// Each measurement writes its raw samples as JSON, a page with charts, pictures and markdown tables into a folder. A server under
-// load is a process of its own, contestants take turns, and every ratio is to the baseline in the same run.
+// Each measurement writes a page with charts, the charts as pictures, tables in Markdown, and all
+// samples as JSON into a folder. Every server is a separate process. Servers that are compared are
+// measured one right after the other, for several rounds. Each ratio is of two figures from the
+// same round.
 //
-// CPU is the user and system time of the server process for each request. It is the figure to compare: the client takes
-// its share of the same processors, and limits requests per second and latency more the faster a server is.
-// Absolute figures say little about another machine; ratios within one run say more.
+// Compare CPU first: the user and system time of the server process, divided by the number of
+// requests. The client shares the processors with the server, so it also limits a fast server's
+// requests per second and latency. Figures from one machine say little about another; ratios say
+// more.
 package main

@@ -37,7 +37,7 @@ func main() {
 	exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// exit ends the process. Servers are gone by then.
+// exit ends the process. By then all servers have been stopped.
 func exit(err error) {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
@@ -52,10 +52,10 @@ func exit(err error) {
 	os.Exit(1)
 }
 
-// errUsage says that what is wrong with the arguments was printed.
+// errUsage is returned for wrong arguments, after they have been reported.
 var errUsage = errors.New("usage")
 
-// run is the program. Without arguments it measures all, quickly.
+// run runs the program. Without arguments it runs the command all.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	name := "all"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
@@ -84,7 +84,7 @@ type command struct {
 	stdout, stderr io.Writer
 }
 
-// parse reads flags, and want arguments after them.
+// parse parses the flags and the arguments after them, which want names.
 func (c *command) parse(args []string, want ...string) error {
 	switch err := c.flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -105,7 +105,7 @@ func (c *command) wrong(format string, args ...any) error {
 	return errUsage
 }
 
-// A verb is what the program can do.
+// A verb is a command of the program.
 type verb struct {
 	name, args, about string
 	run               func(c *command, args []string) error
@@ -113,15 +113,15 @@ type verb struct {
 
 var verbs []verb
 
-func init() { // not a literal, since usage asks for it
-	verbs = append(verbs, verb{"all", "", "everything from connections to longrun", measure})
+func init() { // not a literal, because usage refers to verbs
+	verbs = append(verbs, verb{"all", "", "measures everything from connections to longrun", measure})
 	for _, p := range parts {
 		verbs = append(verbs, verb{p.name, "", p.about, measure})
 	}
 	verbs = append(verbs,
-		verb{"report", "FILE", "write page, pictures and tables of an earlier run", writeReport},
-		verb{"compare", "OLD NEW", "what differs between two runs, noise taken into account", compare},
-		verb{"faults", "", "the fault matrix: what happens when things go wrong, here and under net/http", findFaults},
+		verb{"report", "FILE", "writes the page, pictures and tables of an earlier run again", writeReport},
+		verb{"compare", "OLD NEW", "says what differs between two runs by more than noise", compare},
+		verb{"faults", "", "tries fifty things that go wrong in production, here and under net/http", findFaults},
 	)
 	for _, t := range trials {
 		verbs = append(verbs, verb{t.name, "", t.about, try})
@@ -134,8 +134,8 @@ func (c *command) usage() {
 		fmt.Fprintf(c.stderr, "\t%-21s %s\n", v.name+" "+v.args, v.about)
 	}
 	fmt.Fprint(c.stderr, `
-Without a command it is all, which takes two minutes. Ratios (x) are to the baseline in the same run. With nothing
-else to do, the machine gives steadier figures.
+Without a command, bench runs all, which takes about five minutes. Columns called x are ratios to the baseline, which
+is net/http where servers are compared. Leave the machine alone meanwhile: other programs make the figures unsteady.
 `)
 	some := false
 	c.flags.VisitAll(func(*flag.Flag) { some = true })

@@ -14,29 +14,29 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/tasks"
 )
 
-// Options are what the flags of measuring say.
+// Options are the flags of the command all and of the parts.
 type options struct {
 	full   bool
-	rounds int // zero: what the part thinks right
+	rounds int // zero means the default of the part
 	cores  int
 	wrk    bool
 	dir    string
 }
 
-// A part is something to measure: it adds tables to a run.
+// A part is one measurement. It adds tables to a run.
 type part struct {
 	name, about string
 	measure     func(context.Context, options, *record.Progress, *record.Run) error
 }
 
 var parts = []part{
-	{"connections", "CPU, requests/s and latency with new and kept connections, against net/http and peers", onConnections(connections.Run)},
-	{"light", "a light route beside connections that compute", onConnections(connections.Light)},
+	{"connections", "servers under load: CPU, requests per second, latency, for new and for kept connections", onConnections(connections.Run)},
+	{"light", "latency of a route that answers at once, beside connections that compute", onConnections(connections.Light)},
 	{"idle", "memory of idle connections", onConnections(connections.Idle)},
-	{"growth", "CPU and memory with up to 10,000 connections, of which 5 % are active", onConnections(connections.Growth)},
-	{"pool", "worker pools: empty jobs, hashing, sleeping; wpool's benchmarks", onPools},
-	{"tasks", "heavy requests on a few workers: gunicorn's benchmark of its dirty workers", onTasks},
-	{"longrun", "long-running work inside a server: a Tornado benchmark", onLongrun},
+	{"growth", "CPU and memory of up to 10,000 connections, of which 5 % are active", onConnections(connections.Growth)},
+	{"pool", "worker pools: cost of a job that does nothing, hashes or sleeps", onPools},
+	{"tasks", "heavy requests on a few workers: the benchmark of gunicorn's dirty workers", onTasks},
+	{"longrun", "long-running work inside a server: a benchmark of Tornado", onLongrun},
 }
 
 type connectionsPart func(context.Context, connections.Config, *record.Progress, *record.Run) error
@@ -82,14 +82,14 @@ func rounds(o options, n int) int {
 	return n
 }
 
-// measure is the command of a part, or of all.
+// measure is the command of a part, or the command all.
 func measure(c *command, args []string) error {
 	var o options
-	c.flags.BoolVar(&o.full, "full", false, "measure everything there is, not only what says most")
-	c.flags.IntVar(&o.rounds, "rounds", 0, "measure everything `n` times; 0: as often as is good for the part")
-	c.flags.IntVar(&o.cores, "cores", 0, "let servers of connections, light, idle and growth use `n` processors; 0: all")
-	c.flags.BoolVar(&o.wrk, "wrk", false, "let wrk measure connections as well, if it is installed")
-	c.flags.StringVar(&o.dir, "o", "bench-results", "write samples and report into `FOLDER`")
+	c.flags.BoolVar(&o.full, "full", false, "measure every server, number of connections and router, and for longer")
+	c.flags.IntVar(&o.rounds, "rounds", 0, "number of `rounds`; 0: the default of each part")
+	c.flags.IntVar(&o.cores, "cores", 0, "`number` of processors that the servers of connections, light, idle and growth may use; 0: all")
+	c.flags.BoolVar(&o.wrk, "wrk", false, "measure connections with wrk as well, if it is installed")
+	c.flags.StringVar(&o.dir, "o", "bench-results", "`FOLDER` for the samples and the report")
 	all := append([]string{c.name}, args...)
 	if err := c.parse(args); err != nil {
 		return err
@@ -113,7 +113,8 @@ func measure(c *command, args []string) error {
 		}
 	}
 	p.Done()
-	return errors.Join(err, c.keep(r, o.dir), r.Err()) // what was measured before an error is kept
+	// What was measured before an error is kept.
+	return errors.Join(err, c.keep(r, o.dir), r.Err())
 }
 
 // keep prints a run and writes its files.
@@ -136,7 +137,7 @@ func (c *command) keep(r *record.Run, dir string) error {
 
 // writeReport is the command report.
 func writeReport(c *command, args []string) error {
-	dir := c.flags.String("o", "bench-results", "write the report into `FOLDER`")
+	dir := c.flags.String("o", "bench-results", "`FOLDER` for the report")
 	if err := c.parse(args, "the file of a run"); err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 // findFaults is the command faults.
 func findFaults(c *command, args []string) error {
 	var config faults.Config
-	c.flags.BoolVar(&config.Short, "short", false, "half a minute instead of two")
-	rows := c.flags.String("rows", "", "only these rows, as `N,N,...`")
+	c.flags.BoolVar(&config.Short, "short", false, "fewer connections and rounds: less than a minute")
+	rows := c.flags.String("rows", "", "carry out only the rows with these `numbers`, such as 3,17")
 	if err := c.parse(args); err != nil {
 		return err
 	}
@@ -26,26 +26,27 @@ func findFaults(c *command, args []string) error {
 	return faults.Run(c.ctx, config, p, c.stdout)
 }
 
-// A trial keeps a server under strain, and fails if what it finds in the end does not add up.
+// A trial puts a server under stress. It returns an error if requests or resources are lost, or if
+// a target is missed.
 type trial struct {
 	name, about string
 	run         func(context.Context, soak.Config, *record.Progress, io.Writer) error
 }
 
 var trials = []trial{
-	{"soak", "mixed traffic with random faults, and the balance in the end", soak.Soak},
-	{"overload", "ten times the load that the server can bear: goodput, refusals, recovery", soak.Overload},
-	{"crowd", "thousands of slow clients beside good ones", soak.Crowd},
-	{"churn", "a million short connections: nothing may be left of them", soak.Churn},
+	{"soak", "mixes traffic with random faults, and checks that nothing is lost or left over", soak.Soak},
+	{"overload", "sends ten times the load that the server can bear, and checks its targets", soak.Overload},
+	{"crowd", "measures good clients beside thousands of slow ones", soak.Crowd},
+	{"churn", "opens a million short connections, and checks that nothing is left of them", soak.Churn},
 }
 
 // try is the command of a trial.
 func try(c *command, args []string) error {
 	var config soak.Config
 	c.flags.StringVar(&config.Server, "server", "", "`NAME` of the server: recycling (the default), pool or net/http")
-	c.flags.DurationVar(&config.Duration, "d", 0, "how long; 0: as long as is good for the trial")
-	c.flags.IntVar(&config.Connections, "n", 0, "`number` of connections of churn; 0: a million")
-	c.flags.Uint64Var(&config.Seed, "seed", 0, "`number` that chance begins with; 0: any, which is printed")
+	c.flags.DurationVar(&config.Duration, "d", 0, "how long the load lasts; 0: the default of the command")
+	c.flags.IntVar(&config.Connections, "n", 0, "`number` of connections that churn opens; 0: a million")
+	c.flags.Uint64Var(&config.Seed, "seed", 0, "`number` that makes soak's random choices the same again; 0: a new one, which is printed")
 	if err := c.parse(args); err != nil {
 		return err
 	}

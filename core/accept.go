@@ -14,39 +14,56 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// askInterval is how often a listener is asked whether somebody has closed it, if it cannot tell.
+// askInterval is how often a listener is asked whether it was closed, if it cannot report that
+// itself.
 const askInterval = 25 * time.Millisecond
 
-// stragglerTime is how long accepting goes on when the server is shut down: what a client has sent before that may
-// still be on its way through a busy kernel, and is reset if it finds no listener.
+// stragglerTime is how long accepting continues when the server is shut down: a connection that a
+// client has opened before may still be on its way through a busy kernel, which resets it if the
+// listener is closed.
 const stragglerTime = 10 * time.Millisecond
 
-func (f *fleet) awaitStragglers() {
-	select {
-	case <-f.stop:
-		if !f.hasty.Load() {
-			time.Sleep(stragglerTime)
-		}
-	default:
+func (e *engine) awaitStragglers() {
+	if !e.abandoning.Load() {
+		time.Sleep(stragglerTime)
 	}
 }
 
-// acceptRaw leaves accepting to the workers, and waits for the end.
-func (f *fleet) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), crews []crew, base *http1.Base) error {
+// acceptRaw waits for the end while the workers accept. Closing l blocks until all connections that
+// the kernel has completed are accepted.
+func (e *engine) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
+	defer shut()
+	var err error
+	if held := raw.Hold(func() { err = e.acceptHeld(raw, l, schedulers, base, end) }); held != nil {
+		return e.acceptError(l, held)
+	}
+	return err
+}
+
+func (e *engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
 	defer func() {
-		raw.AcceptSilent()
-		f.awaitStragglers()
-		for _, w := range crews {
-			for _, c := range w.conns().Unlisten(raw) {
-				w.push(c)
-			}
+		if raw.Control(func(int) {}) == nil {
+			raw.AcceptSilent()
+			e.awaitStragglers()
 		}
-		shut()
+		done := make(chan struct{})
+		go unlisten(raw, schedulers, done)
+		select {
+		case <-done:
+		case <-time.After(unlistenWait):
+		}
 	}()
-	for _, w := range crews {
-		newConn := func() *park.Conn { return &f.newConn(base, w).Conn }
-		if err := w.conns().Listen(raw, len(crews) > 1, newConn); err != nil {
-			return f.acceptError(l, err)
+	failed := make(chan error, len(schedulers))
+	fail := func(err error) { failed <- err } // called at most once by each scheduler
+	for _, w := range schedulers {
+		newConn := func() *park.Conn {
+			c := e.newConn(base, w)
+			c.Unproven = true
+			e.http.Unproven.Add(1)
+			return &c.Conn
+		}
+		if err := w.conns().Listen(raw, len(schedulers) > 1, newConn, fail); err != nil {
+			return e.acceptError(l, err)
 		}
 	}
 	var ask <-chan time.Time
@@ -57,22 +74,41 @@ func (f *fleet) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), crews 
 	}
 	for {
 		select {
-		case <-f.stop:
+		case <-e.stop:
 			return http.ErrServerClosed
+		case <-end:
+			return e.acceptError(l, net.ErrClosed)
 		case <-raw.Closed():
-			return f.acceptError(l, net.ErrClosed)
+			return e.acceptError(l, net.ErrClosed)
+		case err := <-failed:
+			return e.acceptError(l, err)
 		case <-ask:
 			if err := raw.Control(func(int) {}); err != nil {
-				return f.acceptError(l, err)
+				return e.acceptError(l, err)
 			}
 		}
 	}
 }
 
-// acceptError is what Serve returns when l has failed.
-func (f *fleet) acceptError(l net.Listener, err error) error {
+// unlistenWait bounds how long a listener stays open while its pending connections are accepted.
+// The goroutine that closes it may hold the mutex of an http.Server, and a hook that a leader calls
+// may wait for that mutex.
+const unlistenWait = time.Second
+
+// unlisten stops accepting from raw and has the connections served that were pending.
+func unlisten(raw *listener.Raw, schedulers []scheduler, done chan<- struct{}) {
+	defer close(done)
+	for _, w := range schedulers {
+		for _, c := range w.conns().Unlisten(raw) {
+			w.enqueueAlways(c)
+		}
+	}
+}
+
+// acceptError returns the error of Serve when accepting from l has failed with err.
+func (e *engine) acceptError(l net.Listener, err error) error {
 	select {
-	case <-f.stop:
+	case <-e.stop:
 		return http.ErrServerClosed
 	default:
 	}
@@ -83,11 +119,11 @@ func (f *fleet) acceptError(l net.Listener, err error) error {
 	return &net.OpError{Op: "accept", Net: l.Addr().Network(), Addr: l.Addr(), Err: err}
 }
 
-// acceptEach accepts one connection after the other and gives them to the crews.
-func (f *fleet) acceptEach(l net.Listener, shut func(), crews []crew, base *http1.Base) error {
+// acceptEach accepts connections one by one and distributes them among the schedulers.
+func (e *engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
 	n := 0
 	receive := func(nc net.Conn) {
-		f.receive(nc, crews[n%len(crews)], base)
+		e.receive(nc, schedulers[n%len(schedulers)], base)
 		n++
 	}
 	var rest []net.Conn
@@ -98,19 +134,20 @@ func (f *fleet) acceptEach(l net.Listener, shut func(), crews []crew, base *http
 	})
 	ended := make(chan struct{})
 	defer func() {
-		shut() // closeAtStop may still be at it
+		shut() // closeAtStop may still be running it
 		for _, nc := range rest {
 			receive(nc)
 		}
+		awaitZero(&e.http.Unannounced) // net/http has called these hooks when Serve returns
 		close(ended)
 	}()
-	go f.closeAtStop(shut, ended)
+	go e.closeAtStop(shut, end, ended)
 	var pause time.Duration
 	var logged park.Ration
 	for {
-		for f.door.shut() {
-			if !f.pause(park.FullPause) {
-				return http.ErrServerClosed
+		for e.limiter.full() {
+			if !e.pause(park.FullPause, end) {
+				return e.acceptError(l, net.ErrClosed)
 			}
 		}
 		nc, err := l.Accept()
@@ -120,33 +157,40 @@ func (f *fleet) acceptEach(l net.Listener, shut func(), crews []crew, base *http
 			continue
 		}
 		select {
-		case <-f.stop:
+		case <-e.stop:
 			return http.ErrServerClosed
 		default:
+		}
+		if (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)) && e.limiter.evict(true) {
+			continue
 		}
 		if !passes(err) {
 			return err
 		}
+		e.errors.Accept.Add(1)
 		pause = park.NextPause(pause)
 		if logged.Take() {
-			f.http.Logf("http: Accept error: %v; retrying in %v", err, pause)
+			e.http.LogLater("http: Accept error: %v; retrying in %v", err, pause)
 		}
-		f.pause(pause)
+		e.pause(pause, end)
 	}
 }
 
-// pause waits, and reports whether serving goes on.
-func (f *fleet) pause(d time.Duration) bool {
+// pause waits for d, and reports whether serving continues.
+func (e *engine) pause(d time.Duration, end <-chan struct{}) bool {
 	select {
-	case <-f.stop:
+	case <-e.stop:
+		return false
+	case <-end:
 		return false
 	case <-time.After(d):
 		return true
 	}
 }
 
-// passes reports whether accepting may work again after err: what net/http calls temporary, and whatever the system says of
-// one connection or of its own want of memory and descriptors (accept(2)), but not that the listener is no more.
+// passes reports whether accepting may work again after err. That holds for errors that net/http
+// calls temporary, and for all errors of the system about a single connection or a lack of memory
+// or descriptors (accept(2)), but not for those that say that the listener does not work any more.
 func passes(err error) bool {
 	//lint:ignore SA1019 net/http asks for it too
 	if ne, ok := err.(net.Error); ok && ne.Temporary() {
@@ -163,26 +207,26 @@ func passes(err error) bool {
 	return true
 }
 
-// receive gives a connection to a crew.
-func (f *fleet) receive(nc net.Conn, w crew, base *http1.Base) {
-	c := f.newConn(base, w)
+// receive gives an accepted connection to a scheduler.
+func (e *engine) receive(nc net.Conn, w scheduler, base *http1.Base) {
+	c := e.newConn(base, w)
 	w.conns().Add(&c.Conn, nc)
-	if c.Announce() != nil {
-		c.End()
-		return
+	if h := e.http; h.ConnState != nil || h.ConnContext != nil {
+		c.Unannounced = true
+		e.http.Unannounced.Add(1)
 	}
 	switch {
-	case f.http.Enter != nil: // for a worker to ask: RemoteAddr may wait for the client
-		f.door.unknown.Add(1)
-		c.Standing = unknown
-		w.offer(&c.Conn)
-	case f.door.enter(c):
-		w.offer(&c.Conn)
+	case e.http.Admit != nil: // a worker calls Admit: RemoteAddr may block on the client
+		e.limiter.unknown.Add(1)
+		c.Standing = standingUnknown
+		w.Enqueue(c)
+	case e.limiter.admit(c):
+		w.Enqueue(c)
 	}
 }
 
-// acceptRest takes the connections that wait to be accepted: the kernel resets them when their listener is closed. Of
-// a listener that is no socket it takes none.
+// acceptRest accepts the pending connections of l, which the kernel would reset when l is closed.
+// If l is not a socket, it accepts none.
 func acceptRest(l net.Listener) (all []net.Conn) {
 	raw, ok := listener.NewRaw(l)
 	if !ok {
@@ -195,7 +239,7 @@ func acceptRest(l net.Listener) (all []net.Conn) {
 			return all
 		}
 		file := os.NewFile(uintptr(fd), "connection")
-		nc, err := net.FileConn(file)
+		nc, err := park.FileConn(file)
 		file.Close()
 		if err == nil {
 			all = append(all, nc)
@@ -203,12 +247,15 @@ func acceptRest(l net.Listener) (all []net.Conn) {
 	}
 }
 
-// closeAtStop, by closing the listener, makes Accept return when the fleet comes to its end.
-func (f *fleet) closeAtStop(shut func(), ended <-chan struct{}) {
+// closeAtStop closes the listener when the engine stops or the listener must end, which makes
+// Accept return.
+func (e *engine) closeAtStop(shut func(), end, ended <-chan struct{}) {
 	select {
-	case <-f.stop:
-		f.awaitStragglers()
-		shut()
+	case <-e.stop:
+	case <-end:
 	case <-ended:
+		return
 	}
+	e.awaitStragglers()
+	shut()
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// target returns how to start a Server under a strategy on what listen returns.
+// target returns a Target that starts a Server with a strategy on a listener that listen returns.
 func target(name string, strategy recycling.Strategy, listen func() (net.Listener, error), except map[string]string) recyclingtest.Target {
 	return recyclingtest.Target{
 		Name:         name,
@@ -28,9 +28,10 @@ func target(name string, strategy recycling.Strategy, listen func() (net.Listene
 	}
 }
 
-// deferred is what a connection that has not sent a byte is, on a listener of our own.
+// deferred are the behaviours that do not hold on our own listeners, which do not accept a
+// connection before its first byte.
 var deferred = map[string]string{
-	"closeEndsConnections": "TCP_DEFER_ACCEPT: a silent connection is not accepted, and not told that nobody will",
+	"closeEndsSilentConnections": "TCP_DEFER_ACCEPT: a silent connection is not accepted, and not told that nobody will",
 }
 
 func listenOwn() (net.Listener, error) {
@@ -39,28 +40,33 @@ func listenOwn() (net.Listener, error) {
 
 func listenNet() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
 
-// listenWrapped returns a listener that is no socket as far as anybody can tell.
+// listenWrapped returns a listener that does not look like a socket.
 func listenWrapped() (net.Listener, error) {
 	l, err := listenNet()
 	return struct{ net.Listener }{l}, err
 }
 
 func TestRecycling(t *testing.T) {
+	parallel(t)
 	recyclingtest.Run(t, target("own", recycling.Recycling, listenOwn, deferred))
 }
 
 func TestRecyclingOnANetListener(t *testing.T) {
+	parallel(t)
 	recyclingtest.Run(t, target("net", recycling.Recycling, listenNet, nil))
 }
 
 func TestRecyclingOnAWrappedListener(t *testing.T) {
+	parallel(t)
 	recyclingtest.Run(t, target("wrapped", recycling.Recycling, listenWrapped, nil))
 }
 
 func TestPool(t *testing.T) {
+	parallel(t)
 	recyclingtest.Run(t, target("pool", recycling.Pool, listenOwn, deferred))
 }
 
 func TestGoroutine(t *testing.T) {
+	parallel(t)
 	recyclingtest.Run(t, target("goroutine", recycling.Goroutine, listenOwn, deferred))
 }

@@ -7,9 +7,10 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// TestReturningEndsAReadOfTheBody has a handler leave a goroutine behind that waits for the rest of the body, which
-// never comes. The server is closed as soon as that is over.
+// TestReturningEndsAReadOfTheBody has a handler leave a goroutine behind that waits for the rest of
+// the body, which never comes. The server is closed as soon as the read has ended.
 func TestReturningEndsAReadOfTheBody(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		read := make(chan error, 1)
 		s := m.start(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) {

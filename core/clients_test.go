@@ -29,8 +29,8 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest"
 )
 
-// otherClients are the programs that must read what the server sends as [http.ReadResponse] does. Those that are
-// not installed are left out. curl must be 7.75 or newer, Node 14, Python 3.6.
+// otherClients are programs that must read what the server sends as [http.ReadResponse] does.
+// Programs that are not installed are skipped. curl must be 7.75 or newer, Node 14, Python 3.6.
 var otherClients = []struct {
 	name string
 	read func(t *testing.T, s *replay) []*readout
@@ -45,7 +45,8 @@ var otherClients = []struct {
 	}},
 }
 
-// unlike is what a client reads otherwise than [http.ReadResponse], though the response is right.
+// unlike is what a client reads differently from [http.ReadResponse], although the response is
+// valid.
 var unlike = []struct {
 	client, why string
 	is          func(e *exchange, got *readout) bool
@@ -63,10 +64,16 @@ var unlike = []struct {
 			return i >= 0 && got.Status == e.want.Informational[i] && got.Error == ""
 		},
 	},
+	{
+		"node", "it takes an answer to CONNECT for the beginning of a tunnel, refused or not, and leaves chunks as they are",
+		func(e *exchange, got *readout) bool {
+			return e.method == "CONNECT" && got.Status == e.want.Status && got.Error == "" && bytes.Contains(e.raw, []byte("\r\nTransfer-Encoding: chunked\r\n"))
+		},
+	},
 }
 
-// goRefuses are the responses that [http.ReadResponse] refuses, by the error. Handlers of the suite ask for
-// them with a header field that is wrong, and net/http sends the same.
+// goRefuses are the errors of responses that [http.ReadResponse] refuses. Handlers of the suite
+// cause them with invalid header fields, and net/http sends the same.
 var goRefuses = []string{
 	`malformed MIME header line: "X-A: a\x00b"`,
 	`invalid empty Content-Length`,
@@ -74,13 +81,14 @@ var goRefuses = []string{
 	`bad trailer key "Content-Length"`,
 }
 
-// ofAKind is how many responses are read of those that have the same header but for digits. Without it, nine of
-// ten would come from the behaviours that put the server under load.
+// ofAKind is how many responses are read of those whose headers differ only in digits. Without that
+// limit, nine out of ten would come from the behaviours that put the server under load.
 const ofAKind = 64
 
-// TestClientsReadEveryResponse records what the server answers in the whole behaviour suite, and gives it
-// to programs that have nothing in common with it but the protocol.
+// TestClientsReadEveryResponse records all responses of the server in the behaviour suite, and has
+// them read by programs that share nothing with it but the protocol.
 func TestClientsReadEveryResponse(t *testing.T) {
+	parallel(t)
 	if testing.Short() {
 		t.Skip("runs the behaviour suite once more")
 	}
@@ -132,34 +140,35 @@ func excuse(client string, e *exchange, got *readout) string {
 	return ""
 }
 
-// An exchange is a response, with the informational ones before it, and the method it was asked for with.
+// An exchange is a response, with the informational ones before it, and the method of its request.
 type exchange struct {
 	method string
 	raw    []byte
 	want   *readout
-	framed bool   // its end can be told without the end of the connection
-	damage string // what was done to raw, so that it should not be read as want
+	framed bool   // its end is known without closing the connection
+	damage string // what was done to raw so that it should not be read as want
 }
 
-// A readout is what a client read. Fields and Reason are as latin1 makes them, and fields in whatever order the
-// client has them: see inOrder.
+// A readout is what a client read. Fields and Reason are decoded as latin1, and the fields are in
+// the client's order: see inOrder.
 type readout struct {
-	Number        int // of the response, by those clients that say
+	Number        int // of the response, if the client says
 	Status        int
 	Version       string // "1.1"
 	Reason        string
-	Informational []int       // statuses; nil if the client does not tell
-	Header        [][2]string // a name and a value each, names as often as they were sent
-	Trailer       [][2]string // nil if the client does not tell
+	Informational []int       // statuses; nil if the client does not say
+	Header        [][2]string // pairs of name and value, repeated as often as they were sent
+	Trailer       [][2]string // nil if the client does not say
 	Length        int         // of the body
 	SHA256        string      // of the body
-	Error         string      // "" if all was read, "truncated" if the connection has ended early, or else
+	Error         string      // "" if all was read, "truncated" if the connection ended early, or another error
 }
 
-// differs says where got, which a client read, is not want. Bodies that are not complete are not compared.
+// differs returns how got, which a client read, differs from want. Incomplete bodies are not
+// compared.
 func (want *readout) differs(got *readout, client string) string {
 	wantHeader, gotHeader := inOrder(want.Header), inOrder(got.Header)
-	if client == "go" { // makes Response.Close and Response.Trailer of these
+	if client == "go" { // it removes these for Response.Close and Response.Trailer
 		special := func(f [2]string) bool { return f[0] == "connection" || f[0] == "trailer" }
 		wantHeader, gotHeader = slices.DeleteFunc(wantHeader, special), slices.DeleteFunc(gotHeader, special)
 	}
@@ -184,8 +193,8 @@ func (want *readout) differs(got *readout, client string) string {
 	return ""
 }
 
-// inOrder returns fields as they are compared: names in lower case and in order, values without space
-// around them. Values of one name stay in the order in which they were sent.
+// inOrder returns fields in a form that can be compared: names in lower case and sorted, values
+// trimmed. Values of one name stay in the order in which they were sent.
 func inOrder(fields [][2]string) [][2]string {
 	all := make([][2]string, 0, len(fields))
 	for _, f := range fields {
@@ -195,7 +204,7 @@ func inOrder(fields [][2]string) [][2]string {
 	return all
 }
 
-// latin1 returns bytes as the characters of ISO 8859-1, which is what Node and Python make of a header.
+// latin1 decodes bytes as ISO 8859-1, as Node and Python do for headers.
 func latin1(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {
@@ -204,7 +213,7 @@ func latin1(s string) string {
 	return b.String()
 }
 
-// body sets what was read of a body.
+// body sets the fields for the body.
 func (r *readout) body(src io.Reader) {
 	h := sha256.New()
 	n, err := io.Copy(h, src)
@@ -222,7 +231,7 @@ func (r *readout) fail(err error) {
 	}
 }
 
-// head sets what a response's header says, line by line as it was sent.
+// head sets the fields for the header, line by line as it was sent.
 func (r *readout) head(raw string) {
 	line, rest, _ := strings.Cut(raw, "\r\n")
 	r.Version = strings.TrimPrefix(line[:strings.IndexByte(line, ' ')], "HTTP/")
@@ -242,7 +251,7 @@ func fieldLines(raw string) (fields [][2]string) {
 	return fields
 }
 
-// goFields is fieldLines of what Go has read.
+// goFields is fieldLines for a header that Go has read.
 func goFields(h http.Header) [][2]string {
 	all := [][2]string{}
 	for name, values := range h {
@@ -253,8 +262,8 @@ func goFields(h http.Header) [][2]string {
 	return all
 }
 
-// splitExchanges returns the exchanges of one connection of which the server has read in and written out, and
-// the error of the last, if that is none that a client could be asked to read.
+// splitExchanges returns the exchanges of one connection, of which the server has read in and
+// written out. The error is that of the last response, if no client could be expected to read it.
 func splitExchanges(in, out []byte) (all []*exchange, err error) {
 	requests := bufio.NewReader(bytes.NewReader(in))
 	src := bytes.NewReader(out)
@@ -290,8 +299,9 @@ func splitExchanges(in, out []byte) (all []*exchange, err error) {
 	return all, nil
 }
 
-// methodOfNext reads a request and returns its method. How a response is read depends on HEAD and CONNECT; methods
-// that not every client sends count as GET, and so does what is no request at all.
+// methodOfNext reads a request and returns its method. How a response is read depends on HEAD and
+// CONNECT. Methods that not every client can send count as GET, and so does anything that is not a
+// request.
 func methodOfNext(r *bufio.Reader) string {
 	for {
 		b, _ := r.Peek(2)
@@ -314,12 +324,12 @@ func methodOfNext(r *bufio.Reader) string {
 
 // ---- recording ----
 
-// A recorder keeps the different exchanges of all connections.
+// A recorder collects the different exchanges of all connections.
 type recorder struct {
-	mu      sync.Mutex // guards following
+	mu      sync.Mutex // guards the following
 	all     map[[32]byte]*exchange
-	count   int            // of all exchanges, those alike too
-	refused map[string]int // exchanges that ReadResponse refuses, by the error
+	count   int            // number of all exchanges, including similar ones
+	refused map[string]int // number of exchanges that ReadResponse refuses, by the error
 }
 
 // recordSuite runs the behaviour suite and returns the different exchanges in it.
@@ -328,6 +338,10 @@ func recordSuite(t *testing.T) []*exchange {
 	recorded := target("recorded", recycling.Recycling, r.listen, map[string]string{
 		"hijackedTCPConnectionIsATCPConn": "a connection that is recorded is no *net.TCPConn",
 		"hooksAndHandlerSeeOneConnection": "a connection that is recorded is no *net.TCPConn",
+
+		"copyBeyondTheContentLengthIsReported": "a connection that is recorded is no io.ReaderFrom",
+		"copyFromASlowSourceArrivesAtOnce":     "a connection that is recorded is no io.ReaderFrom",
+		"copyLeavesAFileToTheKernel":           "a connection that is recorded is no io.ReaderFrom",
 	})
 	start := recorded.Start
 	recorded.Start = func(t testing.TB, srv *http.Server) *recyclingtest.Instance {
@@ -377,7 +391,7 @@ var (
 	digits    = regexp.MustCompile(`[0-9]+`)
 )
 
-// sample returns ofAKind exchanges of each kind, the shortest to the longest.
+// sample returns ofAKind exchanges of each kind, of all lengths from the shortest to the longest.
 func (r *recorder) sample() (all []*exchange) {
 	kinds := make(map[string][]*exchange)
 	for _, e := range r.all {
@@ -432,14 +446,14 @@ func (l recordedListener) Accept() (net.Conn, error) {
 	return &recordedConn{Conn: c, recorder: l.recorder}, nil
 }
 
-// A recordedConn is a connection of the server's.
+// A recordedConn is a connection of the server that is recorded.
 type recordedConn struct {
 	net.Conn
 	recorder *recorder
 
-	mu       sync.Mutex // guards following
+	mu       sync.Mutex // guards the following
 	in, out  []byte     // what was read, and written
-	finished bool       // nothing is recorded any more
+	finished bool       // recording has ended
 }
 
 func (c *recordedConn) Read(p []byte) (int, error) {
@@ -471,8 +485,8 @@ func (c *recordedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// finish gives what c has recorded to the recorder. What goes over a hijacked connection
-// is not the server's, not even the rest of a response that has begun.
+// finish passes the recording to the recorder. The bytes on a hijacked connection are not the
+// server's, not even the rest of a response that has begun.
 func (c *recordedConn) finish(hijacked bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -541,15 +555,15 @@ func damageSome(t *testing.T, all []*exchange) (damaged []*exchange) {
 
 // ---- replaying ----
 
-// A replay is a server that answers a request for /n with the nth response, byte for byte. It leaves the
-// connection open if a client can find the end of the response without.
+// A replay is a server that responds to a request for /n with the nth response, byte for byte. It
+// keeps the connection open if a client can find the end of the response without that.
 type replay struct {
 	net.Listener
 	all []*exchange
 
-	mu       sync.Mutex // guards following
+	mu       sync.Mutex // guards the following
 	accepted int
-	conns    map[net.Conn]bool // those that are open
+	conns    map[net.Conn]bool // the open ones
 	ended    bool
 }
 
@@ -589,7 +603,7 @@ func newReplay(t *testing.T, all []*exchange) *replay {
 	return s
 }
 
-// connections returns how many there were.
+// connections returns the number of connections so far.
 func (s *replay) connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -645,7 +659,7 @@ func readOneWithGo(t *testing.T, tr *http.Transport, url string, e *exchange) *r
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Close = e.damage != "" // the Transport logs what it did not expect
+	req.Close = e.damage != "" || !e.framed // the Transport logs unexpected bytes, and the replay closes
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
 		r.fail(err)
@@ -655,7 +669,7 @@ func readOneWithGo(t *testing.T, tr *http.Transport, url string, e *exchange) *r
 	r.Status, r.Version = resp.StatusCode, fmt.Sprintf("%d.%d", resp.ProtoMajor, resp.ProtoMinor)
 	_, r.Reason, _ = strings.Cut(latin1(resp.Status), " ")
 	r.Header = goFields(resp.Header)
-	for _, coding := range resp.TransferEncoding { // not left in the header
+	for _, coding := range resp.TransferEncoding { // it is not in the header
 		r.Header = append(r.Header, [2]string{"Transfer-Encoding", coding})
 	}
 	r.body(resp.Body)
@@ -663,7 +677,8 @@ func readOneWithGo(t *testing.T, tr *http.Transport, url string, e *exchange) *r
 	return r
 }
 
-// readWithCurl has curl write header and body of every response to files, and what became of it to its output.
+// readWithCurl has curl write header and body of every response to files, and its result to its
+// output.
 func readWithCurl(t *testing.T, s *replay) []*readout {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("curl is not installed")
@@ -698,11 +713,11 @@ func readWithCurl(t *testing.T, s *replay) []*readout {
 		r.curlHead(fileIfThere(t, name+".head"))
 		body := fileIfThere(t, name+".body")
 		if s.all[len(got)].method == http.MethodHead {
-			body = nil // curl shows the header there
+			body = nil // curl writes the header there
 		}
 		r.body(bytes.NewReader(body))
 		switch {
-		case code == 18 || code == 52: // a partial file; no reply
+		case code == 18 || code == 52: // partial file; empty reply
 			r.Error = "truncated"
 		case code != 0:
 			r.Error = fmt.Sprintf("exit code %d", code)
@@ -714,7 +729,8 @@ func readWithCurl(t *testing.T, s *replay) []*readout {
 	return got
 }
 
-// curlHead sets what curl took for headers: the informational ones, that of the response, and the trailer.
+// curlHead sets the fields from what curl takes for headers: the informational ones, that of the
+// response, and the trailer.
 func (r *readout) curlHead(raw []byte) {
 	for part := range strings.SplitSeq(string(raw), "\r\n\r\n") {
 		if !strings.HasPrefix(part, "HTTP/") {
@@ -736,7 +752,8 @@ func fileIfThere(t *testing.T, name string) []byte {
 	return b
 }
 
-// readWithScript runs a script of testdata/clients with a program, if that works: it must run test given flag.
+// readWithScript runs a script of testdata/clients with a program, if the program can run test
+// given flag.
 func readWithScript(t *testing.T, s *replay, script, program, flag, test string) (got []*readout) {
 	if _, err := exec.LookPath(program); err != nil {
 		t.Skipf("%s is not installed", program)
@@ -769,7 +786,7 @@ func readWithScript(t *testing.T, s *replay, script, program, flag, test string)
 	return got
 }
 
-// output runs a program and returns what it prints.
+// output runs a program and returns its output.
 func output(t *testing.T, dir string, in io.Reader, program string, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 6*patience)
 	defer cancel()

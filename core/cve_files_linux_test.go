@@ -13,7 +13,8 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// inherited returns the descriptors of this process that a child would have, by what they are.
+// inherited returns the descriptors of this process that a child would inherit, by what they refer
+// to.
 func inherited(t testing.TB) (open map[string]bool) {
 	open = map[string]bool{}
 	fds, err := os.ReadDir("/proc/self/fd")
@@ -23,7 +24,7 @@ func inherited(t testing.TB) (open map[string]bool) {
 	for _, fd := range fds {
 		info, err := os.ReadFile("/proc/self/fdinfo/" + fd.Name())
 		if err != nil {
-			continue // it was that of ReadDir
+			continue // it was the descriptor of ReadDir
 		}
 		for line := range strings.Lines(string(info)) {
 			if octal, ok := strings.CutPrefix(line, "flags:"); ok {
@@ -41,7 +42,7 @@ func inherited(t testing.TB) (open map[string]bool) {
 	return open
 }
 
-// Connections, listeners and what waits for them were open in every child of the server.
+// Children of the server inherited its connections, listeners and pollers.
 func TestGnet743_745_ChildrenInheritNothing(t *testing.T) {
 	ls, err := exec.LookPath("ls")
 	if err != nil {
@@ -86,7 +87,7 @@ func TestGnet743_745_ChildrenInheritNothing(t *testing.T) {
 			fmt.Fprint(w, "answer")
 		})
 		for range 3 {
-			s.dial(t).get("/") // and then it waits
+			s.dial(t).get("/") // the connection is then idle
 		}
 		silent := s.dial(t)
 		silent.send("GET / HT")

@@ -5,11 +5,13 @@ import (
 	"testing"
 )
 
-// What the server makes of where a request and its body end: bugs of package net/http. Those of other servers
-// are in cve_servers_test.go.
+// These tests are about where a request and its body end: bugs of package net/http. For bugs of
+// other servers, see cve_servers_test.go.
 
-// "Content Length" counted as Content-Length; of two lengths one was taken; a length was believed beside chunked.
+// "Content Length" counted as Content-Length; of two lengths one was used; a length was used
+// although the body was chunked.
 func TestCVE_2015_5739_5740_5741_Framing(t *testing.T) {
+	parallel(t)
 	chunked := "Transfer-Encoding: chunked"
 	readVectors(t, cveModes, []vector{
 		{name: "5739 space in name", raw: with("Content Length: 4") + "abcd", want: isRefused},
@@ -25,6 +27,7 @@ func TestCVE_2015_5739_5740_5741_Framing(t *testing.T) {
 
 // "Foo : bar" was taken for "Foo: bar".
 func TestCVE_2019_16276_SpaceBeforeColon(t *testing.T) {
+	parallel(t)
 	var vectors []vector
 	for _, space := range []string{" ", "\t", "  ", " \t"} {
 		for _, field := range []string{"X-A%: b", "Host%: a", "Content-Length%: 38", "Transfer-Encoding%: chunked", "Connection%: close"} {
@@ -37,6 +40,7 @@ func TestCVE_2019_16276_SpaceBeforeColon(t *testing.T) {
 
 // "Transfer-Encoding: \rchunked" was taken for chunked, where others saw no coding at all.
 func TestCVE_2022_1705_ControlInTransferEncoding(t *testing.T) {
+	parallel(t)
 	var vectors []vector
 	for _, control := range []string{"\r", "\v", "\f", "\x00", "\x01", "\x1f", "\x7f", "\x85", "\xa0"} {
 		for _, value := range []string{control + "chunked", "chunked" + control, "chun" + control + "ked"} {
@@ -47,8 +51,10 @@ func TestCVE_2022_1705_ControlInTransferEncoding(t *testing.T) {
 	readVectors(t, cveModes, vectors)
 }
 
-// A bare LF ended the line of a chunk's size, which others took for a part of its extension.
+// A bare LF ended the line of a chunk's size, where others took it for part of the chunk's
+// extension.
 func TestCVE_2025_22871_BareLFInChunkedBody(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "size", raw: inChunks("1\nX\r\n0\r\n\r\n"), want: isBroken},
 		{name: "extension", raw: inChunks("1;a\nX\r\n0\r\n\r\n"), want: isBroken},
@@ -57,15 +63,16 @@ func TestCVE_2025_22871_BareLFInChunkedBody(t *testing.T) {
 		{name: "hidden request", raw: inChunks("2;\nxx\r\n2b\r\n0\r\n\r\n" + smuggled + "\r\n0\r\n\r\n"), want: isBroken},
 		{name: "CR before size's CRLF", raw: inChunks("1\r\r\nX\r\n0\r\n\r\n"), want: isBroken},
 	})
-	// What ends the trailer, net/http is not so sure about.
+	// Net/http accepts other ends of the trailer too.
 	readVectors(t, cveOurModes, []vector{
 		{name: "trailer line", raw: inChunks("1\r\nX\r\n0\r\nA: b\n\r\n"), want: isBroken},
 		{name: "end of trailer", raw: inChunks("1\r\nX\r\n0\r\n\n"), want: isBroken},
 	})
 }
 
-// An empty Content-Length was 0, where others refuse it or look for another.
+// An empty Content-Length counted as 0, where others refuse it or look for another one.
 func TestGolang61679_EmptyContentLength(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "empty", raw: with("Content-Length:") + smuggled, want: isRefused},
 		{name: "space", raw: with("Content-Length: ") + smuggled, want: isRefused},
@@ -76,8 +83,9 @@ func TestGolang61679_EmptyContentLength(t *testing.T) {
 	})
 }
 
-// An empty chunk size was 0, the end of the body.
+// An empty chunk size counted as 0, the end of the body.
 func TestGolang64517_EmptyChunkSize(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "empty", raw: inChunks("\r\n\r\n" + smuggled), want: isBroken},
 		{name: "only an extension", raw: inChunks(";a=b\r\n\r\n" + smuggled), want: isBroken},
@@ -88,18 +96,21 @@ func TestGolang64517_EmptyChunkSize(t *testing.T) {
 
 // A header field with an empty name was accepted.
 func TestGolang65244_EmptyHeaderName(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "value", raw: with(": b"), want: isRefused},
 		{name: "nothing", raw: with(":"), want: isRefused},
 		{name: "colons", raw: with("::"), want: isRefused},
-		{name: "blank name", raw: with("X: a", " : b"), want: isRefused | isWhole}, // which continues X
+		{name: "blank name", raw: with("X: a", " : b"), want: isRefused | isWhole}, // it continues X
 		{name: "length", raw: with(": 4", "Content-Length: 38") + smuggled, want: isRefused},
 		{name: "first", raw: "GET / HTTP/1.1\r\n: b\r\nHost: test\r\n\r\n", want: isRefused},
 	})
 }
 
-// Something else in a header value that was folded or cut by a control made two parsers see two headers.
+// A header value that was folded, or cut by a control character, looked like one header to some
+// parsers and like two to others.
 func TestGolang53188_HeaderCutByControl(t *testing.T) {
+	parallel(t)
 	var vectors []vector
 	for _, cut := range []string{"\r", "\x00", "\v", "\f"} {
 		vectors = append(vectors, vector{name: cut, raw: with("X: a"+cut+"Transfer-Encoding: chunked") + "0\r\n\r\n", want: isRefused})

@@ -14,7 +14,7 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
-// The frames of HTTP/2 (RFC 9113 section 6) that the tests use.
+// Frames of HTTP/2 (RFC 9113 section 6) that the tests use.
 const (
 	frameData, frameHeaders, framePriority, frameReset, frameSettings byte = 0, 1, 2, 3, 4
 	framePing, frameGoAway, frameWindow, frameContinuation            byte = 6, 7, 8, 9
@@ -22,10 +22,10 @@ const (
 	flagEndStream, flagAck, flagEndHeaders byte = 1, 1, 4
 )
 
-// preface is how a client begins.
+// preface is what a client sends first.
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// An h2client sends the frames that it is told to.
+// An h2client sends the frames that it is told to send.
 type h2client struct{ *client }
 
 type h2frame struct {
@@ -34,7 +34,7 @@ type h2frame struct {
 	payload     []byte
 }
 
-// certificate is for tests, and trusted by nobody.
+// certificate is for tests, and nobody trusts it.
 var certificate = sync.OnceValue(func() tls.Certificate {
 	c, err := selfsigned.New()
 	if err != nil {
@@ -43,7 +43,7 @@ var certificate = sync.OnceValue(func() tls.Certificate {
 	return c
 })
 
-// overTLS returns m with a listener that speaks TLS, and these protocols.
+// overTLS returns m with a TLS listener and these protocols.
 func (m mode) overTLS(protocols ...string) mode {
 	m.name += "-tls"
 	m.parks = false
@@ -57,7 +57,7 @@ func (m mode) overTLS(protocols ...string) mode {
 	return m
 }
 
-// dialHTTP2 begins to speak HTTP/2, over TLS if there is a config.
+// dialHTTP2 opens an HTTP/2 connection, over TLS if config is not nil.
 func (s *instance) dialHTTP2(t testing.TB, config *tls.Config) *h2client {
 	t.Helper()
 	c := &h2client{s.dial(t)}
@@ -92,13 +92,13 @@ func appendFrame(b []byte, kind, flags byte, stream uint32, payload []byte) []by
 	return append(b, payload...)
 }
 
-// frame sends one.
+// frame sends a frame.
 func (c *h2client) frame(kind, flags byte, stream uint32, payload []byte) {
 	c.t.Helper()
 	c.write(appendFrame(nil, kind, flags, stream, payload))
 }
 
-// field is a header field as HPACK has it, which nobody need remember.
+// field returns a header field in HPACK, as a literal that is not indexed.
 func field(name, value string) []byte {
 	b := appendString([]byte{0}, name)
 	return appendString(b, value)
@@ -119,7 +119,8 @@ func appendString(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// getFields is the header of a GET request: method and scheme by their numbers, and more fields.
+// getFields returns the header of a GET request, with method and scheme by their index, and more
+// fields.
 func getFields(path string, more ...[]byte) []byte {
 	b := appendString([]byte{0x82, 0x87, 0x04}, path)
 	b = appendString(append(b, 0x01), "test")
@@ -132,7 +133,7 @@ func (c *h2client) request(stream uint32, path string, more ...[]byte) {
 	c.frame(frameHeaders, flagEndHeaders|flagEndStream, stream, getFields(path, more...))
 }
 
-// next returns the next frame. It answers settings.
+// next returns the next frame. It acknowledges settings.
 func (c *h2client) next() (f h2frame, err error) {
 	var head [9]byte
 	if _, err := io.ReadFull(c.r, head[:]); err != nil {
@@ -169,7 +170,8 @@ func (c *h2client) answered(stream uint32) {
 	}
 }
 
-// goneAway reads until the server says that it ends the connection, or does so, and returns the code that it gives, or -1.
+// goneAway reads until the server sends GOAWAY or closes the connection, and returns the error
+// code, or -1.
 func (c *h2client) goneAway() int {
 	c.t.Helper()
 	for {

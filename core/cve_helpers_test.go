@@ -19,19 +19,19 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// The modes that the bugs of other servers are looked for in, with net/http as the control in the first.
+// The modes in which bugs of other servers are tested. In cveModes, net/http is the control.
 var (
 	cveModes    = []mode{recyclingOwn, recyclingWrapped, poolOwn, goroutineOwn}
 	cveOurModes = []mode{recyclingOwn, recyclingWrapped, poolOwn}
 )
 
-// A reading is what a server makes of the bytes of a request.
+// A reading is how a server interprets the bytes of a request.
 type reading int
 
 const (
-	isRefused reading = 1 << iota // no handler sees it, it is answered with an error, and the connection is closed
-	isBroken                      // the handler cannot read its body to the end, and the connection is closed
-	isLast                        // it is served, and the connection is closed
+	isRefused reading = 1 << iota // no handler is called, the response is an error, and the connection closes
+	isBroken                      // the handler cannot read the whole body, and the connection closes
+	isLast                        // it is served, and the connection closes
 	isWhole                       // it is served, and so is the next request
 )
 
@@ -45,17 +45,17 @@ func (r reading) String() string {
 	return strings.Join(names, " or ")
 }
 
-// A vector is a request that some server has read in a way that another did not.
+// A vector is a request that some servers have interpreted in different ways.
 type vector struct {
 	name, raw string
 	want      reading // any of these
-	nethttp   reading // net/http's own, if that is another
-	body      string  // what the handler reads, if it is served
+	nethttp   reading // that of net/http, if different
+	body      string  // the body that the handler reads, if it is served
 }
 
-// A witness is a handler that notes what it was called with, and reads every body.
+// A witness is a handler that records its requests, and reads every body.
 type witness struct {
-	mu   sync.Mutex // guards following
+	mu   sync.Mutex // guards the following
 	seen []sighting
 }
 
@@ -84,7 +84,7 @@ func (w *witness) take() []sighting {
 	return seen
 }
 
-// readVectors sends each of vectors, with another request behind it, under each of modes.
+// readVectors sends each of vectors, followed by another request, in each of modes.
 func readVectors(t *testing.T, modes []mode, vectors []vector) {
 	forEach(t, modes, func(t *testing.T, m mode) {
 		var w witness
@@ -107,7 +107,7 @@ func readVectors(t *testing.T, modes []mode, vectors []vector) {
 	})
 }
 
-// answers returns the status lines of all answers, up to the end of the connection.
+// answers returns the status lines of all responses until the connection is closed.
 func (c *client) answers() (all []string) {
 	c.t.Helper()
 	for {
@@ -131,7 +131,7 @@ func (c *client) answers() (all []string) {
 	}
 }
 
-// judge says what became of v, zero for something that must not be.
+// judge returns how v was interpreted, or zero if that is not allowed.
 func judge(v vector, seen []sighting, answers []string) reading {
 	ends := len(answers) == 1 && strings.HasSuffix(answers[0], ", close")
 	served := len(seen) > 0 && seen[0].err == nil && seen[0].uri != "/next" && seen[0].body == v.body && len(answers) > 0 && strings.HasPrefix(answers[0], "200 ")
@@ -148,18 +148,18 @@ func judge(v vector, seen []sighting, answers []string) reading {
 	return 0
 }
 
-// with returns a request without a body, and with these header lines.
+// with returns a request without a body, with these header lines.
 func with(lines ...string) string {
 	return "POST / HTTP/1.1\r\nHost: test\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
-// inChunks returns a request with this body, chunked as it stands here.
+// inChunks returns a request whose body is raw, which is already chunked.
 func inChunks(raw string) string { return with("Transfer-Encoding: chunked") + raw }
 
 // smuggled is a request that must never reach a handler.
 const smuggled = "GET /smuggled HTTP/1.1\r\nHost: test\r\n\r\n"
 
-// allocated returns how many bytes are allocated while f runs, by everybody.
+// allocated returns how many bytes the whole process allocates while f runs.
 func allocated(f func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -168,7 +168,7 @@ func allocated(f func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
-// inUse returns how many bytes of the heap and of stacks are.
+// inUse returns how many bytes of heap and stacks are in use.
 func inUse() int {
 	runtime.GC()
 	runtime.GC()
@@ -177,8 +177,8 @@ func inUse() int {
 	return int(m.HeapAlloc + m.StackInuse)
 }
 
-// flood sends piece again and again, until the server does not take it any more, or size bytes are sent. It
-// returns how many were.
+// flood sends piece repeatedly, until the server no longer accepts it or size bytes are sent. It
+// returns the number of bytes sent.
 func (c *client) flood(piece string, size int) (sent int) {
 	b := bytes.Repeat([]byte(piece), max(1, (64<<10)/len(piece)))
 	for sent < size {
@@ -194,10 +194,10 @@ func (c *client) flood(piece string, size int) (sent int) {
 	return sent
 }
 
-// socketSpace is how many bytes may be on their way between two sockets, at the very most.
+// socketSpace is an upper bound of the bytes in flight between two sockets.
 const socketSpace = 16 << 20
 
-// A meter is a listener that counts what is read of its connections.
+// A meter is a listener that counts the bytes read from its connections.
 type meter struct {
 	net.Listener
 	read atomic.Int64
@@ -230,9 +230,9 @@ func (m mode) metered() (mode, *meter) {
 	return m, l
 }
 
-// A journal is what was written to an ErrorLog.
+// A journal is the text written to an ErrorLog.
 type journal struct {
-	mu  sync.Mutex // guards following
+	mu  sync.Mutex // guards the following
 	all bytes.Buffer
 }
 
@@ -250,7 +250,7 @@ func (j *journal) String() string {
 
 func (j *journal) logger() *log.Logger { return log.New(j, "", 0) }
 
-// controls returns the control characters in s, other than line ends that belong there.
+// controls returns the control characters in s, except for line ends where they belong.
 func controls(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r == 0x7f {
@@ -260,7 +260,7 @@ func controls(s string) string {
 	}, s)
 }
 
-// scaled is n, or a tenth of it with -short.
+// scaled returns n, or a tenth of it with -short.
 func scaled(n int) int {
 	if testing.Short() {
 		return n / 10
@@ -270,7 +270,7 @@ func scaled(n int) int {
 
 func newReader(s string) *bufio.Reader { return bufio.NewReader(strings.NewReader(s)) }
 
-// CloseWrite ends the sending direction.
+// CloseWrite closes the connection for writing.
 func (c *client) CloseWrite() {
 	c.t.Helper()
 	if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
@@ -278,7 +278,7 @@ func (c *client) CloseWrite() {
 	}
 }
 
-// closeTogether closes several servers of one test before the first of them is looked at for what it leaves.
+// closeTogether closes all servers of a test before it checks what any of them leaves behind.
 func closeTogether(t testing.TB, all ...*instance) {
 	t.Cleanup(func() {
 		for _, s := range all {

@@ -15,10 +15,10 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// Bugs of servers of HTTP/2, which here is net/http's: what matters is that connections are handed to it with all that guards it, and that
-// they hold no worker.
+// These tests are about bugs of HTTP/2 servers. HTTP/2 is net/http's here; what matters is that it
+// gets the connections with all its safeguards, and that they hold no worker.
 
-// An h2mode is a mode and how HTTP/2 begins.
+// An h2mode is a mode and the way in which HTTP/2 begins.
 type h2mode struct {
 	mode
 	config *tls.Config // nil: without TLS
@@ -29,18 +29,18 @@ var (
 	h2tls   = h2mode{recyclingNet.overTLS("h2", "http/1.1"), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}}
 
 	everyH2mode = []h2mode{h2plain, h2tls, {recyclingWrapped, nil}, {poolOwn, nil}, {goroutineOwn, nil}}
-	// someH2modes are for what takes its time: net/http waits a second after GOAWAY.
+	// someH2modes are for slow tests: net/http waits a second after GOAWAY.
 	someH2modes = []h2mode{h2plain, h2tls}
 )
 
-// forEachHTTP2 runs f under each of modes.
+// forEachHTTP2 runs f in each of modes.
 func forEachHTTP2(t *testing.T, modes []h2mode, f func(t *testing.T, m h2mode)) {
 	for _, m := range modes {
 		t.Run(m.name, func(t *testing.T) { f(t, m) })
 	}
 }
 
-// spoken is every protocol there is.
+// spoken returns all protocols.
 func spoken() *http.Protocols {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
@@ -49,13 +49,13 @@ func spoken() *http.Protocols {
 	return p
 }
 
-// start serves h with HTTP/1 and HTTP/2, and a single worker.
+// start serves h over HTTP/1 and HTTP/2 with a single worker.
 func (m h2mode) start(t testing.TB, srv *http.Server, h http.HandlerFunc) *instance {
 	srv.Protocols, srv.ErrorLog = spoken(), quiet().ErrorLog
 	return m.mode.start(t, &recycling.Server{HTTP: srv, MaxWorkers: 1, Standby: 1, MaxQueue: 100}, h)
 }
 
-// onceHTTP1 sends a request of HTTP/1.1 on a connection of its own.
+// onceHTTP1 sends an HTTP/1.1 request on a new connection.
 func (m h2mode) onceHTTP1(t testing.TB, s *instance) {
 	t.Helper()
 	c := s.dial(t)
@@ -68,7 +68,7 @@ func (m h2mode) onceHTTP1(t testing.TB, s *instance) {
 	c.Close()
 }
 
-// A crowded gate counts who is in it.
+// A crowded gate counts the handlers that wait at it.
 type crowded struct {
 	*gate
 	now, most, all atomic.Int64
@@ -83,8 +83,9 @@ func (g *crowded) serve(w http.ResponseWriter, r *http.Request) {
 	g.gate.serve(w, r)
 }
 
-// Streams that were reset at once did not count, so that there was no limit to handlers at work.
+// Streams that were reset at once did not count, so there was no limit on running handlers.
 func TestCVE_2023_44487_2023_39325_RapidReset(t *testing.T) {
+	parallel(t)
 	forEachHTTP2(t, everyH2mode, func(t *testing.T, m h2mode) {
 		const limit = 10
 		g := &crowded{gate: newGate(t)}
@@ -106,7 +107,7 @@ func TestCVE_2023_44487_2023_39325_RapidReset(t *testing.T) {
 		c.Close()
 		g.open()
 		s.await(t, "the connection's end", func(st recycling.Stats) bool { return st.Open == 0 })
-		if n := g.most.Load(); n > limit+1 { // and the one of HTTP/1
+		if n := g.most.Load(); n > limit+1 { // one more for HTTP/1
 			t.Errorf("%d handlers were at work together", n)
 		}
 		if n := g.all.Load(); n > 5*limit+1 {
@@ -115,8 +116,10 @@ func TestCVE_2023_44487_2023_39325_RapidReset(t *testing.T) {
 	})
 }
 
-// A connection's 250 streams are goroutines of their own: no pool is exhausted by them, and there are not more than that.
+// The 250 streams of a connection run on their own goroutines: they exhaust no pool, and there are
+// no more.
 func TestCVE_2023_44487_StreamsHoldNoWorker(t *testing.T) {
+	parallel(t)
 	forEachHTTP2(t, everyH2mode, func(t *testing.T, m h2mode) {
 		g := &crowded{gate: newGate(t)}
 		s := m.start(t, new(http.Server), g.serve)
@@ -128,7 +131,7 @@ func TestCVE_2023_44487_StreamsHoldNoWorker(t *testing.T) {
 		for range announced {
 			receive(t, g.entered, "the handlers")
 		}
-		c.frame(framePing, 0, 0, make([]byte, 8)) // whose answer says that the streams before were seen
+		c.frame(framePing, 0, 0, make([]byte, 8)) // its response shows that the streams before it were seen
 		for {
 			f, err := c.next()
 			if err != nil {
@@ -146,7 +149,8 @@ func TestCVE_2023_44487_StreamsHoldNoWorker(t *testing.T) {
 	})
 }
 
-// Headers that were too large were read to their end nevertheless, which CONTINUATION frames put off.
+// Headers that were too large were still read to their end, which CONTINUATION frames deferred
+// endlessly.
 func TestCVE_2023_45288_ContinuationFlood(t *testing.T) {
 	forEachHTTP2(t, someH2modes, func(t *testing.T, m h2mode) {
 		s := m.start(t, new(http.Server), func(w http.ResponseWriter, r *http.Request) {
@@ -175,7 +179,7 @@ func TestCVE_2023_45288_ContinuationFlood(t *testing.T) {
 	})
 }
 
-// Names of header fields were kept for each connection, however long, and however many.
+// Names of header fields were kept for each connection, regardless of their length and number.
 func TestCVE_2022_41717_HeaderNamesAreNotKept(t *testing.T) {
 	forEachHTTP2(t, someH2modes, func(t *testing.T, m h2mode) {
 		s := m.start(t, new(http.Server), hello)
@@ -194,13 +198,15 @@ func TestCVE_2022_41717_HeaderNamesAreNotKept(t *testing.T) {
 	})
 }
 
-// upgrade is a request that asks for HTTP/2 in the way of RFC 7540.
+// upgrade returns a request that asks for HTTP/2 as RFC 7540 specifies.
 func upgrade(line string) string {
 	return with("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__", line)
 }
 
-// After "Upgrade: h2c", what the handler had not read of the request's body was taken for frames.
+// After "Upgrade: h2c", the part of the request's body that the handler had not read was taken for
+// frames.
 func TestCVE_2022_41721_BodyIsNoFrames(t *testing.T) {
+	parallel(t)
 	frames := appendFrame([]byte(preface), frameSettings, 0, 0, nil)
 	frames = appendFrame(frames, frameHeaders, flagEndHeaders|flagEndStream, 1, getFields("/smuggled"))
 	length := fmt.Sprint("Content-Length: ", len(frames))
@@ -208,7 +214,7 @@ func TestCVE_2022_41721_BodyIsNoFrames(t *testing.T) {
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		var seen atomic.Int64
 		limited := http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/smuggled" || r.ProtoMajor != 1 && r.Method != "PRI" { // which is a request to those who do not know it
+			if r.URL.Path == "/smuggled" || r.ProtoMajor != 1 && r.Method != "PRI" { // without HTTP/2, PRI is a request
 				t.Errorf("the handler was called with %s %s", r.RequestURI, r.Proto)
 			}
 			seen.Add(1)
@@ -221,8 +227,8 @@ func TestCVE_2022_41721_BodyIsNoFrames(t *testing.T) {
 			"unread":          upgrade(length) + string(frames) + next,
 			"read":            strings.Replace(upgrade(length), " / ", " /?read ", 1) + string(frames) + next,
 			"unread, chunked": upgrade("Transfer-Encoding: chunked") + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(frames), frames) + next,
-			"no body":         upgrade("X: y") + string(frames), // which comes without being asked
-			"second request":  get + string(frames),             // HTTP/2 begins with the first
+			"no body":         upgrade("X: y") + string(frames), // sent without waiting for the upgrade
+			"second request":  get + string(frames),             // HTTP/2 is only possible from the start
 			"Expect":          upgrade(length+"\r\nExpect: 100-continue") + string(frames) + next,
 		} {
 			c := s.dial(t)
@@ -240,8 +246,9 @@ func TestCVE_2022_41721_BodyIsNoFrames(t *testing.T) {
 	})
 }
 
-// An error of the connection after the server had said GOAWAY left Shutdown waiting.
+// If a connection failed after the server had sent GOAWAY, Shutdown did not return.
 func TestCVE_2022_27664_ErrorDuringShutdown(t *testing.T) {
+	parallel(t)
 	forEachHTTP2(t, someH2modes, func(t *testing.T, m h2mode) {
 		g := newGate(t)
 		s := m.start(t, new(http.Server), g.serve)
@@ -267,7 +274,7 @@ func TestCVE_2022_27664_ErrorDuringShutdown(t *testing.T) {
 	})
 }
 
-// narrow makes the buffer small that the kernel has for what the server sends.
+// narrow reduces the kernel's send buffer of a connection.
 func narrow(ctx context.Context, c net.Conn) context.Context {
 	if tc, ok := c.(*tls.Conn); ok {
 		c = tc.NetConn()
@@ -278,10 +285,11 @@ func narrow(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// To each of some frames there is an answer; a client that reads none of them made the server keep them all.
+// Some frames require a response. A client that reads none of them made the server store all of
+// them.
 func TestCVE_2019_9512_9514_9515_Floods(t *testing.T) {
 	var resets []byte
-	for i := range uint32(40_000) { // a name in capitals is answered with RST_STREAM
+	for i := range uint32(40_000) { // a name in capitals gets RST_STREAM
 		resets = appendFrame(resets, frameHeaders, flagEndHeaders|flagEndStream, 2*i+1, getFields("/", field("X", "y")))
 	}
 	for name, piece := range map[string]string{
@@ -293,7 +301,7 @@ func TestCVE_2019_9512_9514_9515_Floods(t *testing.T) {
 			forEachHTTP2(t, someH2modes, func(t *testing.T, m h2mode) {
 				s := m.start(t, &http.Server{ConnContext: narrow}, hello)
 				c := s.dialHTTP2(t, m.config)
-				if name == "9515 settings" { // they may be answered all at once, so the connection need not end
+				if name == "9515 settings" { // one response may be for all, so the connection need not end
 					before := inUse()
 					c.flood(piece, 1<<20)
 					if kept := inUse() - before; kept > 4<<20 {
@@ -310,8 +318,9 @@ func TestCVE_2019_9512_9514_9515_Floods(t *testing.T) {
 	}
 }
 
-// A frame of a type between those that were known and a new one made the server panic.
+// A frame with a type between the known ones and a new one made the server panic.
 func TestCVE_2026_27141_UnknownFrames(t *testing.T) {
+	parallel(t)
 	forEachHTTP2(t, someH2modes, func(t *testing.T, m h2mode) {
 		s := m.start(t, new(http.Server), hello)
 		for kind := byte(0xa); kind < 0x14; kind++ {
@@ -319,7 +328,7 @@ func TestCVE_2026_27141_UnknownFrames(t *testing.T) {
 				for _, payload := range []string{"", "x", "\x00\x00\x00\x01u=1", strings.Repeat("x", 1000)} {
 					c := s.dialHTTP2(t, m.config)
 					c.frame(kind, 0xff, stream, []byte(payload))
-					if kind < 0x10 { // no known type has these numbers
+					if kind < 0x10 { // these are not known types
 						c.request(1, "/")
 						c.answered(1)
 					}
@@ -331,8 +340,9 @@ func TestCVE_2026_27141_UnknownFrames(t *testing.T) {
 	})
 }
 
-// A largest frame size of 0 made the other side send frames of no size for ever.
+// A maximum frame size of 0 made the peer send empty frames forever.
 func TestCVE_2026_33814_BadSettings(t *testing.T) {
+	parallel(t)
 	setting := func(id uint16, v uint32) []byte {
 		return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(nil, id), v)
 	}

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/version"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +22,7 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// Bugs in what is kept beyond a request: connections, workers, deadlines, memory.
+// These tests are about state that outlives a request: connections, workers, deadlines, memory.
 
 // reverse returns a proxy to this address.
 func reverse(t testing.TB, to net.Addr) *httputil.ReverseProxy {
@@ -31,7 +33,7 @@ func reverse(t testing.TB, to net.Addr) *httputil.ReverseProxy {
 	return p
 }
 
-// final returns the next response that is not informational, its body read.
+// final reads the next response that is not informational, and returns it with its body.
 func (c *client) final() (*http.Response, string) {
 	c.t.Helper()
 	for {
@@ -41,8 +43,9 @@ func (c *client) final() (*http.Response, string) {
 	}
 }
 
-// A goroutine that read the body, which asks for "100 Continue", raced with the handler's answer.
+// A goroutine that read the body, which sends "100 Continue", raced with the handler's response.
 func TestCVE_2020_15586_BodyReadBesideTheAnswer(t *testing.T) {
+	parallel(t)
 	body := strings.Repeat("x", 64<<10)
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		early := m.start(t, &recycling.Server{HTTP: quiet()}, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "early") })
@@ -84,9 +87,10 @@ func TestCVE_2020_15586_BodyReadBesideTheAnswer(t *testing.T) {
 	})
 }
 
-// After an early answer to a request with "Expect: 100-continue", what followed on the connection was taken for its body, or its body
-// for what followed.
+// After an early response to a request with "Expect: 100-continue", the next request was taken for
+// its body, or its body for the next request.
 func TestCVE_2024_24791_EarlyAnswerToExpect(t *testing.T) {
+	parallel(t)
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		handler := func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
@@ -103,8 +107,12 @@ func TestCVE_2024_24791_EarlyAnswerToExpect(t *testing.T) {
 		behind := m.start(t, &recycling.Server{HTTP: quiet()}, handler)
 		front := m.start(t, &recycling.Server{HTTP: quiet()}, reverse(t, behind.addr).ServeHTTP)
 		closeTogether(t, behind, front)
-		for _, s := range []*instance{behind, front} {
-			for _, body := range []string{"", smuggled} { // kept back, or sent without waiting
+		asked := []*instance{behind, front}
+		if version.Compare(runtime.Version(), "go1.26") < 0 {
+			asked = asked[:1] // Go 1.25's proxy waits for the body, also under net/http's server
+		}
+		for _, s := range asked {
+			for _, body := range []string{"", smuggled} { // not sent, or sent without waiting
 				for range 10 {
 					c := s.dial(t)
 					c.send("POST /reject HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n%s", len(smuggled), body)
@@ -112,7 +120,7 @@ func TestCVE_2024_24791_EarlyAnswerToExpect(t *testing.T) {
 					if res.StatusCode != http.StatusForbidden {
 						t.Fatalf("answer %s", res.Status)
 					}
-					if !res.Close { // then the body was read, or is going to be
+					if !res.Close { // then the body was read or will be
 						c.send("%sGET /next HTTP/1.1\r\nHost: test\r\n\r\n", smuggled[len(body):])
 						if res, text := c.final(); res.StatusCode != http.StatusOK || text != "next" {
 							t.Errorf("the next answer is %s %q", res.Status, text)
@@ -139,23 +147,23 @@ func TestCVE_2024_24791_EarlyAnswerToExpect(t *testing.T) {
 	})
 }
 
-// shortTime is a timeout that a test waits for.
+// shortTime is a timeout that tests wait for.
 const shortTime = 50 * time.Millisecond
 
-// beginnings are what a client may have sent before it falls silent.
+// beginnings are what a client may send before it falls silent.
 var beginnings = []string{"", "\r\n", "P", "GET / HTTP/1.1\r\n", "PRI * HTT", "PRI * HTTP/2.0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r"}
 
-// silent opens a connection for each of beginnings, each of which the server must end.
+// silent opens a connection for each of beginnings. The server must close all of them.
 func silent(t *testing.T, m mode, srv *http.Server) *instance {
 	s := m.start(t, &recycling.Server{HTTP: srv}, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != "PRI" { // which is a request where HTTP/2 is not spoken
+		if r.Method != "PRI" { // without HTTP/2, PRI is a request
 			t.Errorf("the handler was called for %v", r)
 		}
 	})
 	var all []*client
 	for _, b := range beginnings {
 		if b == "" && m.listenIsOwn() {
-			continue // it is not accepted before its first byte
+			continue // not accepted before its first byte
 		}
 		c := s.dial(t)
 		c.send("%s", b)
@@ -174,9 +182,11 @@ func (m mode) listenIsOwn() bool {
 	return m.name == recyclingOwn.name || m.name == poolOwn.name || m.name == goroutineOwn.name
 }
 
-// Where HTTP/2 without TLS was possible, the wait for a connection's first bytes had no limit. With the repair the limit stayed, and ended
-// connections that were well: https://go.dev/issue/80876.
+// If HTTP/2 without TLS was enabled, there was no limit on the wait for the first bytes of a
+// connection. After the fix the limit was never removed, and valid connections timed out:
+// https://go.dev/issue/80876.
 func TestCVE_2026_56853_SilentConnection(t *testing.T) {
+	parallel(t)
 	goroutineNet := mode{"goroutine-net", recycling.Goroutine, listenNet, false}
 	both := new(http.Protocols)
 	both.SetHTTP1(true)
@@ -196,13 +206,15 @@ func TestCVE_2026_56853_SilentConnection(t *testing.T) {
 	}
 }
 
-// See CVE_2026_56853: a connection that has gone over to HTTP/2, or to a handler, has no deadline left.
+// See CVE_2026_56853: a connection that was passed to HTTP/2 or hijacked must have no deadline.
 func TestGolang80876_DeadlineIsClearedAtHandOff(t *testing.T) {
+	parallel(t)
+	const limit = 6 * shortTime // long enough for the exchange in it
 	both := new(http.Protocols)
 	both.SetHTTP1(true)
 	both.SetUnencryptedHTTP2(true)
 	forEach(t, cveOurModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: shortTime, WriteTimeout: shortTime, Protocols: both}}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: limit, WriteTimeout: limit, Protocols: both}}, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/hijack" {
 				return
 			}
@@ -222,7 +234,7 @@ func TestGolang80876_DeadlineIsClearedAtHandOff(t *testing.T) {
 		h2.answered(1)
 		hijacked := s.dial(t)
 		hijacked.send("GET /hijack HTTP/1.1\r\nHost: test\r\n\r\n")
-		time.Sleep(4 * shortTime)
+		time.Sleep(2 * limit)
 		h2.request(3, "/")
 		h2.answered(3)
 		hijacked.send("line\n")
@@ -232,19 +244,23 @@ func TestGolang80876_DeadlineIsClearedAtHandOff(t *testing.T) {
 	})
 }
 
-// With less memory in use, ReadTimeout began with the first byte, and a silent connection stayed for ever.
+// When the server was set to use less memory, ReadTimeout began with the first byte, and a silent
+// connection never timed out.
 func TestFasthttp2183_ReadTimeoutBeforeTheFirstByte(t *testing.T) {
+	parallel(t)
 	forEach(t, []mode{recyclingOwn, recyclingNet, recyclingWrapped, poolOwn}, func(t *testing.T, m mode) {
 		silent(t, m, &http.Server{ReadTimeout: shortTime}).Close()
 		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadTimeout: shortTime}}, hello)
 		c := s.dial(t)
 		c.get("/")
-		c.ended() // which waits for its second request
+		c.ended() // it waits for its second request
 	})
 }
 
-// What a connection was told from by Shutdown as idle was used by another one as well, which was closed in the middle of a request.
+// The object by which Shutdown recognized an idle connection was reused, and another connection was
+// closed in the middle of a request.
 func TestFasthttp2342_ShutdownClosesNoOtherConnection(t *testing.T) {
+	parallel(t)
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{MaxWorkers: 40, MaxQueue: 40}, g.serve)
@@ -262,7 +278,7 @@ func TestFasthttp2342_ShutdownClosesNoOtherConnection(t *testing.T) {
 		}
 		for i, c := range busy {
 			path := "/wait"
-			c.send("POST %s HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\n%s", path, "abc"[:i%4]) // some of it is still to come
+			c.send("POST %s HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\n%s", path, "abc"[:i%4]) // the rest comes later
 			receive(t, g.entered, "the handler")
 		}
 		done := s.shutdown(context.Background())
@@ -283,8 +299,10 @@ func TestFasthttp2342_ShutdownClosesNoOtherConnection(t *testing.T) {
 	})
 }
 
-// Between the look at whether a connection is idle and its close, a request arrived: its handler ran for nobody.
+// A request arrived between the check whether a connection is idle and its close: its handler ran
+// in vain.
 func TestFasthttp2280_RequestWhileIdleConnectionsAreClosed(t *testing.T) {
+	parallel(t)
 	forEach(t, cveOurModes, func(t *testing.T, m mode) {
 		for range scaled(10) {
 			var ran, answered atomic.Int64
@@ -328,13 +346,15 @@ func TestFasthttp2280_RequestWhileIdleConnectionsAreClosed(t *testing.T) {
 	})
 }
 
-// What counts the connections at work was raised twice and lowered once, until there was no room for any.
+// The counter of active connections was incremented twice and decremented once, until it allowed no
+// more.
 func TestFasthttp2275_NoCapacityIsLost(t *testing.T) {
+	parallel(t)
 	forEach(t, cveOurModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		room := 3
 		if m.strategy == recycling.Recycling {
-			room = 1000 // some may still come when it looks as if all had ended
+			room = 1000 // some connections may arrive when all seem to have ended
 		}
 		s := m.start(t, &recycling.Server{HTTP: quiet(), MaxWorkers: 2, Standby: 1, MaxQueue: room}, func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
@@ -357,7 +377,7 @@ func TestFasthttp2275_NoCapacityIsLost(t *testing.T) {
 				"GET / HTTP/1.1\r\n", get, get, get, get} {
 				c := s.dial(t)
 				c.send("%s", raw)
-				all = append(all, c) // more than there is room for under Pool
+				all = append(all, c) // more than Pool has room for
 			}
 			for i, c := range all {
 				if i%2 == 0 {
@@ -384,8 +404,9 @@ func TestFasthttp2275_NoCapacityIsLost(t *testing.T) {
 	})
 }
 
-// A handler's panic left its ResponseWriter behind, with what it had written, and the goroutine that fed it.
+// A handler's panic left its ResponseWriter behind, with the data it had written, and a goroutine.
 func TestFasthttp2278_PanicLeavesNothingBehind(t *testing.T) {
+	parallel(t)
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		inner := func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Left", "behind")
@@ -432,7 +453,7 @@ func TestFasthttp2278_PanicLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// The memory of connections with large headers that never ended was kept when they were gone.
+// The memory of connections with large, unfinished headers was kept after they were closed.
 func TestFasthttp2037_MemoryIsGivenBack(t *testing.T) {
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		const n, size = 50, 256 << 10
@@ -458,8 +479,9 @@ func TestFasthttp2037_MemoryIsGivenBack(t *testing.T) {
 	})
 }
 
-// A goroutine of the handler read a request that was already another one.
+// A goroutine of the handler read from a request that had been reused for another one.
 func TestHertz1341_RequestMayBeKept(t *testing.T) {
+	parallel(t)
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		const n = 200
 		kept := make(chan *http.Request, n)
@@ -489,8 +511,10 @@ func TestHertz1341_RequestMayBeKept(t *testing.T) {
 	})
 }
 
-// A body was read from a buffer that had been given to another connection when the client went away.
+// When the client disconnected, a body was read from a buffer that was already used by another
+// connection.
 func TestNbio502_BodyReadWhileTheConnectionEnds(t *testing.T) {
+	parallel(t)
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		s := m.start(t, &recycling.Server{HTTP: quiet()}, func(w http.ResponseWriter, r *http.Request) {
 			letter := r.URL.Path[1:]

@@ -11,14 +11,16 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// What a request may cost: bugs by which few bytes made a server read, allocate or compute without end.
+// These tests are about what a request may cost: bugs by which a few bytes made a server read,
+// allocate or compute without limit.
 
-// To look for a token in a Connection value of several megabytes, a function called itself for each of them.
+// To look for a token in a Connection value of several megabytes, a function called itself
+// recursively.
 func TestCVE_2021_31525_LargeConnectionValue(t *testing.T) {
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		size := 1 << 20
 		if m.name == recyclingOwn.name && !testing.Short() {
-			size = 8 << 20 // seven were enough
+			size = 8 << 20 // 7 MB sufficed
 		}
 		s := m.start(t, &recycling.Server{HTTP: &http.Server{MaxHeaderBytes: 2 * size}}, func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, r.Close, len(r.Header.Get("Connection")))
@@ -33,7 +35,7 @@ func TestCVE_2021_31525_LargeConnectionValue(t *testing.T) {
 					t.Errorf("answer %q", body)
 				}
 			})
-			if n > 12*size { // growing buffers twice, a copy, and what Fprintf of this test takes
+			if n > 12*size { // growing buffers twice, a copy, and this test's Fprintf
 				t.Errorf("%d bytes were allocated for a header of %d", n, size)
 			}
 			c.Close()
@@ -41,12 +43,12 @@ func TestCVE_2021_31525_LargeConnectionValue(t *testing.T) {
 	})
 }
 
-// For a header of many line ends, a map was made with room for as many fields, before one was read.
+// For a header with many line ends, a map was allocated for as many fields before any was read.
 func TestCVE_2023_24534_ManyLineEnds(t *testing.T) {
 	const size = 1 << 20
 	for _, v := range []struct {
 		name, raw string
-		factor    int // how many bytes may be allocated for one of the header
+		factor    int // how many bytes may be allocated for each byte of the header
 	}{
 		{"LF", strings.Repeat("\n", size), 8},
 		{"CRLF", strings.Repeat("\r\n", size/2), 8},
@@ -82,7 +84,7 @@ func manyFields(n int) string {
 	return b.String()
 }
 
-// Forms of very many parts, or of parts with very long lines, were kept in memory.
+// Forms with very many parts, or with very long lines in a part, were kept in memory.
 func TestCVE_2023_24536_2022_41725_2023_45290_Multipart(t *testing.T) {
 	const part = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n"
 	for _, v := range []struct {
@@ -98,7 +100,7 @@ func TestCVE_2023_24536_2022_41725_2023_45290_Multipart(t *testing.T) {
 	} {
 		forEach(t, []mode{recyclingOwn, recyclingWrapped, goroutineOwn}, func(t *testing.T, m mode) {
 			meter := new(meter)
-			if m.name != recyclingOwn.name { // whose sockets cannot be
+			if m.name != recyclingOwn.name { // its sockets cannot be metered
 				m, meter = m.metered()
 			}
 			result := make(chan error, 1)
@@ -125,8 +127,10 @@ func TestCVE_2023_24536_2022_41725_2023_45290_Multipart(t *testing.T) {
 	}
 }
 
-// What a client names as Host, others put into their own requests and pages. It is refused unless it is one, and never shown.
+// Others copy the Host that a client sends into their own requests and pages. An invalid one is
+// refused and never echoed.
 func TestCVE_2023_29406_HostIsNotEchoed(t *testing.T) {
+	parallel(t)
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		var log journal
 		s := m.start(t, &recycling.Server{HTTP: &http.Server{ErrorLog: log.logger()}}, func(w http.ResponseWriter, r *http.Request) {
@@ -146,8 +150,10 @@ func TestCVE_2023_29406_HostIsNotEchoed(t *testing.T) {
 	})
 }
 
-// Chunks of one byte with long extensions made the server read a gigabyte for a small body, even if no handler wanted it.
+// Chunks of one byte with long extensions made the server read a gigabyte for a small body, even if
+// no handler read it.
 func TestCVE_2023_39326_ChunkExtensions(t *testing.T) {
+	parallel(t)
 	piece := "1;" + strings.Repeat("x", 3900) + "\r\na\r\n"
 	for name, handler := range map[string]http.HandlerFunc{
 		"read":     func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) },
@@ -171,7 +177,7 @@ func TestCVE_2023_39326_ChunkExtensions(t *testing.T) {
 			if name != "unread" {
 				return
 			}
-			// A socket of our own lingers, and drops some more, but not for ever.
+			// A socket of our own lingers, and discards some more, but not forever.
 			s := recyclingOwn.start(t, &recycling.Server{HTTP: quiet()}, handler)
 			c := s.dial(t)
 			c.send("%s", with("Transfer-Encoding: chunked"))
@@ -201,8 +207,8 @@ func TestCVE_2025_58186_ManyCookies(t *testing.T) {
 	})
 }
 
-// A query or form of a million parameters was parsed, and a proxy forwarded what it did not look at. The limit is package net/url's, and
-// may be set as there.
+// A query or form of a million parameters was parsed, and a proxy forwarded parameters that it had
+// not parsed. The limit is package net/url's, and may be set there.
 func TestCVE_2025_61726_2026_39825_QueryParameters(t *testing.T) {
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		s := m.start(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) {
@@ -237,8 +243,10 @@ func TestCVE_2025_61726_2026_39825_QueryParameters(t *testing.T) {
 	})
 }
 
-// Errors held the client's bytes as they were, control characters and line ends included, and went into logs like that.
+// Errors contained the client's bytes unescaped, with control characters and line ends, and were
+// logged.
 func TestCVE_2026_42507_NothingRawInErrorsAndLogs(t *testing.T) {
+	parallel(t)
 	const evil = "\x1b[2J\rINJECTED\x07"
 	readings := make(chan error, 1)
 	forEach(t, cveModes, func(t *testing.T, m mode) {

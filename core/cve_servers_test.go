@@ -11,10 +11,12 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// Bugs of other servers' parsers, by the number of the change that repaired them: fasthttp, hertz, nbio, Netty, Jetty.
+// These tests are about bugs in the parsers of other servers, named after the change that fixed
+// them: fasthttp, hertz, nbio, Netty, Jetty.
 
-// A length was believed beside chunked, and of several the last.
+// A length was used although the body was chunked, and the last one of several lengths.
 func TestFasthttp1719_LengthAndChunked(t *testing.T) {
+	parallel(t)
 	chunked := "Transfer-Encoding: chunked"
 	readVectors(t, cveModes, []vector{
 		{name: "length first", raw: with("Content-Length: 5", chunked) + "0\r\n\r\n", want: isRefused | isLast, nethttp: isWhole},
@@ -26,8 +28,9 @@ func TestFasthttp1719_LengthAndChunked(t *testing.T) {
 	})
 }
 
-// A LF could stand in a chunk extension.
+// A chunk extension could contain a LF.
 func TestFasthttp1899_LFInChunkExtension(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "LF", raw: inChunks("3;a\nabc\r\n0\r\n\r\n"), want: isBroken},
 		{name: "LF and more", raw: inChunks("3;a\nb\r\nabc\r\n0\r\n\r\n"), want: isBroken},
@@ -36,8 +39,9 @@ func TestFasthttp1899_LFInChunkExtension(t *testing.T) {
 	})
 }
 
-// Line ends of both kinds, folded lines and names that are none were read in a way of its own.
+// Both kinds of line ends, folded lines and invalid names were parsed in a way of its own.
 func TestFasthttp2030_HeaderLines(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "LF and CRLF", raw: "POST / HTTP/1.1\nHost: test\r\nContent-Length: 3\n\r\nabc", want: isWhole, body: "abc"},
 		{name: "no colon", raw: with("Content-Length"), want: isRefused},
@@ -52,8 +56,9 @@ func TestFasthttp2030_HeaderLines(t *testing.T) {
 	})
 }
 
-// A trailer could replace what the header had said.
+// A trailer could replace fields of the header.
 func TestFasthttp2043_TrailersStayOutOfTheHeader(t *testing.T) {
+	parallel(t)
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		for _, field := range []string{"Host", "Content-Length", "Transfer-Encoding", "Authorization", "Cookie", "Connection", "Trailer", "X-Forwarded-For"} {
 			for _, declared := range []bool{false, true} {
@@ -80,8 +85,9 @@ func TestFasthttp2043_TrailersStayOutOfTheHeader(t *testing.T) {
 	})
 }
 
-// Two bytes of an extension could hide the end of the chunk's line.
+// Two bytes of an extension could hide the end of the chunk's first line.
 func TestFasthttp2165_ChunkExtensions(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveOurModes, []vector{
 		{name: "CR in extension", raw: inChunks("3;a\rb\r\nabc\r\n0\r\n\r\n"), want: isBroken},
 		{name: "CR at the end", raw: inChunks("3;a\r\r\nabc\r\n0\r\n\r\n"), want: isBroken},
@@ -94,8 +100,9 @@ func TestFasthttp2165_ChunkExtensions(t *testing.T) {
 	})
 }
 
-// Space before the colon was taken off; see also CVE-2019-16276.
+// Space before the colon was removed; see also CVE-2019-16276.
 func TestFasthttp2187_SpaceBeforeColon(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "length", raw: with("Content-Length : 38") + smuggled, want: isRefused},
 		{name: "length, HTTP 1.0", raw: "POST / HTTP/1.0\r\nContent-Length : 38\r\n\r\n" + smuggled, want: isRefused},
@@ -104,8 +111,9 @@ func TestFasthttp2187_SpaceBeforeColon(t *testing.T) {
 	})
 }
 
-// Trailers with names and values that are none were accepted.
+// Trailers with invalid names and values were accepted.
 func TestFasthttp2188_2301_MalformedTrailers(t *testing.T) {
+	parallel(t)
 	var vectors []vector
 	for _, line := range []string{"X", ": v", "X Y: v", "X(: v", "X\x00: v", "X: \x00", "X: a\rb", "X: \x7f", " X: v", "Ä: v"} {
 		vectors = append(vectors, vector{name: line, raw: inChunks("3\r\nabc\r\n0\r\n" + line + "\r\n\r\n"), want: isBroken, nethttp: isBroken | isWhole, body: "abc"})
@@ -115,8 +123,9 @@ func TestFasthttp2188_2301_MalformedTrailers(t *testing.T) {
 	readVectors(t, cveModes, vectors)
 }
 
-// Space before an extension ended the size in one reading, and was no size in another.
+// Some parsers took space before an extension for the end of the size, others did not accept it.
 func TestFasthttp2193_SpaceBeforeChunkExtension(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "space", raw: inChunks("3 ;a\r\nabc\r\n0\r\n\r\n"), want: isWhole | isBroken, body: "abc"},
 		{name: "tab", raw: inChunks("3\t;a\r\nabc\r\n0\r\n\r\n"), want: isWhole | isBroken, body: "abc"},
@@ -126,8 +135,9 @@ func TestFasthttp2193_SpaceBeforeChunkExtension(t *testing.T) {
 	})
 }
 
-// Of two Transfer-Encoding fields the last one counted.
+// The last one of two Transfer-Encoding fields counted.
 func TestFasthttp2303_DuplicateTransferEncoding(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "chunked, identity", raw: with("Transfer-Encoding: chunked", "Transfer-Encoding: identity") + "0\r\n\r\n" + smuggled, want: isRefused},
 		{name: "identity, chunked", raw: with("Transfer-Encoding: identity", "Transfer-Encoding: chunked") + "0\r\n\r\n", want: isRefused},
@@ -138,8 +148,10 @@ func TestFasthttp2303_DuplicateTransferEncoding(t *testing.T) {
 	})
 }
 
-// HTTP/1.0 has no Transfer-Encoding, so a proxy of that version forwards what it takes for no body.
+// HTTP/1.0 has no Transfer-Encoding, so a proxy of that version forwards the body as something
+// else.
 func TestFasthttp2330_TransferEncodingInHTTP10(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveOurModes, []vector{
 		{name: "chunked", raw: "POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled, want: isRefused},
 		{name: "chunked and length", raw: "POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", want: isRefused},
@@ -147,8 +159,9 @@ func TestFasthttp2330_TransferEncodingInHTTP10(t *testing.T) {
 	})
 }
 
-// A length of more than 64 bits was taken modulo 2^64.
+// A length of more than 64 bits was reduced modulo 2^64.
 func TestFasthttp2343_ContentLengthWraps(t *testing.T) {
+	parallel(t)
 	var vectors []vector
 	for _, n := range []string{"18446744073709551619", "9223372036854775811", "9223372036854775808", "4294967299000000000000000000000003", "340282366920938463463374607431768211459", strings.Repeat("9", 1000)} {
 		vectors = append(vectors, vector{name: n[:min(len(n), 40)], raw: with("Content-Length: "+n) + "abc" + smuggled, want: isRefused})
@@ -156,7 +169,7 @@ func TestFasthttp2343_ContentLengthWraps(t *testing.T) {
 	for _, n := range []string{"10000000000000003", "ffffffffffffffff3", "100000000000000000000000000000003"} {
 		vectors = append(vectors, vector{name: "chunk of " + n, raw: inChunks(n + "\r\nabc\r\n0\r\n\r\n" + smuggled), want: isBroken})
 	}
-	for _, n := range []string{"8000000000000003", "fffffffffffffffd", "ffffffffffffffff"} { // negative, if it is signed
+	for _, n := range []string{"8000000000000003", "fffffffffffffffd", "ffffffffffffffff"} { // negative as signed integers
 		vectors = append(vectors, vector{name: "chunk of " + n, raw: inChunks(n + "\r\nabc\r\n0\r\n\r\n"), want: isBroken})
 	}
 	readVectors(t, cveModes, vectors[:len(vectors)-3])
@@ -167,7 +180,7 @@ func TestFasthttp2343_ContentLengthWraps(t *testing.T) {
 			c := s.dial(t)
 			c.send("%s", v.raw)
 			c.CloseWrite()
-			answers := c.answers() // all that was sent is data of that chunk
+			answers := c.answers() // everything after it is data of that chunk
 			if seen := w.take(); judge(v, seen, answers) != isBroken {
 				t.Errorf("%s: the handler has seen %v, the answers are %q", v.name, seen, answers)
 			}
@@ -175,8 +188,9 @@ func TestFasthttp2343_ContentLengthWraps(t *testing.T) {
 	})
 }
 
-// Chunked beside a length, codings that are none and two of them were accepted.
+// Chunked together with a length, unknown codings, and two codings were accepted.
 func TestHertz1490_Framing(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "length and chunked", raw: with("Content-Length: 3", "Transfer-Encoding: chunked") + "3\r\nabc\r\n0\r\n\r\n", want: isRefused | isLast, nethttp: isWhole, body: "abc"},
 		{name: "chunked twice", raw: with("Transfer-Encoding: chunked", "Transfer-Encoding: chunked") + "0\r\n\r\n", want: isRefused},
@@ -186,8 +200,9 @@ func TestHertz1490_Framing(t *testing.T) {
 	})
 }
 
-// After a request that was refused, the connection went on.
+// After a refused request, the connection stayed open.
 func TestHertz1376_MalformedRequestEndsTheConnection(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "request line", raw: "GET /\r\n\r\n" + smuggled, want: isRefused},
 		{name: "method", raw: "G@T / HTTP/1.1\r\nHost: test\r\n\r\n" + smuggled, want: isRefused},
@@ -199,8 +214,10 @@ func TestHertz1376_MalformedRequestEndsTheConnection(t *testing.T) {
 	})
 }
 
-// Only the first of several lengths was looked at, "+5" was one, and chunked beside a length kept the connection.
+// Only the first of several lengths was checked, "+5" was a length, and chunked together with a
+// length kept the connection open.
 func TestNbioParser_Framing(t *testing.T) {
+	parallel(t)
 	readVectors(t, cveModes, []vector{
 		{name: "length and chunked", raw: with("Content-Length: 0", "Transfer-Encoding: chunked") + "3\r\nabc\r\n0\r\n\r\n", want: isRefused | isLast, nethttp: isWhole, body: "abc"},
 		{name: "second length", raw: with("Content-Length: 0", "Content-Length: 38") + smuggled, want: isRefused},
@@ -211,13 +228,15 @@ func TestNbioParser_Framing(t *testing.T) {
 	})
 }
 
-// A quoted string in a chunk extension may not hold CRLF, but a parser that knows quotes may look for the second one, and one
-// that does not for the first. Either reading hides a request from the other.
+// A quoted string in a chunk extension must not contain CRLF. A parser that knows quotes may look
+// for the second CRLF, and one that does not for the first. Either interpretation hides a request
+// from the other.
 func TestCVE_2026_33870_2026_2332_FunkyChunks(t *testing.T) {
-	// Read to the first CRLF, the chunk's data is "X", and a request follows the last chunk. Read to the end of the quotes, the
-	// last chunk comes later.
+	parallel(t)
+	// If the line ends at the first CRLF, the chunk's data is "X", and a request follows the last
+	// chunk. If it ends after the quotes, the last chunk comes later.
 	first := "1;a=\"\r\nX\r\n0\r\n\r\n" + smuggled + "\"\r\nX\r\n0\r\n\r\n"
-	// The other way round: read to the end of the quotes, the body ends before the request.
+	// Conversely, if the line ends after the quotes, the body ends before the request.
 	second := "1;a=\"\r\nX\"\r\nX\r\n0\r\n\r\n" + smuggled
 	vectors := []vector{
 		{name: "to the first CRLF", raw: inChunks(first), want: isBroken},
@@ -228,8 +247,9 @@ func TestCVE_2026_33870_2026_2332_FunkyChunks(t *testing.T) {
 		{name: "LF in quotes", raw: inChunks("1;a=\"\nX\r\n0\r\n\r\n" + smuggled), want: isBroken},
 		{name: "CR in quotes", raw: inChunks("1;a=\"\r\"\r\nX\r\n0\r\n\r\n" + smuggled), want: isBroken},
 	}
-	readVectors(t, cveOurModes, vectors) // net/http does not look at extensions
-	// Who does not read the body is told nothing, but the connection must end all the same.
+	readVectors(t, cveOurModes, vectors) // net/http does not check extensions
+	// A handler that does not read the body gets no error, but the connection must close
+	// nevertheless.
 	forEach(t, cveOurModes, func(t *testing.T, m mode) {
 		s := m.start(t, &recycling.Server{HTTP: quiet()}, func(w http.ResponseWriter, r *http.Request) {
 			if r.RequestURI != "/" {
@@ -246,8 +266,10 @@ func TestCVE_2026_33870_2026_2332_FunkyChunks(t *testing.T) {
 	})
 }
 
-// A path with ".." or a backslash came out of the root of its file server. Paths are package net/url's here, as in net/http.
+// A path with ".." or a backslash left the root of its file server. Paths are parsed by package
+// net/url here, as in net/http.
 func TestCVE_2022_40082_PathsAreNetHTTPs(t *testing.T) {
+	parallel(t)
 	dir := t.TempDir()
 	root := filepath.Join(dir, "root")
 	for name, text := range map[string]string{filepath.Join(dir, "secret"): "SECRET", filepath.Join(root, "public"): "public"} {

@@ -2,5 +2,5 @@
 
 package recycling
 
-// maxDescriptors returns how many descriptors the process may have; zero: nobody knows.
+// maxDescriptors returns how many descriptors the process may open, or zero if that is unknown.
 func maxDescriptors() int { return 0 }

@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// maxDescriptors returns how many descriptors the process may have; zero: nobody knows, or more than can be counted.
+// maxDescriptors returns how many descriptors the process may open, or zero if that is unknown or
+// does not fit an int32.
 func maxDescriptors() int {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil || uint64(l.Cur) > math.MaxInt32 {

@@ -1,40 +1,126 @@
-// Package recycling serves HTTP for a router on workers that are kept and recycled, where net/http starts a
-// goroutine for every connection.
+// Package recycling serves HTTP on a pool of recycled workers, where net/http starts a goroutine
+// for each connection.
 //
-// [Serve] is a whole server in one line. [Server] is the same with settings: it takes an [http.Server], and
-// has its methods. Handlers, hooks and errors stay those of net/http; bounds and default timeouts are added. The [Strategy] says
-// how connections get a goroutine:
+// [Serve] is a whole server in one line. [Server] adds settings: it wraps an [http.Server] and has
+// its methods. Handlers, hooks and errors are those of net/http; the package adds limits and
+// default timeouts. The [Strategy] says how connections get a goroutine:
 //
-//	Recycling   workers take turns. One leads: it waits for everybody, accepts, and queues what is ready;
-//	            the others serve. A connection that waits for its next request holds no worker and no buffer.
-//	Goroutine   net/http itself. It is the way back, and the control in tests and benchmarks.
-//	Pool        a fixed number of workers, each of which keeps its connection until that ends. The queue is
-//	            bounded; beyond it, connections are answered with 503.
+//	Recycling   Workers take turns leading: the leader waits on behalf of all of them, accepts
+//	            connections and queues those that are ready; the other workers serve. A connection
+//	            that waits for its next request holds no worker and no buffer.
+//	Goroutine   net/http itself: the way back, and the control in tests and benchmarks.
+//	Pool        A fixed number of workers, each of which keeps its connection until it closes. The
+//	            queue is bounded; when it is full, new connections get a 503 response.
 //
-// Where the server is stricter than net/http, RFC 9110 or RFC 9112 says MUST; the table is in the comment of
-// package http1, in internal/http1. How connections wait is told by package park, in internal/park, and how
-// workers are managed by package pool, which can be used alone.
+// Where the server is stricter than net/http, RFC 9110 or RFC 9112 says MUST; the documentation of
+// package http1, in internal/http1, has a table. Package park, in internal/park, describes how
+// connections wait. Package pool, which can be used alone, describes how workers are managed.
 //
-// # A connection's way
+// # The path of a connection
 //
-//	fleet      listeners and connections of one Server, and how they end: fleet.go, accept.go
-//	crew       who serves them: a gang of recycled workers with an epoll set (recycle.go), or threads (threads.go)
-//	park.Conn  the connection, and who it belongs to
-//	http1      its requests
+//	engine        the listeners and connections of one Server, and how they end: engine.go,
+//	              accept.go, shutdown.go
+//	scheduler     gives connections to workers: a shard of recycled workers with an epoll set
+//	              (shard.go), or a fixed pool (fixedpool.go)
+//	connLimiter   decides which connections may stay: connlimit.go, evict.go
+//	queueLimiter  decides which connections may wait for a worker, in all shards together:
+//	              queuelimit.go
+//	park.Conn     the connection, and who owns it
+//	http1         its requests
 //
-// A connection of a listener with a descriptor is accepted by the leading worker, and belongs to one worker or
-// to the epoll set, with TLS by ServeTLS as well. Any other connection - of a listener of package tls, in-memory, on another
-// system than Linux - is accepted one by one and keeps its worker until it ends.
+// If a listener has a descriptor, the leading worker accepts its connections, and each connection
+// belongs to one worker or to the epoll set. That includes TLS connections of ServeTLS. All other
+// connections (in-memory, of a listener of any other type, on a system other than Linux) are
+// accepted one by one and keep their worker until they close.
+//
+// From the moment that epoll reports a parked connection, the calls under [Recycling] are:
+//
+//	park.Set.Lead              the leader takes the connection from the epoll set
+//	shard.lead                 queueLimiter.admit refuses it if the queue is full
+//	pool.Pool                  queues it; a worker calls engine.work
+//	http1.Worker.Serve         owns the connection until it parks or ends
+//	http1.Worker.readHeader    reads a complete header, or parks the connection again (parkOrEnd)
+//	http1.Worker.newExchange   parses it
+//	http1.Worker.serveRequest  calls http1.Server.ServeHTTP, and that calls the handler
+//	http1.Worker.finishExchange
+//	                           completes the response; the next request follows, or parkOrEnd
 //
 // # TLS
 //
-// A TLS connection parks before its handshake, until all of the client's first record is there, and between requests:
-// package tls keeps what it has of a record, so that a read which would have to wait can be given up. A handshake
-// cannot be given up. It waits on a goroutine that is recycled too, but is no worker (recycle.go).
+// A TLS connection parks before its handshake, until the whole first record of the client has
+// arrived, and between requests. Package tls keeps the part of a record that it has read, so a read
+// that would block can be given up and repeated. A handshake cannot be given up: it blocks a
+// recycled goroutine that does not count as a worker (shard.go).
+//
+// # What the application may do with a connection
+//
+// The hooks ConnState and ConnContext, a [tls.ClientHelloInfo] and Hijack give the application the
+// same [net.Conn] as net/http would: a *net.TCPConn, *net.UnixConn or *tls.Conn. What the
+// application does with it affects that connection only:
+//
+//	makes the socket blocking, by File and Fd
+//	    no system call on it blocks
+//	    [socketMadeBlockingHoldsUpNobodyElse, TestTLSConnectionsOfHooksPark]
+//	sets a deadline
+//	    a read deadline is cleared after the header and after the request, a write deadline
+//	    after the request; one that passes while the connection is parked takes effect when
+//	    the next bytes arrive
+//	    [deadlinesOfAHandlerEndWithItsRequest, readDeadlinesOfHooksEndWithTheirRequest,
+//	    TestDeadlineOfTheApplicationCounts]
+//	closes the connection before a request, or while it is idle
+//	    the connection ends
+//	    [connectionClosedByAHookIsLost, idleConnectionMayBeClosed]
+//	closes it during a request
+//	    the request's context is canceled within about 50 milliseconds; reads and writes fail
+//	    [requestIsToldThatItsConnectionWasClosed, bodyOfAClosedConnectionEnds]
+//	shuts it down
+//	    the server acts as if the client had shut it down, or writes fail
+//	    [requestIsToldThatItsConnectionWasShutDown, connectionShutDownForWritingIsLost]
+//	keeps a duplicate of its descriptor
+//	    the client sees the end when the duplicate is closed
+//	    [duplicateOutlivesItsConnection]
+//	sets socket options
+//	    they stay, as do those of the listener
+//	    [TestKeepAliveOfTheListenerStays, TestNetConnKeepsTheOptionsOfItsSocket]
+//	sets SO_LINGER
+//	    the socket is closed on a goroutine of its own, since closing may block
+//	    [TestClosingDoesNotWaitForAClientThatDoesNotRead]
+//	calls NetConn of a tls.Conn
+//	    it gets the net.Conn
+//	    [TestUnderATLSConnectionIsATCPConn]
+//	closes the descriptor by its number
+//	    the connection ends when a new one gets the number; the new one keeps it
+//	    [TestNumberClosedByTheApplicationIsLeftToIt]
+//	closes descriptors 0 to 2, the standard streams
+//	    connections may get these numbers
+//	    [TestConnectionsMayHaveTheStandardDescriptors]
+//	shuts the listening socket down
+//	    Serve returns the error from accept
+//	    [TestServeReturnsWhenItsListenerIsShutDown]
+//	passes the listening socket to another process
+//	    the server stops accepting from it when it is closed here
+//	    [TestListenerThatIsClosedHereAndOpenElsewhereIsLeft]
+//
+// The names in brackets are those of the tests. Those that begin with a lower-case letter are in
+// package recyclingtest.
 //
 // # Under net/http's own server
 //
-// [Server.Listener] is for code that calls http.Server.Serve itself. Whether that server is being shut down or closed, which
-// must not be mixed up, is told by who calls the listener's Close: a function of RegisterOnShutdown would
-// know too, but only when its goroutine gets to run (listener.go).
+// An application may call Serve, Shutdown and Close of its http.Server itself: that server is then
+// a host (host.go). Both [Use] and [Server.Listener] make it one. The host learns of each listener
+// by BaseContext, which net/http calls before it accepts anything from the listener. The
+// http.Server also serves a witness (witness.go), a connection that always looks busy: Shutdown
+// waits for it until its context ends, and Close closes it. Reading stack traces could tell which
+// of the two was called, but could not make Shutdown wait; nor could a function of
+// RegisterOnShutdown.
+//
+// # HTTP/2
+//
+// Net/http serves connections that speak HTTP/2 or another protocol negotiated by TLS. The
+// http.Server gets them from an additional listener (handover.go), as *tls.Conn or, without TLS, as
+// a connection that first returns the bytes already read. That is what net/http documents for
+// HTTP/2, and it works with every version. Calling the functions of TLSNextProto does not: since Go
+// 1.27 the one for HTTP/2 is a placeholder. To pose as the server of golang.org/x/net/http2 would
+// depend on an interface that is not public, and panics if the application has such a server
+// itself.
 package recycling

@@ -47,7 +47,7 @@ func ExampleServer() {
 	}
 }
 
-// One that must not change at all but for one line keeps calling its http.Server.
+// An application that changes only one line continues to call its http.Server.
 func ExampleUse() {
 	srv := &http.Server{Addr: ":8080", Handler: http.NewServeMux()}
 	recycling.Use(srv)
@@ -63,7 +63,7 @@ func ExampleUse() {
 	}
 }
 
-// The strategy and its limits can also be chosen in code.
+// The strategy and its limits can also be set in code.
 func ExampleOption() {
 	router := http.NewServeMux()
 	pool := func(s *recycling.Server) {
@@ -75,8 +75,8 @@ func ExampleOption() {
 	}
 }
 
-// Shutdown leaves alone what handlers have taken over, such as WebSockets, as in net/http. Functions given to RegisterOnShutdown
-// tell them, and a WaitGroup waits for them.
+// As in net/http, Shutdown leaves hijacked connections alone, such as WebSockets. Functions given
+// to RegisterOnShutdown can tell them, and a WaitGroup waits for them.
 func ExampleServer_upgrade() {
 	var upgraded sync.WaitGroup
 	ending := make(chan struct{})

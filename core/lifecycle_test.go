@@ -8,15 +8,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
-	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 func TestShutdownAnswersWhatIsInFlightAndClosesWhatIsIdle(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{}, g.serve)
@@ -50,6 +49,7 @@ func TestShutdownAnswersWhatIsInFlightAndClosesWhatIsIdle(t *testing.T) {
 }
 
 func TestShutdownOfTheHTTPServerDrains(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{}, g.serve)
@@ -79,6 +79,7 @@ func TestShutdownOfTheHTTPServerDrains(t *testing.T) {
 }
 
 func TestShutdownMayBeCalledOftenAndTogether(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{}, g.serve)
@@ -98,6 +99,7 @@ func TestShutdownMayBeCalledOftenAndTogether(t *testing.T) {
 }
 
 func TestServeAfterShutdownReturnsErrServerClosed(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		for _, served := range []bool{false, true} {
 			s := &recycling.Server{Strategy: m.strategy, HTTP: &http.Server{Addr: "127.0.0.1:0", Handler: http.HandlerFunc(hello)}}
@@ -130,6 +132,7 @@ func TestServeAfterShutdownReturnsErrServerClosed(t *testing.T) {
 }
 
 func TestCloseBeforeServeEndsTheServer(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		s := &recycling.Server{Strategy: m.strategy}
 		if err := s.Close(); err != nil {
@@ -147,6 +150,7 @@ func TestCloseBeforeServeEndsTheServer(t *testing.T) {
 }
 
 func TestShutdownWhileNothingIsConnected(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		began := make(chan struct{}, 1)
 		base := func(net.Listener) context.Context {
@@ -163,7 +167,7 @@ func TestShutdownWhileNothingIsConnected(t *testing.T) {
 	})
 }
 
-// untilCancelled is a handler that notices that its connection is gone.
+// untilCancelled returns a handler that returns when its connection is closed.
 func untilCancelled(entered, left chan struct{}) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		entered <- struct{}{}
@@ -173,6 +177,7 @@ func untilCancelled(entered, left chan struct{}) http.HandlerFunc {
 }
 
 func TestCloseDuringShutdownEndsBoth(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		entered, left := make(chan struct{}, 1), make(chan struct{}, 1)
 		s := m.start(t, &recycling.Server{}, untilCancelled(entered, left))
@@ -193,6 +198,7 @@ func TestCloseDuringShutdownEndsBoth(t *testing.T) {
 }
 
 func TestShutdownObeysItsContext(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		entered, left := make(chan struct{}, 1), make(chan struct{}, 1)
 		s := m.start(t, &recycling.Server{}, untilCancelled(entered, left))
@@ -217,7 +223,7 @@ func TestShutdownObeysItsContext(t *testing.T) {
 	})
 }
 
-// A readListener tells of every Read of its connections that returned something.
+// A readListener reports every Read of its connections that returned data.
 type readListener struct {
 	net.Listener
 	read chan struct{}
@@ -241,8 +247,9 @@ func (c readConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// net/http reads such a request to its end, and then closes the connection without a word.
+// Net/http reads such a request to its end, and then closes the connection without a response.
 func TestShutdownAnswersARequestThatWasHalfReceived(t *testing.T) {
+	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		read := make(chan struct{}, 100)
 		if listen := m.listen; !m.parks {
@@ -271,6 +278,43 @@ func TestShutdownAnswersARequestThatWasHalfReceived(t *testing.T) {
 	})
 }
 
+// The response before it had no "Connection: close", so the client could not know.
+func TestShutdownAnswersARequestThatCameAfterAnUnclosedAnswer(t *testing.T) {
+	parallel(t)
+	forEach(t, workerModes, func(t *testing.T, m mode) {
+		g := newGate(t)
+		s := m.start(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "6")
+			io.WriteString(w, "answer")
+			if r.URL.Path == "/wait" {
+				w.(http.Flusher).Flush()
+				g.entered <- struct{}{}
+				<-g.opened
+			}
+		})
+		c := s.dial(t)
+		c.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+		if res, body := c.response(); res.Close || body != "answer" {
+			t.Fatalf("answer %q, closing: %v", body, res.Close)
+		}
+		receive(t, g.entered, "the handler")
+		c.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+		done := s.shutdown(context.Background())
+		s.ended(t, http.ErrServerClosed)
+		g.open()
+		if res, body := c.response(); !res.Close || body != "answer" {
+			t.Errorf("answer %q, closing: %v", body, res.Close)
+		}
+		c.ended()
+		if err := receive(t, done, "Shutdown"); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	})
+}
+
+// TestCloseFreesTheAddress does not run beside other tests. Some of them start processes, and a
+// process that has begun exec has a copy of every descriptor for a moment: Linux lets the parent go
+// on before it closes them.
 func TestCloseFreesTheAddress(t *testing.T) {
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		s := m.start(t, &recycling.Server{}, hello)
@@ -291,6 +335,7 @@ func TestCloseFreesTheAddress(t *testing.T) {
 }
 
 func TestCloseEndsConnectionsThatWait(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		s := m.start(t, &recycling.Server{}, hello)
 		var idle []*client
@@ -316,6 +361,7 @@ func TestCloseEndsConnectionsThatWait(t *testing.T) {
 }
 
 func TestCloseTellsHowManyHandlersHang(t *testing.T) {
+	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{}, g.serve)
@@ -351,9 +397,7 @@ func TestListenerClosedByItsOwner(t *testing.T) {
 		s.await(t, "the end of the workers", func(st recycling.Stats) bool {
 			return st.Open == 0 && (m.strategy != recycling.Recycling || st.Workers == 0)
 		})
-		if left := leak.Goroutines(ours); left != nil {
-			t.Errorf("goroutines left:\n%s", strings.Join(left, "\n\n"))
-		}
+		leavesNothing(t)
 
 		l, err := m.listen()
 		if err != nil {
@@ -371,6 +415,7 @@ func TestListenerClosedByItsOwner(t *testing.T) {
 }
 
 func TestConnectionsOutliveTheirListenerBesideAnother(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		s := m.start(t, &recycling.Server{}, hello)
 		c := s.dial(t)
@@ -403,6 +448,7 @@ func listenUnix(t testing.TB) (net.Listener, error) {
 }
 
 func TestOneServerServesSeveralListeners(t *testing.T) {
+	parallel(t)
 	forEach(t, []mode{recyclingOwn, poolOwn, goroutineOwn}, func(t *testing.T, m mode) {
 		s := m.start(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
@@ -443,6 +489,7 @@ func TestOneServerServesSeveralListeners(t *testing.T) {
 }
 
 func TestRunEndsWithItsContextWhenEverythingIsDrained(t *testing.T) {
+	parallel(t)
 	forEach(t, []mode{recyclingOwn, poolOwn, goroutineOwn}, func(t *testing.T, m mode) {
 		g := newGate(t)
 		addr := make(chan net.Addr, 1)
@@ -477,6 +524,7 @@ func TestRunEndsWithItsContextWhenEverythingIsDrained(t *testing.T) {
 }
 
 func TestRunAbandonsWhatDoesNotDrain(t *testing.T) {
+	parallel(t)
 	forEach(t, []mode{recyclingOwn, poolOwn}, func(t *testing.T, m mode) {
 		g := newGate(t)
 		addr := make(chan net.Addr, 1)

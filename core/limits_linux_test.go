@@ -22,7 +22,8 @@ func init() {
 	}
 }
 
-// serveWithFewDescriptors is that process: it has some for connections, and counts none of them.
+// serveWithFewDescriptors runs in that process: it has some descriptors for connections, and counts
+// none of them.
 func serveWithFewDescriptors() {
 	lim := syscall.Rlimit{Cur: 64, Max: 64}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
@@ -32,15 +33,22 @@ func serveWithFewDescriptors() {
 	if err != nil {
 		panic(err)
 	}
-	s := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(hello)}, MaxConns: -1, Strategy: recycling.Recycling}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wait" {
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}
+		hello(w, r)
+	}
+	s := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(handler)}, MaxConns: -1, Strategy: recycling.Recycling}
 	os.Stdout.WriteString(l.Addr().String() + "\n")
 	panic(s.Serve(l))
 }
 
-func TestServeWithFewDescriptors(t *testing.T) {
-	if !recycling.Parks {
-		t.Skip("connections do not park")
-	}
+// withFewDescriptors returns the address of a server that has 64 descriptors.
+func withFewDescriptors(t *testing.T) net.Addr {
+	t.Helper()
+	needsParking(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fewDescriptors+"=1")
 	out, err := cmd.StdoutPipe()
@@ -50,8 +58,10 @@ func TestServeWithFewDescriptors(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
 	buf := make([]byte, 100)
 	n, err := out.Read(buf)
 	if err != nil {
@@ -61,18 +71,43 @@ func TestServeWithFewDescriptors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return addr
+}
+
+// When no descriptor is left, idle connections make room for new ones, as at MaxConns.
+func TestNewConnectionsAreServedWithFewDescriptors(t *testing.T) {
+	parallel(t)
+	addr := withFewDescriptors(t)
+	var open []*client
+	for range 200 {
+		c := dialTo(t, addr)
+		c.get("/")
+		open = append(open, c)
+	}
+	open[0].ended()
+	for _, c := range open[190:] { // they have been idle for the shortest time
+		c.get("/")
+	}
+}
+
+// When no connection can make room, new ones get a 503 response.
+func TestServeWithFewDescriptors(t *testing.T) {
+	parallel(t)
+	addr := withFewDescriptors(t)
 	var open []*client
 	refused := 0
 	for range 200 {
 		c := dialTo(t, addr)
-		c.send(get)
-		res, _ := c.response()
+		c.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+		res, err := http.ReadResponse(c.r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		switch res.StatusCode {
 		case http.StatusOK:
 			open = append(open, c)
 		case http.StatusServiceUnavailable:
 			refused++
-			c.ended()
 		default:
 			t.Fatalf("answered with %v", res.Status)
 		}
@@ -84,7 +119,6 @@ func TestServeWithFewDescriptors(t *testing.T) {
 		t.Errorf("%d connections are open, and %d were refused", len(open), refused)
 	}
 	for _, c := range open {
-		c.get("/") // they are as good as ever
 		c.Close()
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) { // until the server has noticed

@@ -3,7 +3,6 @@ package recycling_test
 import (
 	"context"
 	"errors"
-	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -14,7 +13,7 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest"
 )
 
-// under returns how to start an http.Server of which nobody but its listener knows this project.
+// under returns a Target that starts an http.Server of which only the listener uses this package.
 func under(name string, strategy recycling.Strategy, listen func() (net.Listener, error), except map[string]string) recyclingtest.Target {
 	return recyclingtest.Target{
 		Name:   name,
@@ -34,21 +33,14 @@ func under(name string, strategy recycling.Strategy, listen func() (net.Listener
 	}
 }
 
-// limits are what a listener under an http.Server cannot do: see Server.Listener.
-var limits = map[string]string{
-	"baseContextReachesTheHandler":    "BaseContext is called by net/http too",
-	"shutdownReturnsTheContextsError": "Shutdown waits whatever its context says",
-	"closeDuringShutdownEndsIt":       "the second call to close a listener does not reach it",
-}
-
 func TestListener(t *testing.T) {
-	except := maps.Clone(limits)
-	maps.Copy(except, deferred)
-	recyclingtest.Run(t, under("own", recycling.Recycling, listenOwn, except))
+	parallel(t)
+	recyclingtest.Run(t, under("own", recycling.Recycling, listenOwn, deferred))
 }
 
 func TestListenerOnAWrappedListener(t *testing.T) {
-	recyclingtest.Run(t, under("wrapped", recycling.Recycling, listenWrapped, limits))
+	parallel(t)
+	recyclingtest.Run(t, under("wrapped", recycling.Recycling, listenWrapped, nil))
 }
 
 // A guest is a Server whose listener is served by an http.Server that it does not know.
@@ -95,7 +87,7 @@ func (g *guest) dial(t *testing.T) *client {
 	return c
 }
 
-// serves reports that Serve has not returned for a moment.
+// serves fails the test if Serve returns within a moment.
 func (g *guest) serves(t *testing.T) {
 	t.Helper()
 	select {
@@ -113,6 +105,7 @@ func forEachGuest(t *testing.T, f func(t *testing.T, m mode, secure bool)) {
 }
 
 func TestListenerOfAnotherServerEndsWithShutdown(t *testing.T) {
+	parallel(t)
 	forEachGuest(t, func(t *testing.T, m mode, secure bool) {
 		gate := newGate(t)
 		g := m.startGuest(t, secure, gate.serve)
@@ -134,6 +127,7 @@ func TestListenerOfAnotherServerEndsWithShutdown(t *testing.T) {
 }
 
 func TestListenerOfAnotherServerEndsWithClose(t *testing.T) {
+	parallel(t)
 	forEachGuest(t, func(t *testing.T, m mode, secure bool) {
 		g := m.startGuest(t, secure, hello)
 		c := g.dial(t)
@@ -146,9 +140,13 @@ func TestListenerOfAnotherServerEndsWithClose(t *testing.T) {
 	})
 }
 
-// TestListenerOfAnotherServerEndsWithoutItsHandlers has one that does not notice that it is abandoned, by Close alone or
-// after a Shutdown whose context has ended.
+// TestListenerOfAnotherServerEndsWithoutItsHandlers uses a handler that does not notice that its
+// connection is closed, by Close alone or after a Shutdown whose context has ended.
 func TestListenerOfAnotherServerEndsWithoutItsHandlers(t *testing.T) {
+	parallel(t)
+	if testing.Short() {
+		t.Skip("takes seconds of waiting")
+	}
 	for name, shutdown := range map[string]bool{"Close": false, "Shutdown and Close": true} {
 		t.Run(name, func(t *testing.T) {
 			forEach(t, workerModes, func(t *testing.T, m mode) {
@@ -170,7 +168,7 @@ func TestListenerOfAnotherServerEndsWithoutItsHandlers(t *testing.T) {
 				}
 				g.ended(t, http.ErrServerClosed)
 				time.Sleep(2 * briefly)
-				if log := g.log.String(); log != "" { // Close has told, and nobody drains
+				if log := g.log.String(); log != "" { // Close returns the error, and nothing is drained
 					t.Errorf("logged: %s", log)
 				}
 				gate.open()
@@ -181,6 +179,7 @@ func TestListenerOfAnotherServerEndsWithoutItsHandlers(t *testing.T) {
 }
 
 func TestListenerOfAnotherServerThatIsServedTooLate(t *testing.T) {
+	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		l, err := m.listen()
 		if err != nil {
@@ -202,6 +201,7 @@ func TestListenerOfAnotherServerThatIsServedTooLate(t *testing.T) {
 }
 
 func TestListenerEndsWithShutdownOfTheServer(t *testing.T) {
+	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		for range 20 {
 			l, err := m.listen()
@@ -228,6 +228,7 @@ func TestListenerEndsWithShutdownOfTheServer(t *testing.T) {
 }
 
 func TestTLSListenerWithoutAConfigIsClosed(t *testing.T) {
+	parallel(t)
 	s := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(hello)}, Strategy: recycling.Recycling}
 	defer s.Close()
 	l, err := listenNet()
@@ -238,12 +239,9 @@ func TestTLSListenerWithoutAConfigIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := new(http.Server) // s.HTTP makes itself a config
+	other := new(http.Server) // s.HTTP creates a config for itself
 	if err := other.Serve(under); err == nil || !strings.Contains(err.Error(), "TLSConfig") {
 		t.Errorf("Serve returned %v, want that there is no TLSConfig", err)
 	}
-	if nc, err := net.Dial("tcp", l.Addr().String()); err == nil {
-		nc.Close()
-		t.Error("the socket listens still")
-	}
+	refused(t, l.Addr())
 }

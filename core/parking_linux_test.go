@@ -17,6 +17,7 @@ import (
 )
 
 func TestIdleConnectionsHoldNoWorkerAndTheCountersAddUp(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		hijacked := make(chan struct{}, 3)
 		s := m.start(t, &recycling.Server{MaxWorkers: 60}, func(w http.ResponseWriter, r *http.Request) {
@@ -69,6 +70,7 @@ func TestIdleConnectionsHoldNoWorkerAndTheCountersAddUp(t *testing.T) {
 }
 
 func TestMaxWorkersIsTheMostHandlersAtWork(t *testing.T) {
+	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		var now, most atomic.Int64
@@ -90,7 +92,7 @@ func TestMaxWorkersIsTheMostHandlersAtWork(t *testing.T) {
 		s.await(t, "the others to be queued", func(st recycling.Stats) bool {
 			return st.Accepted == 10 && st.Queued == 8 && st.Busy == 2
 		})
-		more := s.dial(t) // accepting does not need a worker that is free
+		more := s.dial(t) // accepting needs no free worker
 		more.send("GET /more HTTP/1.1\r\nHost: test\r\n\r\n")
 		s.await(t, "one more", func(st recycling.Stats) bool { return st.Accepted == 11 && st.Queued == 9 })
 		if len(g.entered) > 0 {
@@ -121,6 +123,10 @@ func TestMaxWorkersIsTheMostHandlersAtWork(t *testing.T) {
 }
 
 func TestABurstLeavesNoMoreThanMaxWorkers(t *testing.T) {
+	parallel(t)
+	if testing.Short() {
+		t.Skip("takes seconds of waiting")
+	}
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{MaxWorkers: 8, Standby: 2, MaxQueue: 50}, g.serve)
@@ -131,7 +137,7 @@ func TestABurstLeavesNoMoreThanMaxWorkers(t *testing.T) {
 			all = append(all, c)
 		}
 		s.await(t, "everybody to be at work", func(st recycling.Stats) bool { return st.Busy == 8 && st.Queued == 32 })
-		if st := s.Stats(); st.Workers > 9 { // one may lead
+		if st := s.Stats(); st.Workers > 9 { // one of them may lead
 			t.Errorf("%+v", st)
 		}
 		g.open()
@@ -150,6 +156,7 @@ func TestABurstLeavesNoMoreThanMaxWorkers(t *testing.T) {
 }
 
 func TestPoolShedsWhatItsQueueCannotHold(t *testing.T) {
+	parallel(t)
 	g := newGate(t)
 	s := poolOwn.start(t, &recycling.Server{MaxWorkers: 1, MaxQueue: 1}, g.serve)
 	one, two, three := s.dial(t), s.dial(t), s.dial(t)
@@ -175,6 +182,7 @@ func TestPoolShedsWhatItsQueueCannotHold(t *testing.T) {
 }
 
 func TestShedWritesTheAnswer(t *testing.T) {
+	parallel(t)
 	g := newGate(t)
 	var calls atomic.Int32
 	shed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -205,8 +213,9 @@ func TestShedWritesTheAnswer(t *testing.T) {
 	g.open()
 }
 
-// A client that speaks TLS can be told nothing without a handshake, for which there is no worker.
+// A TLS client cannot receive a response without a handshake, for which there is no worker.
 func TestShedDoesNotWaitForTLS(t *testing.T) {
+	parallel(t)
 	g := newGate(t)
 	listen := func() (net.Listener, error) {
 		l, err := listenNet()
@@ -223,7 +232,7 @@ func TestShedDoesNotWaitForTLS(t *testing.T) {
 	}
 }
 
-// crowd is how many connections a test may open at both ends.
+// crowd returns how many connections a test may open at both ends.
 func crowd(t *testing.T) int {
 	var lim syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
@@ -284,7 +293,7 @@ func TestReadHeaderTimeoutEndsParkedConnections(t *testing.T) {
 	n := min(crowd(t), 2_000)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, HTTP: &http.Server{ReadHeaderTimeout: 50 * time.Millisecond}}, g.serve)
+		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, HTTP: &http.Server{ReadHeaderTimeout: 300 * time.Millisecond}}, g.serve)
 		all := slowHeaders(t, s, n)
 		for _, c := range all {
 			c.ended()
@@ -294,13 +303,14 @@ func TestReadHeaderTimeoutEndsParkedConnections(t *testing.T) {
 	})
 }
 
-// A connection that waits is closed without a worker's help.
+// A waiting connection is closed without a worker.
 func TestTimeoutsEndParkedConnectionsWhileAllWorkersAreBusy(t *testing.T) {
+	parallel(t)
 	needParking(t)
 	for name, srv := range map[string]*http.Server{
 		"idle":   {IdleTimeout: 50 * time.Millisecond},
-		"header": {ReadHeaderTimeout: 50 * time.Millisecond, IdleTimeout: -1},
-		"read":   {ReadTimeout: 50 * time.Millisecond},
+		"header": {ReadHeaderTimeout: 300 * time.Millisecond, IdleTimeout: -1},
+		"read":   {ReadTimeout: 300 * time.Millisecond}, // the other request must be read in this time, too
 	} {
 		t.Run(name, func(t *testing.T) {
 			forEach(t, parkModes, func(t *testing.T, m mode) {
@@ -328,7 +338,7 @@ func TestTimeoutsEndParkedConnectionsWhileAllWorkersAreBusy(t *testing.T) {
 	}
 }
 
-// needParking skips the test where connections cannot be parked.
+// needParking skips the test if connections cannot be parked.
 func needParking(t *testing.T) {
 	if !recycling.Parks {
 		t.Skip("connections do not park on this system, or with the build tag recycling_nopark")

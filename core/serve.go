@@ -11,39 +11,45 @@ import (
 	"time"
 )
 
-// An Option changes the [Server] that [New] and [Serve] make.
-// Any function that sets its fields will do.
+// An Option configures the [Server] that [New] or [Serve] creates. Any function that sets fields of
+// the Server is an Option.
 type Option func(*Server)
 
-// Addr is the option to listen on a TCP address, such as ":8080".
+// Addr returns an Option that sets the TCP address to listen on, such as ":8080".
 func Addr(addr string) Option {
 	return func(s *Server) { s.HTTP.Addr = addr }
 }
 
-// New returns a Server for h; nil means [http.DefaultServeMux]. Its address is that of
-// the option [Addr], else ":" and the environment variable PORT, else ":8080".
+// New returns a Server for h; nil means [http.DefaultServeMux]. It listens on the address of the
+// option [Addr], or else on the port in the environment variable PORT, or else on ":8080". If PORT
+// is not a port number, [Server.Listen] and the methods that call it return an error.
+//
+// An option may set HTTP. If that http.Server has no Handler, it gets h.
 func New(h http.Handler, options ...Option) *Server {
 	s := &Server{HTTP: &http.Server{Handler: h}}
 	for _, o := range options {
 		o(s)
 	}
+	if s.HTTP == nil {
+		s.HTTP = new(http.Server)
+	}
+	if s.HTTP.Handler == nil {
+		s.HTTP.Handler = h
+	}
 	if s.HTTP.Addr == "" {
-		s.HTTP.Addr = ":8080"
-		if port := os.Getenv("PORT"); port != "" {
-			s.HTTP.Addr = ":" + port
-		}
+		s.HTTP.Addr, s.addrErr = addrOfEnv()
 	}
 	return s
 }
 
-// Serve is the whole server in one line: New, then Run until SIGINT or SIGTERM.
-// It returns nil after a signal, when every request in flight was answered.
+// Serve is the whole server in one line: New, then Run until SIGINT or SIGTERM. After a signal it
+// returns nil once every request in flight has received its response.
 func Serve(h http.Handler, options ...Option) error {
 	return New(h, options...).RunUntilSignal()
 }
 
-// RunUntilSignal is Run until SIGINT or SIGTERM. A second signal ends the process, as
-// it would have without this package.
+// RunUntilSignal calls Run, and stops it on SIGINT or SIGTERM. A second signal ends the process, as
+// it would without this package.
 func (s *Server) RunUntilSignal() error {
 	return untilSignal(s.Run)
 }
@@ -55,7 +61,8 @@ func untilSignal(run func(context.Context) error) error {
 	return run(ctx)
 }
 
-// Run listens and serves until ctx ends, then drains as Until does. It logs where it serves.
+// Run listens and serves until ctx ends, then drains as Until does. It logs the address it serves
+// on and this module's version.
 func (s *Server) Run(ctx context.Context) error {
 	set, err := s.resolve()
 	if err != nil {
@@ -68,13 +75,16 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slog.Info("recycling: serving", "addr", l.Addr().String(), "strategy", set.strategy, "standby", set.standby)
+	slog.Info("recycling: serving", "addr", l.Addr().String(), "strategy", set.strategy, "standby", set.standby,
+		"version", version())
 	return s.Until(ctx, func() error { return s.Serve(l) })
 }
 
-// Until calls serve, which is to call a method of s that serves, and returns its error if that comes first. When ctx ends it
-// goes on for LameDuck, then drains for at most DrainTimeout, and abandons what is left. It logs what it drained, in one line,
-// and returns nil if nothing had to be abandoned, else an error that wraps [context.DeadlineExceeded].
+// Until calls serve, which must call one of s's Serve methods. If serve returns first, Until
+// returns its error. When ctx ends, Until continues to serve for LameDuck, then drains for at most
+// DrainTimeout, and then abandons the remaining connections. It logs the result of draining in one
+// line. It returns nil if nothing was abandoned, and otherwise an error that wraps
+// [context.DeadlineExceeded].
 func (s *Server) Until(ctx context.Context, serve func() error) error {
 	served := make(chan error, 1)
 	go func() { served <- serve() }()
@@ -107,7 +117,7 @@ func (s *Server) Until(ctx context.Context, serve func() error) error {
 	return err
 }
 
-// UntilSignal is Until SIGINT or SIGTERM, as RunUntilSignal is Run:
+// UntilSignal calls Until, and stops it on SIGINT or SIGTERM, as RunUntilSignal does with Run:
 //
 //	err := s.UntilSignal(func() error { return s.ListenAndServeTLS("cert.pem", "key.pem") })
 func (s *Server) UntilSignal(serve func() error) error {
@@ -123,7 +133,8 @@ func (s *Server) drainTimeout() time.Duration {
 
 type serverKey struct{}
 
-// FromContext returns the Server that serves the request with this context, nil if there is none.
+// FromContext returns the Server that serves the request with this context, or nil if there is
+// none.
 func FromContext(ctx context.Context) *Server {
 	s, _ := ctx.Value(serverKey{}).(*Server)
 	return s

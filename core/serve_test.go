@@ -24,10 +24,10 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// What an application may know of net/http's Serve, Shutdown and Close, and of their hooks: the
-// behaviour suite has no hold of a Server's listener.
+// These tests are about Serve, Shutdown, Close and hooks, as an application sees them in net/http:
+// the behaviour suite has no access to the listener of a Server.
 
-// wrappedModes are the strategies on listeners that tests make up.
+// wrappedModes are the strategies on listeners that tests define.
 var wrappedModes = []mode{
 	recyclingWrapped,
 	{"pool-wrapped", recycling.Pool, listenWrapped, false},
@@ -36,7 +36,7 @@ var wrappedModes = []mode{
 
 // A logBuffer is an ErrorLog.
 type logBuffer struct {
-	mu  sync.Mutex // guards following
+	mu  sync.Mutex // guards the following
 	buf bytes.Buffer
 }
 
@@ -58,7 +58,8 @@ func logging() (*http.Server, *logBuffer) {
 	return &http.Server{ErrorLog: log.New(b, "", 0)}, b
 }
 
-// A fussyListener counts how often it is closed, and has an error for that. It cannot be compared.
+// A fussyListener counts how often it is closed, and returns an error for that. It is not
+// comparable.
 type fussyListener struct {
 	net.Listener
 	closed   *atomic.Int64
@@ -81,6 +82,7 @@ func (m mode) fussy(closed *atomic.Int64, closeErr error) mode {
 }
 
 func TestListenerIsClosedOnce(t *testing.T) {
+	parallel(t)
 	for name, end := range map[string]func(s *instance){
 		"Shutdown":                    func(s *instance) { s.Shutdown(context.Background()) },
 		"Close":                       func(s *instance) { s.Close() },
@@ -119,6 +121,7 @@ func TestListenerIsClosedOnce(t *testing.T) {
 }
 
 func TestListenerIsClosedOnceByServeAfterShutdown(t *testing.T) {
+	parallel(t)
 	forEach(t, wrappedModes, func(t *testing.T, m mode) {
 		var closed atomic.Int64
 		s := &recycling.Server{Strategy: m.strategy}
@@ -135,6 +138,7 @@ func TestListenerIsClosedOnceByServeAfterShutdown(t *testing.T) {
 }
 
 func TestShutdownAndCloseReturnTheErrorOfTheListener(t *testing.T) {
+	parallel(t)
 	broken := errors.New("cannot be closed")
 	for name, end := range map[string]func(*recycling.Server) error{
 		"Shutdown": func(s *recycling.Server) error { return s.Shutdown(context.Background()) },
@@ -158,6 +162,7 @@ func TestShutdownAndCloseReturnTheErrorOfTheListener(t *testing.T) {
 }
 
 func TestBaseContextGetsTheListenerOfServe(t *testing.T) {
+	parallel(t)
 	forEach(t, append(slices.Clone(everyMode), wrappedModes...), func(t *testing.T, m mode) {
 		got := make(chan net.Listener, 9)
 		s := m.start(t, &recycling.Server{HTTP: &http.Server{BaseContext: func(l net.Listener) context.Context {
@@ -175,7 +180,7 @@ func TestBaseContextGetsTheListenerOfServe(t *testing.T) {
 	})
 }
 
-// serveRecovered calls Serve, and returns what it panics with.
+// serveRecovered calls Serve, and returns a channel for the value that it panics with.
 func serveRecovered(s *recycling.Server, l net.Listener) <-chan any {
 	panicked := make(chan any, 1)
 	go func() {
@@ -186,6 +191,7 @@ func serveRecovered(s *recycling.Server, l net.Listener) <-chan any {
 }
 
 func TestANilBaseContextIsAPanicOfServe(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		s := &recycling.Server{Strategy: m.strategy, HTTP: &http.Server{BaseContext: func(net.Listener) context.Context { return nil }}}
 		l, err := m.listen()
@@ -201,9 +207,10 @@ func TestANilBaseContextIsAPanicOfServe(t *testing.T) {
 	})
 }
 
-// Where net/http accepts, a panic of the hook is one of Serve. Where workers do, it is one of the connection: it
-// is logged, and ends that.
+// Net/http calls the hook in Serve, which panics. Here a worker calls it: the panic is logged and
+// ends the connection.
 func TestANilConnContextIsAPanic(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		h, log := logging()
 		h.ConnContext = func(context.Context, net.Conn) context.Context { return nil }
@@ -220,7 +227,7 @@ func TestANilConnContextIsAPanic(t *testing.T) {
 		}()
 		c := dialTo(t, l.Addr())
 		c.send(get)
-		if m.parks {
+		if m.strategy != recycling.Goroutine {
 			c.ended()
 			if s := log.String(); !strings.HasPrefix(s, "http: panic serving ") || !strings.Contains(s, ": ConnContext returned nil\ngoroutine ") {
 				t.Errorf("error log has %q", s)
@@ -233,15 +240,15 @@ func TestANilConnContextIsAPanic(t *testing.T) {
 	})
 }
 
-// A tempError is one that Serve should get over.
+// A tempError is an error after which Serve should continue.
 type tempError struct{}
 
 func (tempError) Error() string   { return "try again" }
 func (tempError) Temporary() bool { return true }
 func (tempError) Timeout() bool   { return false }
 
-// A scriptListener returns errors where its script has some, and connections where that has nil. Then it goes on
-// as the listener that it is made of.
+// A scriptListener returns the errors of its script, and a connection for each nil in it. After
+// that it works as its inner listener does.
 type scriptListener struct {
 	net.Listener
 	script chan error
@@ -272,6 +279,7 @@ func (m mode) scripted(script ...error) mode {
 }
 
 func TestTemporaryErrorsOfAcceptAreLoggedAndRetried(t *testing.T) {
+	parallel(t)
 	forEach(t, wrappedModes, func(t *testing.T, m mode) {
 		h, log := logging()
 		s := m.scripted(tempError{}, tempError{}, tempError{}, nil, tempError{}).start(t, &recycling.Server{HTTP: h}, hello)
@@ -291,6 +299,7 @@ func TestTemporaryErrorsOfAcceptAreLoggedAndRetried(t *testing.T) {
 }
 
 func TestOtherErrorsOfAcceptEndServe(t *testing.T) {
+	parallel(t)
 	broken := errors.New("broken")
 	forEach(t, wrappedModes, func(t *testing.T, m mode) {
 		h, log := logging()
@@ -298,7 +307,7 @@ func TestOtherErrorsOfAcceptEndServe(t *testing.T) {
 		c := s.dial(t)
 		c.get("/")
 		s.ended(t, broken)
-		c.get("/") // the connection goes on
+		c.get("/") // the connection continues
 		if log.String() != "" {
 			t.Errorf("error log has %q", log)
 		}
@@ -310,6 +319,7 @@ func TestOtherErrorsOfAcceptEndServe(t *testing.T) {
 }
 
 func TestConnStateIsNewBeforeServeReturns(t *testing.T) {
+	parallel(t)
 	broken := errors.New("broken")
 	forEach(t, wrappedModes, func(t *testing.T, m mode) {
 		states := make(chan http.ConnState, 9)
@@ -333,6 +343,7 @@ func TestConnStateIsNewBeforeServeReturns(t *testing.T) {
 }
 
 func TestSetKeepAlivesEnabledEndsConnections(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{}, g.serve)
@@ -370,6 +381,7 @@ func TestSetKeepAlivesEnabledEndsConnections(t *testing.T) {
 }
 
 func TestSetKeepAlivesEnabledBeforeServe(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		s := &recycling.Server{Strategy: m.strategy}
 		s.SetKeepAlivesEnabled(false)
@@ -382,7 +394,7 @@ func TestSetKeepAlivesEnabledBeforeServe(t *testing.T) {
 	})
 }
 
-// A pipeListener hands out what it is given.
+// A pipeListener accepts the connections that it is given.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -414,7 +426,7 @@ type pipeAddr struct{}
 func (pipeAddr) Network() string { return "pipe" }
 func (pipeAddr) String() string  { return "pipe" }
 
-// An odd conn has no addresses, but speaks of TLS.
+// An oddConn has no addresses, but a TLS connection state.
 type oddConn struct{ net.Conn }
 
 func (oddConn) RemoteAddr() net.Addr { return nil }
@@ -423,6 +435,7 @@ func (oddConn) ConnectionState() tls.ConnectionState {
 }
 
 func TestConnectionsMayBeOfAnyKind(t *testing.T) {
+	parallel(t)
 	forEach(t, wrappedModes, func(t *testing.T, m mode) {
 		l := newPipeListener()
 		m.listen = func() (net.Listener, error) { return l, nil }
@@ -449,8 +462,9 @@ func TestConnectionsMayBeOfAnyKind(t *testing.T) {
 	})
 }
 
-// That is how to have an httptest.Server of this kind: it is not started.
+// An httptest.Server of this kind is served without being started.
 func TestUnstartedTestServersAreServed(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		ts := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, r.Context().Value(http.ServerContextKey).(*http.Server).ReadTimeout)
@@ -478,7 +492,7 @@ func TestUnstartedTestServersAreServed(t *testing.T) {
 	})
 }
 
-// The handlers for debugging ask for the http.Server, and move its deadlines.
+// The handlers for debugging look up the http.Server, and change its deadlines.
 func TestDebuggingHandlersAreServed(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/pprof/", func(w http.ResponseWriter, r *http.Request) { pprof.Index(w, r) })
@@ -502,6 +516,7 @@ func TestDebuggingHandlersAreServed(t *testing.T) {
 }
 
 func TestListenAndServeServes(t *testing.T) {
+	parallel(t)
 	forEach(t, []mode{recyclingOwn, poolOwn, goroutineOwn}, func(t *testing.T, m mode) {
 		addr := make(chan net.Addr, 1)
 		s := &recycling.Server{Strategy: m.strategy, HTTP: &http.Server{

@@ -14,7 +14,7 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// listenNarrow returns a listener whose connections have little room for what the client does not read.
+// listenNarrow returns a listener whose connections have small send buffers.
 func listenNarrow() (net.Listener, error) {
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 16384) })
@@ -28,14 +28,18 @@ var (
 	narrowGoroutine = mode{"goroutine", recycling.Goroutine, listenNarrow, false}
 )
 
-// A client must be able to tell the end of an answer from an attacker's: it is told by an alert, even if the
-// client was slow to read what came before.
+// A client must be able to tell the end of a response from a truncation attack: the server sends an
+// alert, even if the client was slow to read the response.
 func TestServeTLSSaysGoodByeToSlowReaders(t *testing.T) {
+	parallel(t)
+	if testing.Short() {
+		t.Skip("takes seconds of waiting")
+	}
 	forEachVersion(t, []mode{narrowRecycling, narrowGoroutine}, func(t *testing.T, m mode, version func(*tls.Config)) {
 		const large = 60 << 10
 		var size atomic.Int64
 		s := m.startTLS(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Transfer-Encoding", "identity") // until the end of the connection
+			w.Header().Set("Transfer-Encoding", "identity") // delimited by the end of the connection
 			for n := size.Load(); n > 0; n -= 1000 {
 				if _, err := w.Write(make([]byte, min(n, 1000))); err != nil {
 					t.Error(err)
@@ -50,7 +54,7 @@ func TestServeTLSSaysGoodByeToSlowReaders(t *testing.T) {
 			plain.Conn = w
 			c := plain.shake(version)
 			c.send(get)
-			time.Sleep(time.Millisecond) // a while for the server to get stuck
+			time.Sleep(time.Millisecond) // lets the server block
 			if n, err := io.Copy(io.Discard, &slowReader{c.r}); err != nil || n < size.Load() {
 				t.Errorf("received %d bytes, %v", n, err)
 			}
@@ -68,7 +72,7 @@ func (s *slowReader) Read(p []byte) (int, error) {
 	return s.r.Read(p[:min(len(p), 2000)])
 }
 
-// A watchedEnd is a connection that notes whether its end was read.
+// A watchedEnd is a connection that records whether its end was read.
 type watchedEnd struct {
 	net.Conn
 	ended atomic.Bool

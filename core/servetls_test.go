@@ -11,7 +11,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"regexp"
 	"slices"
@@ -22,21 +21,24 @@ import (
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
-	"github.com/recycling-go/recycling/core/recyclingtest/leak"
+	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
-// A keyring is what a server that speaks TLS has, and what its clients need to know.
+// A keyring has the TLS configs of a server and of its clients.
 type keyring struct{ server, client *tls.Config }
 
 var keyrings = sync.OnceValue(func() keyring {
-	ts := httptest.NewTLSServer(nil)
-	defer ts.Close()
-	client := ts.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
-	client.ServerName = "example.com"
-	return keyring{&tls.Config{Certificates: ts.TLS.Certificates}, client}
+	cert, err := selfsigned.New("example.com", "127.0.0.1")
+	if err != nil {
+		panic(err)
+	}
+	return keyring{
+		server: &tls.Config{Certificates: []tls.Certificate{cert}},
+		client: &tls.Config{RootCAs: selfsigned.Pool(cert), ServerName: "example.com"},
+	}
 })
 
-// serverKeys returns a TLSConfig with a certificate, and whatever set adds.
+// serverKeys returns a TLS config with a certificate, changed by set.
 func serverKeys(set ...func(*tls.Config)) *tls.Config {
 	config := keyrings().server.Clone()
 	for _, f := range set {
@@ -60,14 +62,7 @@ func (m mode) startTLS(t testing.TB, s *recycling.Server, h http.HandlerFunc) *i
 		s.HTTP.TLSConfig = serverKeys()
 	}
 	s.HTTP.Handler = h
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-		if left := leak.Goroutines(ours); left != nil {
-			t.Errorf("goroutines left:\n%s", strings.Join(left, "\n\n"))
-		}
-	})
+	t.Cleanup(func() { end(t, s) })
 	served := make(chan error, 1)
 	go func() {
 		served <- s.ServeTLS(l, "", "")
@@ -76,14 +71,14 @@ func (m mode) startTLS(t testing.TB, s *recycling.Server, h http.HandlerFunc) *i
 	return &instance{Server: s, listener: l, addr: l.Addr(), served: served}
 }
 
-// A secureClient is a client with TLS.
+// A secureClient is a TLS client.
 type secureClient struct {
 	*client
 	tls *tls.Conn
-	raw net.Conn // what is below
+	raw net.Conn // the underlying connection
 }
 
-// shake does the handshake of a client on c.
+// shake performs a client's handshake on c.
 func (c *client) shake(set ...func(*tls.Config)) *secureClient {
 	c.t.Helper()
 	s := c.unshaken(set...)
@@ -112,7 +107,7 @@ func speaking(protocols ...string) func(*tls.Config) {
 	return func(c *tls.Config) { c.NextProtos = protocols }
 }
 
-// versions are the versions of TLS, as what a client sets.
+// versions are the versions of TLS, as functions that set them for a client.
 var versions = map[string]func(*tls.Config){"TLS 1.2": onlyTLS12, "TLS 1.3": func(*tls.Config) {}}
 
 func forEachVersion(t *testing.T, modes []mode, f func(t *testing.T, m mode, version func(*tls.Config))) {
@@ -123,7 +118,7 @@ func forEachVersion(t *testing.T, modes []mode, f func(t *testing.T, m mode, ver
 	})
 }
 
-// A filter is a client's connection that writes what edit makes of it.
+// A filter is a client's connection that passes each write to edit.
 type filter struct {
 	net.Conn
 	edit func(c net.Conn, p []byte) error
@@ -146,7 +141,7 @@ func bytewise(c net.Conn, p []byte) error {
 	return nil
 }
 
-// inTwoRecords splits the first record, if it is of the handshake and not encrypted.
+// inTwoRecords splits the first record, if it is an unencrypted handshake record.
 func inTwoRecords(c net.Conn, p []byte) error {
 	const handshake, head = 22, 5
 	if p[0] == handshake && len(p) > head+10 {
@@ -163,6 +158,7 @@ func inTwoRecords(c net.Conn, p []byte) error {
 }
 
 func TestServeTLSTakesClientHellosInPieces(t *testing.T) {
+	parallel(t)
 	for name, edit := range map[string]func(net.Conn, []byte) error{"bytes": bytewise, "records": inTwoRecords} {
 		t.Run(name, func(t *testing.T) {
 			forEachVersion(t, everyMode, func(t *testing.T, m mode, version func(*tls.Config)) {
@@ -181,6 +177,7 @@ func TestServeTLSTakesClientHellosInPieces(t *testing.T) {
 }
 
 func TestServeTLSAnswersHowHTTPIsSpokenToIt(t *testing.T) {
+	parallel(t)
 	const answer = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
 	for name, sent := range map[string]string{
 		"GET":   get,
@@ -211,7 +208,7 @@ func TestServeTLSAnswersHowHTTPIsSpokenToIt(t *testing.T) {
 	}
 }
 
-// stalls are what a client sends and then no more.
+// stalls send something, and then nothing more.
 var stalls = map[string]func(c *client) error{
 	"nothing":         func(*client) error { return nil },
 	"part of a hello": func(c *client) error { _, err := c.Write([]byte{22, 3, 1, 1, 0, 1, 0}); return err },
@@ -228,13 +225,13 @@ var stalls = map[string]func(c *client) error{
 	},
 }
 
-// inTwoRecordsButOne sends the first record of what inTwoRecords makes.
+// inTwoRecordsButOne sends only the first of the records of inTwoRecords.
 func inTwoRecordsButOne(c net.Conn, p []byte) error {
 	_, err := c.Write(append([]byte{22, p[1], p[2], 0, 10}, p[5:15]...))
 	return err
 }
 
-// A recording is a connection that keeps what is written, and has nothing to read.
+// A recording is a connection that stores what is written, and has nothing to read.
 type recording struct {
 	net.Conn
 	sent []byte
@@ -248,11 +245,12 @@ func (*recording) SetWriteDeadline(time.Time) error { return nil }
 var handshakeTimedOut = regexp.MustCompile(`^http: TLS handshake error from [^ ]+: (read|write) tcp [^ ]+: i/o timeout\n$`)
 
 func TestServeTLSEndsHandshakesThatStall(t *testing.T) {
+	parallel(t)
 	for name, stall := range stalls {
 		t.Run(name, func(t *testing.T) {
 			modes := everyMode
 			if name == "nothing" {
-				modes = []mode{recyclingNet, recyclingWrapped, goroutineNet} // elsewhere it is not even accepted
+				modes = []mode{recyclingNet, recyclingWrapped, goroutineNet} // on other listeners it is not accepted
 			}
 			forEach(t, modes, func(t *testing.T, m mode) {
 				var log journal
@@ -280,10 +278,11 @@ func TestServeTLSEndsHandshakesThatStall(t *testing.T) {
 	}
 }
 
-// goroutineNet is net/http as it is.
+// goroutineNet is plain net/http.
 var goroutineNet = mode{"goroutine-net", recycling.Goroutine, listenNet, false}
 
 func TestServeTLSServesWhileHandshakesStall(t *testing.T) {
+	parallel(t)
 	for name, stall := range stalls {
 		t.Run(name, func(t *testing.T) {
 			forEach(t, []mode{recyclingOwn, recyclingNet, goroutineOwn}, func(t *testing.T, m mode) {
@@ -306,6 +305,7 @@ func TestServeTLSServesWhileHandshakesStall(t *testing.T) {
 }
 
 func TestServeTLSSurvivesClientsThatLeaveInTheHandshake(t *testing.T) {
+	parallel(t)
 	for name, stall := range stalls {
 		t.Run(name, func(t *testing.T) {
 			forEach(t, everyMode, func(t *testing.T, m mode) {
@@ -330,13 +330,14 @@ func TestServeTLSSurvivesClientsThatLeaveInTheHandshake(t *testing.T) {
 }
 
 func TestServeTLSEndsConnectionsWithGarbage(t *testing.T) {
+	parallel(t)
 	forEachVersion(t, everyMode, func(t *testing.T, m mode, version func(*tls.Config)) {
 		s := m.startTLS(t, &recycling.Server{HTTP: quiet()}, hello)
 		for _, raw := range []string{
 			"\x17\x03\x03\x00\x10" + strings.Repeat("x", 16), // data with a wrong tag
 			"\x17\x03\x03\xff\xff",                           // too long
-			"\x17\x03\x03\x00\x00",                           // not even a tag
-			"\x16\x03\x03\x00\x04\x01\x00\x00\x00",           // a handshake, not encrypted
+			"\x17\x03\x03\x00\x00",                           // too short for a tag
+			"\x16\x03\x03\x00\x04\x01\x00\x00\x00",           // an unencrypted handshake message
 			"\x80\x2e\x01\x00\x02",                           // version 2
 			"\x00\x00\x00\x00\x00",
 		} {
@@ -360,8 +361,9 @@ func TestServeTLSEndsConnectionsWithGarbage(t *testing.T) {
 	})
 }
 
-// A request does not know how it is cut into records.
+// A request may be split into records in any way.
 func TestServeTLSReadsRequestsInAnyRecords(t *testing.T) {
+	parallel(t)
 	forEachVersion(t, everyMode, func(t *testing.T, m mode, version func(*tls.Config)) {
 		s := m.startTLS(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) {
 			b, err := io.ReadAll(r.Body)
@@ -369,14 +371,14 @@ func TestServeTLSReadsRequestsInAnyRecords(t *testing.T) {
 		})
 		c := s.dial(t).shake(version)
 		const post = "POST /p HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello"
-		c.send("%s", strings.Repeat(post, 100)) // 100 in a few records
+		c.send("%s", strings.Repeat(post, 100)) // 100 requests in a few records
 		for range 100 {
 			if _, body := c.response(); body != "/p5 <nil>" {
 				t.Fatalf("answer %q", body)
 			}
 		}
 		for range 3 {
-			if err := bytewise(c.Conn, []byte(post)); err != nil { // one in 60 records
+			if err := bytewise(c.Conn, []byte(post)); err != nil { // one request in 60 records
 				t.Fatal(err)
 			}
 			if _, body := c.response(); body != "/p5 <nil>" {
@@ -396,7 +398,8 @@ func TestServeTLSReadsRequestsInAnyRecords(t *testing.T) {
 }
 
 func TestServeTLSCarriesLargeBodies(t *testing.T) {
-	size := int64(scaled(100 << 20))
+	parallel(t)
+	size := int64(scaled(20 << 20)) // more than a thousand records
 	forEachVersion(t, []mode{recyclingOwn, recyclingNet, recyclingWrapped}, func(t *testing.T, m mode, version func(*tls.Config)) {
 		s := m.startTLS(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == "POST" {
@@ -433,6 +436,7 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestServeTLSNegotiatesProtocols(t *testing.T) {
+	parallel(t)
 	forEachVersion(t, everyMode, func(t *testing.T, m mode, version func(*tls.Config)) {
 		s := m.startTLS(t, &recycling.Server{HTTP: quiet()}, func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, r.Proto, " ", r.TLS.NegotiatedProtocol)
@@ -456,8 +460,9 @@ func TestServeTLSNegotiatesProtocols(t *testing.T) {
 	})
 }
 
-// What the handler takes over is a connection with TLS, with every byte once.
+// A hijacking handler gets a TLS connection, with every byte exactly once.
 func TestServeTLSIsHijackedWithAllBytes(t *testing.T) {
+	parallel(t)
 	forEachVersion(t, everyMode, func(t *testing.T, m mode, version func(*tls.Config)) {
 		watched := true
 		s := m.startTLS(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) {
@@ -474,7 +479,7 @@ func TestServeTLSIsHijackedWithAllBytes(t *testing.T) {
 			}
 			rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 			rw.Flush()
-			go func() { // until the client closes, beyond the handler's return
+			go func() { // until the client closes, after the handler has returned
 				defer c.Close()
 				io.Copy(c, rw)
 			}()
@@ -514,7 +519,7 @@ func TestServeTLSIsHijackedWithAllBytes(t *testing.T) {
 	})
 }
 
-// leavings are the ways in which a client is gone.
+// leavings are the ways in which a client disconnects.
 var leavings = map[string]func(c *secureClient){
 	"alert": func(c *secureClient) { c.tls.CloseWrite() },
 	"end":   func(c *secureClient) { c.raw.(*net.TCPConn).CloseWrite() },
@@ -524,6 +529,7 @@ var leavings = map[string]func(c *secureClient){
 }
 
 func TestServeTLSTellsHandlersThatTheClientIsGone(t *testing.T) {
+	parallel(t)
 	for name, leave := range leavings {
 		t.Run(name, func(t *testing.T) {
 			forEachVersion(t, everyMode, func(t *testing.T, m mode, version func(*tls.Config)) {
@@ -558,8 +564,10 @@ func TestServeTLSTellsHandlersThatTheClientIsGone(t *testing.T) {
 	}
 }
 
-// Goroutines of a handler may ask for its context at any time, and the connection has gone on meanwhile.
+// Goroutines of a handler may use its context at any time, while the connection continues with
+// other requests.
 func TestServeTLSGoesOnWhateverHandlersLeaveBehind(t *testing.T) {
+	parallel(t)
 	forEach(t, []mode{recyclingOwn, recyclingNet}, func(t *testing.T, m mode) {
 		var left sync.WaitGroup
 		s := m.startTLS(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) {
@@ -590,6 +598,7 @@ func TestServeTLSGoesOnWhateverHandlersLeaveBehind(t *testing.T) {
 }
 
 func TestServeTLSEndsConnectionsWhoseCallbackPanics(t *testing.T) {
+	parallel(t)
 	callbacks := map[string]func(*tls.Config, func()){
 		"GetCertificate": func(c *tls.Config, f func()) {
 			c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { f(); return nil, nil }
@@ -640,6 +649,7 @@ func TestServeTLSEndsConnectionsWhoseCallbackPanics(t *testing.T) {
 }
 
 func TestServeTLSSurvivesPanicsOfOtherProtocols(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		var log journal
 		h := &http.Server{ErrorLog: log.logger(), TLSConfig: serverKeys(speaking("other"))}
@@ -656,6 +666,7 @@ func TestServeTLSSurvivesPanicsOfOtherProtocols(t *testing.T) {
 }
 
 func TestServeTLSTellsHandlersWhoTheClientIs(t *testing.T) {
+	parallel(t)
 	forEachVersion(t, everyMode, func(t *testing.T, m mode, version func(*tls.Config)) {
 		config := serverKeys(func(c *tls.Config) {
 			c.ClientAuth = tls.RequestClientCert
@@ -689,6 +700,7 @@ func TestServeTLSTellsHandlersWhoTheClientIs(t *testing.T) {
 }
 
 func TestServeTLSLogsHandshakesThatFail(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		var log journal
 		config := serverKeys(func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert })
@@ -705,6 +717,7 @@ func TestServeTLSLogsHandshakesThatFail(t *testing.T) {
 }
 
 func TestServeTLSKeepsTimeouts(t *testing.T) {
+	parallel(t)
 	send := func(s string) func(*secureClient) { return func(c *secureClient) { io.WriteString(c, s) } }
 	unsent := send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n")
 	for name, test := range map[string]struct {
@@ -754,6 +767,10 @@ func TestServeTLSKeepsTimeouts(t *testing.T) {
 }
 
 func TestServeTLSShutsDownInEachPhase(t *testing.T) {
+	parallel(t)
+	if testing.Short() {
+		t.Skip("takes seconds of waiting")
+	}
 	version := func(*tls.Config) {}
 	forEach(t, []mode{recyclingOwn, recyclingWrapped, goroutineOwn}, func(t *testing.T, m mode) { // each takes seconds
 		g := newGate(t)
@@ -797,7 +814,7 @@ func TestServeTLSShutsDownInEachPhase(t *testing.T) {
 		s.ended(t, http.ErrServerClosed)
 		idle.ended()
 		close(finish)
-		if m.strategy != recycling.Goroutine { // which drops it
+		if m.strategy != recycling.Goroutine { // net/http drops it
 			if got := receive(t, lateAnswer, "the answer"); got != "200 true" {
 				t.Errorf("the late client is answered %q", got)
 			}
@@ -824,6 +841,7 @@ func TestServeTLSShutsDownInEachPhase(t *testing.T) {
 }
 
 func TestServeTLSIsClosedInEachPhase(t *testing.T) {
+	parallel(t)
 	forEachVersion(t, everyMode, func(t *testing.T, m mode, version func(*tls.Config)) {
 		entered := make(chan error, 9)
 		s := m.startTLS(t, &recycling.Server{HTTP: quiet()}, func(w http.ResponseWriter, r *http.Request) {
@@ -887,6 +905,7 @@ func TestServeTLSIsClosedInEachPhase(t *testing.T) {
 }
 
 func TestServeTLSWithoutKeepAlives(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		s := m.startTLS(t, &recycling.Server{}, hello)
 		idle, next := s.dial(t).shake(), s.dial(t).shake()
@@ -904,6 +923,7 @@ func TestServeTLSWithoutKeepAlives(t *testing.T) {
 }
 
 func TestServeTLSRefusesLargeHeaders(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		s := m.startTLS(t, &recycling.Server{HTTP: &http.Server{MaxHeaderBytes: 20_000}}, hello)
 		c := s.dial(t).shake()
@@ -920,6 +940,7 @@ func TestServeTLSRefusesLargeHeaders(t *testing.T) {
 }
 
 func TestServeTLSAsksForBodies(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		s := m.startTLS(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
 		c := s.dial(t).shake()
@@ -937,6 +958,7 @@ func TestServeTLSAsksForBodies(t *testing.T) {
 }
 
 func TestServeTLSCallsHooksInOrder(t *testing.T) {
+	parallel(t)
 	forEachVersion(t, everyMode, func(t *testing.T, m mode, version func(*tls.Config)) {
 		type event struct {
 			c  net.Conn
@@ -994,8 +1016,9 @@ func TestServeTLSCallsHooksInOrder(t *testing.T) {
 	})
 }
 
-// Hooks may close the connections they are given, as they may with net/http.
+// Hooks may close the connections that they get, as with net/http.
 func TestServeTLSLosesConnectionsThatHooksClose(t *testing.T) {
+	parallel(t)
 	for _, at := range []http.ConnState{http.StateNew, http.StateActive, http.StateIdle} {
 		for _, below := range []bool{false, true} {
 			t.Run(fmt.Sprint(at, ", below: ", below), func(t *testing.T) {
@@ -1022,8 +1045,9 @@ func TestServeTLSLosesConnectionsThatHooksClose(t *testing.T) {
 	}
 }
 
-// Some time after a hook was given a connection that is idle now, another goroutine closes it.
+// Another goroutine closes a connection that a hook got earlier and that is now idle.
 func TestServeTLSLosesIdleConnectionsThatAreClosed(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		idle := make(chan net.Conn, 9)
 		h := &http.Server{ConnState: func(c net.Conn, to http.ConnState) {
@@ -1042,8 +1066,9 @@ func TestServeTLSLosesIdleConnectionsThatAreClosed(t *testing.T) {
 	})
 }
 
-// A hook may want the handshake at once, to see who the client is.
+// A hook may perform the handshake at once, to see who the client is.
 func TestServeTLSGoesOnAfterHandshakesOfHooks(t *testing.T) {
+	parallel(t)
 	forEachVersion(t, everyMode, func(t *testing.T, m mode, version func(*tls.Config)) {
 		h := &http.Server{ErrorLog: quiet().ErrorLog, ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			if err := c.(*tls.Conn).Handshake(); err != nil {
@@ -1061,8 +1086,9 @@ func TestServeTLSGoesOnAfterHandshakesOfHooks(t *testing.T) {
 	})
 }
 
-// Everything at once, on connections that end in any way.
+// TestServeTLSUnderStress does everything at once, on connections that end in all ways.
 func TestServeTLSUnderStress(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		s := m.startTLS(t, &recycling.Server{HTTP: quiet()}, func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
@@ -1124,7 +1150,7 @@ func TestServeTLSUnderStress(t *testing.T) {
 	})
 }
 
-// startUnderTLS serves h by an http.Server that knows nothing of this package but its listener.
+// startUnderTLS serves h by an http.Server of which only the listener uses this package.
 func (m mode) startUnderTLS(t *testing.T, h http.HandlerFunc) (s *instance, srv *http.Server) {
 	t.Helper()
 	l, err := m.listen()
@@ -1142,9 +1168,7 @@ func (m mode) startUnderTLS(t *testing.T, h http.HandlerFunc) (s *instance, srv 
 	t.Cleanup(func() {
 		srv.Close()
 		server.Close()
-		if left := leak.Goroutines(ours); left != nil {
-			t.Errorf("goroutines left:\n%s", strings.Join(left, "\n\n"))
-		}
+		leavesNothing(t)
 	})
 	return &instance{Server: server, listener: l, addr: l.Addr(), served: served}, srv
 }
@@ -1156,6 +1180,7 @@ func http2Client(t *testing.T) *http.Client {
 }
 
 func TestTLSListenerServesBothProtocols(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s, srv := m.startUnderTLS(t, func(w http.ResponseWriter, r *http.Request) {
@@ -1165,11 +1190,10 @@ func TestTLSListenerServesBothProtocols(t *testing.T) {
 			}
 			fmt.Fprint(w, r.Proto, " ", recycling.FromContext(r.Context()) != nil, " ", r.TLS.NegotiatedProtocol)
 		})
-		known := m.strategy == recycling.Goroutine // also to what net/http serves
 		h2 := http2Client(t)
 		url := "https://" + s.addr.String()
 		for range 2 {
-			if got := fetch(t, h2, url); got != fmt.Sprint("HTTP/2.0 ", known, " h2") {
+			if got := fetch(t, h2, url); got != "HTTP/2.0 true h2" {
 				t.Errorf("answer %q", got)
 			}
 		}
@@ -1188,7 +1212,7 @@ func TestTLSListenerServesBothProtocols(t *testing.T) {
 		receive(t, g.entered, "the handler")
 		done := make(chan error, 1)
 		go func() { done <- srv.Shutdown(context.Background()) }()
-		for { // until nobody listens any more
+		for { // until the port is closed
 			c, err := net.Dial("tcp", s.addr.String())
 			if err != nil {
 				break
@@ -1217,6 +1241,7 @@ func TestTLSListenerServesBothProtocols(t *testing.T) {
 }
 
 func TestTLSListenerIsClosedWithBothProtocols(t *testing.T) {
+	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		entered, over := make(chan bool, 9), make(chan bool, 9)
 		s, srv := m.startUnderTLS(t, func(w http.ResponseWriter, r *http.Request) {
@@ -1250,7 +1275,7 @@ func TestTLSListenerIsClosedWithBothProtocols(t *testing.T) {
 	})
 }
 
-// fetch returns the body of the answer to GET.
+// fetch returns the body of the response to a GET request.
 func fetch(t testing.TB, c *http.Client, url string) string {
 	res, err := c.Get(url)
 	if err != nil {
@@ -1270,16 +1295,14 @@ func TestServeTLSKeepsLittleOfIdleConnections(t *testing.T) {
 		t.Skip("connections do not park")
 	}
 	const conns = 100
-	grown := map[string]int{} // for each connection
-	forEach(t, []mode{recyclingNet, goroutineOwn}, func(t *testing.T, m mode) {
-		s := m.startTLS(t, &recycling.Server{}, hello)
+	measure := func(t *testing.T, s *instance) int {
 		var all []net.Conn
 		defer func() {
 			for _, c := range all {
 				c.Close()
 			}
 		}()
-		ask := func() { // leaves the plain connection; its TLS is garbage afterwards
+		ask := func() { // leaves the plain connection open; its tls.Conn becomes garbage
 			plain, err := net.Dial("tcp", s.addr.String())
 			if err != nil {
 				t.Fatal(err)
@@ -1296,9 +1319,121 @@ func TestServeTLSKeepsLittleOfIdleConnections(t *testing.T) {
 		for range conns {
 			ask()
 		}
-		grown[m.name] = (inUse() - before) / conns
+		return (inUse() - before) / conns
+	}
+	var nets int
+	t.Run("net/http", func(t *testing.T) { nets = measure(t, goroutineOwn.startTLS(t, &recycling.Server{}, hello)) })
+	for name, start := range map[string]func(t *testing.T) *instance{
+		"ServeTLS": func(t *testing.T) *instance { return recyclingNet.startTLS(t, &recycling.Server{}, hello) },
+		"Use with ServeTLS": func(t *testing.T) *instance {
+			return startUse(t, func(srv *http.Server, l net.Listener) error { return srv.ServeTLS(l, "", "") })
+		},
+		"Use with a listener of package tls": func(t *testing.T) *instance {
+			return startUse(t, func(srv *http.Server, l net.Listener) error { return srv.Serve(tls.NewListener(l, srv.TLSConfig)) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t)
+			if ours := measure(t, s); ours > nets/3 {
+				t.Errorf("%d bytes for each connection, want no more than a third of net/http's %d", ours, nets)
+			}
+			s.await(t, "the end of the connections", func(st recycling.Stats) bool { return st.Open == 0 })
+		})
+	}
+}
+
+// startUse starts an http.Server with TLS that is served by Use.
+func startUse(t *testing.T, serve func(srv *http.Server, l net.Listener) error) *instance {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{TLSConfig: serverKeys(), Handler: http.HandlerFunc(hello), ErrorLog: quiet().ErrorLog}
+	s := &instance{listener: l, addr: l.Addr()}
+	recycling.Use(srv, func(server *recycling.Server) { s.Server = server })
+	served := make(chan error, 1)
+	go func() { served <- serve(srv, l) }()
+	t.Cleanup(func() {
+		srv.Close()
+		receive(t, served, "the end of Serve")
 	})
-	if ours, nets := grown[recyclingNet.name], grown[goroutineOwn.name]; ours > nets/3 {
-		t.Errorf("%d bytes for each connection, want no more than a third of net/http's %d", ours, nets)
+	return s
+}
+
+// TestListenersOfPackageTLSPark tests that package tls is as unwrapTLS expects.
+func TestListenersOfPackageTLSPark(t *testing.T) {
+	if !recycling.Parks {
+		t.Skip("connections do not park")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(hello)}}
+	defer s.Close()
+	go s.Serve(tls.NewListener(l, serverKeys()))
+	c, err := tls.Dial("tcp", l.Addr().String(), keyrings().client.Clone())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, get)
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	(&instance{Server: s}).await(t, "a parked connection", func(st recycling.Stats) bool { return st.Parked == 1 })
+}
+
+// TestTicketKeysOfAListenerOfPackageTLSMayChange changes the session ticket keys of the config that
+// the listener was made with.
+func TestTicketKeysOfAListenerOfPackageTLSMayChange(t *testing.T) {
+	for _, get := range []bool{false, true} {
+		t.Run(fmt.Sprint("GetCertificate=", get), func(t *testing.T) {
+			forEach(t, everyMode, func(t *testing.T, m mode) {
+				config := serverKeys(speaking("http/1.1"))
+				if get {
+					cert := config.Certificates[0]
+					config.Certificates = nil
+					config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &cert, nil }
+				}
+				l, err := m.listen()
+				if err != nil {
+					t.Fatal(err)
+				}
+				srv := quiet()
+				srv.Handler = http.HandlerFunc(hello)
+				recycling.Use(srv, func(o *recycling.Server) { o.Strategy = m.strategy })
+				served := make(chan error, 1)
+				go func() { served <- srv.Serve(tls.NewListener(l, config)) }()
+				client := keyrings().client.Clone()
+				client.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+				resumed := func() bool {
+					c, err := tls.Dial("tcp", l.Addr().String(), client)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer c.Close()
+					c.SetDeadline(time.Now().Add(patience))
+					io.WriteString(c, "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+					io.ReadAll(c)
+					return c.ConnectionState().DidResume
+				}
+				resumed()
+				if !resumed() {
+					t.Error("a session was not resumed, with the server's own keys")
+				}
+				config.SetSessionTicketKeys([][32]byte{{1}})
+				resumed()
+				if !resumed() {
+					t.Error("a session was not resumed, with keys of the application")
+				}
+				config.SetSessionTicketKeys([][32]byte{{2}})
+				if resumed() {
+					t.Error("a session was resumed, and its key is no more")
+				}
+				srv.Close()
+				receive(t, served, "the end of Serve")
+			})
+		})
 	}
 }

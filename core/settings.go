@@ -1,6 +1,7 @@
 package recycling
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -8,24 +9,25 @@ import (
 	"time"
 )
 
-// settings are a Server's fields with environment and defaults filled in.
+// settings are a Server's fields with environment variables and defaults applied.
 type settings struct {
 	strategy Strategy
 	standby  int
 	Limits
 }
 
-// Defaults, where neither a field nor the environment says otherwise.
+// Defaults, if neither a field nor the environment sets a value.
 const (
-	defaultMaxWorkers  = 1 << 16 // Recycling: more than that many handlers at work at once wait
-	defaultPoolWorkers = 256     // Pool: each keeps a connection, so there must be some
-	defaultMaxQueue    = 1 << 16 // Recycling: what waits there has no worker, and QueueWait bounds it
+	defaultMaxWorkers  = 1 << 16 // Recycling: handlers beyond that wait
+	defaultPoolWorkers = 256     // Pool: each worker keeps its connection, so there must be enough
+	defaultMaxQueue    = 1 << 16 // Recycling: waiting connections hold no worker, and QueueWait bounds the wait
 	defaultQueueWait   = 10 * time.Second
-	unlimited          = 1 << 29 // two of them make no overflow
+	defaultStall       = time.Minute // BodyTimeout, AnswerTimeout: TCP waits no longer between retransmissions
+	unlimited          = 1 << 29     // small enough that the sum of two does not overflow
 )
 
-// resolve validates s's fields and fills in environment and defaults.
-// Every error names the field or variable, and the value.
+// resolve validates s's fields and applies environment variables and defaults. Every error names
+// the field or variable and its value.
 func (s *Server) resolve() (settings, error) {
 	set := settings{strategy: s.Strategy, Limits: s.limits()}
 	from := "Server.Strategy"
@@ -40,15 +42,17 @@ func (s *Server) resolve() (settings, error) {
 	default:
 		return set, fmt.Errorf("recycling: %s is %q, want %q, %q or %q", from, set.strategy, Recycling, Goroutine, Pool)
 	}
-	var err error
-	if set.standby, err = count("Server.Standby", s.Standby, EnvStandby); err != nil {
+	standby, standbyFrom, err := count("Server.Standby", s.Standby, EnvStandby)
+	if err != nil {
 		return set, err
 	}
-	if set.Workers = unlimited; s.MaxWorkers >= 0 {
-		if set.Workers, err = count("Server.MaxWorkers", s.MaxWorkers, EnvMaxWorkers); err != nil {
+	workers, workersFrom := unlimited, "Server.MaxWorkers"
+	if s.MaxWorkers >= 0 {
+		if workers, workersFrom, err = count(workersFrom, s.MaxWorkers, EnvMaxWorkers); err != nil {
 			return set, err
 		}
 	}
+	set.standby, set.Workers = standby, workers
 	if s.HealthPath != "" && s.HealthPath[0] != '/' {
 		return set, fmt.Errorf("recycling: Server.HealthPath is %q, want a path that begins with a slash", s.HealthPath)
 	}
@@ -63,7 +67,7 @@ func (s *Server) resolve() (settings, error) {
 		set.standby = min(2*runtime.GOMAXPROCS(0), set.Workers)
 	}
 	if set.standby > set.Workers {
-		return set, fmt.Errorf("recycling: Standby is %d, more than MaxWorkers, which is %d", set.standby, set.Workers)
+		return set, fmt.Errorf("recycling: %s is %d, more than %s, which is %d", standbyFrom, set.standby, workersFrom, set.Workers)
 	}
 	if s.MaxQueue == 0 {
 		set.Queue = defaultMaxQueue
@@ -71,11 +75,11 @@ func (s *Server) resolve() (settings, error) {
 			set.Queue = set.Workers
 		}
 	}
-	set.Workers, set.Queue = min(set.Workers, unlimited), min(set.Queue, unlimited)
+	set.standby, set.Workers, set.Queue = min(set.standby, unlimited), min(set.Workers, unlimited), min(set.Queue, unlimited)
 	return set, nil
 }
 
-// limits are s's limits, except for those that depend on each other.
+// limits returns s's limits, except for those that depend on each other.
 func (s *Server) limits() Limits {
 	l := Limits{
 		Queue:           max(s.MaxQueue, 0),
@@ -84,29 +88,49 @@ func (s *Server) limits() Limits {
 		ConnsPerIP:      max(s.MaxConnsPerIP, 0),
 		RequestsPerConn: max(s.MaxRequestsPerConn, 0),
 		ConnAge:         max(s.MaxConnAge, 0),
-		BodyTimeout:     max(s.BodyTimeout, 0),
+		BodyTimeout:     max(cmp.Or(s.BodyTimeout, defaultStall), 0),
+		AnswerTimeout:   max(cmp.Or(s.AnswerTimeout, defaultStall), 0),
 	}
 	if s.QueueWait == 0 {
 		l.QueueWait = defaultQueueWait
 	}
 	if n := maxDescriptors(); s.MaxConns == 0 && n > 0 {
-		l.Conns = n - n/16
+		l.Conns = n - keptDescriptors(n)
 	}
 	return l
 }
 
-// count returns the value of a field, or of an environment variable if the field is zero.
-func count(field string, v int, env string) (int, error) {
+// keptDescriptors returns how many of n descriptors are kept for the application's files and
+// connections, and for the few of the server itself, when MaxConns is zero.
+func keptDescriptors(n int) int {
+	return min(max(min(n/4, 1024), n/16, 32), n/2)
+}
+
+// addrOfEnv returns the address that the environment variable PORT asks for, ":8080" without one.
+func addrOfEnv() (string, error) {
+	text := os.Getenv("PORT")
+	if text == "" {
+		return ":8080", nil
+	}
+	if _, err := strconv.ParseUint(text, 10, 16); err != nil {
+		return "", fmt.Errorf("recycling: PORT is %q, want a number from 0 to 65535", text)
+	}
+	return ":" + text, nil
+}
+
+// count returns the value of a field, or of an environment variable if the field is zero, and the
+// name of the one that it used.
+func count(field string, v int, env string) (n int, from string, err error) {
 	if v < 0 {
-		return 0, fmt.Errorf("recycling: %s is %d, want zero (the default) or more", field, v)
+		return 0, field, fmt.Errorf("recycling: %s is %d, want zero (the default) or more", field, v)
 	}
 	text := os.Getenv(env)
 	if v > 0 || text == "" {
-		return v, nil
+		return v, field, nil
 	}
-	n, err := strconv.Atoi(text)
+	n, err = strconv.Atoi(text)
 	if err != nil || n <= 0 {
-		return 0, fmt.Errorf("recycling: %s is %q, want a positive integer", env, text)
+		return 0, env, fmt.Errorf("recycling: %s is %q, want a positive integer", env, text)
 	}
-	return n, nil
+	return n, env, nil
 }

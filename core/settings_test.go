@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,7 +14,7 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// serveOne serves one request with the fields of s, and returns the counters after it.
+// serveOne serves one request with the fields of s, and returns the counters afterwards.
 func serveOne(t testing.TB, s *recycling.Server) recycling.Stats {
 	t.Helper()
 	l, err := listenOwn()
@@ -45,7 +46,8 @@ func TestBadSettingsAreErrorsThatNameThem(t *testing.T) {
 		{"standby", [2]string{}, &recycling.Server{Standby: -1}, []string{"Server.Standby", "-1"}},
 		{"health path", [2]string{}, &recycling.Server{HealthPath: "healthz"}, []string{"Server.HealthPath", `"healthz"`}},
 		{"more standby than workers", [2]string{}, &recycling.Server{Standby: 7, MaxWorkers: 5}, []string{"Standby", "7", "MaxWorkers", "5"}},
-		{"more standby than workers from the environment", [2]string{recycling.EnvMaxWorkers, "5"}, &recycling.Server{Standby: 7}, []string{"7", "5"}},
+		{"more standby than workers from the environment", [2]string{recycling.EnvMaxWorkers, "5"}, &recycling.Server{Standby: 7}, []string{"Server.Standby", "7", "RECYCLING_MAX_WORKERS", "5"}},
+		{"more standby from the environment than workers", [2]string{recycling.EnvStandby, "7"}, &recycling.Server{MaxWorkers: 5}, []string{"RECYCLING_STANDBY", "7", "Server.MaxWorkers", "5"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.env[0] != "" {
@@ -107,6 +109,7 @@ func TestNoSettingsMeansRecycling(t *testing.T) {
 }
 
 func TestAPortInUseIsNamed(t *testing.T) {
+	parallel(t)
 	l, err := listenNet()
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +127,7 @@ func TestAPortInUseIsNamed(t *testing.T) {
 }
 
 func TestABadAddressIsNamed(t *testing.T) {
+	parallel(t)
 	for _, addr := range []string{"127.0.0.1", "127.0.0.1:99999", "127.0.0.1:no-such-service"} {
 		err := recycling.New(nil, recycling.Addr(addr)).ListenAndServe()
 		if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(addr, "127.0.0.1:")) {
@@ -144,6 +148,45 @@ func TestNewChoosesTheAddress(t *testing.T) {
 	if s := recycling.New(nil, recycling.Addr("[::1]:1")); s.HTTP.Addr != "[::1]:1" {
 		t.Errorf("Addr is %q with option and $PORT", s.HTTP.Addr)
 	}
+	for _, port := range []string{"http", "-1", "65536", "80 ", ":80"} {
+		t.Setenv("PORT", port)
+		for call, err := range map[string]error{
+			"Run":               recycling.New(nil).Run(t.Context()),
+			"ListenAndServe":    recycling.New(nil).ListenAndServe(),
+			"ListenAndServeTLS": recycling.New(nil).ListenAndServeTLS("", ""),
+		} {
+			if err == nil || !strings.Contains(err.Error(), "PORT") || !strings.Contains(err.Error(), strconv.Quote(port)) {
+				t.Errorf("%s with $PORT %q returned %v, want an error that names both", call, port, err)
+			}
+		}
+	}
+}
+
+func TestOptionMaySetTheHTTPServer(t *testing.T) {
+	h := http.NotFoundHandler()
+	own := &http.Server{}
+	if s := recycling.New(h, func(s *recycling.Server) { s.HTTP = own }); s.HTTP != own || own.Handler == nil {
+		t.Errorf("HTTP is %p, want %p; its handler is %v", s.HTTP, own, own.Handler)
+	}
+	if s := recycling.New(h, func(s *recycling.Server) { s.HTTP = nil }); s.HTTP == nil || s.HTTP.Handler == nil {
+		t.Error("the handler was lost")
+	}
+}
+
+func TestSetKeepAlivesEnabledStartsNothing(t *testing.T) {
+	parallel(t)
+	forEach(t, everyMode, func(t *testing.T, m mode) {
+		srv := &recycling.Server{Standby: -1} // which no server starts with
+		srv.SetKeepAlivesEnabled(false)
+		srv.Standby = 0
+		s := m.start(t, srv, hello)
+		c := s.dial(t)
+		c.send(get)
+		if res, _ := c.response(); !res.Close {
+			t.Error("answer without Connection: close")
+		}
+		c.ended()
+	})
 }
 
 var registerDefault = sync.OnceFunc(func() {
@@ -151,6 +194,7 @@ var registerDefault = sync.OnceFunc(func() {
 })
 
 func TestNilHandlerMeansTheDefaultServeMux(t *testing.T) {
+	parallel(t)
 	registerDefault()
 	for _, m := range everyMode {
 		for _, s := range []*recycling.Server{{}, {HTTP: &http.Server{}}, recycling.New(nil)} {
@@ -172,6 +216,7 @@ func TestNilHandlerMeansTheDefaultServeMux(t *testing.T) {
 }
 
 func TestFromContextIsTheServer(t *testing.T) {
+	parallel(t)
 	if s := recycling.FromContext(context.Background()); s != nil {
 		t.Errorf("Background has the server %v", s)
 	}
@@ -185,4 +230,13 @@ func TestFromContextIsTheServer(t *testing.T) {
 			t.Errorf("got %p, want %p", g, s.Server)
 		}
 	})
+}
+
+func TestDescriptorsAreKeptForTheApplication(t *testing.T) {
+	parallel(t)
+	for n, want := range map[int]int{1: 0, 20: 10, 64: 32, 100: 32, 256: 64, 1024: 256, 4096: 1024, 16384: 1024, 65536: 4096, 1 << 20: 65536} {
+		if got := recycling.KeptDescriptors(n); got != want {
+			t.Errorf("%d of %d, want %d", got, n, want)
+		}
+	}
 }

@@ -16,9 +16,11 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// What is refused, and what that must not do to others.
+// These tests are about connections and requests that are refused, and that this does not affect
+// others.
 
-// overloaded returns a server whose one worker is inside a handler, and for which one request waits, until the test ends.
+// overloaded returns a server whose only worker is busy in a handler and whose queue has one
+// request, until the test ends.
 func overloaded(t *testing.T, m mode, srv *recycling.Server) *instance {
 	t.Helper()
 	g := newGate(t)
@@ -28,7 +30,7 @@ func overloaded(t *testing.T, m mode, srv *recycling.Server) *instance {
 	return s
 }
 
-// overload makes that of a server with one worker and a queue of one.
+// overload does that to a server with one worker and a queue of one.
 func overload(t *testing.T, s *instance, g *gate) {
 	t.Helper()
 	t.Cleanup(g.open) // before s is closed
@@ -39,6 +41,7 @@ func overload(t *testing.T, s *instance, g *gate) {
 }
 
 func TestPanicOfShedIsNotTheEnd(t *testing.T) {
+	parallel(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		h, log := logging()
 		s := overloaded(t, m, &recycling.Server{HTTP: h, QueueWait: -1, Shed: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("no template") })})
@@ -52,6 +55,7 @@ func TestPanicOfShedIsNotTheEnd(t *testing.T) {
 }
 
 func TestShedKnowsTheServer(t *testing.T) {
+	parallel(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		s := overloaded(t, m, &recycling.Server{QueueWait: -1, Shed: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, recycling.FromContext(r.Context()).Stats().Strategy)
@@ -85,8 +89,9 @@ func (s *instance) dialFrom(t *testing.T, ip string) *client {
 	return wrapClient(t, nc)
 }
 
-// Those who are refused stay for a moment, since they have not sent all of a request yet.
+// Refused connections linger for a moment, since they have not sent a complete request yet.
 func TestRefusedConnectionsTakeNobodysRoom(t *testing.T) {
+	parallel(t)
 	forEach(t, []mode{recyclingNet, recyclingWrapped, poolOwn}, func(t *testing.T, m mode) {
 		for _, refuse := range []bool{true, false} {
 			t.Run(fmt.Sprintf("RefuseConns=%v", refuse), func(t *testing.T) {
@@ -109,6 +114,7 @@ func TestRefusedConnectionsTakeNobodysRoom(t *testing.T) {
 }
 
 func TestRefusedConnectionsDoNotKeepTheServerFull(t *testing.T) {
+	parallel(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{MaxConns: 5, RefuseConns: true}, g.serve)
@@ -130,7 +136,8 @@ func TestRefusedConnectionsDoNotKeepTheServerFull(t *testing.T) {
 	})
 }
 
-// A header listener's connections tell their address when their client has sent it, as with the PROXY protocol.
+// A headerListener's connections know their address once the client has sent it, as with the PROXY
+// protocol.
 type headerListener struct{ net.Listener }
 
 type headerConn struct {
@@ -155,6 +162,7 @@ func (c *headerConn) RemoteAddr() net.Addr { c.header(); return c.Conn.RemoteAdd
 func (c *headerConn) Read(b []byte) (int, error) { c.header(); return c.Conn.Read(b) }
 
 func TestAddressThatComesLateKeepsNobodyWaiting(t *testing.T) {
+	parallel(t)
 	for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Pool} {
 		t.Run(string(strategy), func(t *testing.T) {
 			m := mode{name: "header", strategy: strategy, listen: func() (net.Listener, error) {
@@ -179,6 +187,7 @@ func TestAddressThatComesLateKeepsNobodyWaiting(t *testing.T) {
 }
 
 func TestMaxQueueHoldsForWrappedListeners(t *testing.T) {
+	parallel(t)
 	s := overloaded(t, recyclingWrapped, &recycling.Server{QueueWait: -1})
 	c := s.dial(t)
 	c.send(get)
@@ -187,11 +196,12 @@ func TestMaxQueueHoldsForWrappedListeners(t *testing.T) {
 }
 
 func TestQueueWaitHoldsForWrappedListeners(t *testing.T) {
+	parallel(t)
 	s := overloaded(t, recyclingWrapped, &recycling.Server{QueueWait: 50 * time.Millisecond})
 	s.await(t, "the one that waits to be refused", func(st recycling.Stats) bool { return st.Queued == 0 && st.ShedQueue == 1 })
 }
 
-// A held Conn lets the first write through, and the second when it is told to.
+// A heldConn writes the first time at once, and the second time when it is told to.
 type heldConn struct {
 	net.Conn
 	writes   atomic.Int32
@@ -206,8 +216,9 @@ func (h *heldConn) Write(b []byte) (int, error) {
 	return h.Conn.Write(b)
 }
 
-// Handshakes end when they end, and not in the leader's batches.
+// Handshakes end one by one, and not in the leader's batches.
 func TestMaxQueueHoldsAfterHandshakes(t *testing.T) {
+	parallel(t)
 	needsParking(t)
 	g := newGate(t)
 	s := recyclingOwn.startTLS(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, QueueWait: 50 * time.Millisecond}, g.serve)
@@ -235,6 +246,7 @@ func TestMaxQueueHoldsAfterHandshakes(t *testing.T) {
 }
 
 func TestMaxQueueHoldsAfterHealthChecks(t *testing.T) {
+	parallel(t)
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		s := overloaded(t, m, &recycling.Server{HealthPath: "/health", QueueWait: -1})
@@ -251,6 +263,7 @@ func TestMaxQueueHoldsAfterHealthChecks(t *testing.T) {
 }
 
 func TestHealthChecksWithABodyAreNone(t *testing.T) {
+	parallel(t)
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		s := overloaded(t, m, &recycling.Server{HealthPath: "/health", QueueWait: -1})
@@ -267,7 +280,7 @@ func TestHealthChecksWithABodyAreNone(t *testing.T) {
 	})
 }
 
-// A joined Conn sends several records of TLS in one segment.
+// A joinedConn sends several TLS records in one segment.
 type joinedConn struct {
 	net.Conn
 	join bool
@@ -283,6 +296,7 @@ func (j *joinedConn) Write(b []byte) (int, error) {
 }
 
 func TestHealthChecksInOneSegmentAreAllAnswered(t *testing.T) {
+	parallel(t)
 	needsParking(t)
 	g := newGate(t)
 	s := recyclingOwn.startTLS(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, QueueWait: -1, HealthPath: "/health"}, g.serve)
@@ -303,11 +317,12 @@ func TestHealthChecksInOneSegmentAreAllAnswered(t *testing.T) {
 	j.Conn.Write(j.b)
 	sc.response()
 	sc.SetDeadline(time.Now().Add(patience))
-	sc.response() // served or refused: there is no room for what follows a health check
+	sc.response() // served or refused: what follows a health check has no reserve worker
 	g.open()
 }
 
 func TestLargeHeaderThatIsNotWholeIsRefusedWithAnAnswer(t *testing.T) {
+	parallel(t)
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
@@ -323,6 +338,7 @@ func TestLargeHeaderThatIsNotWholeIsRefusedWithAnAnswer(t *testing.T) {
 }
 
 func TestRefusedClientOfTLSGetsNoPlainText(t *testing.T) {
+	parallel(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		s := m.startTLS(t, &recycling.Server{MaxConnsPerIP: 1}, hello)
 		s.dial(t).shake().get("/")
@@ -334,8 +350,9 @@ func TestRefusedClientOfTLSGetsNoPlainText(t *testing.T) {
 	})
 }
 
-// Package context holds a lock of the derived context's while it asks to be told of the end.
+// Package context holds a mutex of the derived context while it asks to be told of the end.
 func TestContextsMayBeDerivedWhileTheClientLeaves(t *testing.T) {
+	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		var ended atomic.Int64
 		s := m.start(t, new(recycling.Server), func(w http.ResponseWriter, r *http.Request) {
@@ -345,7 +362,7 @@ func TestContextsMayBeDerivedWhileTheClientLeaves(t *testing.T) {
 			}
 			ended.Add(1)
 		})
-		const n = 100
+		const n = 50
 		for range n {
 			c := s.dial(t)
 			c.send(get)

@@ -2,38 +2,49 @@ package recycling
 
 import "time"
 
-// Stats is a snapshot of a [Server]'s counters. They are read one by one while the
-// server runs, so that sums may be off by what happened in between.
+// Stats is a snapshot of a [Server]'s counters. They are read one after another while the server
+// runs, so sums may be slightly off.
 //
-// Under [Goroutine] net/http keeps no such counters: there Open, Accepted and Closed are
-// counted from its connection states, and the figures about workers are zero.
+// Net/http keeps no such counters. Under [Goroutine], Open, Accepted, Closed and Hijacked are
+// counted from connection states, and the other counters are zero.
+//
+// Refused connections get a 503 response, or are closed if their TLS handshake is not complete. If
+// the process is out of descriptors, a connection is refused only if none can be evicted.
 type Stats struct {
+	Version  string   `json:"version"` // of this module, such as "v0.1.0"
 	Strategy Strategy `json:"strategy"`
 
 	Workers int `json:"workers"` // goroutines that serve connections
-	Standby int `json:"standby"` // those of them that have nothing to do
-	Busy    int `json:"busy"`    // those of them that are inside a connection
+	Standby int `json:"standby"` // of Workers, the idle ones
+	Busy    int `json:"busy"`    // of Workers, those that serve a connection
 
-	Open       int64 `json:"open"`       // connections now, those parked included
+	Open       int64 `json:"open"`       // connections now, including parked ones
 	Parked     int64 `json:"parked"`     // connections that wait for bytes and hold no worker
-	Queued     int64 `json:"queued"`     // connections that could go on and wait for a worker
-	Handshakes int   `json:"handshakes"` // connections in a TLS handshake; they hold a goroutine, but no worker
+	Queued     int64 `json:"queued"`     // connections that are ready and wait for a worker
+	Handshakes int   `json:"handshakes"` // connections in a TLS handshake, which hold no worker
 	Accepted   int64 `json:"accepted"`   // connections since the start
-	Closed     int64 `json:"closed"`     // of Accepted, the ones closed
-	Hijacked   int64 `json:"hijacked"`   // of Accepted, the ones a handler took over, or net/http's own server for HTTP/2
-	Shed       int64 `json:"shed"`       // of Accepted, the ones refused, for the following reasons: 503, or closed before a TLS handshake
-	ShedConns  int64 `json:"shed_conns"` // MaxConns, with RefuseConns, or the process has no descriptor left
+	Closed     int64 `json:"closed"`     // of Accepted, those that were closed
+	Hijacked   int64 `json:"hijacked"`   // of Accepted, those that a handler took over
+	Shed       int64 `json:"shed"`       // of Accepted, those refused, for the reasons below
+	ShedConns  int64 `json:"shed_conns"` // MaxConns with RefuseConns, or out of descriptors
 	ShedPerIP  int64 `json:"shed_per_ip"`
 	ShedQueue  int64 `json:"shed_queue"` // MaxQueue or QueueWait
-	Evicted    int64 `json:"evicted"`    // connections closed while idle to make room: MaxConns
-	Held       int64 `json:"held"`       // how often accepting has rested for want of room: MaxConns
-	Retired    int64 `json:"retired"`    // connections that have reached MaxRequestsPerConn or MaxConnAge
+	Evicted    int64 `json:"evicted"`    // closed to make room: MaxConns, or out of descriptors
+	Held       int64 `json:"held"`       // how often accepting paused for lack of room: MaxConns
+	Retired    int64 `json:"retired"`    // connections that reached MaxRequestsPerConn or MaxConnAge
 	Requests   int64 `json:"requests"`   // HTTP/1.x requests since the start; zero under Goroutine
+
+	// System errors after which serving continued, or that ended one connection. ErrorLog has some
+	// of them. AcceptErrors counts those of accept: no descriptor, no memory, a connection that was
+	// reset before it was accepted. PollErrors counts those of epoll_ctl(2) and epoll_pwait(2).
+	AcceptErrors int64 `json:"accept_errors"`
+	PollErrors   int64 `json:"poll_errors"`
 
 	Limits Limits `json:"limits"`
 }
 
-// Limits are the bounds that a [Server] goes by, with environment and defaults filled in. Zero is no bound.
+// Limits are the limits in effect for a [Server], with environment variables and defaults applied.
+// Zero means no limit.
 type Limits struct {
 	Workers         int           `json:"workers"`
 	Queue           int           `json:"queue"`
@@ -43,4 +54,5 @@ type Limits struct {
 	RequestsPerConn int           `json:"requests_per_conn"`
 	ConnAge         time.Duration `json:"conn_age_ns"`
 	BodyTimeout     time.Duration `json:"body_timeout_ns"`
+	AnswerTimeout   time.Duration `json:"answer_timeout_ns"`
 }

@@ -1,23 +1,21 @@
 package recycling
 
-// A Strategy is how accepted connections get a goroutine.
-// The zero value means the one named by the environment variable
-// RECYCLING_STRATEGY, or [Recycling] if that is unset or empty.
+// A Strategy is how accepted connections get a goroutine. The zero value means the one named by the
+// environment variable RECYCLING_STRATEGY, or [Recycling] if that is unset or empty.
 type Strategy string
 
 const (
-	// Recycling serves connections on workers that are kept and recycled;
-	// a connection that waits for its next request holds none.
+	// Recycling serves connections on recycled workers; a connection that waits for its next
+	// request holds none.
 	Recycling Strategy = "recycling"
-	// Goroutine is net/http's own server: a new goroutine per connection.
+	// Goroutine is net/http's own server: a new goroutine for each connection.
 	Goroutine Strategy = "goroutine"
-	// Pool serves connections on a fixed number of workers, each of which
-	// keeps its connection until that ends. Connections beyond the queue
-	// are answered with 503.
+	// Pool serves connections on a fixed number of workers, each of which keeps its connection
+	// until it closes. Connections beyond the queue get a 503 response.
 	Pool Strategy = "pool"
 )
 
-// The environment variables that fill in what a [Server] leaves zero.
+// Environment variables that set what a [Server] leaves zero.
 const (
 	EnvStrategy   = "RECYCLING_STRATEGY"    // recycling, goroutine or pool
 	EnvStandby    = "RECYCLING_STANDBY"     // a positive integer

@@ -18,7 +18,7 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
-// A used is an http.Server that was started as ever.
+// A used is an http.Server that was started in the usual way.
 type used struct {
 	*http.Server
 	addr           net.Addr
@@ -60,7 +60,7 @@ func eachStrategyUsed(t *testing.T, f func(*testing.T, recycling.Strategy)) {
 	}
 }
 
-// ends waits for Serve.
+// ends waits for Serve to return.
 func (r *used) ends(t *testing.T) {
 	t.Helper()
 	if err := <-r.served; !errors.Is(err, http.ErrServerClosed) {
@@ -68,7 +68,7 @@ func (r *used) ends(t *testing.T) {
 	}
 }
 
-// wait sends a request for /wait, which a handler then has.
+// wait sends a request for /wait, and returns once the handler is called.
 func (r *used) wait(t *testing.T) net.Conn {
 	nc, err := net.Dial("tcp", r.addr.String())
 	if err != nil {
@@ -94,6 +94,7 @@ func getUsed(t *testing.T, tr *http.Transport, url, want string) {
 }
 
 func TestUseShutdownAnswers(t *testing.T) {
+	parallel(t)
 	eachStrategyUsed(t, func(t *testing.T, strategy recycling.Strategy) {
 		r := startUsed(t, strategy, (*http.Server).Serve)
 		getUsed(t, new(http.Transport), "http://"+r.addr.String(), "HTTP/1.1 "+string(strategy))
@@ -125,6 +126,7 @@ func TestUseShutdownAnswers(t *testing.T) {
 }
 
 func TestUseCloseAbandons(t *testing.T) {
+	parallel(t)
 	eachStrategyUsed(t, func(t *testing.T, strategy recycling.Strategy) {
 		r := startUsed(t, strategy, (*http.Server).Serve)
 		nc := r.wait(t)
@@ -141,6 +143,7 @@ func TestUseCloseAbandons(t *testing.T) {
 
 // TestUseWithTwoListeners closes one of them, and then shuts down.
 func TestUseWithTwoListeners(t *testing.T) {
+	parallel(t)
 	eachStrategyUsed(t, func(t *testing.T, strategy recycling.Strategy) {
 		for name, listen := range map[string]func() (net.Listener, error){"net": listenNet, "wrapped": listenWrapped} {
 			t.Run(name, func(t *testing.T) {
@@ -191,6 +194,7 @@ func TestUseWithTwoListeners(t *testing.T) {
 }
 
 func TestUseWithTLS(t *testing.T) {
+	parallel(t)
 	cert := selfsigned.NewTest(t, "example.org")
 	eachStrategyUsed(t, func(t *testing.T, strategy recycling.Strategy) {
 		r := startUsed(t, strategy, func(srv *http.Server, l net.Listener) error {
@@ -212,15 +216,12 @@ func TestUseWithTLS(t *testing.T) {
 	})
 }
 
-// TestUse holds an http.Server that is called as ever to what net/http does.
+// TestUse compares an http.Server that is called in the usual way with net/http.
 func TestUse(t *testing.T) {
+	parallel(t)
 	recyclingtest.Run(t, recyclingtest.Target{
 		Name:   "unchanged http.Server",
 		Strict: true,
-		Except: map[string]string{
-			"shutdownReturnsTheContextsError": "Shutdown waits whatever its context says",
-			"closeDuringShutdownEndsIt":       "the listener is closed already",
-		},
 		Start: func(t testing.TB, srv *http.Server) *recyclingtest.Instance {
 			recycling.Use(srv, func(s *recycling.Server) { s.Strategy = recycling.Recycling })
 			l, err := net.Listen("tcp", "127.0.0.1:0")

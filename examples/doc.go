@@ -1,25 +1,26 @@
-// Package examples is one small application, written three times: for chi, echo and gin,
+// Package examples is one small application, written four times: for chi, echo v4, echo v5 and gin,
 // each in the framework's own idiom.
 //
 //	go run ./examples/chi -addr :8080
 //
 //	GET  /yo?name=Dude      Hey Dude!
-//	GET  /sleep/{ms}        answers after ms milliseconds
+//	GET  /sleep/{ms}        responds after ms milliseconds
 //	GET  /work/{ms}         keeps a processor busy for ms milliseconds
 //	POST /echo              streams the body back while it arrives
 //	GET  /events?n=5        server-sent events, one every 100 ms
 //	GET  /download?bytes=N  N bytes of a file, by sendfile
 //	GET  /stats             the server's counters as JSON
 //
-// RECYCLING_STRATEGY chooses how connections are served, and is all that changes: the tests hold what the same program
-// answers under each strategy to what it answers under net/http's, byte for byte. What is not
-// about a framework lives in internal/app.
+// RECYCLING_STRATEGY chooses how connections are served. Nothing else changes: the tests compare
+// the responses of the same program under each strategy with those under net/http's, byte for byte.
+// The code that does not depend on a framework is in internal/app.
 //
-// Command offload is another one: heavy tasks in child processes, beside routes that stay fast.
+// Command offload is another example: heavy tasks in child processes, beside routes that stay fast.
 //
-// In internal/scenario are the frameworks' own examples of a graceful shutdown, with one line added, and
+// The folder internal/scenario has the frameworks' own examples of a graceful shutdown, with one
+// line added or changed.
 //
 //	go run ./examples/internal/drain -clients 1000 -rounds 100
 //
-// ends them while they are busy and counts what clients lose.
+// stops them while they are busy, and counts the requests that clients lose.
 package examples

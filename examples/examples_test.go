@@ -19,8 +19,8 @@ import (
 	"github.com/recycling-go/recycling/examples/internal/apptest"
 )
 
-// TestPrograms starts each example as a program, asks it everything, and ends it with
-// SIGTERM in the middle of an answer.
+// TestPrograms starts each example as a program, sends it every request, and stops it with SIGTERM
+// in the middle of a response.
 func TestPrograms(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no process can be sent SIGTERM here")
@@ -29,8 +29,9 @@ func TestPrograms(t *testing.T) {
 	if name := os.Getenv(recycling.EnvStrategy); name != "" {
 		strategies = []recycling.Strategy{recycling.Strategy(name)}
 	}
-	for _, framework := range []string{"chi", "echo", "gin"} {
+	for _, framework := range []string{"chi", "echo", "echo5", "gin"} {
 		t.Run(framework, func(t *testing.T) {
+			t.Parallel()
 			program := filepath.Join(t.TempDir(), framework)
 			if out, err := exec.Command("go", "build", "-o", program, "./"+framework).CombinedOutput(); err != nil {
 				t.Fatalf("go build: %v\n%s", err, out)
@@ -73,7 +74,8 @@ func testProgram(t *testing.T, program string, strategy recycling.Strategy) {
 	}
 }
 
-// testAlike holds what program answers under each strategy to what it answers under the first, which is net/http's.
+// testAlike compares the responses of program under each strategy with those under the first, which
+// is net/http's.
 func testAlike(t *testing.T, program string, strategies []recycling.Strategy) {
 	var want map[string]string
 	for _, strategy := range strategies {
@@ -93,22 +95,22 @@ func testAlike(t *testing.T, program string, strategies []recycling.Strategy) {
 	}
 }
 
-// A process is an example at work.
+// A process is a running example.
 type process struct {
 	cmd    *exec.Cmd
 	base   string // URL
 	temp   string // its folder for temporary files
-	first  string // line of its log
+	first  string // the first line of its log
 	stderr io.Reader
 	stdout bytes.Buffer
 }
 
 var (
-	serving = regexp.MustCompile(`recycling: serving addr=(\S+) strategy=(\S+) standby=\d+\n`)
+	serving = regexp.MustCompile(`recycling: serving addr=(\S+) strategy=(\S+) standby=\d+ version=v\S+\n`)
 	drained = regexp.MustCompile(`recycling: drained connections=[1-9]\d* abandoned=0\n`)
 )
 
-// start starts program on a port that is free, and waits until it serves.
+// start starts program on a free port, and waits until it serves.
 func start(t *testing.T, program string, strategy recycling.Strategy) *process {
 	p := &process{cmd: exec.CommandContext(t.Context(), program, "-addr", "127.0.0.1:0"), temp: t.TempDir()}
 	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s", recycling.EnvStrategy, strategy), "TMPDIR="+p.temp)
@@ -131,7 +133,7 @@ func start(t *testing.T, program string, strategy recycling.Strategy) *process {
 	return p
 }
 
-// wait waits for the end of p and returns its log.
+// wait waits until p has exited, and returns its log.
 func (p *process) wait(t *testing.T) string {
 	rest, err := io.ReadAll(p.stderr)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wantAddr compares an address with what package net makes of the same connection. It closes fd.
+// wantAddr compares a with the address that package net reports for the same connection. It closes
+// fd.
 func wantAddr(t *testing.T, fd int, a *listener.Addr) {
 	t.Helper()
 	f := os.NewFile(uintptr(fd), "")
@@ -40,8 +41,8 @@ func wantAddr(t *testing.T, fd int, a *listener.Addr) {
 	}
 }
 
-// wantPeer accepts c from l, and compares its address with package net's and with want, which
-// is c's own address if empty.
+// wantPeer accepts c from l, and compares its address with package net's and with want, or with c's
+// own address if want is "".
 func wantPeer(t *testing.T, l net.Listener, c net.Conn, want string) {
 	t.Helper()
 	fd, a := accept(t, raw(t, l))
@@ -121,7 +122,7 @@ func linkLocal(t *testing.T) string {
 
 func TestPeerAddressOfNamedUnixSocket(t *testing.T) {
 	long := address(t, "unix")
-	long += strings.Repeat("n", 107-len(long)) // with its zero byte, all there is room for
+	long += strings.Repeat("n", 107-len(long)) // the longest path, with its terminating zero byte
 	for _, name := range []string{address(t, "unix"), long, "@recycling-listener-test", "@" + long[:107]} {
 		l := listen(t, listener.Config{}, "unix", address(t, "unix"))
 		c, err := net.DialUnix("unix", &net.UnixAddr{Name: name, Net: "unix"}, l.Addr().(*net.UnixAddr))

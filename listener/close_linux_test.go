@@ -77,8 +77,8 @@ func TestCloseTakesSocketOutOfEpollSet(t *testing.T) {
 	})
 }
 
-// Descriptor numbers are used again at once, so a stale one would be met as ENOTSOCK, EINVAL,
-// or as a connection of somebody else.
+// Descriptor numbers are reused at once, so the use of a stale one would show up as ENOTSOCK,
+// EINVAL, or a connection of other code.
 func TestConcurrentCloseAndAccept(t *testing.T) {
 	for _, s := range sources {
 		t.Run(s.name, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestConcurrentCloseAndAccept(t *testing.T) {
 	}
 }
 
-// Exec.Cmd calls Fd on its files, and of one that package net made this makes the socket blocking.
+// exec.Cmd calls Fd on its files, which makes the socket blocking if package net created the file.
 func TestRawAcceptDoesNotBlockOnASharedSocket(t *testing.T) {
 	forEachSource(t, func(t *testing.T, l net.Listener) {
 		r := raw(t, l)
@@ -212,12 +212,12 @@ func TestNoDescriptorLeaks(t *testing.T) {
 			l2.Close()
 		}
 	}
-	round() // the poller gets its descriptors
+	round() // the poller opens its descriptors
 	before := descriptors(t)
 	for range 5 {
 		round()
 	}
-	if after := descriptors(t); after > before { // fewer: another test's were closed late
+	if after := descriptors(t); after > before { // fewer: those of another test were closed late
 		t.Errorf("%d descriptors before, %d after:\n%s", before, after, open(t))
 	}
 }
@@ -238,7 +238,7 @@ func open(t testing.TB) string {
 		if _, err := strconv.Atoi(e.Name()); err != nil {
 			continue
 		}
-		if target, err := os.Readlink(dir + "/" + e.Name()); err == nil { // not ReadDir's own
+		if target, err := os.Readlink(dir + "/" + e.Name()); err == nil { // skip ReadDir's own
 			b.WriteString(e.Name() + " " + target + "\n")
 		}
 	}

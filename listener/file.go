@@ -6,19 +6,19 @@ import (
 	"os"
 )
 
-// FromFile returns a Listener on a socket that is open already, with the zero [Config].
+// FromFile returns a Listener for a socket that is already open, using the zero [Config].
 func FromFile(f *os.File) (*Listener, error) {
 	return new(Config).FromFile(f)
 }
 
-// FromFile returns a Listener on a socket that is open already: in a parent process, which
-// passed on its [Listener.File], or in systemd, which numbers them from 3 up (sd_listen_fds).
-// The Listener has a descriptor of its own, and the caller should close f. The socket is made
-// nonblocking and gets c's options, for everybody who shares it; its backlog is changed only
-// where c.Backlog is not zero.
+// FromFile returns a Listener for a socket that is already open: one passed on by a parent process
+// with [Listener.File], or by systemd, which numbers descriptors from 3 (sd_listen_fds). The
+// Listener has its own descriptor, and the caller should close f. FromFile makes the socket
+// nonblocking and sets c's options on it, for every process that shares it; it changes the backlog
+// only if c.Backlog is not zero.
 //
-// Anything but a listening TCP or Unix stream socket is an error.
-// The path of a Unix socket outlives the Listener, unless [Listener.SetUnlinkOnClose] says else.
+// Anything but a listening TCP or Unix stream socket is an error. The path of a Unix socket is kept
+// when the Listener is closed, unless changed with [Listener.SetUnlinkOnClose].
 func (c *Config) FromFile(f *os.File) (*Listener, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (c *Config) fromFile(f *os.File) (*Listener, error) {
 	l, err := net.FileListener(f)
 	if err != nil {
 		if op, ok := err.(*net.OpError); ok {
-			err = op.Err // the rest of it says "file" again
+			err = op.Err // the rest of the text says "file" again
 		}
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 func TestChildTakesOver(t *testing.T) {
 	forEachNetwork(t, func(t *testing.T, network string) {
 		l := listen(t, listener.Config{}, network, address(t, network))
-		c := dial(t, l) // waits in the backlog for whoever accepts
+		c := dial(t, l) // waits in the backlog
 		f, err := l.File()
 		if err != nil {
 			t.Fatal(err)

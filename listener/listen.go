@@ -14,13 +14,13 @@ func Listen(ctx context.Context, network, address string) (*Listener, error) {
 	return new(Config).Listen(ctx, network, address)
 }
 
-// Listen announces on the local address. The network must be "tcp", "tcp4", "tcp6" or
-// "unix"; the address has the form and the meaning that it has for [net.Listen]. The context
-// is used while the address is resolved, and has no bearing on the Listener.
+// Listen announces on the local address. The network must be "tcp", "tcp4", "tcp6" or "unix"; the
+// address has the same format and meaning as for [net.Listen]. The context is used only while the
+// address is resolved, and does not affect the Listener.
 //
-// Any other network is a [net.UnknownNetworkError]. An address that cannot be had, or an
-// option that the system does not take, is the system's error in a [*net.OpError]:
-// errors.Is(err, syscall.EADDRINUSE) tells a port in use.
+// Any other network is a [net.UnknownNetworkError]. If the address is not available, or the system
+// rejects an option, the error is the system's, wrapped in a [*net.OpError]: errors.Is(err,
+// syscall.EADDRINUSE) reports a port in use.
 func (c *Config) Listen(ctx context.Context, network, address string) (*Listener, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -33,8 +33,8 @@ func (c *Config) Listen(ctx context.Context, network, address string) (*Listener
 	lc := net.ListenConfig{Control: func(network, _ string, rc syscall.RawConn) error {
 		return c.setOptions(rc, strings.HasPrefix(network, "tcp"))
 	}}
-	// Package net would listen with Multipath TCP. Which options such a socket takes, and
-	// which of them an accepted one inherits, depends on the version of the kernel.
+	// Package net would use Multipath TCP. Which options such a socket supports, and which of them
+	// accepted sockets inherit, depends on the kernel version.
 	lc.SetMultipathTCP(false)
 	nl, err := lc.Listen(ctx, network, address)
 	if err != nil {
@@ -48,8 +48,8 @@ func (c *Config) Listen(ctx context.Context, network, address string) (*Listener
 	return l, nil
 }
 
-// own returns a Listener that has nl's socket for its own; nl is of no use afterwards.
-// Shared says that other processes may hold the socket too.
+// own returns a Listener that takes over nl's socket; nl must not be used afterwards. shared says
+// that other processes may hold the socket too.
 func (c *Config) own(nl netListener, shared bool) (*Listener, error) {
 	if c.Backlog > 0 {
 		rc, err := nl.SyscallConn()
@@ -81,7 +81,7 @@ type netListener interface {
 	File() (*os.File, error)
 }
 
-// control runs f with rc's descriptor, and returns its error or rc's own.
+// control runs f with rc's descriptor, and returns f's error or rc's own.
 func control(rc syscall.RawConn, f func(fd uintptr) error) error {
 	var err error
 	if cerr := rc.Control(func(fd uintptr) { err = f(fd) }); cerr != nil {

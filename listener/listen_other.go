@@ -2,8 +2,8 @@
 
 package listener
 
-// setBacklog does nothing: listen cannot be called again.
+// setBacklog does nothing, since listen cannot be called again.
 func (c *Config) setBacklog(uintptr) error { return nil }
 
-// checkListening leaves it to [net.FileListener].
+// checkListening leaves the check to [net.FileListener].
 func checkListening(uintptr) error { return nil }

@@ -14,7 +14,7 @@ func (c *Config) setBacklog(fd uintptr) error {
 	return os.NewSyscallError("listen", syscall.Listen(int(fd), min(c.Backlog, math.MaxInt32)))
 }
 
-// checkListening returns an error unless fd is a stream socket that listens.
+// checkListening returns an error unless fd is a listening stream socket.
 func checkListening(fd uintptr) error {
 	typ, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_TYPE)
 	if err != nil {

@@ -1,6 +1,7 @@
 package listener
 
 import (
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -9,23 +10,24 @@ import (
 	"time"
 )
 
-// A Listener is a listening socket, made by [Listen] or [FromFile]. It is a [net.Listener].
-// All methods may be called from several goroutines at once.
+// A Listener is a listening socket, created by [Listen] or [FromFile]. It is a [net.Listener]. All
+// methods are safe for concurrent use.
 type Listener struct {
 	sock      *socket
 	addr      net.Addr
-	keepAlive time.Duration // of accepted connections; negative: off
-	closed    chan struct{} // closed by the first Close, when the socket is
+	keepAlive time.Duration // of accepted connections; negative means off
+	closed    chan struct{} // closed by the first Close, before the socket is closed
 
-	mu     sync.Mutex // guards following
-	unlink bool       // Close removes the path of a Unix socket
+	mu     sync.Mutex  // guards following
+	unlink bool        // Close removes the path of a Unix socket
+	file   fs.FileInfo // at that path, while it was this socket's; nil if not known
 }
 
-// Accept waits for the next connection and returns it, a [*net.TCPConn] or a [*net.UnixConn].
-// Once the Listener is closed it returns a [*net.OpError] around [net.ErrClosed].
+// Accept waits for the next connection and returns it, a [*net.TCPConn] or a [*net.UnixConn]. Once
+// the Listener is closed it returns a [*net.OpError] that wraps [net.ErrClosed].
 //
-// A server that accepts with a [Raw] has no need of it: the first call hands
-// the socket to the runtime's poller as well.
+// A server that accepts with a [Raw] should not call it: the first call also adds the socket to the
+// runtime's poller.
 func (l *Listener) Accept() (net.Conn, error) {
 	std, err := l.sock.listener()
 	if err != nil {
@@ -41,9 +43,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// setKeepAlive undoes what package net did to an accepted connection: it does not know of
-// inherited options, and sets its default. That can only fail when the connection is
-// gone already, of which the next read or write tells.
+// setKeepAlive undoes what package net did to an accepted connection: package net ignores inherited
+// options, and sets its default. That can fail only if the connection is already gone, which the
+// next read or write reports.
 func (l *Listener) setKeepAlive(c *net.TCPConn) {
 	if l.keepAlive < 0 {
 		c.SetKeepAlive(false)
@@ -57,10 +59,10 @@ func (l *Listener) setKeepAlive(c *net.TCPConn) {
 	})
 }
 
-// Close stops listening. The address is free again when it returns, unless a [Listener.File]
-// is still open somewhere; connections that nobody has accepted are reset, and a blocked Accept
-// is woken. Connections that were accepted stay open.
-// A second call returns a [*net.OpError] around [net.ErrClosed].
+// Close stops listening. When it returns, the address is free again, unless a [Listener.File] is
+// still open somewhere. Connections that were not accepted are reset, and a blocked Accept returns.
+// Accepted connections stay open. A second call returns a [*net.OpError] that wraps
+// [net.ErrClosed].
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,12 +71,11 @@ func (l *Listener) Close() error {
 		return l.opError("close", net.ErrClosed)
 	default:
 	}
-	if path := l.addr.String(); l.unlink && l.addr.Network() == "unix" && !strings.HasPrefix(path, "@") {
-		os.Remove(path) // before closing, as package net does; it may be gone already
+	if path, ok := l.path(); ok && l.unlink && l.ownsLocked(path) {
+		os.Remove(path) // before closing, as in package net; it may be gone already
 	}
-	err := l.sock.close()
-	close(l.closed)
-	if err != nil {
+	close(l.closed) // first, since sock.close may wait for a Hold that waits for this
+	if err := l.sock.close(); err != nil {
 		return l.opError("close", err)
 	}
 	return nil
@@ -83,21 +84,43 @@ func (l *Listener) Close() error {
 // Addr returns the address of the socket, a [*net.TCPAddr] or a [*net.UnixAddr].
 func (l *Listener) Addr() net.Addr { return l.addr }
 
-// SetUnlinkOnClose says whether [Listener.Close] removes the path of a Unix socket. That is so
-// after [Listen], and not so after [FromFile]. A process that passed the socket
-// on to another says false before it closes its own.
+// SetUnlinkOnClose sets whether [Listener.Close] removes the path of a Unix socket. The default is
+// true after [Listen] and false after [FromFile]. A process that has passed the socket on to
+// another sets it to false before it closes its own.
+//
+// Close removes the path only if it is still the file that was there when Listen created it, or at
+// the first call with true: another process may have taken the path since.
 func (l *Listener) SetUnlinkOnClose(unlink bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unlink = unlink
+	if path, ok := l.path(); ok && unlink && l.file == nil {
+		l.file, _ = os.Lstat(path)
+	}
 }
 
-// File returns a duplicate of the socket for another process, which is to call [FromFile], as in
-// [os/exec.Cmd.ExtraFiles]. The caller closes it, and should as soon as it was
-// passed on: the system keeps listening until the last duplicate is closed.
+// path returns the path of a Unix socket, and whether it has one.
+func (l *Listener) path() (string, bool) {
+	path := l.addr.String()
+	return path, l.addr.Network() == "unix" && path != "" && !strings.HasPrefix(path, "@")
+}
+
+// ownsLocked reports whether the file at path is this socket's. The inode number is not reused
+// while the socket is open.
+func (l *Listener) ownsLocked(path string) bool {
+	if l.file == nil {
+		return false
+	}
+	file, err := os.Lstat(path)
+	return err == nil && os.SameFile(l.file, file)
+}
+
+// File returns a duplicate of the socket for another process, which calls [FromFile] on it; see
+// [os/exec.Cmd.ExtraFiles]. The caller must close the file, and should do so once it is passed on:
+// the system keeps listening until the last duplicate is closed.
 //
-// Whether it blocks is a property of the socket, not of the descriptor: whoever gets
-// the file must leave it nonblocking.
+// Blocking mode is a property of the socket, not of the descriptor: the receiver of the file must
+// leave it nonblocking.
 func (l *Listener) File() (*os.File, error) {
 	f, err := l.sock.file(l.addr.Network() + ":" + l.addr.String())
 	if err != nil {
@@ -107,7 +130,7 @@ func (l *Listener) File() (*os.File, error) {
 }
 
 // SyscallConn gives access to the descriptor, for options that [Config] does not have. Only its
-// Control method is of use: a listening socket is not read from or written to.
+// Control method is useful: a listening socket cannot be read from or written to.
 func (l *Listener) SyscallConn() (syscall.RawConn, error) {
 	return l.sock.syscallConn()
 }

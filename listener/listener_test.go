@@ -15,7 +15,7 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// listen listens for the length of a test.
+// listen returns a listener that is closed when the test ends.
 func listen(t testing.TB, c listener.Config, network, address string) *listener.Listener {
 	t.Helper()
 	l, err := c.Listen(context.Background(), network, address)
@@ -30,7 +30,7 @@ func listen(t testing.TB, c listener.Config, network, address string) *listener.
 func address(t testing.TB, network string) string {
 	switch network {
 	case "unix":
-		// A path below t.TempDir may be longer than a socket's path can be.
+		// A path below t.TempDir may be too long for a socket.
 		dir, err := os.MkdirTemp("", "listener")
 		if err != nil {
 			t.Fatal(err)
@@ -48,7 +48,7 @@ func address(t testing.TB, network string) string {
 	return "127.0.0.1:0"
 }
 
-// dial connects to l for the length of a test, and sends one byte.
+// dial connects to l until the test ends, and sends one byte.
 func dial(t testing.TB, l net.Listener) net.Conn {
 	t.Helper()
 	c, err := net.Dial(l.Addr().Network(), l.Addr().String())

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leaked returns 1 if goroutines are left that run code of this package or its tests.
+// leaked returns 1 if goroutines that run code of this package or its tests are left.
 func leaked() int {
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
 		buf := make([]byte, 1<<20)
@@ -44,7 +44,7 @@ func leaked() int {
 	}
 }
 
-// childEnv tells the test binary to be a child that serves one connection on descriptor 3.
+// childEnv makes the test binary run as a child that serves one connection on descriptor 3.
 const childEnv = "LISTENER_TEST_CHILD"
 
 func child() {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setOptions sets the options of a TCP listen socket; a Unix socket has none of them.
+// setOptions sets the options of a TCP listening socket; a Unix socket has none of them.
 func (c *Config) setOptions(rc syscall.RawConn, tcp bool) error {
 	if !tcp {
 		return nil
@@ -23,7 +23,7 @@ func (c *Config) setOptions(rc syscall.RawConn, tcp bool) error {
 	})
 }
 
-// setInherited sets what accepted connections get from the listen socket.
+// setInherited sets the options that accepted connections inherit from the listening socket.
 func setInherited(fd int, keepAlive time.Duration) error {
 	if keepAlive < 0 {
 		return setsockopts(fd, []sockopt{
@@ -45,7 +45,7 @@ type sockopt struct {
 	level, opt, value int
 }
 
-// setsockopts stops at the first option that the system does not take, and names it.
+// setsockopts stops at the first option that the system rejects, and names it in the error.
 func setsockopts(fd int, opts []sockopt) error {
 	for _, o := range opts {
 		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {

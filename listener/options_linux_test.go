@@ -37,7 +37,7 @@ func onDescriptor(t testing.TB, c syscall.Conn, f func(fd int)) {
 	}
 }
 
-// keepAlive is the four options in the order SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT.
+// keepAlive returns the options SO_KEEPALIVE, TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT.
 func keepAlive(t testing.TB, fd int) [4]int {
 	t.Helper()
 	return [4]int{
@@ -111,7 +111,7 @@ func TestBacklogIsSet(t *testing.T) {
 	for _, tt := range []struct{ backlog, want int }{{7, 7}, {0, somaxconn(t)}, {math.MaxInt, somaxconn(t)}} {
 		l := listen(t, listener.Config{Backlog: tt.backlog}, "tcp", "127.0.0.1:0")
 		onDescriptor(t, l, func(fd int) {
-			// Of a listening socket tcpi_sacked is the backlog.
+			// For a listening socket, tcpi_sacked is the backlog.
 			info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 			if err != nil {
 				t.Fatal(err)
@@ -173,7 +173,7 @@ func TestSilentConnectionIsAcceptedInTheEnd(t *testing.T) {
 }
 
 func TestOptionErrorNamesOptionAndAddress(t *testing.T) {
-	c := listener.Config{KeepAlive: 1 << 62} // Linux stops at 32767 s
+	c := listener.Config{KeepAlive: 1 << 62} // Linux allows at most 32767 s
 	l, err := c.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err == nil {
 		l.Close()

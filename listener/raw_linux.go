@@ -18,23 +18,26 @@ func newRaw(l net.Listener) (*Raw, bool) {
 		return borrow(l)
 	case *net.UnixListener:
 		if l.Addr().Network() != "unix" {
-			return nil, false // unixpacket, which is not a stream
+			return nil, false // unixpacket is not a stream
 		}
 		return borrow(l)
 	}
 	return nil, false
 }
 
-// A borrowed is a listener of package net, which guards its descriptor itself.
+// A borrowed is a listener of package net, which guards its own descriptor.
 type borrowed struct {
 	conn syscall.RawConn
 
-	// Each accept goes through conn.Control. A function literal there would be allocated for
-	// each, so there is one for all, and it has its argument and result here.
-	mu   sync.Mutex // guards following, and is held during an accept
+	// Each accept goes through conn.Control. Passing a function literal would allocate for each
+	// call, so there is one function for all, which finds its argument and stores its results here.
+	mu   sync.Mutex // guards following; held during an accept
 	call func(fd uintptr)
 	tcp  bool
-	past bool // no connection is left that was made before the options were set on the listen socket
+	// past is set once no connection is pending that was made before the options were set on the
+	// listening socket.
+	past bool
+	held int // the descriptor during hold; -1 otherwise
 	addr *Addr
 	fd   int
 	err  error
@@ -45,10 +48,10 @@ func borrow(l netListener) (*Raw, bool) {
 	if err != nil {
 		return nil, false
 	}
-	b := &borrowed{conn: rc}
+	b := &borrowed{conn: rc, held: -1}
 	b.call = func(fd uintptr) {
 		ensureNonblock(int(fd)) // the Fd method of its File makes it blocking
-		b.fd, b.err = accept4(int(fd), b.addr)
+		b.fd, b.err = accept4(int(fd), b.addr, true)
 		switch {
 		case b.past:
 		case b.err == unix.EAGAIN:
@@ -68,13 +71,17 @@ func (b *borrowed) control(f func(fd int)) error {
 	return bare(b.conn.Control(func(fd uintptr) { f(int(fd)) }))
 }
 
-func (b *borrowed) beforeClose(func(fd int)) {} // nothing tells
+func (b *borrowed) beforeClose(func(fd int)) {} // package net does not report it
 
 func (b *borrowed) accept(a *Addr) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.addr = a
 	err := b.conn.Control(b.call)
+	if err != nil && b.held >= 0 { // it is being closed
+		b.call(uintptr(b.held))
+		err = nil
+	}
 	b.addr = nil
 	if err != nil {
 		return -1, bare(err)
@@ -82,7 +89,25 @@ func (b *borrowed) accept(a *Addr) (int, error) {
 	return b.fd, b.err
 }
 
-// bare returns net.ErrClosed for an error that wraps it.
+// hold makes Close wait for f: package net closes a descriptor when nothing uses it any more, and
+// Close returns only then.
+func (b *borrowed) hold(f func()) error {
+	return bare(b.conn.Control(func(fd uintptr) {
+		b.setHeld(int(fd))
+		defer b.setHeld(-1)
+		f()
+	}))
+}
+
+func (b *borrowed) isShared() bool { return true }
+
+func (b *borrowed) setHeld(fd int) {
+	b.mu.Lock()
+	b.held = fd
+	b.mu.Unlock()
+}
+
+// bare returns net.ErrClosed for an error that wraps it, and other errors unchanged.
 func bare(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return net.ErrClosed
@@ -90,14 +115,23 @@ func bare(err error) error {
 	return err
 }
 
-// accept4 takes one connection from fd, which must be nonblocking: the scheduler is not told of
-// the call, so that one which waits would stop the world.
-func accept4(fd int, a *Addr) (int, error) {
+// accept4 accepts one connection from fd, which is nonblocking. If other code may make it blocking
+// at any moment, accept4 notifies the scheduler of the call: otherwise a call that blocks would
+// stop the world.
+func accept4(fd int, a *Addr, shared bool) (int, error) {
 	for {
 		a.sa.len = unix.SizeofSockaddrAny
-		n, _, e := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd),
-			uintptr(unsafe.Pointer(&a.sa.any)), uintptr(unsafe.Pointer(&a.sa.len)),
-			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		var n uintptr
+		var e syscall.Errno
+		if shared {
+			n, _, e = syscall.Syscall6(unix.SYS_ACCEPT4, uintptr(fd),
+				uintptr(unsafe.Pointer(&a.sa.any)), uintptr(unsafe.Pointer(&a.sa.len)),
+				unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		} else {
+			n, _, e = syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd),
+				uintptr(unsafe.Pointer(&a.sa.any)), uintptr(unsafe.Pointer(&a.sa.len)),
+				unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		}
 		if e == 0 {
 			return int(n), nil
 		}
@@ -108,10 +142,10 @@ func accept4(fd int, a *Addr) (int, error) {
 	}
 }
 
-// ensureNonblock makes a socket nonblocking that somebody else has made blocking. They could
-// do it again before accept4 is called; but it comes of passing a socket on, which is done once.
-// A system call that the scheduler is told of would not help: it would keep the world going, and
-// hold up whoever accepts until the next connection comes.
+// ensureNonblock makes a socket nonblocking again that other code has made blocking, so that
+// accept4 does not block its caller until the next connection arrives. The other code could do it
+// again before accept4 is called, but it is a side effect of passing a socket on, which happens
+// once.
 func ensureNonblock(fd int) {
 	flags, _, e := syscall.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_GETFL, 0)
 	if e == 0 && flags&unix.O_NONBLOCK == 0 {
@@ -120,5 +154,6 @@ func ensureNonblock(fd int) {
 }
 
 func acceptSilent(fd int) {
-	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 0) // a Unix socket does not know it
+	// On a Unix socket this fails and does no harm.
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 0)
 }

@@ -17,7 +17,7 @@ func raw(t testing.TB, l net.Listener) *listener.Raw {
 	return r
 }
 
-// wait waits until a connection can be accepted.
+// wait waits until r can accept a connection.
 func wait(t testing.TB, r *listener.Raw) {
 	t.Helper()
 	p := make([]unix.PollFd, 1)
@@ -35,7 +35,7 @@ func wait(t testing.TB, r *listener.Raw) {
 	}
 }
 
-// accept accepts one connection for the length of a test.
+// accept accepts one connection, which is closed when the test ends.
 func accept(t testing.TB, r *listener.Raw) (int, *listener.Addr) {
 	t.Helper()
 	wait(t, r)
@@ -48,7 +48,7 @@ func accept(t testing.TB, r *listener.Raw) (int, *listener.Addr) {
 	return fd, a
 }
 
-// sources are the listeners that have a Raw.
+// sources are the kinds of listeners that have a Raw.
 var sources = []struct {
 	name   string
 	listen func(t testing.TB, network, address string) net.Listener
@@ -187,7 +187,8 @@ func TestRawOfPackageNetSetsItsOptionsOnEarlierConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String()) // it waits to be accepted, with the options of before
+	// This connection is pending, with the options from before.
+	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +209,7 @@ func TestRawAcceptDoesNotAllocate(t *testing.T) {
 	forEachSource(t, func(t *testing.T, l net.Listener) {
 		const runs = 20
 		r := raw(t, l)
-		for range runs + 1 { // AllocsPerRun begins with one more
+		for range runs + 1 { // AllocsPerRun makes one more run
 			dial(t, l)
 		}
 		a := new(listener.Addr)

@@ -9,7 +9,7 @@ import (
 
 func newRaw(net.Listener) (*Raw, bool) { return nil, false }
 
-// A sockaddr is never filled in.
+// A sockaddr is never filled in on this system.
 type sockaddr struct{}
 
 func (*sockaddr) ip() (netip.AddrPort, bool) { return netip.AddrPort{}, false }

@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A sockaddr is what accept4(2) fills in. Bytes after the first len are those of an earlier address.
+// A sockaddr is filled in by accept4(2). The bytes after the first len are from an earlier address.
 type sockaddr struct {
 	any unix.RawSockaddrAny
 	len uint32 // zero: none
 }
 
-// ip returns an address of IPv4 or IPv6, the latter as it is, mapped or not.
+// ip returns an IPv4 or IPv6 address; it does not unmap an IPv4-mapped IPv6 address.
 func (s *sockaddr) ip() (netip.AddrPort, bool) {
 	if s.len == 0 {
 		return netip.AddrPort{}, false
@@ -40,15 +40,15 @@ func port(p *uint16) uint16 {
 	return binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(p))[:])
 }
 
-// unix returns the name of a Unix socket as package net has it: up to the first zero byte, and
-// with '@' for the one that an abstract name begins with. An unnamed socket is "@".
+// unix returns the name of a Unix socket in the format of package net: up to the first zero byte,
+// and with '@' for the zero byte that starts an abstract name. An unnamed socket is "@".
 func (s *sockaddr) unix() (string, bool) {
 	if s.len == 0 || s.any.Addr.Family != unix.AF_UNIX {
 		return "", false
 	}
 	sa := (*unix.RawSockaddrUnix)(unsafe.Pointer(&s.any))
 	path := (*[len(sa.Path)]byte)(unsafe.Pointer(&sa.Path))[:]
-	// The kernel counts a terminating zero byte even where there is no room for it.
+	// The kernel counts a terminating zero byte even if there is no room for it.
 	path = path[:min(int(s.len)-int(unsafe.Offsetof(sa.Path)), len(path))]
 	if len(path) == 0 {
 		return "@", true

@@ -10,24 +10,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A socket owns a listening descriptor that the runtime's poller does not know.
+// A socket owns a listening descriptor that is not in the runtime's poller.
 type socket struct {
-	// mu is held for reading while fd is in use and for writing while it is closed, so that
-	// nothing is done to a number which the system has meanwhile given to another file.
-	// A reference count as package net's would do no better: no use of fd blocks.
+	// mu is held for reading while fd is in use and for writing while it is closed, so that a
+	// number is never used after the system has given it to another file. A reference count as in
+	// package net would be no better: no use of fd blocks.
 	mu  sync.RWMutex
 	fd  int          // -1 once closed
-	std net.Listener // what Accept uses, on a duplicate; nil until its first call
+	std net.Listener // used by Accept, on a duplicate; nil until the first Accept
 
 	leaving []func(fd int) // called with fd before it is closed
 
-	// shared is set once somebody else may hold the socket and make it blocking, which
-	// is a property of the socket and not of the descriptor.
+	holding sync.RWMutex // held for reading by hold, and for writing by close; locked before mu
+
+	// shared is set once other code may hold the socket and make it blocking, which is a property
+	// of the socket, not of the descriptor.
 	shared atomic.Bool
 }
 
-// newSocket moves nl's socket to a descriptor of our own and closes nl, whose descriptor is in
-// the runtime's poller; it leaves nl alone if there is an error.
+// newSocket moves nl's socket to a descriptor that is not in the runtime's poller, and closes nl,
+// whose descriptor is. If there is an error, it leaves nl open.
 func newSocket(nl netListener, shared bool) (*socket, error) {
 	rc, err := nl.SyscallConn()
 	if err != nil {
@@ -53,7 +55,7 @@ func dup(fd int) (int, error) {
 	return n, os.NewSyscallError("fcntl", err)
 }
 
-// dupFile returns a duplicate. The mutex must be held.
+// dupFile returns a duplicate of fd. The caller holds s.mu.
 func (s *socket) dupFile(name string) (*os.File, error) {
 	if s.fd < 0 {
 		return nil, net.ErrClosed
@@ -65,7 +67,7 @@ func (s *socket) dupFile(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// listener returns package net's view of the socket, in the runtime's poller.
+// listener returns package net's listener for the socket, which is in the runtime's poller.
 func (s *socket) listener() (net.Listener, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +81,7 @@ func (s *socket) listener() (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() // net.FileListener duplicates it again
+	defer f.Close() // net.FileListener duplicates it once more
 	std, err := net.FileListener(f)
 	if err != nil {
 		return nil, err
@@ -100,8 +102,10 @@ func (s *socket) syscallConn() (syscall.RawConn, error) {
 	return rawConn{s}, nil
 }
 
-// close closes every descriptor there is, so that the kernel closes the socket.
+// close closes every descriptor, so that the kernel closes the socket. It waits for hold to return.
 func (s *socket) close() error {
+	s.holding.Lock()
+	defer s.holding.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.leaving {
@@ -115,7 +119,7 @@ func (s *socket) close() error {
 	return err
 }
 
-// control runs f with the descriptor, which stays open for that long.
+// control runs f with the descriptor, which stays open until f returns.
 func (s *socket) control(f func(fd int)) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -126,32 +130,45 @@ func (s *socket) control(f func(fd int)) error {
 	return nil
 }
 
+func (s *socket) hold(f func()) error {
+	s.holding.RLock()
+	defer s.holding.RUnlock()
+	if err := s.control(func(int) {}); err != nil {
+		return err
+	}
+	f()
+	return nil
+}
+
+func (s *socket) isShared() bool { return s.shared.Load() }
+
 func (s *socket) beforeClose(f func(fd int)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leaving = append(s.leaving, f)
 }
 
-// accept takes one connection.
+// accept accepts one connection.
 func (s *socket) accept(a *Addr) (int, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.fd < 0 {
 		return -1, net.ErrClosed
 	}
-	if s.shared.Load() {
+	shared := s.shared.Load()
+	if shared {
 		ensureNonblock(s.fd)
 	}
-	return accept4(s.fd, a)
+	return accept4(s.fd, a, shared)
 }
 
-// A rawConn is a socket as package syscall wants it.
+// A rawConn implements syscall.RawConn for a socket.
 type rawConn struct{ *socket }
 
 func (c rawConn) Control(f func(fd uintptr)) error {
 	return c.control(func(fd int) { f(uintptr(fd)) })
 }
 
-// As in package net.
+// Read and Write always fail, as in package net.
 func (rawConn) Read(func(fd uintptr) bool) error  { return syscall.EINVAL }
 func (rawConn) Write(func(fd uintptr) bool) error { return syscall.EINVAL }

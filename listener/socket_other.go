@@ -8,12 +8,12 @@ import (
 	"syscall"
 )
 
-// A socket is package net's listener.
+// A socket is a listener of package net.
 type socket struct{ nl netListener }
 
 func newSocket(nl netListener, _ bool) (*socket, error) {
-	if u, ok := nl.(interface{ SetUnlinkOnClose(bool) }); ok { // Plan 9 has none
-		u.SetUnlinkOnClose(false) // Listener sees to it
+	if u, ok := nl.(interface{ SetUnlinkOnClose(bool) }); ok { // not on Plan 9
+		u.SetUnlinkOnClose(false) // Listener does it instead
 	}
 	return &socket{nl}, nil
 }

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// zoneTTL is how long the name of an interface is believed, as in package net.
+// zoneTTL is how long the name of an interface is cached, as in package net.
 const zoneTTL = time.Minute
 
-// zones remembers the names of interfaces, which cost several system calls to learn.
-// Their indexes come from the kernel, so there are never more than it has interfaces.
+// zones caches the names of interfaces, which take several system calls to look up. The indexes
+// come from the kernel, so there are no more entries than interfaces that have existed.
 var zones struct {
 	mu    sync.Mutex // guards following
 	names map[uint32]zone
@@ -22,7 +22,7 @@ type zone struct {
 	until time.Time
 }
 
-// zoneName returns the name of an interface, or its index as package net does if it has none.
+// zoneName returns the name of an interface, or its index if it has no name, as package net does.
 func zoneName(index uint32) string {
 	now := time.Now()
 	zones.mu.Lock()

@@ -1,12 +1,13 @@
-// Package recyclingchi serves a chi router on recycled workers. The whole change to an
-// application is its last line:
+// Package recyclingchi serves a chi router on recycled workers. An application changes only its
+// last line:
 //
 //	recyclingchi.Serve(r)                      // was: http.ListenAndServe(":8080", r)
 //	recyclingchi.ServeTLS(r, certFile, keyFile) // was: http.ListenAndServeTLS(":8080", certFile, keyFile, r)
 //
-// A chi router is a plain [net/http.Handler], so nothing here is needed for it: the package
-// exists to read the same in applications of all three frameworks. An application that has an [http.Server]
-// of its own, to shut it down, makes it a [recycling.Server], which has the same methods.
+// A chi router is a plain [net/http.Handler], so package recycling can serve it without this
+// package. The package exists so that applications look the same with chi, echo and gin. An
+// application that has its own [http.Server], in order to shut it down, makes it a
+// [recycling.Server], which has the same methods.
 package recyclingchi
 
 import (
@@ -17,7 +18,7 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// New returns a Server for r. Its address is found as [recycling.New] says.
+// New returns a Server for r. [recycling.New] says how its address is chosen.
 func New(r chi.Router, options ...recycling.Option) *recycling.Server {
 	return recycling.New(r, options...)
 }
@@ -27,16 +28,18 @@ func Serve(r chi.Router, options ...recycling.Option) error {
 	return New(r, options...).RunUntilSignal()
 }
 
-// ServeTLS is Serve with TLS, and HTTP/2 for clients that speak it; see [recycling.Server.ServeTLS]. Its address is found as for
-// Serve: without one it is ":8080", not ":https".
+// ServeTLS is Serve with TLS, and with HTTP/2 for clients that support it; see
+// [recycling.Server.ServeTLS]. The address is chosen as for Serve: by default it is ":8080", not
+// ":https".
 func ServeTLS(r chi.Router, certFile, keyFile string, options ...recycling.Option) error {
 	s := New(r, options...)
 	return s.UntilSignal(func() error { return s.ListenAndServeTLS(certFile, keyFile) })
 }
 
-// Pattern returns the pattern of the route that answered r, such as "/users/{id}", as a label for metrics: there are no more
-// of them than routes. It is "none" if there was no such route. It is for a middleware of the router, to
-// be called after the next handler: before that, chi does not know it.
+// Pattern returns the pattern of the route that served r, such as "/users/{id}", as a label for
+// metrics: there are no more patterns than routes. It returns "none" if no route matched. Call it
+// in a middleware of the router, after the next handler; before that, chi does not know the
+// pattern.
 func Pattern(r *http.Request) string {
 	pattern := r.Pattern
 	if c := chi.RouteContext(r.Context()); c != nil {

@@ -3,14 +3,14 @@ module github.com/recycling-go/recycling/adapters/chi
 go 1.25.0
 
 require (
-	github.com/go-chi/chi/v5 v5.5.0
+	github.com/go-chi/chi/v5 v5.0.0
 	github.com/recycling-go/recycling/core v0.0.0
 )
 
 require (
 	github.com/alitto/pond/v2 v2.7.1 // indirect
 	github.com/recycling-go/recycling/listener v0.0.0 // indirect
-	golang.org/x/sys v0.45.0 // indirect
+	golang.org/x/sys v0.1.0 // indirect
 )
 
 replace (

@@ -15,10 +15,11 @@ import (
 
 	recyclingchi "github.com/recycling-go/recycling/adapters/chi"
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/recyclingtest"
 	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
-// TestServeTLSEndsWithSignal ends it with a request in flight.
+// TestServeTLSEndsWithSignal sends the signal while a request is in flight.
 func TestServeTLSEndsWithSignal(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process cannot send itself a signal here")
@@ -28,19 +29,14 @@ func TestServeTLSEndsWithSignal(t *testing.T) {
 	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
 		for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
 			t.Run(proto, func(t *testing.T) {
-				l, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				addr := l.Addr().String()
-				l.Close()
+				addr := recyclingtest.FreeAddr(t)
 				r := chi.NewRouter()
 				r.Get("/", func(w http.ResponseWriter, r *http.Request) {
 					p, err := os.FindProcess(os.Getpid())
 					if err != nil || p.Signal(syscall.SIGTERM) != nil {
 						t.Error("cannot send a signal")
 					}
-					for { // until it accepts no more
+					for { // until it stops accepting
 						nc, err := net.Dial("tcp", addr)
 						if err != nil {
 							break

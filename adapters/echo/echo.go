@@ -1,19 +1,21 @@
-// Package recyclingecho serves an echo application on recycled workers. The whole change is one line, before an
-// e.Start or the like that stays, as do e.Shutdown and e.Close:
+// Package recyclingecho serves an echo application on recycled workers. An application adds one
+// line before e.Start or a similar method; its calls of e.Start, e.Shutdown and e.Close stay as
+// they are:
 //
 //	recyclingecho.Use(e)
 //
-// An application without a graceful shutdown gets one if another line starts it:
+// An application without a graceful shutdown gets one by changing the line that starts it:
 //
 //	recyclingecho.Serve(e) // was: e.Start(":8080")
 //
-// What was set on Echo.Server holds: timeouts, ConnState, BaseContext and the rest. So do
+// The settings of Echo.Server apply: timeouts, ConnState, BaseContext and the others. So do
 // HideBanner, HidePort, Debug and StdLogger.
 package recyclingecho
 
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 
@@ -22,19 +24,20 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// ErrListener is returned by [Serve] if Echo.Listener is set, or if Echo.ListenerNetwork is
-// not "tcp": Serve opens its own listener. [Use] takes both; so does New(e).Serve(l).
+// ErrListener is returned by [Serve] if Echo.Listener is set, or if Echo.ListenerNetwork is not
+// "tcp", because Serve opens its own listener. [Use] accepts both, and so does New(e).Serve(l).
 var ErrListener = errors.New("recyclingecho: Serve does not take Echo.Listener or Echo.ListenerNetwork; use Use, or New(e).Serve(l)")
 
-// New returns a Server for e that is made of e.Server. As when echo starts it, its Handler
-// becomes e and its ErrorLog e.StdLogger. Its address is e.Server.Addr, unless
-// an option sets it; if that is empty, it is found as [recycling.New] says. What is refused for want of room is
-// answered by e.HTTPErrorHandler.
+// New returns a Server for e that uses e.Server. As when echo starts it, the Handler of e.Server
+// becomes e, and its ErrorLog becomes e.StdLogger. The address is e.Server.Addr, unless an option
+// sets another; if that is empty, [recycling.New] says how it is chosen. Connections that are
+// refused because the server is full get the response of echo's own error handler, unless an option
+// sets Server.Shed.
 func New(e *echo.Echo, options ...recycling.Option) *recycling.Server {
 	e.Server.Handler = e
 	e.Server.ErrorLog = e.StdLogger
-	adopt := func(s *recycling.Server) { s.HTTP, s.Shed = e.Server, shed(e) }
-	s := recycling.New(e, append([]recycling.Option{adopt}, options...)...)
+	adopt := func(s *recycling.Server) { s.HTTP = e.Server }
+	s := recycling.New(e, append([]recycling.Option{adopt, shed}, options...)...)
 
 	base := s.HTTP.BaseContext
 	s.HTTP.BaseContext = func(l net.Listener) context.Context {
@@ -47,10 +50,14 @@ func New(e *echo.Echo, options ...recycling.Option) *recycling.Server {
 	return s
 }
 
-// shed has e's error handler write the answer to what is refused for want of room.
-func shed(e *echo.Echo) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e.HTTPErrorHandler(echo.ErrServiceUnavailable, e.NewContext(r, w))
+// shed is an option: it makes connections that are refused because the server is full get the
+// response that echo's own error handler writes. It does not call the application's error handler,
+// which would have to handle a request that no client has sent.
+func shed(s *recycling.Server) {
+	s.Shed = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, `{"message":"Service Unavailable"}`+"\n")
 	})
 }
 
@@ -62,10 +69,10 @@ func Serve(e *echo.Echo, options ...recycling.Option) error {
 	return New(e, options...).RunUntilSignal()
 }
 
-// announce prints what echo prints when it starts. Banner and colours are private to echo,
-// which shows them just before it calls http.Server.Serve: so another Echo is told to start
-// a server that is closed already. A copy of the banner would age, and e's own Listener
-// field is guarded by a mutex that is private, too.
+// announce prints what echo prints when it starts. The banner and the colours are private to echo,
+// which prints them just before it calls http.Server.Serve. So announce makes another Echo start a
+// server that is already closed. A copy of the banner would become outdated, and a private mutex
+// guards e's own Listener field.
 func announce(e *echo.Echo, addr net.Addr) {
 	herald := echo.New()
 	herald.HideBanner, herald.HidePort, herald.Debug = e.HideBanner, e.HidePort, e.Debug
@@ -76,7 +83,7 @@ func announce(e *echo.Echo, addr net.Addr) {
 	herald.StartServer(closed)
 }
 
-// An address is a listener that is only asked for its address.
+// An address is a listener that only provides its address.
 type address struct{ addr net.Addr }
 
 func (a address) Addr() net.Addr            { return a.addr }

@@ -63,7 +63,7 @@ func TestPrintsWhatEchoPrints(t *testing.T) {
 		{name: "nothing", hideBanner: true, hidePort: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// printed returns what e printed until its start function ended.
+			// printed returns what e printed until its start function returned.
 			printed := func(start func(*echo.Echo, net.Listener) (end func() error, served func() error)) string {
 				e, out := echo.New(), new(bytes.Buffer)
 				e.HideBanner, e.HidePort = tt.hideBanner, tt.hidePort

@@ -13,33 +13,43 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// A lazy is a listener that opens its socket when e is started, which says where. That is when echo asks for the address
-// to print it, or net/http calls Accept.
+// A lazy is a listener that opens its socket when e is started, because the address is not known
+// before. It opens when echo asks for the address to print it, or when net/http calls Accept.
 type lazy struct {
 	e      *echo.Echo
 	server *recycling.Server
-	given  net.Listener // instead of a socket of its own; nil for none
+	given  net.Listener // used instead of a socket of its own; may be nil
 	tls    bool
 
-	opening sync.Mutex   // held by open
-	mu      sync.Mutex   // guards following; not held while opening, because Close may be called with http.Server's mutex held
-	l       net.Listener // nil until it is open
-	err     error        // of opening, until Close
-	closed  bool
+	opening sync.Mutex // held by open
+	// mu guards the following fields. It is not held while opening, because Close may be called
+	// with http.Server's mutex held.
+	mu     sync.Mutex
+	l      net.Listener // nil until it is open
+	err    error        // the error of opening, until Close
+	closed bool
 }
 
-// unstarted is the Handler of an http.Server that has not been started. Echo sets another when it does that.
+// unstarted is the Handler of an http.Server that has not been started. Echo replaces it when it
+// starts the server.
 type unstarted struct{ *echo.Echo }
 
+// newLazy makes srv serve on recycled workers, and returns its listener. If given is already the
+// lazy listener of srv, newLazy applies the options to it and returns it.
 func newLazy(e *echo.Echo, srv *http.Server, given net.Listener, tls bool, options []recycling.Option) *lazy {
 	if l, ok := given.(*lazy); ok {
+		if l.server.HTTP == srv {
+			for _, o := range options {
+				o(l.server)
+			}
+			l.server.HTTP = srv
+			return l
+		}
 		given = l.given
 	}
-	l := &lazy{e: e, server: &recycling.Server{HTTP: srv, Shed: shed(e)}, given: given, tls: tls}
-	for _, o := range options {
-		o(l.server)
-	}
-	l.server.HTTP = srv
+	l := &lazy{e: e, given: given, tls: tls}
+	all := append([]recycling.Option{shed}, options...)
+	recycling.Use(srv, append(all, func(s *recycling.Server) { l.server = s })...)
 	srv.Handler = unstarted{e}
 	return l
 }
@@ -50,6 +60,10 @@ func (l *lazy) started() bool {
 	_, not := l.server.HTTP.Handler.(unstarted)
 	return !not
 }
+
+// Recycled opens the socket. It is called by the BaseContext that package recycling has set on the
+// http.Server.
+func (l *lazy) Recycled() (net.Listener, error) { return l.open() }
 
 func (l *lazy) open() (net.Listener, error) {
 	l.opening.Lock()
@@ -84,15 +98,17 @@ func (l *lazy) listen() (net.Listener, error) {
 		if network != "tcp" && network != "tcp4" && network != "tcp6" {
 			return nil, echo.ErrInvalidListenerNetwork
 		}
-		config := listener.Config{KeepAlive: 3 * time.Minute} // echo's
+		config := listener.Config{KeepAlive: 3 * time.Minute} // the same as echo's
 		opened, err := config.Listen(context.Background(), network, l.server.HTTP.Addr)
 		if err != nil {
-			return nil, err // no net.Error, after some of which net/http would try again
+			// The error is not a net.Error, because net/http retries after some of those.
+			return nil, err
 		}
 		socket = opened
 	}
 	under := l.server.Listener
-	if l.tls && l.given == nil { // a TLSListener that was given speaks TLS itself
+	// A given TLSListener does TLS itself.
+	if l.tls && l.given == nil {
 		under = l.server.TLSListener
 	}
 	u, err := under(socket)
@@ -111,7 +127,7 @@ func (l *lazy) Accept() (net.Conn, error) {
 	return u.Accept()
 }
 
-// Addr returns nil if there is no socket.
+// Addr returns the address of the socket, or nil if there is no socket.
 func (l *lazy) Addr() net.Addr {
 	if !l.started() {
 		return nil
@@ -123,8 +139,17 @@ func (l *lazy) Addr() net.Addr {
 	return u.Addr()
 }
 
-// Close closes the socket. If it could not be opened, all is as before: e may be started with another address.
+// Close closes the socket. If opening it has failed, Close restores the previous state, so that e
+// can be started with another address.
 func (l *lazy) Close() error {
+	if open := l.close(); open != nil {
+		return open.Close()
+	}
+	return nil
+}
+
+// close marks l closed and returns the listener that Close has to close, or nil.
+func (l *lazy) close() net.Listener {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -133,11 +158,8 @@ func (l *lazy) Close() error {
 		l.server.HTTP.Handler = unstarted{l.e}
 		return nil
 	case l.l != nil:
-		return l.l.Close()
-	case l.given != nil:
-		l.closed = true
-		return l.given.Close()
+		return l.l
 	}
 	l.closed = true
-	return nil
+	return l.given
 }

@@ -8,9 +8,9 @@ import (
 	"github.com/recycling-go/recycling/core/offload"
 )
 
-// Offload is a middleware that has p bound how many of the handlers behind it run at the same time, so that heavy ones leave
-// room for the others. A request that p has no room for is an error for echo's error handler: 503, with Retry-After,
-// and p's error inside.
+// Offload is a middleware that lets p bound how many of the handlers behind it run at the same
+// time, so that heavy handlers leave room for the others. If p is full, echo's error handler gets
+// an error with status 503 that wraps p's error, and the response has a Retry-After header.
 //
 //	e.GET("/report", report, recyclingecho.Offload(p))
 func Offload(p *offload.Pool) echo.MiddlewareFunc {

@@ -30,7 +30,7 @@ func TestOffloadLeavesRefusingToTheErrorHandler(t *testing.T) {
 		e.DefaultHTTPErrorHandler(err, c)
 	}
 	e.GET("/", func(c echo.Context) error {
-		// The only worker is here, so that another request finds none.
+		// This handler occupies the only worker, so another request finds none.
 		again := httptest.NewRecorder()
 		e.ServeHTTP(again, httptest.NewRequest("GET", "/inner", nil))
 		if again.Code != http.StatusServiceUnavailable || again.Header().Get("Retry-After") == "" || !errors.Is(seen, offload.ErrFull) {

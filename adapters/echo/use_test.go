@@ -23,7 +23,8 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
-// newEcho returns an Echo that says how it was asked and by which strategy it is served, and prints nothing.
+// newEcho returns an Echo that responds with the protocol of the request and the strategy that
+// serves it, and prints nothing.
 func newEcho() *echo.Echo {
 	e := echo.New()
 	e.Logger.SetOutput(io.Discard)
@@ -38,7 +39,7 @@ func with(strategy recycling.Strategy) recycling.Option {
 	return func(s *recycling.Server) { s.Strategy = strategy }
 }
 
-// started waits until e says where it listens, as echo's own tests do.
+// started waits until e reports the address on which it listens, as echo's own tests do.
 func started(t testing.TB, addr func() net.Addr) net.Addr {
 	deadline := time.Now().Add(30 * time.Second)
 	for addr() == nil {
@@ -50,7 +51,7 @@ func started(t testing.TB, addr func() net.Addr) net.Addr {
 	return addr()
 }
 
-// ends ends e, and checks that Start says so.
+// ends calls end, and checks that Start returns http.ErrServerClosed.
 func ends(t *testing.T, served <-chan error, end func() error) {
 	t.Helper()
 	if err := end(); err != nil {
@@ -61,7 +62,7 @@ func ends(t *testing.T, served <-chan error, end func() error) {
 	}
 }
 
-// asks asks url with a client of its own.
+// asks requests url with a new client, and checks the response.
 func asks(t *testing.T, tr *http.Transport, url, want string) {
 	t.Helper()
 	defer tr.CloseIdleConnections()
@@ -148,7 +149,7 @@ func TestUseWithStartTLS(t *testing.T) {
 				if tt.disable {
 					asks(t, transport(cert, true), url, tt.proto+" "+string(strategy))
 				} else {
-					// Net/http serves it, and does not know the Server.
+					// net/http serves it, and does not know the Server.
 					e.GET("/proto", func(c echo.Context) error { return c.String(200, c.Request().Proto) })
 					asks(t, transport(cert, true), url+"/proto", tt.proto)
 					asks(t, transport(cert, false), url, "HTTP/1.1 "+string(strategy))
@@ -159,7 +160,7 @@ func TestUseWithStartTLS(t *testing.T) {
 	})
 }
 
-// TestUseWithBoth starts e twice, as applications do that redirect to HTTPS.
+// TestUseWithBoth starts e twice, as applications do that redirect HTTP to HTTPS.
 func TestUseWithBoth(t *testing.T) {
 	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
 		cert := selfsigned.NewTest(t, "example.org")
@@ -191,7 +192,7 @@ func TestUseWithStartAutoTLS(t *testing.T) {
 	})
 }
 
-// A cache has the certificates that nobody needs to be asked for.
+// A cache has certificates, so that no server needs to be asked for them.
 type cache map[string][]byte
 
 func (c cache) Get(_ context.Context, name string) ([]byte, error) {
@@ -208,7 +209,8 @@ func TestUseWithStartH2CServer(t *testing.T) {
 		e := newEcho()
 		recyclingecho.Use(e, with(strategy))
 		served := make(chan error, 1)
-		go func() { served <- e.StartH2CServer("127.0.0.1:0", new(http2.Server)) }()
+		h2 := new(http2.Server) //lint:ignore SA1019 StartH2CServer wants it
+		go func() { served <- e.StartH2CServer("127.0.0.1:0", h2) }()
 		url := "http://" + started(t, e.ListenerAddr).String()
 		asks(t, new(http.Transport), url, "HTTP/1.1 "+string(strategy))
 		tr := &http.Transport{Protocols: new(http.Protocols)}
@@ -271,7 +273,7 @@ func TestUnknownServerIsNotServed(t *testing.T) {
 	}
 }
 
-// TestStartReturnsTheErrorOfListening tries one address after the other, which echo allows.
+// TestStartReturnsTheErrorOfListening starts e with one address after another, which echo allows.
 func TestStartReturnsTheErrorOfListening(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -328,7 +330,7 @@ func TestUseKeepsAListenerThatWasSet(t *testing.T) {
 		}
 		plain, secure := "http://"+e.Listener.Addr().String(), "https://"+e.TLSListener.Addr().String()
 		recyclingecho.Use(e, with(strategy))
-		recyclingecho.Use(e, with(strategy)) // twice is once
+		recyclingecho.Use(e, with(strategy)) // calling it twice has no further effect
 		served, servedTLS := make(chan error, 1), make(chan error, 1)
 		go func() { servedTLS <- e.StartTLS("", certPEM, keyPEM) }()
 		started(t, e.TLSListenerAddr)
@@ -388,7 +390,7 @@ func TestCloseBeforeStart(t *testing.T) {
 	})
 }
 
-// TestStartWhileClosing ends e at any time of its start.
+// TestStartWhileClosing closes e at different times during its start.
 func TestStartWhileClosing(t *testing.T) {
 	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
 		var wg sync.WaitGroup
@@ -428,7 +430,7 @@ func TestUsePrintsWhatEchoPrints(t *testing.T) {
 	}
 }
 
-// transport returns one that trusts cert. Without h2 it speaks HTTP/1.1 only.
+// transport returns a Transport that trusts cert. Without h2 it uses only HTTP/1.1.
 func transport(cert tls.Certificate, h2 bool) *http.Transport {
 	return &http.Transport{ForceAttemptHTTP2: h2, TLSClientConfig: &tls.Config{RootCAs: selfsigned.Pool(cert), ServerName: "example.org"}}
 }

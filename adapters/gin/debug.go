@@ -9,7 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// resolveAddress finds the address as gin does.
+// resolveAddress chooses the address as gin does.
 func resolveAddress(addr []string) string {
 	switch len(addr) {
 	case 0:
@@ -26,8 +26,9 @@ func resolveAddress(addr []string) string {
 	}
 }
 
-// warnOfProxies prints gin's warning if engine trusts all proxies. Gin keeps that to itself, and so
-// the engine is asked for the client of a request that came by way of a proxy.
+// warnOfProxies prints gin's warning if engine trusts all proxies. Gin does not export that
+// setting, so warnOfProxies asks the engine for the client address of a request that came through a
+// proxy.
 func warnOfProxies(engine *gin.Engine) {
 	const client = "192.0.2.1"
 	if !gin.IsDebugging() {
@@ -47,7 +48,7 @@ func warnOfProxies(engine *gin.Engine) {
 	}
 }
 
-// debugPrint prints to where gin prints what it has to say in debug mode.
+// debugPrint prints where gin prints its messages in debug mode.
 func debugPrint(format string, values ...any) {
 	if !gin.IsDebugging() {
 		return

@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// dup returns a descriptor that nobody else will close.
+// dup returns a duplicate of f's descriptor, which the caller owns.
 func dup(f *os.File) (int, error) { return syscall.Dup(int(f.Fd())) }

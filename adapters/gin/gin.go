@@ -1,14 +1,15 @@
-// Package recyclinggin serves a gin engine on recycled workers. The whole change to an
-// application is its last line:
+// Package recyclinggin serves a gin engine on recycled workers. An application changes only its
+// last line:
 //
 //	recyclinggin.Run(engine) // was: engine.Run()
 //
-// [Run], [RunTLS], [RunUnix], [RunFd] and [RunListener] stand for the methods of those names and print in debug mode what these
-// print, but end with SIGINT or SIGTERM: then every request in flight is answered, and they return nil. A second
-// signal ends the process. RunQUIC has no counterpart, as there is nothing to recycle.
+// [Run], [RunTLS], [RunUnix], [RunFd] and [RunListener] replace the methods of the same names and
+// print the same in debug mode. Unlike the methods, they return nil after SIGINT or SIGTERM, when
+// every request in flight has been answered. A second signal ends the process. RunQUIC has no
+// counterpart, because there is nothing to recycle.
 //
-// An application that has an [http.Server] of its own, to shut it down, makes it a [recycling.Server], which
-// has the same methods.
+// An application that has its own [http.Server], in order to shut it down, makes it a
+// [recycling.Server], which has the same methods.
 package recyclinggin
 
 import (
@@ -19,14 +20,14 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// New returns a Server for engine. It serves engine.Handler(), not the engine itself,
-// which would lose UseH2C. Its address is found as [recycling.New] says, which
-// is how gin finds it: PORT, or else ":8080".
+// New returns a Server for engine. It serves engine.Handler(), not the engine itself, which would
+// lose UseH2C. [recycling.New] says how the address is chosen; gin chooses it in the same way: from
+// PORT, or ":8080".
 func New(engine *gin.Engine, options ...recycling.Option) *recycling.Server {
 	return recycling.New(engine.Handler(), options...)
 }
 
-// Serve is [Run] with options, and [recycling.Addr] for the address.
+// Serve is [Run] with options; the option [recycling.Addr] sets the address.
 func Serve(engine *gin.Engine, options ...recycling.Option) (err error) {
 	defer func() { debugPrintError(err) }()
 	warnOfProxies(engine)
@@ -35,15 +36,15 @@ func Serve(engine *gin.Engine, options ...recycling.Option) (err error) {
 	return s.RunUntilSignal()
 }
 
-// Listener returns a listener for an engine.RunListener that is to stay as it is:
+// Listener returns a listener for an application that keeps its engine.RunListener:
 //
 //	l, err := recyclinggin.Listener(engine, l)
 //	...
 //	err = engine.RunListener(l)
 //
-// Requests are served with the settings that RunListener has: none. Gin never stops a server, but
-// closing the listener does: RunListener then returns when every request in flight was answered. UseH2C must be
-// set before. See [recycling.Server.Listener].
+// Requests are served with the settings of RunListener, which has none. Gin never stops a server,
+// but closing the listener does: RunListener then returns when every request in flight has been
+// answered. UseH2C must be set before. See [recycling.Server.Listener].
 func Listener(engine *gin.Engine, l net.Listener, options ...recycling.Option) (net.Listener, error) {
 	return New(engine, options...).Listener(l)
 }

@@ -34,7 +34,7 @@ func TestAddress(t *testing.T) {
 	}
 }
 
-// debugging turns debug mode on and returns what gin prints.
+// debugging turns on debug mode and returns what gin prints.
 func debugging(t *testing.T) (out, errs *bytes.Buffer) {
 	o, e := gin.DefaultWriter, gin.DefaultErrorWriter
 	out, errs = new(bytes.Buffer), new(bytes.Buffer)

@@ -8,9 +8,9 @@ import (
 	"github.com/recycling-go/recycling/core/offload"
 )
 
-// Offload is a middleware that has p bound how many of the handlers behind it run at the same time, so that heavy ones leave
-// room for the others. A request that p has no room for is aborted with 503 and Retry-After, and p's error is
-// in c.Errors.
+// Offload is a middleware that lets p bound how many of the handlers behind it run at the same
+// time, so that heavy handlers leave room for the others. If p is full, the request is aborted with
+// status 503 and a Retry-After header, and c.Errors has p's error.
 //
 //	engine.GET("/report", recyclinggin.Offload(p), report)
 func Offload(p *offload.Pool) gin.HandlerFunc {

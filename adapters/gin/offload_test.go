@@ -34,7 +34,7 @@ func TestOffloadAbortsWithTheError(t *testing.T) {
 		}
 	})
 	engine.GET("/", recyclinggin.Offload(p), func(c *gin.Context) {
-		// The only worker is here, so that another request finds none.
+		// This handler occupies the only worker, so another request finds none.
 		again := httptest.NewRecorder()
 		engine.ServeHTTP(again, httptest.NewRequest("GET", "/inner", nil))
 		if again.Code != http.StatusServiceUnavailable || again.Header().Get("Retry-After") == "" || !errors.Is(seen, offload.ErrFull) {

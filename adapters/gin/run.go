@@ -12,8 +12,8 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// Run is [gin.Engine.Run] until a signal. The address is the argument, or else that of PORT, or else ":8080". Two
-// arguments are a panic.
+// Run is [gin.Engine.Run] until a signal. The address is the argument, or else ":" and PORT, or
+// else ":8080". It panics if there are two arguments or more.
 func Run(engine *gin.Engine, addr ...string) (err error) {
 	defer func() { debugPrintError(err) }()
 	warnOfProxies(engine)
@@ -33,7 +33,9 @@ func RunTLS(engine *gin.Engine, addr, certFile, keyFile string, options ...recyc
 	return s.UntilSignal(func() error { return s.ListenAndServeTLS(certFile, keyFile) })
 }
 
-// RunUnix is [gin.Engine.RunUnix] until a signal. The file is removed at the end.
+// RunUnix is [gin.Engine.RunUnix] until a signal. The socket file is removed as soon as the server
+// stops accepting. Requests in flight are answered after that; by then another process may have
+// taken the path.
 func RunUnix(engine *gin.Engine, file string, options ...recycling.Option) (err error) {
 	debugPrint("Listening and serving HTTP on unix:/%s", file)
 	defer func() { debugPrintError(err) }()
@@ -43,7 +45,6 @@ func RunUnix(engine *gin.Engine, file string, options ...recycling.Option) (err 
 		return err
 	}
 	defer l.Close()
-	defer os.Remove(file)
 	s := New(engine, options...)
 	return s.UntilSignal(func() error { return s.Serve(l) })
 }
@@ -55,7 +56,7 @@ func RunFd(engine *gin.Engine, fd int, options ...recycling.Option) (err error) 
 	warnOfProxies(engine)
 	f := os.NewFile(uintptr(fd), fmt.Sprintf("fd@%d", fd))
 	l, err := listener.FromFile(f)
-	f.Close() // while it is open, clients can connect
+	f.Close() // clients can connect while it is open
 	if err != nil {
 		return err
 	}

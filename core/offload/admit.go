@@ -5,14 +5,15 @@ import (
 	"net/http"
 )
 
-// Admit waits for a worker, which the caller then has until it calls release; it must do so once its work is done, in
-// whichever way, and so defers it. Further calls of release do nothing. Release may be called by any goroutine. The
-// context is ctx, or, if there is a [Config.Timeout], one that ends also then and with release.
+// Admit waits for a worker, which the caller then owns until it calls release. The caller must call
+// release when its work is done, in whatever way, and so should defer it. Further calls of release
+// do nothing. Any goroutine may call release. The returned context is ctx, or, if there is a
+// [Config.Timeout], a context that also ends after that time and when release is called.
 //
-// The error is a [*ShedError], or ctx's own if ctx ends before there is a worker, which takes the call out of the
-// queue. Then release is nil.
+// The error is a [*ShedError], or ctx's own if ctx ends before a worker is free, in which case the
+// call leaves the queue. On error, release is nil.
 //
-// For a request there is [Pool.AdmitRequest], and for work that is a function there is [Do].
+// For a request use [Pool.AdmitRequest], and for a function use [Do].
 func (p *Pool) Admit(ctx context.Context) (admitted context.Context, release func(), err error) {
 	parent, cancel := ctx, context.CancelFunc(func() {})
 	if p.c.Timeout > 0 {
@@ -33,9 +34,10 @@ func (p *Pool) Admit(ctx context.Context) (admitted context.Context, release fun
 	}, nil
 }
 
-// AdmitRequest is Admit for a request, which the middleware of frameworks is made of. Admitted is r, or, if there is a
-// [Config.Timeout], a copy of r with that context. Release must be called when the handler has returned or panicked: it also gives
-// r the form that was parsed for the copy, because it is r's whose files the server removes.
+// AdmitRequest is Admit for a request. The middleware for frameworks is built on it. admitted is r,
+// or, if there is a [Config.Timeout], a copy of r with that context. release must be called when
+// the handler has returned or panicked: it also gives r the multipart form that was parsed for the
+// copy, because the server removes the files of r's form.
 func (p *Pool) AdmitRequest(r *http.Request) (admitted *http.Request, release func(), err error) {
 	ctx, leave, err := p.Admit(r.Context())
 	if err != nil {
@@ -53,11 +55,11 @@ func (p *Pool) AdmitRequest(r *http.Request) (admitted *http.Request, release fu
 	}, nil
 }
 
-// Middleware returns a handler that calls next when there is a worker for it, and otherwise answers with 503 and
-// Retry-After, or as [Config.ErrorHandler] does. It is middleware for net/http, and for routers like chi. What
-// next panics with goes where it would go without it.
+// Middleware returns a handler that calls next when a worker is free, and otherwise responds with
+// 503 and Retry-After, or as [Config.ErrorHandler] does. It is middleware for net/http, and for
+// routers like chi. A panic of next propagates as it would without the middleware.
 //
-// A handler that takes over its connection has the worker until it returns.
+// A handler that takes over its connection keeps the worker until it returns.
 func (p *Pool) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		admitted, release, err := p.AdmitRequest(r)
@@ -73,8 +75,8 @@ func (p *Pool) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// unavailable is the answer to a request that was not admitted. If its context has ended there is
-// mostly nobody to read it, but a deadline may be the server's own.
+// unavailable responds to a request that was not admitted. If the request's context has ended there
+// is usually no client left to read the response, but a deadline may be the server's own.
 func unavailable(w http.ResponseWriter, _ *http.Request, _ error) {
 	http.Error(w, "503 Service Unavailable", http.StatusServiceUnavailable)
 }

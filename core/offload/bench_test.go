@@ -29,7 +29,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// Many callers that wait for few workers.
+// Many callers wait for few workers.
 func BenchmarkQueued(b *testing.B) {
 	for _, policy := range []offload.Policy{offload.Shared, offload.RoundRobin} {
 		for _, w := range ways {
@@ -63,8 +63,8 @@ func BenchmarkShed(b *testing.B) {
 	}
 }
 
-// Four times as many requests of 10 ms as can be served, from clients in the same process, beside light ones: each iteration
-// takes 3 seconds.
+// Clients in the same process send four times as many requests of 10 ms as can be served, along
+// with light ones. Each iteration takes 3 seconds.
 func BenchmarkOverload(b *testing.B) {
 	for name, work := range map[string]func(){
 		"sleep": func() { time.Sleep(10 * time.Millisecond) },

@@ -5,22 +5,23 @@ import (
 	"time"
 )
 
-// A call is one Admit, Do or Use. It belongs to its caller, except as the fields say. It is made anew for
-// each, and so are its channel and the place for its result: nothing of it can reach another caller.
+// A call is one Admit, Do or Use. It belongs to its caller, except as noted below. Each call is
+// allocated anew, with its channel and the place for its result, so nothing of it can reach another
+// caller.
 type call struct {
 	run        func()    // the task, for pond; nil if the caller runs it
-	line       *line     // in which it waited, or nil
+	line       *line     // the line it waited in, or nil
 	prev, next *call     // in that line
-	expires    time.Time // when it has waited too long; zero: never
+	expires    time.Time // when it has waited too long; zero means never
 	fate       fate      // guarded by the pool's mutex
-	worker     *worker   // that it was given; written before run is called or wake is sent to
+	worker     *worker   // its worker; written before run is called or wake is sent to
 
-	// wake is sent to once: when a call without run has its worker, when one with run has ended, or when
-	// it was refused. Its capacity is one, so that sending never blocks.
+	// wake is sent to once: when a call without run gets its worker, when one with run has ended,
+	// or when the call was refused. Its capacity is one, so that sending never blocks.
 	wake chan struct{}
 }
 
-// A fate is how far a call has come. The package comment has the picture.
+// A fate is the progress or the outcome of a call. The package comment has a diagram.
 type fate uint8
 
 const (
@@ -28,15 +29,15 @@ const (
 	given                 // has a worker, run is about to be called
 	begun                 // the task runs
 	finished              // the task has ended
-	abandoned             // the task runs, or has run, and the caller has left
-	left                  // the caller's context has ended before the task began
+	abandoned             // the task is running, or has ended, and the caller has left
+	left                  // the caller's context ended before the task began
 	late                  // shed: it has waited too long
 	refused               // shed: the pool was closed
 	tooMany               // shed: the queue was full
 	numFates  = iota
 )
 
-// setFateLocked is the one function that changes c.fate, and counts the last one.
+// setFateLocked is the only function that changes c.fate, and counts the final fates.
 func (p *Pool) setFateLocked(c *call, to fate) {
 	legal := false
 	switch c.fate {
@@ -56,7 +57,7 @@ func (p *Pool) setFateLocked(c *call, to fate) {
 	}
 }
 
-// enter gives c a worker or a place in the queue. Otherwise it returns the error.
+// enter gives c a worker or a place in the queue, and otherwise returns an error.
 func (p *Pool) enter(ctx context.Context, c *call) error {
 	err := ctx.Err()
 	p.mu.Lock()
@@ -87,7 +88,8 @@ func (p *Pool) enter(ctx context.Context, c *call) error {
 	return nil
 }
 
-// giveLocked gives c, which is in no line any more, a worker. What it returns is to be begun.
+// giveLocked gives a worker to c, which must not be in a line any more. The caller must pass the
+// result to begin.
 func (p *Pool) giveLocked(c *call, w *worker) func() {
 	p.setStageLocked(w, working)
 	c.worker = w
@@ -100,15 +102,16 @@ func (p *Pool) giveLocked(c *call, w *worker) func() {
 	return nil
 }
 
-// refuseLocked takes c off its line and tells it so.
+// refuseLocked removes c from its line and wakes its caller.
 func (p *Pool) refuseLocked(c *call, why fate) {
 	p.unqueueLocked(c)
 	p.setFateLocked(c, why)
 	c.wake <- struct{}{}
 }
 
-// await waits, after enter, until c has a worker, or, if it has a task, until that has ended; but no longer than ctx, which is parent with
-// the pool's own limits. It returns c's fate, which is begun or a last one.
+// await waits, after enter, until c has a worker, or, if c has a task, until that has ended, but no
+// longer than ctx, which is parent with the pool's own limits. It returns c's fate, which is begun
+// or a final one.
 func (p *Pool) await(parent, ctx context.Context, c *call) fate {
 	var expired <-chan time.Time
 	if !c.expires.IsZero() {
@@ -143,9 +146,10 @@ func (p *Pool) await(parent, ctx context.Context, c *call) fate {
 	}
 }
 
-// leave is for a caller whose context has ended. It returns c's fate, which is a last one.
+// leave is called when the context of c's caller has ended. It returns c's fate, which is a final
+// one.
 func (p *Pool) leave(parent context.Context, c *call) fate {
-	tooLong := parent.Err() == nil // so it was Timeout, or Close, which leaves nobody waiting
+	tooLong := parent.Err() == nil // so it was Timeout, or Close, after which no call is waiting
 	p.mu.Lock()
 	var f func()
 	switch c.fate {
@@ -156,7 +160,7 @@ func (p *Pool) leave(parent context.Context, c *call) fate {
 		} else {
 			p.setFateLocked(c, left)
 		}
-	case given: // begins no more
+	case given: // run must not begin any more
 		p.setFateLocked(c, left)
 	case begun:
 		if c.run != nil {
@@ -172,7 +176,7 @@ func (p *Pool) leave(parent context.Context, c *call) fate {
 	return to
 }
 
-// commence reports whether c's task is to run. If not, c's worker was freed.
+// commence reports whether to run c's task. If not, it has freed c's worker.
 func (p *Pool) commence(ctx context.Context, c *call) bool {
 	err := ctx.Err()
 	p.mu.Lock()
@@ -191,7 +195,8 @@ func (p *Pool) commence(ctx context.Context, c *call) bool {
 	return false
 }
 
-// conclude ends c's task and frees its worker. It reports whether the caller has left. A second time it does nothing.
+// conclude ends c's task and frees its worker. It reports whether the caller has left. A second
+// call does nothing.
 func (p *Pool) conclude(c *call) (alone bool) {
 	p.mu.Lock()
 	if c.fate == finished {
@@ -207,12 +212,12 @@ func (p *Pool) conclude(c *call) (alone bool) {
 	p.mu.Unlock()
 	p.begin(f)
 	if !alone && c.run != nil {
-		c.wake <- struct{}{} // not before the worker is free: the caller may come again at once
+		c.wake <- struct{}{} // after the worker is free, since the caller may call again at once
 	}
 	return alone
 }
 
-// failure returns the error of a call whose fate was to, which is not begun or finished.
+// failure returns the error for a call whose fate is to, which must not be begun or finished.
 func (p *Pool) failure(parent context.Context, to fate) error {
 	switch to {
 	case late:
@@ -225,7 +230,7 @@ func (p *Pool) failure(parent context.Context, to fate) error {
 			return parent.Err()
 		case p.forced.Err() != nil:
 			return p.closed
-		case to == left: // Timeout, just when there was a worker
+		case to == left: // Timeout, just when a worker became free
 			return p.late
 		}
 		return context.DeadlineExceeded // Timeout

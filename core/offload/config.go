@@ -14,50 +14,53 @@ const (
 	defaultRetryAfter = time.Second
 )
 
-// A Config says how a [Pool] works. [New] copies it.
+// A Config configures a [Pool]. [New] copies it.
 type Config struct {
-	// Workers is how many tasks may run at the same time. Zero means runtime.GOMAXPROCS(0)-1, but at
-	// least one. Negative is an error.
+	// Workers is how many tasks may run at the same time. Zero means runtime.GOMAXPROCS(0)-1, but
+	// at least one. Negative is an error.
 	Workers int
 
-	// Queue is how many calls may wait for a worker, under either Policy. Zero means 256. Negative means
-	// none: a call that finds no idle worker is shed.
+	// Queue is how many calls may wait for a worker, under either Policy. Zero means 256. Negative
+	// means none: a call that finds no idle worker is shed.
 	Queue int
 
-	// Wait is how long a call may wait for a worker. No task begins later. Zero means 2 seconds. Negative means no limit but
-	// Timeout and the context.
+	// Wait is how long a call may wait for a worker; no task begins after that. Zero means 2
+	// seconds. Negative means no limit except Timeout and the context.
 	Wait time.Duration
 
-	// Timeout is how long a call may take, its time in the queue included: the context that its task is given ends
-	// then. Zero means no limit but the context's own. Negative is an error.
+	// Timeout is how long a call may take, including its time in the queue: the context of its task
+	// ends then. Zero means no limit except the context's own. Negative is an error.
 	Timeout time.Duration
 
-	// Policy says which worker a call waits for.
+	// Policy determines which worker a call waits for.
 	Policy Policy
 
-	// RetryAfter is after what time a client that was shed is asked to come again; the header has whole seconds,
-	// rounded up. Zero means 1 second. Negative is an error.
+	// RetryAfter is how long a client that was shed is asked to wait before it retries; the header
+	// has whole seconds, rounded up. Zero means 1 second. Negative is an error.
 	RetryAfter time.Duration
 
-	// ErrorHandler answers a request that Middleware did not admit: err is what [Pool.Admit] returned. If it is a
-	// [*ShedError], Retry-After is set already. Nil means 503 and a line of text.
+	// ErrorHandler responds to a request that Middleware did not admit; err is the error of
+	// [Pool.Admit]. If it is a [*ShedError], Retry-After is already set. Nil means 503 and a line
+	// of text.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
-	// Panic is told the value and the stack of a task of Do or Use that panicked after its caller had left, on
-	// the goroutine that ran it. Nil means that they are printed by package log.
+	// Panic is called with the value and the stack of a task of Do or Use that panicked after its
+	// caller had left, on the goroutine that ran the task. Nil means that they are printed by
+	// package log.
 	Panic func(v any, stack []byte)
 }
 
-// A Policy says which worker a call waits for.
+// A Policy determines which worker a call waits for.
 type Policy uint8
 
 const (
-	// Shared is one queue for all workers: a call waits for the first that is free, so nobody waits behind
-	// one slow task while another worker is idle.
+	// Shared is one queue for all workers: a call waits for the first worker that is free, so none
+	// waits behind a slow task while another worker is idle.
 	Shared Policy = iota
 
-	// RoundRobin is a queue for each worker. Calls go to one worker after the other, even if it is at work and another
-	// one idle. It is what servers with a pipe to each worker process do, and is here to be compared with Shared.
+	// RoundRobin is a queue for each worker. Calls are assigned to the workers in turn, even if one
+	// is at work and another is idle. Servers with a pipe to each worker process work like this;
+	// RoundRobin exists for comparison with Shared.
 	RoundRobin
 )
 
@@ -71,7 +74,8 @@ func (p Policy) String() string {
 	return fmt.Sprintf("Policy(%d)", uint8(p))
 }
 
-// resolve checks c and fills in what zero means. It has c by value: the caller's is not written to.
+// resolve checks c and replaces zero values with the defaults. It takes c by value, so the caller's
+// Config is not modified.
 func (c Config) resolve() (Config, error) {
 	switch {
 	case c.Workers < 0:

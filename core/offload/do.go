@@ -6,15 +6,16 @@ import (
 	"runtime/debug"
 )
 
-// Do runs f when p has a worker for it, on a goroutine of the pool's, and returns what f returns.
+// Do runs f when p has a worker for it, on a goroutine of the pool, and returns what f returns.
 //
-// The context of f is ctx, ending also after [Config.Timeout], at Close, and when Do returns. If it ends while f waits
-// for a worker, f is never called. If it ends while f runs, Do returns without waiting: what f
-// returns then is dropped, and its worker is not free until it does. So f should heed its context, and leave
-// nothing to be closed in a result that nobody gets.
+// f's context is ctx, but also ends after [Config.Timeout], at Close, and when Do returns. If it
+// ends while f waits for a worker, f is never called. If it ends while f runs, Do returns without
+// waiting: the result of f is dropped, and f's worker becomes free only when f returns. So f should
+// respect its context, and its result must not need to be closed, since it may be dropped.
 //
-// The error is f's; a [*ShedError]; ctx's own if ctx has ended; or [context.DeadlineExceeded] if Timeout was over
-// while f ran. Did f panic, Do panics with a [*Panic]; did f call [runtime.Goexit], so does Do.
+// The error is f's; a [*ShedError]; ctx's own if ctx has ended; or [context.DeadlineExceeded] if
+// Timeout passed while f was running. If f panics, Do panics with a [*Panic]; if f calls
+// [runtime.Goexit], so does Do.
 func Do[R any](ctx context.Context, p *Pool, f func(context.Context) (R, error)) (R, error) {
 	return do(ctx, p, func(ctx context.Context, _ *worker) (R, error) { return f(ctx) })
 }
@@ -41,7 +42,8 @@ func do[R any](parent context.Context, p *Pool, f func(context.Context, *worker)
 	return t.result, t.err
 }
 
-// taskContext returns the context of a task, and what must be called when nobody waits for it any more.
+// taskContext returns the context of a task, and a function to call when no caller waits for it any
+// more.
 func (p *Pool) taskContext(parent context.Context) (context.Context, func()) {
 	var ctx context.Context
 	var cancel context.CancelFunc
@@ -57,8 +59,8 @@ func (p *Pool) taskContext(parent context.Context) (context.Context, func()) {
 	}
 }
 
-// A task is a call of do. What it comes to is written by pond's goroutine before the fate is finished, and
-// read by the caller after that.
+// A task is a call of do. pond's goroutine writes its outcome before the fate is finished, and the
+// caller reads it after that.
 type task[R any] struct {
 	call
 	pool *Pool
@@ -80,7 +82,7 @@ const (
 	returned
 )
 
-// work is what pond runs.
+// work is the function that pond runs.
 func (t *task[R]) work() {
 	if !t.pool.commence(t.ctx, &t.call) {
 		return

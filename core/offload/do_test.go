@@ -108,7 +108,8 @@ func TestAbandonedTaskKeepsItsWorker(t *testing.T) {
 	})
 }
 
-// A task that returns at the very moment at which its caller's context ends: its result goes to that caller or to nobody.
+// A task returns at the moment its caller's context ends: its result goes to that caller or to
+// nobody.
 func TestResultsGoToTheirCallerOrToNobody(t *testing.T) {
 	for _, policy := range []offload.Policy{offload.Shared, offload.RoundRobin} {
 		t.Run(policy.String(), func(t *testing.T) {
@@ -155,7 +156,7 @@ func TestResultsGoToTheirCallerOrToNobody(t *testing.T) {
 	}
 }
 
-// The same in real time, where the scheduler decides.
+// This is the same in real time, where the scheduler decides.
 func TestResultsGoToTheirCallerOrToNobodyInRealTime(t *testing.T) {
 	p := newPool(t, offload.Config{Workers: 4, Queue: 1000, Wait: -1})
 	var callers sync.WaitGroup

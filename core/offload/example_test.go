@@ -11,7 +11,8 @@ import (
 	"github.com/recycling-go/recycling/core/offload"
 )
 
-// Two reports at a time; a hundred may wait for two seconds. With chi: router.With(heavy.Middleware).Get("/report", report).
+// Two reports run at a time; a hundred may wait for two seconds. With chi, this is
+// router.With(heavy.Middleware).Get("/report", report).
 func Example() {
 	heavy, err := offload.New(offload.Config{Workers: 2, Queue: 100, Wait: 2 * time.Second})
 	if err != nil {
@@ -27,7 +28,7 @@ func Example() {
 	log.Fatal(http.ListenAndServe(":8080", mux))
 }
 
-// A handler that needs the result of something heavy.
+// A handler that needs the result of a heavy function.
 func ExampleDo() {
 	p, err := offload.New(offload.Config{Workers: 2, Timeout: 5 * time.Second})
 	if err != nil {
@@ -52,7 +53,7 @@ func ExampleDo() {
 	http.HandleFunc("GET /sum", handler)
 }
 
-// A worker with a counter that is not safe for concurrent use.
+// A worker that owns a counter that is not safe for concurrent use.
 func ExampleUse() {
 	type counter struct{ n int }
 	ctx := context.Background()
@@ -79,7 +80,7 @@ func ExampleUse() {
 	// closed at 3
 }
 
-// A framework's middleware: get a worker, or hand the error to the framework.
+// The middleware of a framework gets a worker, or passes the error to the framework.
 func ExamplePool_Admit() {
 	type handler func(w http.ResponseWriter, r *http.Request) error // for example
 	p, err := offload.New(offload.Config{Workers: 2})

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// A line is a queue of calls and the idle workers that serve it. Never are there both. All of it is guarded
-// by the pool's mutex.
+// A line is a queue of calls together with the idle workers that serve it. At any time one of the
+// two is empty. All of it is guarded by the pool's mutex.
 type line struct {
-	idle        []*worker // a stack: the last has been idle for the shortest time, and what it owns is in the caches
+	// idle is a stack: the last worker became idle last, and what it owns is still in the caches.
+	idle        []*worker
 	first, last *call
 }
 
-// pop takes the worker that was idle for the shortest time, or nil.
+// pop removes and returns the worker that became idle last, or nil.
 func (l *line) pop() *worker {
 	n := len(l.idle) - 1
 	if n < 0 {
@@ -52,7 +53,7 @@ func (l *line) remove(c *call) {
 	c.prev, c.next = nil, nil
 }
 
-// nextLineLocked returns the line for a call that comes now.
+// nextLineLocked returns the line for a new call.
 func (p *Pool) nextLineLocked() *line {
 	l := &p.lines[p.turn]
 	p.turn = (p.turn + 1) % len(p.lines)
@@ -73,8 +74,8 @@ func (p *Pool) unqueueLocked(c *call) {
 	p.enoughLocked()
 }
 
-// firstLocked returns the call in l that has waited longest, or nil. It refuses those that have waited too long: their
-// own timers may be behind when the processors are busy.
+// firstLocked returns the call in l that has waited longest, or nil. It refuses calls that have
+// waited too long: their own timers may fire late when the processors are busy.
 func (p *Pool) firstLocked(l *line) *call {
 	for l.first != nil {
 		c := l.first

@@ -11,12 +11,13 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
-// TestMain fails if a goroutine of a pool is left when all tests have ended.
+// TestMain fails if a goroutine of a pool is left after all tests.
 func TestMain(m *testing.M) {
 	os.Exit(leak.Main(m, "core/offload.", "alitto/pond"))
 }
 
-// newPool returns a pool that is closed, and has ended, when the test has. The test sees to it that tasks return.
+// newPool returns a pool that is closed, and waited for, at the end of the test. The test must make
+// tasks return.
 func newPool(t testing.TB, c offload.Config) *offload.Pool {
 	t.Helper()
 	p, err := offload.New(c)
@@ -30,10 +31,11 @@ func newPool(t testing.TB, c offload.Config) *offload.Pool {
 	return p
 }
 
-// A way is one of those to a worker.
+// A way is one of the ways to get a worker.
 type way struct {
 	name string
-	// run calls task when p has a worker for it, and returns the error of not getting one, or the task's.
+	// run calls task when p has a worker for it, and returns the task's error, or why it got no
+	// worker.
 	run func(ctx context.Context, p *offload.Pool, task func(context.Context) error) error
 }
 
@@ -52,7 +54,7 @@ var ways = []way{
 	}},
 }
 
-// inEveryWay runs test in a bubble for each way.
+// inEveryWay runs test in a synctest bubble for each way.
 func inEveryWay(t *testing.T, test func(t *testing.T, w way)) {
 	for _, w := range ways {
 		t.Run(w.name, func(t *testing.T) {
@@ -61,14 +63,14 @@ func inEveryWay(t *testing.T, test func(t *testing.T, w way)) {
 	}
 }
 
-// result is how one call came out.
+// result is the outcome of one call.
 type result struct {
-	n     int // of the call
+	n     int // the call's number
 	err   error
 	after time.Duration // since the calls were made
 }
 
-// A crowd makes calls, and collects results, in the order in which they come.
+// A crowd makes calls, and collects results in the order in which they arrive.
 type crowd struct {
 	way
 	pool    *offload.Pool
@@ -91,7 +93,7 @@ func (c *crowd) call(ctx context.Context, task func(context.Context) error) {
 	synctest.Wait()
 }
 
-// next returns the result that came first of those that were not returned yet.
+// next returns the oldest result that it has not returned yet.
 func (c *crowd) next(t *testing.T) result {
 	t.Helper()
 	synctest.Wait()
@@ -113,7 +115,7 @@ func (c *crowd) none(t *testing.T) {
 	}
 }
 
-// sleep is a task that takes so long, and heeds no context.
+// sleep returns a task that takes d and ignores its context.
 func sleep(d time.Duration) func(context.Context) error {
 	return func(context.Context) error {
 		time.Sleep(d)

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// errExited is the error of functions that have ended their goroutine.
+// errExited is the error for functions that have ended their goroutine.
 var errExited = errors.New("offload: runtime.Goexit was called instead of returning")
 
-// mend replaces what w owns: it closes it, waits, and tries once to build it anew. If that fails the next try is
-// another task for pond, as Open may have ended this goroutine.
+// mend replaces the resource that w owns: it closes it, waits, and tries once to build it anew. If
+// that fails, another task for pond makes the next attempt, as Open may have ended this goroutine.
 func (s *Resources[R]) mend(w *worker) {
 	p := s.pool
 	o := &s.owned[w.index]
@@ -36,13 +36,13 @@ func (s *Resources[R]) mend(w *worker) {
 	err = s.open(p.needed, w)
 }
 
-// end closes what w owns, and ends w.
+// end closes the resource that w owns, and ends w.
 func (s *Resources[R]) end(w *worker) {
 	defer s.pool.end(w)
 	s.close(w)
 }
 
-// backOff waits as long as it should before the next try. The error is that no resource is needed any more.
+// backOff waits before the next attempt. It returns an error if no resource is needed any more.
 func (s *Resources[R]) backOff(o *owned[R]) error {
 	t := time.NewTimer(s.delay(o.tries))
 	defer t.Stop()
@@ -54,7 +54,7 @@ func (s *Resources[R]) backOff(o *owned[R]) error {
 	}
 }
 
-// delay returns how long to wait when so many tries were in vain.
+// delay returns how long to wait after the given number of failed attempts.
 func (s *Resources[R]) delay(tries int) time.Duration {
 	if tries == 0 {
 		return 0
@@ -69,7 +69,8 @@ func (s *Resources[R]) delay(tries int) time.Duration {
 	return d
 }
 
-// open builds what w is to own. The error may also be that of a resource that failed as it was built.
+// open builds the resource for w. The error may also be that of a resource that failed while it was
+// built.
 func (s *Resources[R]) open(ctx context.Context, w *worker) (err error) {
 	o := &s.owned[w.index]
 	o.tries++
@@ -90,7 +91,7 @@ func (s *Resources[R]) open(ctx context.Context, w *worker) (err error) {
 	return err
 }
 
-// close closes what w owns, if anything.
+// close closes the resource that w owns, if there is one.
 func (s *Resources[R]) close(w *worker) {
 	o := &s.owned[w.index]
 	if !o.open {

@@ -22,7 +22,7 @@ import (
 	"github.com/recycling-go/recycling/core/offload"
 )
 
-// inEveryServer runs test with the address of a server of h, for each strategy.
+// inEveryServer runs test for each strategy with the address of a server of h.
 func inEveryServer(t *testing.T, h http.Handler, test func(t *testing.T, addr string)) {
 	for _, strategy := range []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool} {
 		t.Run(string(strategy), func(t *testing.T) {
@@ -54,7 +54,7 @@ func send(t *testing.T, addr, path string) net.Conn {
 	return c
 }
 
-// answer reads an answer. The status is 0 if the connection ended instead.
+// answer reads a response. The status is 0 if the connection ended instead.
 func answer(c net.Conn) (status int, retryAfter, body string) {
 	c.SetReadDeadline(time.Now().Add(10 * time.Second))
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
@@ -66,7 +66,7 @@ func answer(c net.Conn) (status int, retryAfter, body string) {
 	return res.StatusCode, res.Header.Get("Retry-After"), string(b)
 }
 
-// until waits until p's Stats are as they should be.
+// until waits until p's Stats are as wanted.
 func until(t *testing.T, p interface{ Stats() offload.Stats }, what string, ok func(offload.Stats) bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !ok(p.Stats()); time.Sleep(time.Millisecond) {
@@ -101,7 +101,7 @@ func TestMiddlewareBoundsHandlers(t *testing.T) {
 		if status, _, body := answer(send(t, addr, "/light")); status != 200 || body != "light" {
 			t.Errorf("a light one was answered with %d, %q", status, body)
 		}
-		second.Close() // its client is gone
+		second.Close() // the client disconnects
 		until(t, p, "one to leave", func(s offload.Stats) bool { return s.Queued == 1 && s.Left == 1 })
 		let <- struct{}{}
 		let <- struct{}{}
@@ -234,7 +234,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// Everything at once, in all ways; the pool is shut down meanwhile.
+// All ways are used at once, while the pool is shut down.
 func TestStress(t *testing.T) {
 	for _, policy := range []offload.Policy{offload.Shared, offload.RoundRobin} {
 		for _, force := range []bool{false, true} {

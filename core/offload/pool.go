@@ -7,23 +7,24 @@ import (
 	"github.com/alitto/pond/v2"
 )
 
-// A Pool is a number of workers and the queue of calls that wait for one. It is made by [New]. Its
-// methods may be called from several goroutines at once, and, but for Shutdown, from tasks.
+// A Pool is a number of workers and the queue of calls that wait for one. Use [New] to create one.
+// Its methods may be called from several goroutines at once, and, except for Shutdown, from tasks.
 //
-// A worker here is the permission to run a task, not a goroutine: a handler that was admitted runs on its own goroutine, a
-// function on one of pond's. A worker is owned by the call that it was given to, by the keeper while it is
-// mended, and by its line while it is idle.
+// A worker here is the permission to run a task, not a goroutine: an admitted handler runs on its
+// own goroutine, a function on one of pond's. A worker belongs to its call while it is at work, to
+// the keeper while it is being mended, and to its line while it is idle.
 type Pool struct {
 	c      Config    // resolved
-	tasks  pond.Pool // as many goroutines as workers; its queue holds what is about to begin
+	tasks  pond.Pool // as many goroutines as workers; its queue holds functions about to begin
 	keeper keeper    // nil if workers own nothing
 
-	full, late, closed error // what calls are shed with
+	full, late, closed error // the errors of calls that were shed
 
-	done    chan struct{}   // closed by whoever ends the last worker
-	forced  context.Context // ended by Close
-	force   context.CancelFunc
-	needed  context.Context // ends when the pool was stopped and no call waits: nothing need be mended
+	done   chan struct{}   // closed when the last worker ends
+	forced context.Context // canceled by Close
+	force  context.CancelFunc
+	// needed ends when the pool is stopped and no call waits: then nothing has to be mended.
+	needed  context.Context
 	enough  context.CancelFunc
 	workers []worker
 
@@ -33,33 +34,33 @@ type Pool struct {
 	turn   int              // the line of the next call
 	queued int              // calls in all lines
 	staged [ended + 1]int   // workers, by stage
-	fated  [numFates]uint64 // calls, by what became of them at last
+	fated  [numFates]uint64 // calls, by their final fate
 	ran    uint64           // tasks that have ended
-	opened uint64           // resources
-	failed uint64           // of those, the ones that failed
+	opened uint64           // resources built
+	failed uint64           // of those, the ones that failed, and failed attempts
 }
 
-// A keeper keeps what workers own. It is called on a goroutine of pond, and must
-// see to it that the worker then is free or ended.
+// A keeper keeps the resources that workers own. Its methods are called on a goroutine of pond, and
+// must leave the worker free or ended.
 type keeper interface {
-	mend(*worker) // what w owns is broken
-	end(*worker)  // w is not needed any more
+	mend(*worker) // w's resource is broken
+	end(*worker)  // w is no longer needed
 }
 
-// A state says which calls a pool still takes and serves. It only moves forward.
+// A state says which calls a pool still accepts and serves. It only moves forward.
 type state uint8
 
 const (
-	// open: calls are taken, and get workers.
+	// open: calls are accepted, and get workers.
 	open state = iota
-	// draining: no call is taken; those that wait get workers. A worker with nothing to do ends.
+	// draining: no call is accepted; waiting calls get workers. A worker with nothing to do ends.
 	draining
-	// shut: nobody waits, no task is begun.
+	// shut: no call waits, no task begins.
 	shut
 )
 
-// New returns a pool that works as c says. The error names the field that is wrong, and its value. A pool must be
-// ended by Shutdown or Close.
+// New returns a pool with the configuration c. An error names the invalid field and its value. A
+// pool must be stopped with Shutdown or Close.
 func New(c Config) (*Pool, error) {
 	p, err := newPool(c, nil)
 	if err != nil {
@@ -71,7 +72,7 @@ func New(c Config) (*Pool, error) {
 	return p, nil
 }
 
-// newPool returns a pool whose workers are all being mended.
+// newPool returns a pool whose workers are all in stage mending.
 func newPool(c Config, k keeper) (*Pool, error) {
 	c, err := c.resolve()
 	if err != nil {
@@ -100,8 +101,9 @@ func newPool(c Config, k keeper) (*Pool, error) {
 	return p, nil
 }
 
-// setStateLocked is the one function that changes p.state. It ends what only an earlier state has: waiting, and idle workers. What it
-// returns is to be begun.
+// setStateLocked is the only function that changes p.state. It ends what the new state does not
+// have: idle workers, and in state shut also waiting calls. The caller must pass the results to
+// begin.
 func (p *Pool) setStateLocked(to state) (begin []func()) {
 	if to <= p.state {
 		return nil
@@ -120,7 +122,8 @@ func (p *Pool) setStateLocked(to state) (begin []func()) {
 	return begin
 }
 
-// enoughLocked ends p.needed if the time has come. Whoever takes a call off a line calls it.
+// enoughLocked ends p.needed if the pool is stopped and no call waits. Code that removes a call
+// from a line must call it.
 func (p *Pool) enoughLocked() {
 	if p.state != open && p.queued == 0 {
 		p.enough()

@@ -44,7 +44,7 @@ func TestNoMoreRunThanWorkersAndNoMoreWaitThanQueue(t *testing.T) {
 func TestQueueOfNone(t *testing.T) {
 	inEveryWay(t, func(t *testing.T, w way) {
 		p := newPool(t, offload.Config{Workers: 1, Queue: -1})
-		for range 100 { // a worker is free when the call has returned
+		for range 100 { // the worker is free when the call returns
 			if err := w.run(context.Background(), p, sleep(0)); err != nil {
 				t.Fatal(err)
 			}
@@ -100,7 +100,8 @@ func TestWaitIsBounded(t *testing.T) {
 	})
 }
 
-// A worker that becomes free at the very moment at which Wait is over comes too late, whoever of the two is scheduled first.
+// A worker that becomes free at the very moment Wait has passed is too late, whichever of the two
+// is scheduled first.
 func TestNothingBeginsWhenWaitIsOver(t *testing.T) {
 	for range 50 {
 		inEveryWay(t, func(t *testing.T, w way) {
@@ -134,7 +135,7 @@ func TestWhoIsGoneLeavesTheQueue(t *testing.T) {
 		if s := c.pool.Stats(); s.Queued != 2 || s.Left != 1 {
 			t.Errorf("%+v, want 2 queued, one left", s)
 		}
-		c.call(ctx, sleep(0)) // does not even come in
+		c.call(ctx, sleep(0)) // is not even queued
 		if r := c.next(t); r.err != context.Canceled {
 			t.Errorf("%+v, want it canceled", r)
 		}
@@ -148,7 +149,7 @@ func TestWhoIsGoneLeavesTheQueue(t *testing.T) {
 	})
 }
 
-// The context ends at the very moment at which there is a worker.
+// The context ends at the very moment a worker becomes free.
 func TestWhoIsGoneAsAWorkerComes(t *testing.T) {
 	for range 50 {
 		inEveryWay(t, func(t *testing.T, w way) {
@@ -179,8 +180,8 @@ func TestTimeInTheQueueCountsTowardTheDeadline(t *testing.T) {
 			return ctx.Err()
 		}
 		c.call(context.Background(), sleep(7*time.Second))
-		c.call(context.Background(), untilEnd) // has 3 seconds
-		c.call(context.Background(), untilEnd) // has none
+		c.call(context.Background(), untilEnd) // has 3 seconds left
+		c.call(context.Background(), untilEnd) // has none left
 		time.Sleep(10 * time.Second)
 		for range 3 {
 			switch r := c.next(t); {
@@ -217,7 +218,7 @@ func TestDeadlineOfTheContextCountsToo(t *testing.T) {
 
 func TestSharedQueueDoesNotWaitBehindASlowTask(t *testing.T) {
 	for policy, want := range map[offload.Policy]time.Duration{
-		offload.Shared:     40 * time.Millisecond, // 8 × 10 ms, less the two that come before, on the other worker
+		offload.Shared:     40 * time.Millisecond, // 8 × 10 ms on the other worker, minus two
 		offload.RoundRobin: 10 * time.Second,      // every other call waits for the slow one
 	} {
 		t.Run(policy.String(), func(t *testing.T) {
@@ -242,7 +243,7 @@ func TestSharedQueueDoesNotWaitBehindASlowTask(t *testing.T) {
 	}
 }
 
-// Twice as much comes as can be done, for 12 seconds: every 5 ms a task of 20 ms for 2 workers.
+// For 12 seconds, twice the possible load arrives: every 5 ms a task of 20 ms for 2 workers.
 func TestOverload(t *testing.T) {
 	inEveryWay(t, func(t *testing.T, w way) {
 		const service, wait = 20 * time.Millisecond, 500 * time.Millisecond

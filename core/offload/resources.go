@@ -13,31 +13,35 @@ const (
 	defaultMaxBackoff = 30 * time.Second
 )
 
-// A ResourceConfig says how [Resources] work. [NewResources] copies it.
+// A ResourceConfig configures [Resources]. [NewResources] copies it.
 type ResourceConfig[R any] struct {
-	// Config is that of the pool. There are as many resources as Workers. ErrorHandler is not used.
+	// Config configures the pool. There are as many resources as Workers. ErrorHandler is not used.
 	Config
 
-	// Open builds one resource. It is called by several goroutines at once, one for each worker. It must return when ctx ends, and
-	// not use ctx later. It may pass on failed, which says that the resource that Open returns, or has returned, has
-	// failed by itself: it is replaced at once if it is idle, or else when its task has returned. Failed may be
-	// called at any time, by any goroutine, and does nothing the second time. Open must be set.
+	// Open builds one resource. It is called by several goroutines at once, one for each worker. It
+	// must return when ctx ends, and must not use ctx afterwards. It may pass on failed, which
+	// reports that the resource that Open returns, or has returned, has failed by itself: the
+	// resource is replaced at once if it is idle, and otherwise when its task has returned. failed
+	// may be called at any time, from any goroutine, and does nothing the second time. Open must be
+	// set.
 	Open func(ctx context.Context, failed func(error)) (R, error)
 
-	// Close closes a resource: when it has failed, and at the end. No task has it then, nor will any have it. Nil
-	// means that there is nothing to do.
+	// Close closes a resource after it has failed, and when the pool stops. No task owns the
+	// resource then or later. Nil means that there is nothing to do.
 	Close func(R) error
 
-	// Backoff is how long to wait before a resource is built again that has failed before a task
-	// was done with it, or that could not be built; after each further time in a row it is twice as long, up to
-	// MaxBackoff. One that has done a task is replaced at once. Zero means 100 milliseconds. Negative is an error.
+	// Backoff is how long to wait before building a resource again if it could not be built, or
+	// failed before it had completed a task. The time doubles with each further failure in a row,
+	// up to MaxBackoff. A resource that has completed a task is replaced at once. Zero means 100
+	// milliseconds. Negative is an error.
 	Backoff time.Duration
 
-	// MaxBackoff bounds Backoff. Zero means 30 seconds, or Backoff if that is more. Less than Backoff is an error.
+	// MaxBackoff is the upper limit of Backoff. Zero means 30 seconds, or Backoff if that is more.
+	// Less than Backoff is an error.
 	MaxBackoff time.Duration
 
-	// Failed is told why a resource was found broken, could not be built, or could not be closed; also by
-	// several goroutines at once. Nil means that it is printed by package log.
+	// Failed is called with the reason when a resource is found broken, cannot be built, or cannot
+	// be closed; possibly by several goroutines at once. Nil means that package log prints it.
 	Failed func(error)
 }
 
@@ -65,29 +69,31 @@ func (c ResourceConfig[R]) resolve() (ResourceConfig[R], error) {
 	return c, nil
 }
 
-// Resources are workers that own one R each: a model, a handle that is not safe for concurrent use, a process. [Use]
-// runs tasks with them. Its methods may be called from several goroutines at once, and, but for Shutdown, from tasks.
+// Resources is a pool of workers that own one R each: a model, a handle that is not safe for
+// concurrent use, a process. [Use] runs tasks with them. Its methods may be called from several
+// goroutines at once, and, except for Shutdown, from tasks.
 //
-// A resource belongs to its worker, and so to the task that the worker was given to. One that fails is
-// closed and built again while the other workers go on; calls wait, as long as they may, if there are no others.
-// [RoundRobin] makes them wait for their worker in any case.
+// A resource belongs to its worker, and so to the task that the worker runs. A resource that fails
+// is closed and built again while the other workers continue; if there are no others, calls wait as
+// long as they may. With [RoundRobin] calls wait for their worker in any case.
 type Resources[R any] struct {
 	pool  *Pool
 	c     ResourceConfig[R]
 	owned []owned[R] // by the worker's index
 }
 
-// An owned is what a worker owns. Whoever has the worker has it.
+// An owned is the resource of one worker. The owner of the worker owns it too.
 type owned[R any] struct {
 	resource R
 	open     bool
 	lease    *lease
-	tries    int // to build it, since a task was done with it
+	tries    int // attempts to build it since it last completed a task
 }
 
-// NewResources returns Resources that work as c says, when all have been built. It returns the first error of Open, or
-// ctx's if ctx ends first, when all calls of Open have returned and what they had built is closed. Errors of c
-// name the field and the value. Resources must be ended by Shutdown or Close.
+// NewResources returns Resources with the configuration c, once all of them have been built. It
+// returns the first error of Open, or ctx's if ctx ends first, after all calls of Open have
+// returned and the resources already built are closed. Errors in c name the field and the value.
+// Resources must be stopped with Shutdown or Close.
 func NewResources[R any](ctx context.Context, c ResourceConfig[R]) (*Resources[R], error) {
 	c, err := c.resolve()
 	if err != nil {
@@ -127,16 +133,17 @@ func (s *Resources[R]) openAll(ctx context.Context) error {
 	}
 	for range s.owned {
 		if err := <-errs; err != nil {
-			cancel(err) // only the first counts; the others are mostly its consequence
+			cancel(err) // only the first one counts; it mostly causes the others
 		}
 	}
 	return context.Cause(ctx)
 }
 
-// Use runs f with a resource that is f's alone until it returns. It is otherwise what [Do] is. In particular, if ctx
-// ends while f runs, Use returns, and f goes on with the resource, which nobody else has until f has returned.
+// Use runs f with a resource that belongs to f alone until f returns, and is otherwise like [Do].
+// In particular, if ctx ends while f runs, Use returns, and f keeps the resource until it returns.
 //
-// The resource is taken to have failed if f's error wraps [ErrBroken], or f panics or calls [runtime.Goexit].
+// The resource is considered failed if f's error wraps [ErrBroken], or if f panics or calls
+// [runtime.Goexit].
 func Use[R, T any](ctx context.Context, s *Resources[R], f func(context.Context, R) (T, error)) (T, error) {
 	return do(ctx, s.pool, func(ctx context.Context, w *worker) (t T, err error) {
 		o := &s.owned[w.index]
@@ -151,7 +158,7 @@ func Use[R, T any](ctx context.Context, s *Resources[R], f func(context.Context,
 	})
 }
 
-// judge is told how a task was done with o: nil means well.
+// judge records how a task with o ended; nil means successfully.
 func (s *Resources[R]) judge(o *owned[R], failed error) {
 	if failed == nil {
 		o.tries = 0
@@ -160,21 +167,22 @@ func (s *Resources[R]) judge(o *owned[R], failed error) {
 	s.fail(o.lease, failed)
 }
 
-// fail says that what l is for has failed.
+// fail records that the resource of lease l has failed.
 func (s *Resources[R]) fail(l *lease, err error) {
 	if s.pool.spoil(l) {
 		s.c.Failed(err)
 	}
 }
 
-// Shutdown is [Pool.Shutdown]. Resources are closed as workers have nothing more to do.
+// Shutdown is like [Pool.Shutdown]. Resources are closed when their workers have nothing more to
+// do.
 func (s *Resources[R]) Shutdown(ctx context.Context) error { return s.pool.Shutdown(ctx) }
 
-// Close is [Pool.Close]. A resource is closed when its task has returned.
+// Close is like [Pool.Close]. A resource is closed when its task has returned.
 func (s *Resources[R]) Close() { s.pool.Close() }
 
-// Done is [Pool.Done].
+// Done is like [Pool.Done].
 func (s *Resources[R]) Done() <-chan struct{} { return s.pool.Done() }
 
-// Stats is [Pool.Stats].
+// Stats is like [Pool.Stats].
 func (s *Resources[R]) Stats() Stats { return s.pool.Stats() }

@@ -16,7 +16,7 @@ import (
 	"github.com/recycling-go/recycling/core/offload"
 )
 
-// A shop builds handles, and knows what became of them.
+// A shop builds handles, and records what happens to them.
 type shop struct {
 	t testing.TB
 
@@ -24,7 +24,7 @@ type shop struct {
 	opened  []time.Time
 	closed  []int
 	reports []string
-	refuse  error // of open
+	refuse  error // the error for open
 }
 
 // A handle is not safe for concurrent use.
@@ -66,7 +66,7 @@ func (s *shop) report(err error) {
 	s.reports = append(s.reports, err.Error())
 }
 
-// closedSoFar returns the numbers of handles that were closed.
+// closedSoFar returns the numbers of the handles closed so far.
 func (s *shop) closedSoFar() []int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *shop) setRefuse(err error) {
 	s.refuse = err
 }
 
-// use runs f with a handle, and checks that nobody else has it.
+// use runs f with a handle, and checks that no other task owns it.
 func use(ctx context.Context, s *offload.Resources[*handle], f func(context.Context, *handle) error) (int, error) {
 	return offload.Use(ctx, s, func(ctx context.Context, h *handle) (int, error) {
 		if h.inUse.Add(1) != 1 || h.closed.Load() {
@@ -92,7 +92,8 @@ func use(ctx context.Context, s *offload.Resources[*handle], f func(context.Cont
 
 func well(context.Context, *handle) error { return nil }
 
-// newShop returns Resources that are closed, and have ended, when the test has; then every handle must be closed.
+// newShop returns Resources that are closed, and waited for, at the end of the test; then every
+// handle must be closed.
 func newShop(t testing.TB, c offload.Config) (*shop, *offload.Resources[*handle]) {
 	t.Helper()
 	s := &shop{t: t}
@@ -233,7 +234,7 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
-// One of two handles cannot be had for a while.
+// One of two handles is unavailable for a while.
 func TestOthersGoOnWhileOneIsMended(t *testing.T) {
 	for policy, want := range map[offload.Policy]time.Duration{offload.Shared: 0, offload.RoundRobin: time.Second} {
 		t.Run(policy.String(), func(t *testing.T) {
@@ -292,7 +293,8 @@ func TestAllAreClosedOnShutdown(t *testing.T) {
 	})
 }
 
-// Shutdown while nothing can be built: who waits gets a handle if there is one in time, and else is shed.
+// Shutdown is called while no handle can be built: a waiting call gets a handle if there is one in
+// time, and is shed otherwise.
 func TestShutdownWhileMending(t *testing.T) {
 	for _, again := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -388,7 +390,7 @@ func TestNewResourcesHeedsItsContext(t *testing.T) {
 	})
 }
 
-// Open and Close may be as bad as they like.
+// Open and Close may misbehave in any way.
 func TestOpenThatPanicsOrExits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int32

@@ -2,26 +2,30 @@ package offload
 
 // Stats is a snapshot of a [Pool], or of [Resources].
 type Stats struct {
-	Queued  int // calls that wait for a worker
-	Running int // workers that have a task or a handler, abandoned ones included
-	Idle    int // workers that have nothing to do
-	Mending int // workers whose resource is being built or closed; never for a Pool without
+	Queued  int // calls waiting for a worker
+	Running int // workers that run a task or a handler, including abandoned ones
+	Idle    int // workers with nothing to do
+	Mending int // workers whose resource is being built or closed; zero without resources
 
-	// The following count since the beginning. Every call is counted in Answered, or in one of those from Abandoned on,
-	// when it returns; Admit when release is called.
-	Done      uint64 // tasks and handlers that have ended, in whichever way
-	Answered  uint64 // of those, the ones whose caller was there
-	Abandoned uint64 // calls of Do and Use whose context ended, or that Close ended, while the task ran
+	// The following count since the pool was created. Every call that returns is counted either in
+	// Answered, or in one of Abandoned to Closed; a call of Admit when release is called.
+	Done     uint64 // tasks and handlers that have ended, in whatever way
+	Answered uint64 // of those, the ones whose caller was still waiting
+	// Abandoned counts calls of Do and Use whose context ended while the task ran, or that Close
+	// ended.
+	Abandoned uint64
 	Left      uint64 // calls whose context ended before the task began
 	Full      uint64 // shed with ErrFull
 	Late      uint64 // shed with ErrWait
 	Closed    uint64 // shed with ErrClosed before the task began
 
-	Opened uint64 // resources that were built
-	Failed uint64 // of those, the ones that failed before they were closed; and failed attempts to build one
+	Opened uint64 // resources built
+	// Failed counts resources that failed before they were closed, and failed attempts to build
+	// one.
+	Failed uint64
 }
 
-// Stats returns the pool's counters as they are at one moment.
+// Stats returns the pool's counters at one moment.
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()

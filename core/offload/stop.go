@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// Shutdown stops the pool when it has done its work: calls that come are shed with [ErrClosed], those that wait still
-// get workers, within Config.Wait. It returns nil when the last task has returned and every resource is closed. If ctx ends first
-// it returns an error that wraps ctx's and says what is left; the pool goes on with that, and
-// Close may end it.
+// Shutdown stops the pool gracefully: new calls are shed with [ErrClosed], waiting ones still get
+// workers, within Config.Wait. It returns nil when the last task has returned and every resource is
+// closed. If ctx ends first it returns an error that wraps ctx's and says what is left; the pool
+// continues with that, until Close is called.
 //
-// A server should be shut down first: its handlers are the callers. Shutdown must not be called from a task: it would
-// wait for itself.
+// Shut down the server first, since its handlers are the callers. Shutdown must not be called from
+// a task, since it would wait for itself.
 func (p *Pool) Shutdown(ctx context.Context) error {
 	p.stop(draining)
 	select {
@@ -29,9 +29,10 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		s.Queued, s.Running, s.Mending, ctx.Err())
 }
 
-// Close stops the pool at once: calls that wait are shed with [ErrClosed]. The contexts of tasks of Do and Use end, whose
-// callers get ErrClosed too, unless the task returns first. Close does not wait for tasks to return, which [Pool.Done]
-// tells. Handlers that were admitted go on; their contexts are up to their server.
+// Close stops the pool at once: waiting calls are shed with [ErrClosed]. The contexts of tasks of
+// Do and Use end, and their callers get ErrClosed too, unless the task returns first. Close does
+// not wait for tasks to return; see [Pool.Done]. Admitted handlers continue; their server controls
+// their contexts.
 func (p *Pool) Close() {
 	p.stop(shut)
 	p.force()
@@ -46,6 +47,6 @@ func (p *Pool) stop(to state) {
 	}
 }
 
-// Done returns a channel that is closed when the pool was stopped, by Shutdown or Close, the last task
-// has returned and every resource is closed.
+// Done returns a channel that is closed once the pool has been stopped, by Shutdown or Close, the
+// last task has returned and every resource is closed.
 func (p *Pool) Done() <-chan struct{} { return p.done }

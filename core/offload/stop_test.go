@@ -95,7 +95,7 @@ func TestCloseShedsWhoWaits(t *testing.T) {
 			r := c.next(t)
 			results[r.n] = r.err
 		}
-		if w.name == "Do" { // the task's context has ended, and its caller with it
+		if w.name == "Do" { // the task's context has ended, so its caller returns
 			r := c.next(t)
 			results[r.n] = r.err
 			if !ended(c.pool) {
@@ -113,7 +113,7 @@ func TestCloseShedsWhoWaits(t *testing.T) {
 		for n, err := range results {
 			var shed *offload.ShedError
 			if n == 0 && err == context.Canceled {
-				continue // the task was faster than its caller
+				continue // the task returned before its caller did
 			}
 			if !errors.Is(err, offload.ErrClosed) || !errors.As(err, &shed) {
 				t.Errorf("call %d: %v, want ErrClosed", n, err)

@@ -5,22 +5,22 @@ type worker struct {
 	index int
 	line  *line
 	stage stage  // guarded by the pool's mutex, as are the following
-	lease *lease // of what it owns; nil if it owns nothing
+	lease *lease // for the resource that it owns; nil if it owns nothing
 }
 
-// A lease is the time for which a worker owns one resource, from the beginning of building it.
+// A lease is the period in which a worker owns one resource, starting when it is being built.
 type lease struct {
 	w      *worker
 	broken bool // guarded by the pool's mutex
 }
 
-// A stage says what a worker is about.
+// A stage says what a worker is doing.
 type stage uint8
 
 const (
-	idle    stage = iota // in the stack of its line
-	working              // a call has it
-	mending              // the keeper has it
+	idle    stage = iota // on the stack of its line
+	working              // owned by a call
+	mending              // owned by the keeper
 	ended
 )
 
@@ -30,7 +30,7 @@ func (p *Pool) setStageLocked(w *worker, to stage) {
 	w.stage = to
 }
 
-// free finds w something to do when it was mended, or is new.
+// free finds something to do for w, which is new or was mended.
 func (p *Pool) free(w *worker) {
 	p.mu.Lock()
 	f := p.freeLocked(w)
@@ -38,7 +38,7 @@ func (p *Pool) free(w *worker) {
 	p.begin(f)
 }
 
-// freeLocked finds w something to do. What it returns is to be begun.
+// freeLocked finds something to do for w. The caller must pass the result to begin.
 func (p *Pool) freeLocked(w *worker) func() {
 	if w.lease != nil && w.lease.broken {
 		p.setStageLocked(w, mending)
@@ -61,7 +61,7 @@ func (p *Pool) freeLocked(w *worker) func() {
 	return nil
 }
 
-// end ends w, which owns nothing any more.
+// end ends w, which no longer owns a resource.
 func (p *Pool) end(w *worker) {
 	p.mu.Lock()
 	p.endLocked(w)
@@ -75,8 +75,8 @@ func (p *Pool) endLocked(w *worker) {
 	}
 }
 
-// spoil says that what l is for has failed, and reports whether that is news. It is mended when w is free, which
-// may be now.
+// spoil records that the resource of lease l has failed, and reports whether that was not known
+// yet. The resource is mended when its worker is free, which may be at once.
 func (p *Pool) spoil(l *lease) bool {
 	w := l.w
 	p.mu.Lock()
@@ -96,7 +96,7 @@ func (p *Pool) spoil(l *lease) bool {
 	return true
 }
 
-// newLease begins the time for which w owns what is about to be built.
+// newLease starts the lease for a resource that w is about to build.
 func (p *Pool) newLease(w *worker) *lease {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,14 +104,15 @@ func (p *Pool) newLease(w *worker) *lease {
 	return w.lease
 }
 
-// revoke ends that time: that it fails as it is closed is no news.
+// revoke ends the lease of w, so that a failure while the resource is being closed is ignored.
 func (p *Pool) revoke(w *worker) {
 	p.mu.Lock()
 	w.lease = nil
 	p.mu.Unlock()
 }
 
-// built counts what came of an attempt to build what l is for. After one in vain nothing can fail.
+// built records the result of building the resource of lease l. After a failed attempt, l is
+// broken, so that no further failure is counted.
 func (p *Pool) built(l *lease, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -1,7 +1,7 @@
 package pool
 
-// tryCPUs returns an error unless workers may be pinned to each of cpus. It tries, on a goroutine
-// of its own, which takes its thread along when it ends.
+// tryCPUs returns an error unless workers may be pinned to each of cpus. It tries on a separate
+// goroutine, whose thread ends with it.
 func tryCPUs(cpus []int) error {
 	result := make(chan error)
 	go pinToAll(cpus, result)
@@ -18,7 +18,7 @@ func pinToAll(cpus []int, result chan<- error) {
 	result <- nil
 }
 
-// placeLocked chooses the processor that a new worker works on.
+// placeLocked chooses the processor of a new worker: the one with the fewest workers.
 func (p *Pool[T]) placeLocked(w *worker[T]) {
 	if len(p.pinned) == 0 {
 		return
@@ -31,7 +31,7 @@ func (p *Pool[T]) placeLocked(w *worker[T]) {
 	p.pinned[w.cpu]++
 }
 
-// displaceLocked takes w, which ends, off its processor.
+// displaceLocked removes w, which is ending, from its processor.
 func (p *Pool[T]) displaceLocked(w *worker[T]) {
 	if len(p.pinned) > 0 {
 		p.pinned[w.cpu]--

@@ -7,13 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pin locks the calling goroutine to a thread, and that to a processor. The runtime ends the thread
-// with the goroutine, and starts no other threads from it: nobody else gets to be pinned.
+// pin locks the calling goroutine to its thread, and the thread to a processor. The runtime ends
+// the thread together with the goroutine, and starts no other threads from it, so no other
+// goroutine becomes pinned.
 func pin(cpu int) error {
 	runtime.LockOSThread()
 	var set unix.CPUSet
 	err := error(unix.EINVAL)
-	if cpu >= 0 { // below, the set has no check of its own
+	if cpu >= 0 { // CPUSet does not check for negative numbers
 		set.Set(cpu)
 		err = unix.SchedSetaffinity(0, &set)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/recycling-go/recycling/core/pool"
 )
 
-// processors returns those that the calling thread may run on.
+// processors returns the processors that the calling thread may run on.
 func processors(t *testing.T) (cpus []int) {
 	t.Helper()
 	var set unix.CPUSet
@@ -29,7 +29,7 @@ func TestWorkersAreSpreadOverTheirProcessors(t *testing.T) {
 	all := processors(t)
 	var mu sync.Mutex
 	var let chan struct{}
-	on := map[int]int{} // how many jobs each processor has, or -1 for a worker that may run on several
+	on := map[int]int{} // number of jobs per processor; -1 for a worker that may run on several
 	p := newPool(t, pool.Config[int]{
 		CPUs: all,
 		Max:  2 * len(all),
@@ -47,7 +47,7 @@ func TestWorkersAreSpreadOverTheirProcessors(t *testing.T) {
 			}
 			<-let
 		},
-		Retire: func() bool { return true }, // so that the next round has other workers
+		Retire: func() bool { return true }, // so that the next round uses other workers
 	})
 	for range 3 {
 		clear(on)

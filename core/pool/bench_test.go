@@ -10,8 +10,8 @@ import (
 	"github.com/recycling-go/recycling/core/pool"
 )
 
-// BenchmarkSubmit is the price of a job that does nothing: producers submit, and wait while 1024
-// jobs are queued.
+// BenchmarkSubmit measures a job that does nothing: producers submit, and wait while 1024 jobs are
+// queued.
 func BenchmarkSubmit(b *testing.B) {
 	for _, producers := range []int{1, 16} {
 		for _, workers := range []int{1, 2, 4, 8, 16} {
@@ -40,7 +40,7 @@ func BenchmarkSubmit(b *testing.B) {
 	}
 }
 
-// BenchmarkSubmitAll is the same with one producer that submits several jobs at once.
+// BenchmarkSubmitAll is like BenchmarkSubmit, with one producer that submits several jobs at once.
 func BenchmarkSubmitAll(b *testing.B) {
 	for _, batch := range []int{1, 4, 16, 64} {
 		for _, workers := range []int{1, 4, 16} {
@@ -63,7 +63,7 @@ func BenchmarkSubmitAll(b *testing.B) {
 	}
 }
 
-// BenchmarkChannel is the same with a channel and goroutines that receive from it.
+// BenchmarkChannel is like BenchmarkSubmit, with a channel and goroutines that receive from it.
 func BenchmarkChannel(b *testing.B) {
 	for _, producers := range []int{1, 16} {
 		for _, workers := range []int{1, 16} {
@@ -92,7 +92,7 @@ func BenchmarkChannel(b *testing.B) {
 	}
 }
 
-// BenchmarkWait does 800 jobs of 1 ms on 8 workers: 100 ms, if nobody ever waited for nothing.
+// BenchmarkWait runs 800 jobs of 1 ms on 8 workers: 100 ms, if no worker ever waits in vain.
 func BenchmarkWait(b *testing.B) {
 	for b.Loop() {
 		p, err := pool.New(pool.Config[time.Duration]{Work: time.Sleep, Max: 8})
@@ -106,7 +106,7 @@ func BenchmarkWait(b *testing.B) {
 	}
 }
 
-// BenchmarkWaitBare is the same with 8 goroutines that do nothing else: what the machine can do.
+// BenchmarkWaitBare is like BenchmarkWait, with 8 bare goroutines: the limit of the machine.
 func BenchmarkWaitBare(b *testing.B) {
 	for b.Loop() {
 		var wg sync.WaitGroup

@@ -11,84 +11,93 @@ import (
 	"time"
 )
 
-// defaultIdleTime is what a zero Config.IdleTime means.
+// defaultIdleTime is used if Config.IdleTime is zero.
 const defaultIdleTime = 5 * time.Second
 
-// A Config says how a [Pool] works. [New] copies it.
+// A Config configures a [Pool]. [New] copies it.
 type Config[T any] struct {
-	// Work does one job. Exactly one of Work and New must be set.
+	// Work runs one job. Exactly one of Work and New must be set.
 	Work func(job T)
 
-	// New returns the Work of one worker, which may own memory. It is called once per worker, on
-	// the worker's goroutine when its first job has come, and once more after a job that panicked,
-	// since what the old Work owned may be in disorder. If New panics, that is a panic of the job
-	// that has come.
+	// New returns the Work function of one worker, which may own memory. It is called on the
+	// worker's goroutine when the worker gets its first job, and again after a job that panicked,
+	// since the state of the old Work function may be inconsistent. If New panics, the pool treats
+	// it as a panic of that job.
 	//
-	// A job that turns into something else may call leave: then the worker that does it no longer
-	// counts, the pool goes on as if the job were done, and the goroutine ends when it is. It must
-	// not be called once the job has returned; a second call does nothing.
+	// A job that turns into something else, such as a hijacked connection, may call leave: from
+	// then on its worker no longer counts, the pool continues as if the job were done, and the
+	// goroutine ends when the job returns. leave must not be called after the job has returned; a
+	// second call does nothing.
 	New func(leave func()) func(job T)
 
-	// Lead is what a worker with nothing to do does, one worker at a time: it waits until work
-	// comes from outside, and returns it, appended to batch[:0]. The pool is done with the batch
-	// when it calls Lead again. One worker leads from the beginning, and another one before a
-	// leader that came back goes to work. Max does not bound leading: with Max workers at work,
-	// one more goroutine leads.
+	// Lead is called by a worker with nothing to do, one worker at a time: it waits for work from
+	// outside, and returns it, appended to batch[:0]. The pool does not use the batch any more when
+	// it calls Lead again. One worker leads from the beginning. When Lead returns, another worker
+	// starts to lead before the former leader starts to work. Max does not limit leading: when Max
+	// workers are at work, one more goroutine leads.
 	//
-	// An error ends leading for good; jobs that come with it are taken. The pool goes on with jobs
-	// that are submitted. A panic in Lead is not recovered; runtime.Goexit counts as an error.
+	// An error ends leading for good; jobs returned with it are accepted. The pool continues with
+	// submitted jobs. A panic in Lead is not recovered; runtime.Goexit counts as an error.
 	Lead func(batch []T) ([]T, error)
 
-	// Context, if set, returns the context that a job carries, or nil if it has none. A job whose
-	// context has ended when its turn comes is not begun. A context that ends later is the job's
-	// own affair.
+	// Context, if set, returns a job's context, or nil if it has none. A job whose context has
+	// ended before it starts is skipped. Once a job has started, it handles its context itself.
 	Context func(job T) context.Context
 
-	// Skip, if set, is told of a job that was not begun, and its context's error, by the worker
-	// that would have done it. It needs Context.
+	// Skip, if set, is called with a job that was skipped and its context's error, by the worker
+	// that would have run it. It requires Context.
 	Skip func(job T, err error)
 
 	// Max is how many workers may be at work, that is, inside Work, at the same time. Zero means
 	// runtime.GOMAXPROCS(0). Negative is an error.
 	Max int
 
-	// Standby is how many idle workers are kept; the leader is not idle. Zero means as many as can
-	// run at once: runtime.GOMAXPROCS(0), or Max if that is less. Negative means none. More than
-	// Max is an error.
+	// Standby is how many idle workers are kept; the leader does not count as idle. Zero means as
+	// many as can run at once: runtime.GOMAXPROCS(0), or Max if that is less. Negative means none.
+	// More than Max is an error.
 	Standby int
 
-	// Queue is how many jobs may wait for a worker while Max workers are at work. Zero means any
-	// number. Negative is an error. Jobs from Lead and Push are counted, but always taken.
+	// Queue is how many jobs may wait for a worker while Max workers are at work. Zero means no
+	// limit. Negative is an error. Jobs from Lead and Push count, but are always accepted.
 	Queue int
 
-	// IdleTime is how long more than Standby workers must have been idle before the surplus ends;
-	// it may take twice as long. Zero means 5 seconds. Negative is an error.
+	// Group, if set, is the group that the pool belongs to. Max and Standby then apply to all pools
+	// of the group together, and must be the same in each of them. Work or New must do the same in
+	// each of them too, since workers may run jobs of other pools of the group: see Lent in Stats.
+	// Queue must be zero.
+	Group *Group[T]
+
+	// IdleTime is how long there must be more than Standby idle workers before the surplus ends; it
+	// may take twice as long. Zero means 5 seconds. Negative is an error.
 	IdleTime time.Duration
 
-	// Retire, if set, is asked by a worker after each job. True ends that worker, which is
-	// replaced when it is needed. It is for jobs that spoil their goroutine, for example with
-	// runtime.LockOSThread.
+	// Retire, if set, is called by a worker after each job. If it returns true the worker ends, and
+	// is replaced when needed. It is for jobs that leave their goroutine in a bad state, for
+	// example with runtime.LockOSThread.
 	Retire func() bool
 
-	// CPUs, if not empty, are the numbers of the processors to work on. Each worker is locked to a
-	// thread, and that to one of them, of those with the fewest workers the first. A
-	// worker that owns memory then finds it in its processor's caches, but each time it goes
-	// idle and comes back takes several times as long: it is for long jobs that compute.
+	// CPUs, if not empty, lists the processors to work on. Each worker is locked to a thread, and
+	// the thread to the processor in the list that has the fewest workers; the first of them if
+	// there are several. A worker that owns memory then finds it in its processor's caches, but
+	// each time it goes idle and wakes up takes several times as long: it is for long jobs that
+	// compute.
 	//
-	// [New] returns an error if one of them is not to be had, and one that wraps
+	// [New] returns an error if one of them is not available, and one that wraps
 	// [errors.ErrUnsupported] on systems other than Linux.
 	CPUs []int
 
-	// Metrics, if set, is told of jobs as they end. What can be read at any time is in [Stats].
+	// Metrics, if set, is notified of jobs as they end. [Stats] has the counters that can be read
+	// at any time.
 	Metrics Metrics
 
-	// Panic is told the value and the stack of a job that panicked, on the goroutine that did it,
-	// before that goes on. Nil means that they are printed by package log, as net/http does.
+	// Panic is called with the value and the stack of a job that panicked, on the worker's
+	// goroutine, before the worker continues. Nil means that they are printed by package log, as in
+	// net/http.
 	Panic func(v any, stack []byte)
 }
 
-// resolve checks c and fills in what zero means. It has c by value: the caller's is not written
-// to.
+// resolve checks c and replaces zero values with the defaults. It takes c by value, so the caller's
+// Config is not modified.
 func (c Config[T]) resolve() (Config[T], error) {
 	switch {
 	case (c.Work == nil) == (c.New == nil):
@@ -101,6 +110,9 @@ func (c Config[T]) resolve() (Config[T], error) {
 		return c, fmt.Errorf("pool: IdleTime is %v, want zero (the default) or more", c.IdleTime)
 	case c.Skip != nil && c.Context == nil:
 		return c, errors.New("pool: Skip without Context")
+	}
+	if err := c.checkGroup(); err != nil {
+		return c, err
 	}
 	if len(c.CPUs) > 0 {
 		c.CPUs = slices.Clone(c.CPUs)

@@ -1,8 +1,8 @@
-// Package pool does jobs on recycled workers.
+// Package pool runs jobs on recycled workers.
 //
-// A [Pool] is a queue and up to Max workers. A worker is a goroutine that is kept when its
-// job is done and goes on with the next: its stack has grown already, and it may
-// own memory ([Config.New]). Workers manage themselves. No goroutine only hands out work.
+// A [Pool] is a queue and up to Max workers. A worker is a goroutine that is kept when its job is
+// done, and continues with the next: its stack has already grown, and it may own memory
+// ([Config.New]). Workers manage themselves. There is no goroutine that only dispatches work.
 //
 //	something to do, nobody idle or on the way,
 //	fewer than Max workers: a new one
@@ -21,75 +21,83 @@
 //
 // # Jobs
 //
-// A job is a value of any type T, and [Config.Work] is the function that does all of them. With a
-// function per job, T is a function type, and Work calls it. Either way a job is kept in the
-// queue as it is, and not in an interface, which might have to be allocated.
+// A job is a value of any type T, and [Config.Work] is the function that runs all of them. For one
+// function per job, let T be a function type, and have Work call it. Either way the queue stores
+// the job itself, not an interface, which might have to be allocated.
 //
-// If jobs carry a context, [Config.Context] says where. It is looked at when the job's turn comes:
-// a job that nobody waits for any more is not begun.
+// If jobs carry a context, set [Config.Context]. The pool checks the context when the job's turn
+// comes, so that a job that nobody waits for any more is skipped.
 //
-// # What is promised
+// # Guarantees
 //
-//   - First in, first out: jobs begin in the order in which they entered the queue.
+//   - First in, first out: jobs start in the order in which they entered the queue.
 //   - No job waits while a worker is idle or may be added.
-//   - No job waits for another one, but for a worker. Busy workers get at many jobs at the price of
-//     one lock, but each of these is begun by whoever is free first.
-//   - Wake-ups are throttled. Whoever leaves something to do calls a worker, but only one is on its
-//     way at any time; when it has arrived it calls the next, if there is more to do.
-//   - The worker that has been idle for the shortest time is called first: the processor's
-//     caches still have its stack and memory. The one that has been idle for the longest is
-//     the first to end, when more than Standby have been idle for a while.
-//   - A job that panics, or ends its goroutine by [runtime.Goexit], ends nothing but itself.
+//   - A job waits only for a worker, never for another job. A busy worker pays for many jobs with
+//     one lock, but whichever worker is free first starts the next of them.
+//   - Wake-ups are throttled. Whoever leaves something to do wakes a worker, but only one worker is
+//     being woken at any time; once awake, it wakes the next if there is more to do.
+//   - The worker that became idle last is woken first: its stack and memory are still in the
+//     processor's caches. The one that has been idle longest is the first to end, when more than
+//     Standby workers have been idle for a while.
+//   - A job that panics, or ends its goroutine with [runtime.Goexit], affects only itself.
 //   - Nothing is allocated per job.
-//   - What a Config does not ask for (Context, Metrics, CPUs, Lead) costs nothing.
+//   - Features that a Config does not use (Context, Metrics, CPUs, Lead, Group) cost nothing.
 //
 // # Leading
 //
 // A pool with [Config.Lead] also takes work from outside. A worker that has nothing to do leads: it
-// waits on behalf of everybody, queues what has come, calls somebody to lead or to work next,
-// and goes on with the oldest job itself. The server in package recycling waits for its
-// connections in this way; the pool knows nothing of that.
+// waits on behalf of all workers, queues the work that arrives, wakes another worker to lead or to
+// work, and then runs the oldest job itself. The server in package recycling waits for its
+// connections in this way; the pool knows nothing about connections.
 //
-// # Ending
+// # Groups
 //
-// [Pool.Shutdown] does what is queued, then ends the workers. [Pool.Close] hands back what is
-// queued. [Pool.Done] tells when the last worker has ended. None of them ends a Lead
-// that waits or a job at work: that is up to whoever owns what they wait on.
+// Pools with the same [Config.Group] share one limit on workers at work, and run each other's jobs
+// when it is reached. A server with several sets of connections has a pool for each, so that they
+// share no lock until they have to.
+//
+// # Stopping
+//
+// [Pool.Shutdown] finishes the queued jobs, then ends the workers. [Pool.Close] returns the queued
+// jobs. [Pool.Done] reports when the last worker has ended. None of them interrupts a waiting Lead
+// or a running job: that is up to the owner of what they wait for.
 //
 // # Why a ring under a mutex
 //
-// The queue is a ring under one mutex. A queue of segments without locks was the alternative, and
-// it was not taken for three reasons:
+// The queue is a ring under one mutex. The alternative was a lock-free queue of segments. It was
+// rejected for three reasons:
 //
-//   - It is not cheaper. To claim a slot and to publish it are two atomic operations, and so are to
-//     lock and to unlock a mutex for which nobody waits. What is expensive is to wait for it, and
-//     that is rare: workers take the mutex once for many jobs, since the head of the queue is laid
-//     out for them to take jobs with one atomic addition each.
-//   - What does cost is waking workers, some hundred nanoseconds each. With a mutex it
-//     is easy to wake few: to find nothing to do and to stand by is one step, and so is to add a
-//     job and to see whether somebody is on the way already.
-//   - The promises above are about the queue and the workers together: order, the bound, room for
-//     whoever waits, nothing lost between the last worker that stands by and a job that comes,
-//     everything handed back by Close. Under one mutex each of them is a few lines.
+//   - It is not cheaper. Claiming a slot and publishing it takes two atomic operations, and so does
+//     locking and unlocking an uncontended mutex. What is expensive is waiting for the mutex, and
+//     that is rare: workers take it once for many jobs, since they take jobs from the head of the
+//     queue with one atomic addition each.
+//   - What does cost is waking workers, some hundred nanoseconds each. With a mutex it is easy to
+//     wake few: finding nothing to do and standing by is one step, and so is adding a job and
+//     seeing whether a worker is already being woken.
+//   - The guarantees above are about the queue and the workers together: the order, the bound, room
+//     for waiting submitters, no job lost between the last worker that stands by and a job that
+//     arrives, everything returned by Close. Under one mutex each of them takes a few lines.
 //
-// For the same reason a worker that finds nothing to do stands by at once. Looking again for some microseconds before that was
-// tried: with one goroutine that submits and one that works on two processors, an empty job then took 70 to 130 ns and not 55,
-// as the two are at the queue at the same time more often.
+// For the same reason a worker that finds nothing to do stands by at once. Polling for some
+// microseconds before that was tried: with one goroutine that submits and one that works on two
+// processors, an empty job then took 70 to 130 ns instead of 55, as the two collide at the queue
+// more often.
 //
-// Measured where this was designed, on another machine, per empty job with one goroutine that submits and 1 to 16
-// workers, by a sketch of this pool and by others:
+// The following was measured on the machine where this was designed, per empty job, with one
+// goroutine that submits and 1 to 16 workers, with a prototype of this pool and with others:
 //
 //	ring, mutex, throttled wake-ups     13-22 ns
 //	a buffered channel                  32-61 ns
 //	pond                                54-79 ns
-//	wpool (segments without locks)    119-1363 ns
+//	wpool (lock-free segments)        119-1363 ns
 //	ants                               420-504 ns
 //
-// Elsewhere the figures are others: where a mutex takes 21 ns to lock and unlock with nobody else there, this pool takes 50 to 65,
-// and the channel 85 to 190. To measure all of them but wpool in one run: go run ./bench pool
+// On other machines the figures differ: where locking and unlocking an uncontended mutex takes 21
+// ns, this pool takes 50 to 65, and the channel 85 to 190. To measure all of them but wpool in one
+// run: go run ./bench pool
 //
-// # What it does not do
+// # Limitations
 //
-// Jobs have no result and no priority. Nobody but Close can take one back, and one at work is
-// interrupted by nobody.
+// Jobs have no result and no priority. Only Close and Pull can take jobs back, and nothing
+// interrupts a running job.
 package pool

@@ -6,20 +6,20 @@ import (
 )
 
 var (
-	// ErrClosed is the error for jobs that come after Shutdown or Close.
+	// ErrClosed is returned for jobs submitted after Shutdown or Close.
 	ErrClosed = errors.New("pool: closed")
 
-	// ErrFull is TrySubmit's error when as many jobs wait as may.
+	// ErrFull is returned by TrySubmit when the queue is full.
 	ErrFull = errors.New("pool: queue is full")
 )
 
-// A ShutdownError is Shutdown's error when its context ended before the pool's work did. It wraps
-// the context's.
+// A ShutdownError is returned by Shutdown when its context ends before the pool's work does. It
+// wraps the context's error.
 type ShutdownError struct {
-	Queued  int   // jobs that wait for a worker
+	Queued  int   // jobs waiting for a worker
 	Busy    int   // jobs at work
 	Leading bool  // Lead has not returned
-	Err     error // the context's
+	Err     error // the context's error
 }
 
 func (e *ShutdownError) Error() string {

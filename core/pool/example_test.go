@@ -16,7 +16,7 @@ func Example() {
 	p, err := pool.New(pool.Config[int]{
 		Work:  func(n int) { sum.Add(int64(n)) },
 		Max:   8,
-		Queue: 100, // when so many wait, so does Submit
+		Queue: 100, // when this many jobs wait, Submit waits
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -53,7 +53,7 @@ func ExampleConfig_work() {
 	// two
 }
 
-// Jobs that carry a context, and are not begun when nobody waits for them any more.
+// Jobs that carry a context, and are skipped when nobody waits for them any more.
 func ExampleConfig_context() {
 	type job struct {
 		ctx  context.Context
@@ -79,7 +79,7 @@ func ExampleConfig_context() {
 	// two is skipped: context canceled
 }
 
-// A shutdown with a deadline, and what to do with jobs that did not make it.
+// A shutdown with a deadline, and what to do with the jobs that were not started in time.
 func ExampleShutdownError() {
 	began, end := make(chan bool), make(chan bool)
 	p, err := pool.New(pool.Config[string]{
@@ -105,7 +105,7 @@ func ExampleShutdownError() {
 	// Output: 1 at work, 2 not begun: [two three]
 }
 
-// Workers that own memory: one buffer per worker, and not one per job.
+// Workers that own memory: one buffer per worker, instead of one per job.
 func ExampleConfig_new() {
 	p, err := pool.New(pool.Config[string]{
 		Max: 1,
@@ -150,7 +150,7 @@ func ExampleConfig_lead() {
 	}
 	source <- "one"
 	source <- "two"
-	close(source) // Lead returns an error: now Shutdown can end
+	close(source) // Lead returns an error, so that Shutdown can return
 	p.Shutdown(context.Background())
 	// Output:
 	// one

@@ -1,6 +1,6 @@
 package pool
 
-// A Ring is a ring for tests.
+// A Ring exposes ring to tests.
 type Ring[T any] struct{ r ring[T] }
 
 func (r *Ring[T]) Push(v T)         { r.r.push(v) }
@@ -10,13 +10,13 @@ func (r *Ring[T]) Shrink()          { r.r.shrink() }
 func (r *Ring[T]) Len() int         { return r.r.len() }
 func (r *Ring[T]) Slots() []T       { return r.r.buf }
 
-// Sizes that tests lean on.
+// Sizes that tests depend on.
 const (
 	FrontSize = frontSize
 	MinRing   = minRing
 )
 
-// Spares counts what the pool keeps for later use: slots of the ring, fronts and waiters.
+// Spares returns what the pool keeps for later use: slots of the ring, fronts and waiters.
 func (p *Pool[T]) Spares() (slots, fronts, waiters int) {
 	p.mu.lock()
 	defer p.mu.Unlock()

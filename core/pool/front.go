@@ -2,29 +2,29 @@ package pool
 
 import "sync/atomic"
 
-// frontSize is how many jobs are laid out in a front: enough to make the mutex rare, and few
-// enough that a front is no memory to speak of.
+// frontSize is how many jobs a front holds: enough to make taking the mutex rare, and few enough
+// that a front takes little memory.
 const frontSize = 64
 
-// A front is the head of the queue, laid out so that busy workers take the next job with one
-// atomic addition and not under the mutex. With a backlog of empty jobs this is what keeps them
-// and the submitters out of each other's way.
+// A front is the head of the queue, laid out so that busy workers take the next job with one atomic
+// addition instead of under the mutex. With a backlog of empty jobs this is what keeps them and the
+// submitters from contending.
 //
-// It stays everybody's: a job in it is begun by whoever is free next, exactly as one in the ring
-// behind it. Workers that carry off a few jobs each would be as cheap, but then a job would wait
-// behind a slow one, and begin after younger ones.
+// It stays shared: whichever worker is free next starts a job in it, exactly as with a job in the
+// ring behind it. It would be as cheap to give a few jobs to each worker, but then a job would wait
+// behind a slow one, and start after younger ones.
 //
-// A front belongs to its users, the workers that may take from it without the mutex. They become
-// and cease to be users under the mutex. One without users may be laid out anew.
+// A front has users, the workers that may take from it without the mutex. They are added and
+// removed under the mutex. A front without users may be refilled.
 type front[T any] struct {
-	turn  turnstile // who passes with i has jobs[i]
+	turn  turnstile // the worker that passes with i owns jobs[i]
 	jobs  [frontSize]T
-	users int       // guarded by the pool's mutex
-	spare *front[T] // the next in the pool's list of spare ones; guarded by the pool's mutex
+	users int       // number of users; guarded by the pool's mutex
+	spare *front[T] // next in the pool's list of spare fronts; guarded by the pool's mutex
 }
 
-// take takes the oldest job, and reports whether there was one. It is for users, and for the
-// current front under the mutex.
+// take takes the oldest job, and reports whether there was one. Only users may call it, and, for
+// the current front, the holder of the mutex.
 func (f *front[T]) take() (job T, ok bool) {
 	i, ok := f.turn.pass()
 	if !ok {
@@ -32,11 +32,11 @@ func (f *front[T]) take() (job T, ok bool) {
 	}
 	var zero T
 	slot := &f.jobs[i%frontSize]
-	job, *slot = *slot, zero // the collector shall not find it here
+	job, *slot = *slot, zero // the slot must not keep the job from being collected
 	return job, true
 }
 
-// seize takes all jobs that are left. The mutex must be held; users may be taking meanwhile.
+// seize takes all jobs that are left. The caller holds the mutex; users may call take concurrently.
 func (f *front[T]) seize() []T {
 	if f == nil {
 		return nil
@@ -47,7 +47,8 @@ func (f *front[T]) seize() []T {
 	return jobs
 }
 
-// left returns how many jobs are left. The mutex must be held; users may be taking meanwhile.
+// left returns how many jobs are left. The caller holds the mutex; users may call take
+// concurrently.
 func (f *front[T]) left() int {
 	if f == nil {
 		return 0
@@ -55,14 +56,14 @@ func (f *front[T]) left() int {
 	return f.turn.left()
 }
 
-// A turnstile hands out the numbers below size, each once and in order, to as many goroutines as
-// come. (Not generic, and so small, because the compiler then inlines all of it.)
+// A turnstile hands out the numbers below size, each once and in order, to any number of
+// goroutines. (It is not generic, and so small, so that the compiler inlines all of it.)
 type turnstile struct {
-	next atomic.Uint32 // the next number; size or more: there are none left
+	next atomic.Uint32 // the next number; size or more: none left
 	size uint32        // written before the turnstile is shared
 }
 
-// open starts again with size numbers. Nobody may pass meanwhile.
+// open starts again with size numbers. No call of pass may run concurrently.
 func (t *turnstile) open(size int) {
 	t.size = uint32(size)
 	t.next.Store(0)
@@ -74,7 +75,7 @@ func (t *turnstile) pass() (uint32, bool) {
 	return i, i < t.size
 }
 
-// close takes all numbers that are left, from the one it returns.
+// close takes all numbers that are left, from the returned one on.
 func (t *turnstile) close() uint32 { return min(t.next.Swap(t.size), t.size) }
 
 // left returns how many numbers are left.

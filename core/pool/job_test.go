@@ -81,7 +81,8 @@ func TestPanicInContextOrSkipEndsOnlyItsJob(t *testing.T) {
 	})
 }
 
-// meter is Metrics. Its pool has one worker, and waits for that before it is used again.
+// A meter implements Metrics. Its pool has one worker, and the test waits for that before it reads
+// the meter.
 type meter struct {
 	took    []time.Duration
 	skipped []error

@@ -15,7 +15,7 @@ import (
 
 var errSourceEnded = errors.New("source ended")
 
-// A source is what a leader waits on. It notes how many lead.
+// A source is what a leader waits on. It counts the leaders.
 type source struct {
 	c       chan []int
 	leaders atomic.Int32
@@ -39,8 +39,7 @@ func (s *source) bring(jobs ...int) {
 	synctest.Wait()
 }
 
-// newLed returns a pool with a source, whose jobs are held. At the end of the test the source
-// ends.
+// newLed returns a pool with a source, whose jobs are held. The source ends at the end of the test.
 func newLed(t *testing.T, c pool.Config[int]) (*source, *held, *pool.Pool[int]) {
 	s := &source{c: make(chan []int)}
 	c.Lead = s.lead
@@ -66,7 +65,7 @@ func TestLeaderIsOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h, p := newLed(t, pool.Config[int]{Max: 4})
 		for i := range 20 {
-			s.bring(numbers(0, i%7)...) // none at all is allowed, too
+			s.bring(numbers(0, i%7)...) // an empty batch is allowed too
 			h.letGo(i % 7)
 			if n := s.leaders.Load(); n != 1 {
 				t.Fatalf("%d workers lead after batch %d, want 1", n, i)

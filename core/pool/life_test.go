@@ -14,7 +14,7 @@ import (
 
 func TestWorkerIsRecycled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		made, done := 0, 0 // one worker only: no lock needed
+		made, done := 0, 0 // there is only one worker, so no lock is needed
 		p := newPool(t, pool.Config[int]{Max: 8, New: func(func()) func(int) {
 			made++
 			return func(int) { done++ }
@@ -46,7 +46,7 @@ func TestWorkersAreAddedOnlyWhenNobodyIsIdle(t *testing.T) {
 func TestLastIdleWorkerIsCalledFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		let := make(chan struct{}, 5)
-		var last *int // the worker of the last job that ended
+		var last *int // the worker that finished the last job
 		p := newPool(t, pool.Config[int]{Max: 5, Standby: 5, New: func(func()) func(int) {
 			me := new(int)
 			return func(int) {
@@ -227,7 +227,7 @@ func TestWorkersInUseAreNotSurplus(t *testing.T) {
 		submit(t, p, numbers(0, 10)...)
 		h.expect(t, numbers(0, 10)...)
 		h.letGo(10)
-		for range 20 { // six are needed now and then, four never
+		for range 20 { // six workers are needed now and then, four never
 			time.Sleep(idleTime/3 + time.Millisecond) // never at the same moment as the timer
 			submit(t, p, numbers(0, 6)...)
 			h.expect(t, numbers(0, 6)...)
@@ -252,7 +252,7 @@ func TestDismissedWorkerTakesAJobThatHasCome(t *testing.T) {
 			submit(t, p, 1, 2)
 			h.expect(t, 1, 2)
 			h.letGo(2)
-			time.Sleep(2 * idleTime) // at the same moment as the workers are dismissed, or not
+			time.Sleep(2 * idleTime) // the workers may be dismissed at this very moment
 			submit(t, p, 1, 2)
 			h.expect(t, 1, 2)
 			h.letGo(2)
@@ -280,7 +280,7 @@ func TestMemoryOfAPeakIsFreed(t *testing.T) {
 	})
 }
 
-// TestJobThatLeavesMakesRoom has a job tell the pool that its worker is lost to it.
+// TestJobThatLeavesMakesRoom has a job call leave, so that its worker no longer counts.
 func TestJobThatLeavesMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone, done := make(chan string), 0

@@ -11,13 +11,13 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
-// TestMain fails if a worker is left when all tests have ended.
+// TestMain fails if a worker is left after all tests.
 func TestMain(m *testing.M) {
 	os.Exit(leak.Main(m, "core/pool."))
 }
 
-// newPool returns a pool that is closed, and has ended, when the test has. The test sees to it
-// that jobs and Lead return.
+// newPool returns a pool that is closed, and waited for, at the end of the test. The test must make
+// jobs and Lead return.
 func newPool[T any](t testing.TB, c pool.Config[T]) *pool.Pool[T] {
 	t.Helper()
 	p, err := pool.New(c)
@@ -31,7 +31,7 @@ func newPool[T any](t testing.TB, c pool.Config[T]) *pool.Pool[T] {
 	return p
 }
 
-// submit submits jobs, for all of which there must be room.
+// submit submits jobs, and fails the test if there is no room for them.
 func submit[T any](t testing.TB, p *pool.Pool[T], jobs ...T) {
 	t.Helper()
 	for _, job := range jobs {
@@ -41,7 +41,7 @@ func submit[T any](t testing.TB, p *pool.Pool[T], jobs ...T) {
 	}
 }
 
-// shutdown shuts p down, without a limit in time.
+// shutdown shuts p down without a deadline.
 func shutdown[T any](t testing.TB, p *pool.Pool[T]) {
 	t.Helper()
 	if err := p.Shutdown(context.Background()); err != nil {
@@ -49,13 +49,13 @@ func shutdown[T any](t testing.TB, p *pool.Pool[T]) {
 	}
 }
 
-// held is Work whose jobs wait to be let go, and note when they begin.
+// held has a Work function whose jobs report that they have started, and then wait for letGo.
 type held struct {
-	began chan int      // job numbers, in the order in which jobs began
-	let   chan struct{} // each job takes one before it ends
+	began chan int      // job numbers, in the order in which the jobs started
+	let   chan struct{} // each job receives once before it returns
 }
 
-// newHeld returns a pool whose jobs are held. When the test ends they are all let go.
+// newHeld returns a pool whose jobs are held. At the end of the test they are all let go.
 func newHeld(t *testing.T, c pool.Config[int]) (*held, *pool.Pool[int]) {
 	h := &held{make(chan int, 10_000), make(chan struct{}, 10_000)}
 	if c.New == nil {
@@ -71,7 +71,7 @@ func (h *held) work(job int) {
 	<-h.let
 }
 
-// letGo lets n jobs end.
+// letGo lets n jobs return.
 func (h *held) letGo(n int) {
 	for range n {
 		h.let <- struct{}{}
@@ -79,7 +79,7 @@ func (h *held) letGo(n int) {
 	synctest.Wait()
 }
 
-// numbers returns those from from to below to.
+// numbers returns the numbers from from up to to-1.
 func numbers(from, to int) (s []int) {
 	for i := from; i < to; i++ {
 		s = append(s, i)
@@ -87,7 +87,7 @@ func numbers(from, to int) (s []int) {
 	return s
 }
 
-// expect fails unless exactly the jobs want have begun since the last call, in any order.
+// expect fails unless exactly the jobs in want have started since the last call, in any order.
 func (h *held) expect(t *testing.T, want ...int) {
 	t.Helper()
 	synctest.Wait()

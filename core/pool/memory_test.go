@@ -11,7 +11,7 @@ import (
 	"github.com/recycling-go/recycling/core/pool"
 )
 
-// A bigJob does not fit into an interface without an allocation.
+// A bigJob cannot be stored in an interface without an allocation.
 type bigJob struct {
 	ctx  context.Context
 	name string
@@ -47,7 +47,7 @@ func TestNoAllocationPerJob(t *testing.T) {
 						t.Error(n, err)
 					}
 				}
-			}); n >= 10 { // 1000 jobs; one or two are the workers' own beginnings
+			}); n >= 10 { // 1000 jobs; one or two are allocated when a worker starts
 				t.Errorf("%v allocations for 1000 jobs, want none", n)
 			}
 			shutdown(t, p)

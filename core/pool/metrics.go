@@ -2,24 +2,24 @@ package pool
 
 import "time"
 
-// Metrics is what a pool tells of its jobs. Its methods are called from several goroutines at
-// once, never with a lock held, and had better be quick: the next job waits.
+// Metrics receives the events of a pool's jobs. Its methods are called from several goroutines at
+// once, never with a lock held, and should be quick: the next job waits for them.
 //
-// How long a job waited for a worker the pool does not know. Who wants to know it puts the time
-// into the job.
+// The pool does not measure how long a job waited for a worker. To know that, put the submission
+// time into the job.
 type Metrics interface {
-	// JobDone is called when Work ends, in whichever way, and says how long that took.
+	// JobDone is called when Work ends, in whatever way, with the time that it took.
 	JobDone(took time.Duration)
 
-	// JobSkipped is called when a job was not begun, since its context had ended with err.
+	// JobSkipped is called when a job was skipped, because its context had ended with err.
 	JobSkipped(err error)
 
 	// JobRefused is called when Submit, SubmitAll or TrySubmit returns err.
 	JobRefused(err error)
 }
 
-// wrap returns newWork with what c wants to be done before and after each job. A pool that wants
-// nothing gets newWork itself, and pays nothing.
+// wrap returns newWork with what c requires before and after each job. A pool that requires nothing
+// gets newWork itself, at no cost.
 func (p *Pool[T]) wrap(newWork func(leave func()) func(T)) func(leave func()) func(T) {
 	if p.c.Context == nil && p.c.Metrics == nil {
 		return newWork
@@ -36,7 +36,7 @@ func (p *Pool[T]) wrap(newWork func(leave func()) func(T)) func(leave func()) fu
 	}
 }
 
-// timed returns work that tells Metrics how long it took.
+// timed returns work wrapped so that Metrics gets the time it took.
 func (p *Pool[T]) timed(work func(T)) func(T) {
 	return func(job T) {
 		begin := time.Now()
@@ -45,7 +45,7 @@ func (p *Pool[T]) timed(work func(T)) func(T) {
 	}
 }
 
-// checked returns work that skips jobs whose context has ended.
+// checked returns work wrapped so that it skips jobs whose context has ended.
 func (p *Pool[T]) checked(work func(T)) func(T) {
 	return func(job T) {
 		if ctx := p.c.Context(job); ctx != nil && ctx.Err() != nil {
@@ -66,7 +66,7 @@ func (p *Pool[T]) skip(job T, err error) {
 	}
 }
 
-// refuse notes that a call for jobs to be queued returns err.
+// refuse records that a call of Submit, SubmitAll or TrySubmit returns err.
 func (p *Pool[T]) refuse(err error) error {
 	p.refusals.Add(1)
 	if p.c.Metrics != nil {

@@ -5,16 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// A mutex is a sync.Mutex that looks again a few times, ever less often, before it sleeps.
+// A mutex is a sync.Mutex that spins a few times, at growing intervals, before it sleeps.
 //
-// The pool's mutex is held for a few dozen nanoseconds. sync.Mutex goes to sleep at once if other
+// The pool's mutex is held for a few dozen nanoseconds. A sync.Mutex sleeps at once if other
 // goroutines are ready to run, which with 16 goroutines submitting on 2 processors takes three
-// times as long and more than three times the processor time. Looking again without a pause is no
-// better: each look takes the cache line away from the goroutine that is at work.
+// times as long and more than three times the processor time. Spinning without a pause is no
+// better: each attempt takes the cache line away from the goroutine that is at work.
 type mutex struct{ sync.Mutex }
 
-// Before the first look pause loads minPause times, before each further one twice as often as
-// before the last. All together that is about two microseconds.
+// Before the first attempt pause does minPause loads, and twice as many before each further
+// attempt. All together that takes about two microseconds.
 const (
 	minPause = 256
 	looks    = 4
@@ -38,7 +38,7 @@ func (m *mutex) lockSlow() {
 
 // pause keeps the processor busy with n loads from its own stack.
 func pause(n int) {
-	var x atomic.Uint32 // a load that the compiler does not leave out
+	var x atomic.Uint32 // a load that the compiler cannot optimize away
 	for range n {
 		x.Load()
 	}

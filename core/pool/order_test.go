@@ -34,7 +34,7 @@ func TestJobNeverWaitsWhileAWorkerIsIdle(t *testing.T) {
 		h.expect(t, 0, 1, 2)
 		submit(t, p, 3, 4, 5)
 		h.expect(t, 3)
-		h.letGo(4) // two of them go on with 4 and 5
+		h.letGo(4) // two of them continue with 4 and 5
 		h.expect(t, 4, 5)
 		submit(t, p, 6, 7, 8)
 		h.expect(t, 6, 7)
@@ -49,7 +49,7 @@ func TestJobNeverWaitsBehindASlowOne(t *testing.T) {
 		submit(t, p, numbers(0, 50)...)
 		h.expect(t, 0, 1)
 		// Whichever worker has laid out the front, one of its jobs is slow now: the other worker
-		// does the rest.
+		// runs the rest.
 		for i := 2; i < 50; i++ {
 			h.letGo(1)
 			h.expect(t, i)
@@ -59,8 +59,7 @@ func TestJobNeverWaitsBehindASlowOne(t *testing.T) {
 	})
 }
 
-// TestJobsTakeAsLongAsTheyMust has 800 jobs of 1 ms and 8 workers: none of these may ever have
-// nothing to do.
+// TestJobsTakeAsLongAsTheyMust runs 800 jobs of 1 ms on 8 workers, none of which may ever be idle.
 func TestJobsTakeAsLongAsTheyMust(t *testing.T) {
 	for _, queue := range []int{0, 1, 8, 100} {
 		synctest.Test(t, func(t *testing.T) {
@@ -79,7 +78,7 @@ func TestJobsTakeAsLongAsTheyMust(t *testing.T) {
 	}
 }
 
-// TestEachSubmitterIsServedInOrder has one worker and several submitters, at full speed.
+// TestEachSubmitterIsServedInOrder runs one worker and several submitters at full speed.
 func TestEachSubmitterIsServedInOrder(t *testing.T) {
 	const submitters, each = 8, 2000
 	type job struct{ submitter, i int }
@@ -120,7 +119,7 @@ func TestEachSubmitterIsServedInOrder(t *testing.T) {
 func TestSubmitWaitsForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, p := newHeld(t, pool.Config[int]{Max: 2, Queue: 3})
-		submit(t, p, numbers(0, 5)...) // two at once, three wait
+		submit(t, p, numbers(0, 5)...) // two are at work, three wait
 		if err := p.TrySubmit(99); err != pool.ErrFull {
 			t.Fatalf("TrySubmit to a full queue: %v, want ErrFull", err)
 		}
@@ -162,7 +161,7 @@ func TestRoomForManyLetsManyIn(t *testing.T) {
 			go p.Submit(t.Context(), 16+i)
 		}
 		h.expect(t, numbers(0, 8)...)
-		h.letGo(7) // all at once: for most of them, somebody who was let in is still on the way
+		h.letGo(7) // all at once: for most of them, an admitted waiter is still being woken
 		if s := p.Stats(); s.Waiting != 13 || s.Queued != 8 {
 			t.Errorf("%d Submits wait and %d jobs are queued, want 13 and 8", s.Waiting, s.Queued)
 		}
@@ -174,7 +173,8 @@ func TestRoomForManyLetsManyIn(t *testing.T) {
 func TestRoomIsForJobsThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, p := newHeld(t, pool.Config[int]{Max: 8, Queue: 1})
-		submit(t, p, numbers(0, 9)...) // no scheduling in between: eight of them have a worker coming
+		// There is no scheduling in between: a worker is being woken for eight of them.
+		submit(t, p, numbers(0, 9)...)
 		if err := p.TrySubmit(9); err != pool.ErrFull {
 			t.Fatalf("TrySubmit of a second job that would wait: %v, want ErrFull", err)
 		}

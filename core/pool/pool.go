@@ -5,70 +5,75 @@ import (
 	"sync/atomic"
 )
 
-// A Pool is a set of recycled workers and the queue of their jobs. It is made by [New]. Its
-// methods may be called from several goroutines at once, and, but for Shutdown, from jobs.
+// A Pool is a set of recycled workers and the queue of their jobs. Use [New] to create one. Its
+// methods may be called from several goroutines at once, and, except for Shutdown, from jobs.
 //
-// A job belongs to the queue until a worker takes it, or Close does.
+// A job belongs to the queue until a worker takes it, or Pull or Close removes it.
 type Pool[T any] struct {
 	c     Config[T]     // resolved
-	limit int           // with so many jobs queued and at work the queue is full
-	most  int           // how many workers there may be: Max, and one more that leads
-	done  chan struct{} // closed by whoever finds that the pool was stopped and has no worker
+	limit int           // the queue is full with this many jobs queued and at work
+	most  int           // maximum number of workers: Max, and one more if there is Lead
+	done  chan struct{} // closed when the pool was stopped and has no workers left
 
-	// attend is set while a Submit is to be let in as soon as there is room. A worker that makes
-	// room without the mutex, by taking a job from a front, then has to call letIn. Written under
-	// the mutex.
+	// attend is set while a Submit waits to be admitted as soon as there is room. A worker that
+	// makes room without the mutex, by taking a job from a front, then has to call letIn. Written
+	// under the mutex.
 	attend atomic.Bool
 
-	_ [64]byte // so that reading the above is not slowed down by writing the following
+	standby atomic.Int64 // how many idle workers are kept; changes only in a group
+	inLine  atomic.Bool  // p is in its group's line; written under the group's mutex
+
+	_ [64]byte // so that reading the above is not slowed down by writes to the following
 
 	mu      mutex // guards following
-	ample   int   // with fewer jobs in the ring and at work there is room, whatever the front has
+	ample   int   // with fewer jobs in the ring and at work there is room even if the front is full
 	busy    int   // workers at work
 	state   state
-	coming  bool // a called worker is on its way
+	coming  bool // a worker is being woken
 	leading bool // a worker is inside Lead
-	led     bool // Lead returned an error: nobody leads any more
+	led     bool // Lead returned an error: no worker leads any more
 	jobs    ring[T]
-	front   *front[T] // jobs older than those in the ring; nil before there were any
+	front   *front[T] // jobs older than those in the ring; nil until first used
 
-	workers int          // all of them, those on the way included
-	idle    []*worker[T] // a stack: the last has been idle for the shortest time
+	workers int          // all of them, including those being woken or started
+	idle    []*worker[T] // a stack: the last one became idle last
 	waiters waiters[T]
 	trimmer trimmer
 	spare   *front[T] // a list of fronts without users
-	batch   []T       // the leader's
-	pinned  []int     // how many workers each of c.CPUs has
+	batch   []T       // passed to Lead; the leader's
+	pinned  []int     // number of workers on each of c.CPUs
 
 	taken   uint64 // jobs that have left the ring for a worker or a front
+	lent    int    // jobs taken by workers of other pools, minus jobs of others taken by p's
 	panics  uint64
-	started uint64 // workers since the beginning
+	started uint64 // workers started since New
 
-	refusals atomic.Uint64 // not guarded by mu, as is the following
+	refusals atomic.Uint64 // not guarded by mu
 	skips    atomic.Uint64
 }
 
-// A state says which jobs a pool still takes and does. It only moves forward.
+// A state says which jobs a pool still accepts and runs. It only moves forward.
 type state uint8
 
 const (
-	// open: jobs are taken, and done.
+	// open: jobs are accepted and run.
 	open state = iota
-	// draining: jobs are taken from Lead and Push only, and done. A worker with nothing to do ends
-	// instead of standing by.
+	// draining: jobs are accepted from Lead and Push only, and run. A worker with nothing to do
+	// ends instead of standing by.
 	draining
-	// closed: no job is begun. What Lead still brings stays queued for the next Close.
+	// closed: no job is started. What Lead still returns stays queued for the next Close.
 	closed
 )
 
-// New returns a pool that works as c says. Workers are started when they are needed; with Lead
-// that is at once. A pool must be ended by Shutdown or Close.
+// New returns a pool with the configuration c. Workers are started when needed; with Lead one is
+// started at once. A pool must be stopped with Shutdown or Close.
 func New[T any](c Config[T]) (*Pool[T], error) {
 	c, err := c.resolve()
 	if err != nil {
 		return nil, err
 	}
 	p := &Pool[T]{c: c, most: c.Max, done: make(chan struct{})}
+	p.standby.Store(int64(c.Standby))
 	p.c.New = p.wrap(c.New)
 	p.pinned = make([]int, len(c.CPUs))
 	if c.Lead != nil {
@@ -76,6 +81,11 @@ func New[T any](c Config[T]) (*Pool[T], error) {
 	}
 	p.limit = c.Queue + min(c.Max, math.MaxInt-c.Queue)
 	p.ample = p.limit - frontSize
+	if c.Group != nil {
+		if err := c.Group.join(p); err != nil {
+			return nil, err
+		}
+	}
 	p.mu.lock()
 	w := p.callLocked()
 	p.mu.Unlock()
@@ -83,14 +93,14 @@ func New[T any](c Config[T]) (*Pool[T], error) {
 	return p, nil
 }
 
-// setStateLocked is the one function that changes p.state. It ends what only an earlier state has:
-// waiting to submit, standing by, and the timer.
+// setStateLocked is the only function that changes p.state. It ends what only an open pool has:
+// waiting submitters, idle workers, and the timer.
 func (p *Pool[T]) setStateLocked(to state) {
 	if to <= p.state {
 		return
 	}
 	p.state = to
-	p.ample = math.MinInt // submitters shall look at the state
+	p.ample = math.MinInt // submitters must check the state
 	p.refuseLocked()
 	p.trimmer.stop()
 	for _, w := range p.idle {
@@ -100,14 +110,18 @@ func (p *Pool[T]) setStateLocked(to state) {
 	p.finishLocked()
 }
 
-// finishLocked closes p.done if the pool was stopped and has no worker.
+// finishLocked closes p.done if the pool was stopped and has no workers, and, unless it is closed,
+// no queued jobs.
 func (p *Pool[T]) finishLocked() {
-	if p.state == open || p.workers > 0 {
+	if p.state == open || p.workers > 0 || p.state == draining && p.queuedLocked() > 0 {
 		return
 	}
 	select {
-	case <-p.done: // by an earlier call: there is draining, and then there is closed
+	case <-p.done: // closed by an earlier call: draining may precede closed
 	default:
 		close(p.done)
+		if p.c.Group != nil {
+			p.c.Group.leave(p)
+		}
 	}
 }

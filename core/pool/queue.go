@@ -1,24 +1,24 @@
 package pool
 
-// queuedLocked returns how many jobs wait for a worker.
+// queuedLocked returns how many jobs are waiting for a worker.
 func (p *Pool[T]) queuedLocked() int { return p.jobs.len() + p.front.left() }
 
-// fullLocked reports whether no job may be submitted. A worker that is not at work makes room: the
-// job that it is going to do does not wait.
+// fullLocked reports whether the queue is full, so that no job may be submitted. A worker that is
+// not at work makes room: the job that it is going to run does not count as waiting.
 func (p *Pool[T]) fullLocked() bool { return p.queuedLocked()+p.busy >= p.limit }
 
-// mayLeadLocked reports whether somebody should lead and nobody does.
+// mayLeadLocked reports whether a worker should lead and none does.
 func (p *Pool[T]) mayLeadLocked() bool {
 	return p.c.Lead != nil && !p.leading && !p.led && p.state != closed
 }
 
-// callLocked returns the worker that has to come because there is something to do: the one that
-// has been idle for the shortest time, or a new one. It returns nil if there is nothing to do, if
-// nobody could, or if somebody is on the way: that one calls the next when it has arrived. The
-// caller must unlock the mutex and call the worker's come.
+// callLocked picks a worker to wake because there is something to do: the one that became idle
+// last, or a new one. It returns nil if there is nothing to do, if no worker is available, or if
+// one is already being woken: that one calls callLocked in turn. The caller unlocks the mutex, then
+// calls the worker's come.
 //
-// Whoever adds a job, takes one, stops leading or ends must call callLocked under the same lock.
-// So "the last one goes to work" and "another one is coming" are one step.
+// Code that adds a job, takes one, stops leading or ends a worker must call callLocked under the
+// same lock. That makes "the last worker goes to work" and "another one is woken" a single step.
 func (p *Pool[T]) callLocked() *worker[T] {
 	if p.coming {
 		return nil
@@ -26,12 +26,12 @@ func (p *Pool[T]) callLocked() *worker[T] {
 	return p.chooseLocked()
 }
 
-// chooseLocked is the rest of callLocked, which is small so that the compiler inlines it.
+// chooseLocked is the rest of callLocked, which is kept small so that the compiler inlines it.
 func (p *Pool[T]) chooseLocked() *worker[T] {
 	if p.state == closed {
 		return nil
 	}
-	if !p.mayLeadLocked() && (p.busy >= p.c.Max || p.queuedLocked() == 0) {
+	if !p.mayLeadLocked() && (p.queuedLocked() == 0 || !p.mayWorkLocked()) {
 		return nil
 	}
 	var w *worker[T]
@@ -54,10 +54,26 @@ func (p *Pool[T]) chooseLocked() *worker[T] {
 	return w
 }
 
-// pickLocked puts w to work on the oldest job, if there is one and w may. If there are more, they
-// are laid out, for w and whoever comes.
+// mayWorkLocked reports whether one more worker may be at work. If not, and p is in a group, p is
+// in line.
+func (p *Pool[T]) mayWorkLocked() bool {
+	if p.c.Group == nil {
+		return p.busy < p.c.Max
+	}
+	return !p.groupFull() || !p.fallInLocked()
+}
+
+// pickLocked puts w to work on the oldest job, if there is one and w may work. If there are more,
+// it lays them out in the front, for w and for other workers.
 func (p *Pool[T]) pickLocked(w *worker[T]) (job T, ok bool) {
-	if p.busy >= p.c.Max || p.state == closed {
+	switch {
+	case p.state == closed:
+		return job, false
+	case p.c.Group == nil:
+		if p.busy >= p.c.Max {
+			return job, false
+		}
+	case p.queuedLocked() == 0 || !w.unitLocked():
 		return job, false
 	}
 	if p.front.left() > 0 {
@@ -74,17 +90,22 @@ func (p *Pool[T]) pickLocked(w *worker[T]) (job T, ok bool) {
 		}
 	}
 	if ok {
-		p.busy++
-		w.stage = working
-		w.dismissed = false
+		p.workLocked(w)
 	}
 	return job, ok
 }
 
-// layOutLocked moves jobs from the ring to the front, in which none must be left.
+// workLocked marks w as at work.
+func (p *Pool[T]) workLocked(w *worker[T]) {
+	p.busy++
+	w.stage = working
+	w.dismissed = false
+}
+
+// layOutLocked moves jobs from the ring to the front, which must be empty.
 func (p *Pool[T]) layOutLocked() {
 	f := p.front
-	if f == nil || f.users > 0 { // a user may not have read yet what it took
+	if f == nil || f.users > 0 { // a user may not have read its job yet
 		if f = p.spare; f != nil {
 			p.spare, f.spare = f.spare, nil
 		} else {
@@ -97,7 +118,8 @@ func (p *Pool[T]) layOutLocked() {
 	f.turn.open(n)
 }
 
-// dropLocked takes one user from f. Without users f is spare, unless it is the current front.
+// dropLocked removes one user from f. Without users f becomes a spare, unless it is the current
+// front.
 func (p *Pool[T]) dropLocked(f *front[T]) {
 	f.users--
 	if f.users == 0 && f != p.front {

@@ -1,17 +1,17 @@
 package pool
 
-// minRing is how many slots a ring has at first and keeps for good. A power of two.
+// minRing is the initial and the minimum number of slots of a ring. It is a power of two.
 const minRing = 64
 
-// A ring is a first-in-first-out queue of any length. The zero value is empty.
+// A ring is an unbounded first-in first-out queue. The zero value is empty.
 //
-// It doubles when it is full, so that a queue which is bounded soon stops allocating, and shrinks
-// only when it is told to.
+// It doubles when it is full, so a queue of bounded length soon stops allocating, and shrinks only
+// when shrink is called.
 type ring[T any] struct {
 	buf  []T  // its length is a power of two, or zero
-	head uint // how many were taken out: the oldest is buf[head%len(buf)]
-	tail uint // how many were put in
-	peak int  // the largest len since the last shrink; pop and move note it, where peaks end
+	head uint // number of values removed: the oldest is buf[head%len(buf)]
+	tail uint // number of values added
+	peak int  // the largest len since the last shrink; updated by pop and move, where peaks end
 }
 
 func (r *ring[T]) len() int { return int(r.tail - r.head) }
@@ -24,18 +24,18 @@ func (r *ring[T]) push(v T) {
 	r.tail++
 }
 
-// pop takes the oldest out. There must be one.
+// pop removes and returns the oldest value. The ring must not be empty.
 func (r *ring[T]) pop() T {
 	var zero T
 	r.peak = max(r.peak, r.len())
 	slot := &r.buf[r.head&uint(len(r.buf)-1)]
 	v := *slot
-	*slot = zero // the collector shall not find it here
+	*slot = zero // the slot must not keep the value from being collected
 	r.head++
 	return v
 }
 
-// move takes the oldest out into dst, as many as there are and fit, and returns how many.
+// move moves up to len(dst) of the oldest values to dst, and returns how many it moved.
 func (r *ring[T]) move(dst []T) int {
 	n := min(len(dst), r.len())
 	if n == 0 {
@@ -52,10 +52,10 @@ func (r *ring[T]) move(dst []T) int {
 	return n
 }
 
-// spacious reports whether the ring has more slots than it keeps for good.
+// spacious reports whether the ring has more slots than the minimum.
 func (r *ring[T]) spacious() bool { return len(r.buf) > minRing }
 
-// shrink halves the slots if less than a quarter of them was in use since the last call.
+// shrink halves the number of slots if less than a quarter of them was in use since the last call.
 func (r *ring[T]) shrink() {
 	if max(r.peak, r.len()) < len(r.buf)/4 && r.spacious() {
 		r.resize(len(r.buf) / 2)
@@ -63,7 +63,7 @@ func (r *ring[T]) shrink() {
 	r.peak = r.len()
 }
 
-// resize gives the ring size slots, a power of two and no less than r.len().
+// resize changes the number of slots to size, a power of two and at least r.len().
 func (r *ring[T]) resize(size int) {
 	buf := make([]T, size)
 	n := r.move(buf)

@@ -2,22 +2,26 @@ package pool
 
 // Stats is a snapshot of a [Pool].
 type Stats struct {
-	Workers int  // goroutines of the pool: idle, at work, leading or on their way
-	Idle    int  // workers that stand by
+	Workers int  // goroutines of the pool: idle, at work, leading or being woken
+	Idle    int  // workers standing by
 	Busy    int  // workers at work
-	Leading bool // a worker waits inside Lead
-	Queued  int  // jobs that wait for a worker
-	Waiting int  // calls of Submit that wait for room
+	Leading bool // a worker is inside Lead
+	Queued  int  // jobs waiting for a worker
+	// Lent is how many jobs of this pool the workers of other pools of the group have taken, minus
+	// the jobs of other pools that this pool's workers have taken.
+	Lent    int
+	Waiting int // calls of Submit that are waiting for room
 
-	Started uint64 // workers since the beginning; Done/Started is how often one was recycled
-	Done    uint64 // jobs that have ended, in whichever way
+	Taken   uint64 // jobs that have left the queue, for whatever reason
+	Started uint64 // workers started since New; Done/Started says how often one was recycled
+	Done    uint64 // jobs that have ended, in whatever way
 	Panics  uint64 // of those, the ones that panicked
-	Skipped uint64 // of those, the ones that were not begun since their context had ended
+	Skipped uint64 // of those, the ones skipped because their context had ended
 	Refused uint64 // calls of Submit, SubmitAll and TrySubmit that returned an error
 }
 
-// Stats returns the pool's counters as they are at one moment, except that workers go on taking
-// jobs from a backlog meanwhile.
+// Stats returns the pool's counters at one moment, except that workers keep taking jobs from a
+// backlog meanwhile.
 func (p *Pool[T]) Stats() Stats {
 	p.mu.lock()
 	defer p.mu.Unlock()
@@ -28,9 +32,11 @@ func (p *Pool[T]) Stats() Stats {
 		Busy:    p.busy,
 		Leading: p.leading,
 		Queued:  p.jobs.len() + left,
+		Lent:    p.lent,
 		Waiting: p.waiters.n,
 		Started: p.started,
-		Done:    p.taken - uint64(left) - uint64(p.busy),
+		Taken:   p.taken - uint64(left),
+		Done:    p.taken - uint64(left+p.busy+p.lent),
 		Panics:  p.panics,
 		Skipped: p.skips.Load(),
 		Refused: p.refusals.Load(),

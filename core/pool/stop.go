@@ -2,15 +2,16 @@ package pool
 
 import "context"
 
-// Shutdown stops the pool when it has done its work: no more jobs may be submitted, those that are
-// queued are done, and the workers end. It returns nil when the last one has ended. If ctx ends
-// first it returns a [*ShutdownError], which says how many jobs are left; the pool goes on with
-// them, and Close may end that.
+// Shutdown stops the pool gracefully: no more jobs may be submitted, queued jobs are run, and the
+// workers end. It returns nil when the last worker has ended. If ctx ends first it returns a
+// [*ShutdownError], which says how many jobs are left; the pool continues with them, until Close is
+// called.
 //
-// A pool that leads is drained when Lead has returned an error. So stop what feeds it, then call
-// Shutdown, and make Lead return an error when no more work can come: at the latest when ctx ends.
+// A pool that leads has drained only when Lead has returned an error. So stop the source of its
+// work, call Shutdown, and make Lead return an error when no more work can come: at the latest when
+// ctx ends.
 //
-// Shutdown must not be called from a job: it would wait for itself.
+// Shutdown must not be called from a job, since it would wait for itself.
 func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	p.mu.lock()
 	p.setStateLocked(draining)
@@ -21,18 +22,18 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s := p.Stats()
-	if s.Workers == 0 {
+	if s.Workers == 0 && s.Queued == 0 {
 		return nil
 	}
 	return &ShutdownError{Queued: s.Queued, Busy: s.Busy, Leading: s.Leading, Err: ctx.Err()}
 }
 
-// Close stops the pool at once: no job is begun any more, and those that are queued are handed
-// back, oldest first. Idle workers end. Close does not wait for jobs at work, nor for a worker
-// that leads: they end when Work or Lead returns, and Done says when all have.
+// Close stops the pool at once: no further job is started, and the queued ones are returned, oldest
+// first. Idle workers end. Close does not wait for jobs at work, nor for a worker that leads: these
+// workers end when Work or Lead returns, and Done reports when all have.
 //
-// What a leader brings after Close stays queued; Close may be called again to be handed that. So,
-// to miss none: make Lead return an error, Close, wait for Done, Close.
+// Jobs that Lead returns after Close stay queued; call Close again to get them. So, to miss none:
+// make Lead return an error, call Close, wait for Done, and call Close again.
 func (p *Pool[T]) Close() []T {
 	p.mu.lock()
 	defer p.mu.Unlock()
@@ -42,9 +43,10 @@ func (p *Pool[T]) Close() []T {
 	for p.jobs.len() > 0 {
 		jobs = append(jobs, p.jobs.pop())
 	}
+	p.finishLocked()
 	return jobs
 }
 
-// Done returns a channel that is closed when the pool was stopped, by Shutdown or Close, and all
-// its workers have ended.
+// Done returns a channel that is closed once the pool has been stopped, by Shutdown or Close, and
+// all its workers have ended.
 func (p *Pool[T]) Done() <-chan struct{} { return p.done }

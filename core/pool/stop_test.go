@@ -125,7 +125,7 @@ func TestShutdownWaitsForTheLeader(t *testing.T) {
 		if err := p.Shutdown(ctx); err == nil || !strings.Contains(err.Error(), "Lead has not returned") {
 			t.Errorf("Shutdown: %v, want an error that says that Lead has not returned", err)
 		}
-		src.bring(1, 2) // still taken
+		src.bring(1, 2) // still accepted
 		h.letGo(3)
 		if src.leaders.Load() != 1 || ended(p) {
 			t.Fatal("nobody leads although Lead has returned no error")

@@ -14,7 +14,8 @@ import (
 )
 
 // TestEveryJobRunsOnceOrIsHandedBack has submitters, waiting and not, a leader, jobs that panic,
-// end their goroutine, push others and retire their worker, and a Shutdown or Close at any moment.
+// end their goroutine, push others and retire their worker, and calls Shutdown or Close at any
+// moment.
 func TestEveryJobRunsOnceOrIsHandedBack(t *testing.T) {
 	rounds := 60
 	if testing.Short() {
@@ -31,7 +32,7 @@ type stressJob struct {
 	kind uint32
 }
 
-// past is the context of some jobs, which has ended.
+// past is the context of some jobs. It has already ended.
 var past, _ = context.WithDeadline(context.Background(), time.Unix(0, 0))
 
 func (j *stressJob) context() context.Context {

@@ -2,8 +2,8 @@ package pool
 
 import "context"
 
-// TrySubmit queues a job, and never waits. It returns [ErrFull] if there is no room in the queue,
-// and [ErrClosed] after Shutdown or Close.
+// TrySubmit queues a job without waiting. It returns [ErrFull] if the queue is full, and
+// [ErrClosed] after Shutdown or Close.
 func (p *Pool[T]) TrySubmit(job T) error {
 	if err := p.submit(job); err != nil {
 		return p.refuse(err)
@@ -11,11 +11,11 @@ func (p *Pool[T]) TrySubmit(job T) error {
 	return nil
 }
 
-// Submit queues a job, and waits while there is no room in the queue. Of several that wait, the
-// first to come is the first to be let in. It returns ctx's error if ctx ends while it waits, and
-// [ErrClosed] after Shutdown or Close. If there is room the job is queued, even if ctx has ended.
+// Submit queues a job, waiting while the queue is full. Waiting calls are admitted in the order in
+// which they arrived. Submit returns ctx's error if ctx ends while it waits, and [ErrClosed] after
+// Shutdown or Close. If there is room the job is queued, even if ctx has ended.
 //
-// A job that submits to its own pool waits for room that it may itself have to make; it should use
+// A job that submits to its own pool might wait for room that only its own end makes; it should use
 // TrySubmit.
 func (p *Pool[T]) Submit(ctx context.Context, job T) error {
 	err := p.submit(job)
@@ -28,9 +28,9 @@ func (p *Pool[T]) Submit(ctx context.Context, job T) error {
 	return nil
 }
 
-// SubmitAll submits jobs in their order, as Submit does, but all that there is room for at once:
-// per job it takes a fraction of the time. Others' jobs may come in between when it has to wait.
-// It returns how many were queued, which are all unless there is an error.
+// SubmitAll submits jobs in order, like Submit, but all that there is room for at once, which takes
+// a fraction of the time per job. If it has to wait, jobs of other submitters may come in between.
+// It returns how many jobs were queued, which are all of them unless there is an error.
 func (p *Pool[T]) SubmitAll(ctx context.Context, jobs []T) (n int, err error) {
 	for n < len(jobs) {
 		n += p.fill(jobs[n:])
@@ -44,13 +44,13 @@ func (p *Pool[T]) SubmitAll(ctx context.Context, jobs []T) (n int, err error) {
 	return n, nil
 }
 
-// Push queues jobs whether there is room or not, and also while Shutdown waits. It is for work
-// that was admitted already and comes back to the queue, or comes in by other ways than Lead. It
-// returns [ErrClosed], and queues none, after Close, or after Shutdown has seen the last worker
-// end.
+// Push queues jobs even if the queue is full, and also while Shutdown waits. It is for work that
+// was already admitted and returns to the queue, or that arrives in another way than from Lead. It
+// returns [ErrClosed], and queues nothing, after Close, or after Shutdown once the last worker has
+// ended.
 func (p *Pool[T]) Push(jobs ...T) error {
 	p.mu.lock()
-	if p.state == closed || p.state == draining && p.workers == 0 {
+	if p.state == closed || p.state == draining && p.workers == 0 && p.queuedLocked() == 0 {
 		p.mu.Unlock()
 		return ErrClosed
 	}
@@ -63,7 +63,7 @@ func (p *Pool[T]) Push(jobs ...T) error {
 	return nil
 }
 
-// submit queues a job if there is room, or returns the error that says why not.
+// submit queues a job if there is room, and otherwise returns the reason as an error.
 func (p *Pool[T]) submit(job T) error {
 	p.mu.lock()
 	if p.jobs.len()+p.busy >= p.ample {
@@ -79,7 +79,7 @@ func (p *Pool[T]) submit(job T) error {
 	return nil
 }
 
-// fill queues as many of jobs as there is room for, and returns how many.
+// fill queues as many jobs as there is room for, and returns how many.
 func (p *Pool[T]) fill(jobs []T) int {
 	p.mu.lock()
 	n := 0
@@ -95,7 +95,7 @@ func (p *Pool[T]) fill(jobs []T) int {
 	return n
 }
 
-// roomLocked returns nil if a job may be submitted, or the error that says why not.
+// roomLocked returns nil if a job may be submitted, and otherwise the reason as an error.
 func (p *Pool[T]) roomLocked() error {
 	switch {
 	case p.state != open:
@@ -106,10 +106,19 @@ func (p *Pool[T]) roomLocked() error {
 	return nil
 }
 
-// Pull takes the oldest job out of the queue for the caller, and reports whether there was one. It is for jobs that have
-// waited too long; they count as done.
+// Pull removes the oldest job from the queue and returns it, and reports whether there was one. It
+// is for jobs that have waited too long; they count as done.
 func (p *Pool[T]) Pull() (job T, ok bool) {
 	p.mu.lock()
+	job, ok = p.pullLocked()
+	in := p.admitLocked()
+	p.finishLocked()
+	p.mu.Unlock()
+	in.come()
+	return job, ok
+}
+
+func (p *Pool[T]) pullLocked() (job T, ok bool) {
 	if p.front.left() > 0 {
 		job, ok = p.front.take()
 	}
@@ -117,8 +126,5 @@ func (p *Pool[T]) Pull() (job T, ok bool) {
 		job, ok = p.jobs.pop(), true
 		p.taken++
 	}
-	in := p.admitLocked()
-	p.mu.Unlock()
-	in.come()
 	return job, ok
 }

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// A trimmer ends surplus workers, and frees surplus memory, a while after a peak. There is one
-// timer for all, and it runs only while there is a surplus: time is not looked at when a worker
-// becomes idle.
+// A trimmer ends surplus workers, and frees surplus memory, some time after a peak. There is one
+// timer for all workers, and it runs only while there is a surplus, so a worker that becomes idle
+// does not read the clock.
 type trimmer struct {
 	timer *time.Timer // nil before the first surplus
-	armed bool        // the timer runs, or trim is about to
-	least int         // the fewest that were idle at the same time since the timer was armed
+	armed bool        // the timer is running, or trim is about to run
+	least int         // the fewest workers idle at the same time since the timer was armed
 }
 
 func (t *trimmer) stop() {
@@ -20,10 +20,10 @@ func (t *trimmer) stop() {
 	}
 }
 
-// trimLaterLocked arms the timer if there is a surplus and it is not armed.
+// trimLaterLocked arms the timer if there is a surplus and the timer is not armed.
 func (p *Pool[T]) trimLaterLocked() {
 	t := &p.trimmer
-	if t.armed || len(p.idle) <= p.c.Standby && !p.jobs.spacious() {
+	if t.armed || len(p.idle) <= int(p.standby.Load()) && !p.jobs.spacious() {
 		return
 	}
 	t.armed = true
@@ -35,8 +35,8 @@ func (p *Pool[T]) trimLaterLocked() {
 	}
 }
 
-// trim is what the timer calls. Workers are called from the top of the idle stack, so those that
-// have been idle ever since the timer was armed are the t.least ones at its bottom.
+// trim is called by the timer. Workers are woken from the top of the idle stack, so the t.least
+// ones at its bottom have been idle ever since the timer was armed.
 func (p *Pool[T]) trim() {
 	p.mu.lock()
 	t := &p.trimmer
@@ -46,9 +46,9 @@ func (p *Pool[T]) trim() {
 		return
 	}
 	var surplus []*worker[T]
-	if n := t.least - p.c.Standby; n > 0 {
+	if n := t.least - int(p.standby.Load()); n > 0 {
 		surplus = p.idle[:n]
-		p.idle = slices.Clone(p.idle[n:]) // the stack shrinks as well
+		p.idle = slices.Clone(p.idle[n:]) // the stack's memory shrinks as well
 	}
 	for _, w := range surplus {
 		w.dismissed = true

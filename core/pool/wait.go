@@ -2,7 +2,7 @@ package pool
 
 import "context"
 
-// wait queues a job when there is room.
+// wait queues a job as soon as there is room.
 func (p *Pool[T]) wait(ctx context.Context, job T) error {
 	p.mu.lock()
 	if p.state != open {
@@ -10,7 +10,7 @@ func (p *Pool[T]) wait(ctx context.Context, job T) error {
 		return ErrClosed
 	}
 	w := p.waiters.add(job)
-	in := p.admitLocked() // w itself, if room was made since TrySubmit looked
+	in := p.admitLocked() // w itself, if there is room since submit failed
 	call := p.callLocked()
 	p.mu.Unlock()
 	in.come()
@@ -23,10 +23,10 @@ func (p *Pool[T]) wait(ctx context.Context, job T) error {
 	}
 }
 
-// endWait returns what has become of w: its verdict, or err if it has none and ctx has ended.
+// endWait returns the outcome of w: its verdict, or err if it has none and ctx has ended.
 func (p *Pool[T]) endWait(w *waiter[T], err error) error {
 	p.mu.lock()
-	if err != nil && w.verdict != pending { // both happened, and the token may still be on its way
+	if err != nil && w.verdict != pending { // both happened, and the token may not be sent yet
 		p.mu.Unlock()
 		<-w.wake
 		p.mu.lock()
@@ -49,8 +49,8 @@ func (p *Pool[T]) endWait(w *waiter[T], err error) error {
 	return err
 }
 
-// letIn lets a waiter in, if there is one and room. Workers call it when they have made room by
-// taking a job from a front, and p.attend is set.
+// letIn admits a waiter, if there is one and room for it. A worker calls it if p.attend is set
+// after it has made room by taking a job from a front.
 func (p *Pool[T]) letIn() {
 	p.mu.lock()
 	in := p.admitLocked()
@@ -60,18 +60,18 @@ func (p *Pool[T]) letIn() {
 	call.come()
 }
 
-// admitLocked lets in the waiter that came first, if there is room. The caller must unlock the
-// mutex and call the waiter's come. Whoever changes the list of waiters, or makes room by ending
-// work, must call admitLocked under the same lock.
+// admitLocked admits the oldest waiter, if there is room. The caller must unlock the mutex and call
+// the waiter's come. Code that changes the list of waiters, or makes room by ending work, must call
+// admitLocked under the same lock.
 //
-// As with workers, only one is on the way: it lets in the next one when it has arrived. A
+// As with workers, only one waiter is being woken at a time: once awake, it admits the next. A
 // submitter that is faster than the workers then finds room for many jobs, instead of being woken
 // for each.
 func (p *Pool[T]) admitLocked() *waiter[T] {
 	l := &p.waiters
 	waits := l.first != nil && !l.coming
-	// Before looking for room: a worker that takes a job from the front after we have looked, and
-	// so makes room without the mutex, looks at attend after that.
+	// This comes before the check for room: a worker that makes room without the mutex, by taking a
+	// job from the front after the check, looks at attend after that.
 	p.setAttendLocked(waits)
 	if !waits || p.fullLocked() {
 		return nil
@@ -85,7 +85,7 @@ func (p *Pool[T]) admitLocked() *waiter[T] {
 	return w
 }
 
-// refuseLocked turns all waiters away.
+// refuseLocked refuses all waiters.
 func (p *Pool[T]) refuseLocked() {
 	l := &p.waiters
 	for w := l.first; w != nil; w = l.first {
@@ -96,7 +96,7 @@ func (p *Pool[T]) refuseLocked() {
 	p.setAttendLocked(false)
 }
 
-// setAttendLocked stores only what is new, since all workers read p.attend all the time.
+// setAttendLocked stores v only if it has changed, since all workers read p.attend all the time.
 func (p *Pool[T]) setAttendLocked(v bool) {
 	if p.attend.Load() != v {
 		p.attend.Store(v)

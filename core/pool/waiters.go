@@ -1,18 +1,18 @@
 package pool
 
-// A waiter is a Submit that waits for room. It belongs to that Submit, except as the fields say.
+// A waiter is a call of Submit that waits for room. It belongs to that call, except as noted below.
 type waiter[T any] struct {
 	job     T // guarded by the pool's mutex, as are the following
 	verdict verdict
-	prev    *waiter[T] // in the list of those that wait
-	next    *waiter[T] // in that list, or in the one of spare waiters
+	prev    *waiter[T] // in the list of waiters
+	next    *waiter[T] // in that list, or in the list of spare waiters
 
-	// wake is what the Submit sleeps on. Whoever passes the verdict sends once, perhaps a little
-	// later. Its capacity is one, so that sending never blocks.
+	// wake is the channel that Submit waits on. Whoever sets the verdict sends once, perhaps a
+	// little later. Its capacity is one, so that sending never blocks.
 	wake chan struct{}
 }
 
-// A verdict is what becomes of a waiter. Whoever passes it takes the waiter off the list.
+// A verdict is the outcome for a waiter. Whoever sets it removes the waiter from the list.
 type verdict uint8
 
 const (
@@ -21,12 +21,12 @@ const (
 	refused                 // the pool was stopped
 )
 
-// waiters are the Submits that wait, oldest first. The zero value is an empty list.
+// waiters is a list of the Submit calls that wait, oldest first. The zero value is an empty list.
 type waiters[T any] struct {
 	first, last *waiter[T]
 	n           int
-	coming      bool       // one that was let in is on its way
-	spare       *waiter[T] // a list, so that waiting allocates nothing either
+	coming      bool       // an admitted waiter is being woken
+	spare       *waiter[T] // a list of unused waiters, so that waiting does not allocate
 }
 
 func (l *waiters[T]) add(job T) *waiter[T] {
@@ -61,14 +61,14 @@ func (l *waiters[T]) remove(w *waiter[T]) {
 	l.n--
 }
 
-// free makes w a spare one. It must be off the list, and its wake empty.
+// free adds w to the spare waiters. w must be off the list, and its wake channel empty.
 func (l *waiters[T]) free(w *waiter[T]) {
 	var zero T
 	w.job, w.prev, w.next = zero, nil, l.spare
 	l.spare = w
 }
 
-// come tells w its verdict, if w is not nil. The mutex need not be held.
+// come wakes w to see its verdict. It does nothing if w is nil. The mutex need not be held.
 func (w *waiter[T]) come() {
 	if w != nil {
 		w.wake <- struct{}{}

@@ -2,37 +2,39 @@ package pool
 
 import "runtime/debug"
 
-// A worker is a goroutine that does jobs. It belongs to its goroutine; the pool only touches it
+// A worker is a goroutine that runs jobs. It belongs to its goroutine; the pool only accesses it
 // while it is idle, and before the goroutine is started.
 type worker[T any] struct {
 	pool  *Pool[T]
 	work  func(T)   // nil before the first job and after a panic
-	front *front[T] // of which it is a user, or nil
+	front *front[T] // the front that it is a user of, or nil
 	stage stage
 
-	// wake is what an idle worker sleeps on. Whoever takes the worker off the idle stack sends
-	// once. Its capacity is one, so that sending never blocks.
+	// wake is the channel that an idle worker waits on. Whoever removes the worker from the idle
+	// stack sends once. Its capacity is one, so that sending never blocks.
 	wake chan struct{}
 
-	cpu       int  // on which of Config.CPUs it works. Guarded by pool.mu, and set before it starts
-	called    bool // Pool.coming means this one. Guarded by pool.mu
+	cpu       int  // index in Config.CPUs. Guarded by pool.mu, and set before it starts
+	unit      bool // it holds a unit of Config.Group. Used by its goroutine only
+	called    bool // Pool.coming refers to this worker. Guarded by pool.mu
 	dismissed bool // surplus: it ends unless there is something to do. Guarded by pool.mu
 }
 
-// A stage says what a worker's goroutine is inside of, for the deferred functions that tidy up
-// when it does not come back from there.
+// A stage says what a worker's goroutine is executing, for the deferred functions that clean up if
+// it does not return from there.
 type stage uint8
 
 const (
 	fresh    stage = iota // not started yet
-	managing              // our own code, perhaps with the mutex held
+	managing              // the pool's own code, perhaps with the mutex held
 	working               // Work, New, Retire or Panic; it counts as busy
 	leading               // Lead
 	left                  // Work, but it no longer counts: see Config.New
 	ended                 // nothing: it no longer counts
 )
 
-// come makes w come, which callLocked returned, if it is not nil. The mutex must not be held.
+// come wakes or starts w, which callLocked returned. It does nothing if w is nil. The mutex must
+// not be held.
 func (w *worker[T]) come() {
 	switch {
 	case w == nil:
@@ -44,18 +46,19 @@ func (w *worker[T]) come() {
 	}
 }
 
-// run is the worker's goroutine.
+// run is the body of the worker's goroutine.
 func (w *worker[T]) run() {
 	if cpus := w.pool.c.CPUs; len(cpus) > 0 {
-		// New has tried it. A processor that was taken away since is no reason to end: from threads
-		// that were pinned to it before, the kernel lifts that as well.
+		// New has tried it. If a processor was removed since, the worker still runs: the kernel
+		// also lifts the affinity of threads that were already pinned to that processor.
 		_ = pin(cpus[w.cpu])
 	}
 	defer func() {
 		switch w.stage {
 		case working, leading: // runtime.Goexit, or a panic that ends the program
 			w.leave()
-		case managing, left, ended: // managing: a panic of our own, perhaps with the mutex held
+		case managing, left, ended:
+			// managing: a panic of the pool's own code, perhaps with the mutex held
 		default:
 			panic("pool: BUG: a worker ran before it was started")
 		}
@@ -64,20 +67,20 @@ func (w *worker[T]) run() {
 	}
 }
 
-// serve does one job after the other until w has ended. If a job panics it returns true, and is to
-// be called again: recovering here spares every job a deferred call.
+// serve runs one job after another until w has ended. If a job panics it returns true, and must be
+// called again: recovering here spares every job a deferred call.
 func (w *worker[T]) serve() (again bool) {
 	p := w.pool
 	defer func() {
 		if w.stage != working && w.stage != left {
-			return // a panic of Lead, or our own, is not to be recovered
+			return // do not recover a panic of Lead or of the pool's own code
 		}
 		if v := recover(); v != nil {
 			w.panicked(v)
 			again = w.stage != left && !w.retired()
 		}
 	}()
-	retire := p.c.Retire
+	retire, group := p.c.Retire, p.c.Group != nil
 	for {
 		job, ok := w.next()
 		if !ok {
@@ -95,7 +98,7 @@ func (w *worker[T]) serve() (again bool) {
 			if retire != nil && w.retired() {
 				return false
 			}
-			if front == nil {
+			if front == nil || group && p.othersWait() {
 				break
 			}
 			if job, ok = front.take(); ok && p.attend.Load() {
@@ -105,7 +108,7 @@ func (w *worker[T]) serve() (again bool) {
 	}
 }
 
-// panicked reports v, of which a job has died.
+// panicked reports v, the value that a job panicked with.
 func (w *worker[T]) panicked(v any) {
 	p := w.pool
 	w.work = nil
@@ -115,7 +118,7 @@ func (w *worker[T]) panicked(v any) {
 	p.c.Panic(v, debug.Stack())
 }
 
-// retired asks whether w has to retire, and ends it if so.
+// retired reports whether w has to retire, and ends it if so.
 func (w *worker[T]) retired() bool {
 	retire := w.pool.c.Retire
 	if retire == nil || !retire() {
@@ -125,8 +128,8 @@ func (w *worker[T]) retired() bool {
 	return true
 }
 
-// next puts w to work on the oldest job. Until there is one, w leads or stands by. It returns
-// false if w has ended instead.
+// next puts w to work on the oldest job. Until there is one, w leads or stands by. It returns false
+// if w has ended instead.
 func (w *worker[T]) next() (job T, ok bool) {
 	p := w.pool
 	p.mu.lock()
@@ -136,12 +139,31 @@ func (w *worker[T]) next() (job T, ok bool) {
 			w.called = false
 			p.coming = false
 		}
-		if job, ok = p.pickLocked(w); ok {
+		told := false
+		if p.c.Group != nil {
+			if job, ok, told = w.helpLocked(in); told {
+				in = nil
+			}
+		}
+		if !ok {
+			job, ok = p.pickLocked(w)
+		}
+		if ok {
 			call := p.callLocked()
 			p.mu.Unlock()
 			in.come()
 			call.come()
 			return job, true
+		}
+		if w.giveBackLocked() {
+			if p.state != open { // this pool no longer runs jobs of others
+				p.mu.Unlock()
+				in.come()
+				in = nil
+				p.c.Group.passOn()
+				p.mu.lock()
+			}
+			continue
 		}
 		switch {
 		case p.mayLeadLocked():
@@ -159,8 +181,8 @@ func (w *worker[T]) next() (job T, ok bool) {
 	}
 }
 
-// leadLocked is w's turn to lead. It queues what has come. The mutex is not held meanwhile, and
-// in, if there is one, is told to come.
+// leadLocked has w lead, and queues the jobs that Lead returns. It releases the mutex meanwhile,
+// and wakes in if that is not nil.
 func (w *worker[T]) leadLocked(in *waiter[T]) {
 	p := w.pool
 	p.leading = true
@@ -180,8 +202,8 @@ func (w *worker[T]) leadLocked(in *waiter[T]) {
 	p.batch = batch
 }
 
-// standByLocked has w idle until it is called, dismissed, or the pool is stopped. The mutex is not
-// held meanwhile, and in, if there is one, is told to come.
+// standByLocked keeps w idle until it is woken or dismissed, or the pool is stopped. It releases
+// the mutex meanwhile, and wakes in if that is not nil.
 func (w *worker[T]) standByLocked(in *waiter[T]) {
 	p := w.pool
 	p.idle = append(p.idle, w)
@@ -198,8 +220,8 @@ func (w *worker[T]) useLocked(f *front[T]) {
 	f.users++
 }
 
-// doneLocked ends w's work, if it was at work. That makes room: the Submit that is let in, if any,
-// is returned, and must be told to come.
+// doneLocked ends w's work, if it was at work. That makes room: doneLocked returns the Submit that
+// is admitted, if any, which the caller must wake with come.
 func (w *worker[T]) doneLocked() *waiter[T] {
 	if w.stage != working {
 		return nil
@@ -214,7 +236,7 @@ func (w *worker[T]) doneLocked() *waiter[T] {
 	return p.admitLocked()
 }
 
-// endLocked takes w out of the pool. It returns the worker to replace it, if one is needed.
+// endLocked removes w from the pool. It returns the worker that replaces it, if one is needed.
 func (w *worker[T]) endLocked() *worker[T] {
 	p := w.pool
 	w.stage = ended
@@ -225,7 +247,7 @@ func (w *worker[T]) endLocked() *worker[T] {
 	return call
 }
 
-// walkOut is what Config.New is given.
+// walkOut is the leave function that Config.New gets.
 func (w *worker[T]) walkOut() {
 	switch w.stage {
 	case working:
@@ -237,7 +259,7 @@ func (w *worker[T]) walkOut() {
 	}
 }
 
-// leave ends w where it is: it retires, or its goroutine ends inside of Work or Lead.
+// leave ends w where it is: w retires, or its goroutine ends inside Work or Lead.
 func (w *worker[T]) leave() {
 	p := w.pool
 	p.mu.lock()
@@ -246,8 +268,12 @@ func (w *worker[T]) leave() {
 		p.led = true
 	}
 	in := w.doneLocked()
+	wanted := w.giveBackLocked()
 	call := w.endLocked()
 	p.mu.Unlock()
 	in.come()
 	call.come()
+	if wanted {
+		p.c.Group.passOn()
+	}
 }

@@ -31,16 +31,19 @@ var bodies = []behaviour{
 	bodyOfThePreviousRequestIsNotTouchedByTheNext,
 }
 
-// pattern returns n bytes that differ from place to place.
+// pattern returns n bytes that differ from position to position.
 func pattern(n int) string { return longPattern()[:n] }
 
-var longPattern = sync.OnceValue(func() string {
-	var b []byte
-	for i := 1_000_000; len(b) < large; i++ {
+var longPattern = sync.OnceValue(func() string { return numbers(large) })
+
+// numbers returns the first n bytes of the numbers from 1000000 on, each followed by a dot.
+func numbers(n int) string {
+	b := make([]byte, 0, n+10)
+	for i := 1_000_000; len(b) < n; i++ {
 		b = append(strconv.AppendInt(b, int64(i), 10), '.')
 	}
-	return string(b)
-})
+	return string(b[:n])
+}
 
 func fixedLengthBodyIsReadWhole(t *test) {
 	s := t.serve(echoBody)
@@ -149,8 +152,8 @@ func unreadRestOfBodyIsDrained(t *test) {
 	}
 }
 
-// unreadBodyIsDrainedBeforeTheResponse: a client that sends all of its request before
-// it looks for a response must not be blocked by a server that blocks on the response.
+// unreadBodyIsDrainedBeforeTheResponse: a client that sends its whole request before it reads the
+// response must not be blocked by a server that blocks while it writes the response.
 func unreadBodyIsDrainedBeforeTheResponse(t *test) {
 	reply := pattern(200_000)
 	c := t.serve(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, reply) }).dial(t)

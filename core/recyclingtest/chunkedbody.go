@@ -21,6 +21,7 @@ var chunkedBodies = []behaviour{
 	malformedChunksInUnreadBodyEndTheConnection,
 	longTrailerEndsTheConnection,
 	chunkOverheadIsBounded,
+	chunkLargerThanAnyNumberEndsItsConnectionOnly,
 }
 
 const chunkedHead = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -85,7 +86,7 @@ func undeclaredRequestTrailersArriveToo(t *test) {
 	c.wants(200, "map[] map[X-A:[1 2]]")
 }
 
-// requestTrailersAreNotMergedIntoTheHeader: what was decided by the header must not change.
+// requestTrailersAreNotMergedIntoTheHeader: decisions based on the header must remain valid.
 func requestTrailersAreNotMergedIntoTheHeader(t *test) {
 	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -104,7 +105,7 @@ func requestTrailersOfUnreadBodyAreDrained(t *test) {
 	c.wants(200, "/next")
 }
 
-// malformedChunks are bodies that no two parsers should be given the chance to disagree on.
+// malformedChunks are bodies that two parsers might interpret differently.
 var malformedChunks = map[string]string{
 	"no digit":             "\r\nabc\r\n0\r\n\r\n",
 	"not a digit":          "g\r\nabc\r\n0\r\n\r\n",
@@ -183,4 +184,38 @@ func chunkOverheadIsBounded(t *test) {
 	}
 	c.answer("POST")
 	c.ends()
+}
+
+// chunkLargerThanAnyNumberEndsItsConnectionOnly: the sum of what was decoded and the size of the
+// chunk must not overflow. The handler reads the body, ignores it, or has another goroutine read
+// it.
+func chunkLargerThanAnyNumberEndsItsConnectionOnly(t *test) {
+	for _, how := range []string{"/read", "/leave", "/close", "/beside"} {
+		s := t.serve(func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/read":
+				io.Copy(io.Discard, r.Body)
+			case "/close":
+				r.Body.Close()
+			case "/beside": // as http.Transport does for a reverse proxy
+				done := make(chan bool)
+				go func() {
+					defer close(done)
+					io.Copy(io.Discard, r.Body)
+				}()
+				<-done
+			}
+		})
+		for _, before := range []string{"", "1\r\na\r\n", "5\r\nhello\r\n"} {
+			for _, size := range []string{"7ffffffffffffffe", "7fffffffffffffff", "8000000000000000", "8000000000000001", "fffffffffffffffe", "FFFFFFFFFFFFFFFF"} {
+				c := s.dial(t)
+				c.send("POST " + how + " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + before + size + "\r\nhello")
+				c.halfClose()
+				c.rest()
+			}
+		}
+		if a := s.dial(t).exchange(get("/after")); a.StatusCode != 200 {
+			t.Errorf("%s: after that a request is answered with %d", how, a.StatusCode)
+		}
+	}
 }

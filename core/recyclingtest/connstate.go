@@ -20,7 +20,7 @@ var connStates = []behaviour{
 
 // states records calls of ConnState.
 type states struct {
-	mu    sync.Mutex // guards following
+	mu    sync.Mutex // guards the following
 	conns []net.Conn // in the order in which they were first seen
 	of    map[net.Conn][]http.ConnState
 }
@@ -130,7 +130,7 @@ func connStateIsNewOnceAndClosedOnce(t *test) {
 				return
 			}
 			defer c.Close()
-			for range 1 + i%3 { // a connection that never sent a byte may never be accepted
+			for range 1 + i%3 { // a connection that never sends a byte may never be accepted
 				c.roundTrip(get("/"))
 			}
 			if i%4 == 0 {
@@ -166,7 +166,7 @@ func connStateIsNewOnceAndClosedOnce(t *test) {
 	}
 }
 
-// are waits until the states of the i-th connection are these.
+// are waits until the states of the i-th connection are want.
 func (s *states) are(t *test, i int, want ...http.ConnState) {
 	t.Helper()
 	t.eventually(fmt.Sprintf("states are %v", want), func() bool {
@@ -178,7 +178,8 @@ func (s *states) are(t *test, i int, want ...http.ConnState) {
 	})
 }
 
-// connStateIsActiveWithPartOfARequest: it tells such connections from those that never asked for anything.
+// connStateIsActiveWithPartOfARequest: the state tells such connections from those that have sent
+// nothing.
 func connStateIsActiveWithPartOfARequest(t *test) {
 	t.needHooks()
 	t.each("timeout", func(t *test) {
@@ -198,16 +199,17 @@ func connStateIsActiveWithPartOfARequest(t *test) {
 		s := t.start(&http.Server{ConnState: seen.hook, Handler: http.HandlerFunc(echoTarget)})
 		c := s.dial(t)
 		c.send("GET / HTTP/1.1\r\n")
-		seen.are(t, 0, http.StateNew) // the first is this one
+		seen.are(t, 0, http.StateNew) // c is the first connection
 		for range 20 {
-			s.dial(t).goesOn() // time for the server to look at what was sent
+			s.dial(t).goesOn() // gives the server time to read what was sent
 		}
 		s.end()
 		seen.are(t, 0, http.StateNew, http.StateActive, http.StateClosed)
 	})
 }
 
-// connStateIsIdleBeforeADrainedConnectionEnds: its response was sent before anybody knew that it was the last.
+// connStateIsIdleBeforeADrainedConnectionEnds: when its response was sent, it was not known to be
+// the last.
 func connStateIsIdleBeforeADrainedConnectionEnds(t *test) {
 	t.needHooks()
 	var seen states

@@ -28,8 +28,8 @@ var contexts = []behaviour{
 	closeNotifyAfterTheHandlerPanics,
 }
 
-// requestsAtRest are requests after which a server has nothing to read until they are
-// answered. Its handler must read the body.
+// requestsAtRest are requests after which the client sends nothing until it has the response. Their
+// handler must read the body.
 var requestsAtRest = map[string]string{
 	"GET":           get("/"),
 	"POST, fixed":   post("/", "body"),
@@ -38,7 +38,7 @@ var requestsAtRest = map[string]string{
 	"HTTP/1.0":      "GET / HTTP/1.0\r\n\r\n",
 }
 
-// leaves checks that the request's context ends when the client does what leave says.
+// leaves checks that the request's context ends when the client does what leave does.
 func (t *test) leaves(leave func(*wire), during func(http.ResponseWriter)) {
 	for name, raw := range requestsAtRest {
 		t.each(name, func(t *test) {
@@ -143,7 +143,7 @@ func contextIsNotEndedByPipelinedBytes(t *test) {
 	receive(t, entered, "request")
 	c.send(get("/"))
 	for range 20 {
-		other.exchange(get("/other")) // time for the server to notice
+		other.exchange(get("/other")) // gives the server time to notice
 	}
 	give(t, leave, true)
 	c.wants(200, "<nil>")
@@ -207,7 +207,7 @@ func contextEndsWithAFailingWrite(t *test) {
 	c, other := s.dial(t), s.dial(t)
 	c.send(get("/"))
 	receive(t, entered, "request")
-	c.send(get("/")) // with these bytes to read, a server may not see the end behind them
+	c.send(get("/")) // a server that leaves these bytes unread may not see the end behind them
 	for range 20 {
 		other.exchange(get("/other"))
 	}
@@ -309,7 +309,7 @@ func closeNotifyAfterTheHandlerPanics(t *test) {
 	c := t.serve(func(w http.ResponseWriter, r *http.Request) { writer <- w }).dial(t)
 	c.exchange(get("/"))
 	w := receive(t, writer, "request")
-	c.exchange(get("/")) // so the first has certainly ended
+	c.exchange(get("/")) // the first request has certainly ended then
 	//lint:ignore SA1019 it is deprecated, and used by applications
 	notifier, ok := w.(http.CloseNotifier)
 	if !ok {

@@ -91,7 +91,7 @@ func readDeadlineIsNotInheritedByTheNextRequest(t *test) {
 	})
 }
 
-// writeUntilItFails writes for ever to a client that does not read.
+// writeUntilItFails writes to a client that does not read, until that fails.
 func writeUntilItFails(w io.Writer) error {
 	for block := make([]byte, 64<<10); ; {
 		if _, err := w.Write(block); err != nil {
@@ -179,9 +179,9 @@ func fullDuplexConnectionIsReused(t *test) {
 	}
 }
 
-// fullDuplexNeverTakesABodyForARequest is all that holds for a body that was not read: net/http
-// drains it after the response, and then panics, because it has begun to wait for the next request
-// at the end of the body already.
+// fullDuplexNeverTakesABodyForARequest is all that can be tested for an unread body: net/http
+// drains it after the response, and then panics, because at the end of the body it has already
+// begun to wait for the next request.
 func fullDuplexNeverTakesABodyForARequest(t *test) {
 	targets := make(chan string, 9)
 	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
@@ -218,19 +218,19 @@ func controllerFlushes(t *test) {
 	c.bytes("0\r\n\r\n")
 }
 
-// A wrapper is a ResponseWriter of some middleware, which has no other methods.
+// A wrapper is the ResponseWriter of a middleware, without any other methods.
 type wrapper struct{ w http.ResponseWriter }
 
 func (w wrapper) Header() http.Header         { return w.w.Header() }
 func (w wrapper) Write(p []byte) (int, error) { return w.w.Write(p) }
 func (w wrapper) WriteHeader(code int)        { w.w.WriteHeader(code) }
 
-// An unwrapper is a wrapper that can be looked into.
+// An unwrapper is a wrapper with an Unwrap method.
 type unwrapper struct{ wrapper }
 
 func (w unwrapper) Unwrap() http.ResponseWriter { return w.w }
 
-// useController calls all methods of w's ResponseController and reports their errors.
+// useController calls all methods of w's ResponseController and returns their errors.
 func useController(w http.ResponseWriter) []error {
 	rc := http.NewResponseController(w)
 	soon := time.Now().Add(patience)
@@ -266,7 +266,7 @@ func controllerReportsWhatIsNotSupported(t *test) {
 	}
 }
 
-// A counter is a wrapper that flushes itself, and counts.
+// A counter is a wrapper that implements Flush, and counts the calls.
 type counter struct {
 	unwrapper
 	flushes *int
@@ -294,11 +294,11 @@ func controllerReportsAFailedFlush(t *test) {
 	result := make(chan error, 1)
 	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
-		for more := 100; more > 0; { // so many, at least, when the client is known to be gone
+		for more := 100; more > 0; { // at least this often once the client is known to be gone
 			if r.Context().Err() != nil {
 				more--
 			}
-			w.Write(make([]byte, 100)) // it fails only once the failure is known
+			w.Write(make([]byte, 100)) // fails only once the failure is known
 			if err := rc.Flush(); err != nil {
 				result <- err
 				return
@@ -314,7 +314,7 @@ func controllerReportsAFailedFlush(t *test) {
 	}
 }
 
-// controllerMovesDeadlinesFromOtherGoroutines: that is how to end what a handler waits for.
+// controllerMovesDeadlinesFromOtherGoroutines: that is how to end a read or write of a handler.
 func controllerMovesDeadlinesFromOtherGoroutines(t *test) {
 	result := make(chan error, 2)
 	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
@@ -344,7 +344,7 @@ func controllerMovesDeadlinesFromOtherGoroutines(t *test) {
 	}
 }
 
-// responseWriterIsNoPusher: HTTP/1.1 has no push, and handlers ask.
+// responseWriterIsNoPusher: HTTP/1.1 has no push, and handlers check for it.
 func responseWriterIsNoPusher(t *test) {
 	pusher := make(chan bool, 1)
 	t.serve(func(w http.ResponseWriter, r *http.Request) {

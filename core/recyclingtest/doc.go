@@ -1,6 +1,6 @@
-// Package recyclingtest is the behaviour suite of net/http's HTTP/1.x server: what an application
-// under a router may rely on, one named claim for each behaviour. Every server that is to
-// stand in for net/http must pass it, and net/http itself passes it, as the control.
+// Package recyclingtest is a behaviour suite for HTTP/1.x servers that stand in for net/http. It
+// tests what an application behind a router may rely on. Every behaviour is a named claim. Net/http
+// itself passes the suite, as the control.
 //
 //	func TestBehaviour(t *testing.T) {
 //		recyclingtest.Run(t, recyclingtest.Target{
@@ -11,14 +11,14 @@
 //		})
 //	}
 //
-// A [Target] says how to start the server under test and what it deliberately does otherwise.
-// The suite speaks to it over a socket only, as raw bytes where bytes matter; it takes hold of
-// nothing inside. It therefore also holds for servers that live in another framework.
+// A [Target] says how to start the server under test and where it deliberately differs. The suite
+// talks to it only over a socket, in raw bytes where bytes matter, and does not access its
+// internals. It therefore also works for servers inside another framework.
 //
-// The behaviours stand in one table for each subject, in the file of that name: keepalive.go,
-// body.go, hijack.go and so on. Where RFC 9110 and RFC 9112 demand what net/http does not do,
-// strict.go has both answers, and [Target.Strict] chooses.
+// The behaviours are in tables, one for each subject, in the file of that name: keepalive.go,
+// body.go, hijack.go and so on. Where net/http does not do what RFC 9110 and RFC 9112 demand,
+// strict.go has both outcomes, and [Target.Strict] chooses between them.
 //
-// A wait is bounded by half a minute and ends at the event waited for. Nothing here expects a server to be
-// quick, only to get there.
+// Every wait ends with the event that the test waits for, or fails after 30 seconds. No test
+// expects a server to be fast.
 package recyclingtest

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What these behaviours are about: programs look for these texts in their logs, and count them.
+// These behaviours are about texts that programs look for in their logs, and count.
 
 var errorLogs = []behaviour{
 	panicIsLoggedWithClientAndStack,
@@ -22,7 +22,7 @@ var errorLogs = []behaviour{
 	usualTroubleIsNotLogged,
 }
 
-// reads waits until the error log matches the pattern as a whole.
+// reads waits until the whole error log matches pattern.
 func (b *logBuffer) reads(t *test, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(`\A(?s:` + pattern + `)\z`)
@@ -35,7 +35,7 @@ func (b *logBuffer) reads(t *test, pattern string) {
 	})
 }
 
-// byMe matches a caller in this file, in the function of this name or one inside it.
+// byMe returns a pattern for a caller in this file, in the function of this name or one inside it.
 func byMe(name string) string {
 	return `\S+/recyclingtest\.` + name + `(\.\w+)* \(errorlog\.go:\d+\)\n`
 }
@@ -46,7 +46,7 @@ func panicIsLoggedWithClientAndStack(t *test) {
 	c := s.dial(t)
 	peer := regexp.QuoteMeta(c.LocalAddr().String())
 	if c.LocalAddr().Network() != "tcp" {
-		peer = ".*" // a Unix client has no name
+		peer = ".*" // a Unix client has no address
 	}
 	c.send(get("/"))
 	c.ends()
@@ -64,7 +64,8 @@ func panicOfAWrappedHandlerIsLogged(t *test) {
 	s.log.reads(t, `http: panic serving [^\n]*: boom\ngoroutine \d+ \[running\]:\n.*`)
 }
 
-// superfluousStatusIsLoggedWithItsCaller: the caller is who is to blame, which no function of net/http is.
+// superfluousStatusIsLoggedWithItsCaller: the log names the calling function, skipping those of
+// net/http.
 func superfluousStatusIsLoggedWithItsCaller(t *test) {
 	t.needHooks()
 	for name, again := range map[string]http.HandlerFunc{
@@ -91,7 +92,7 @@ func superfluousStatusIsLoggedWithItsCaller(t *test) {
 	}
 }
 
-// superfluousStatusOfTimeoutHandlerIsLogged: it finds the log by http.ServerContextKey.
+// superfluousStatusOfTimeoutHandlerIsLogged: TimeoutHandler finds the log by http.ServerContextKey.
 func superfluousStatusOfTimeoutHandlerIsLogged(t *test) {
 	t.needHooks()
 	s := t.start(&http.Server{Handler: http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -146,7 +147,7 @@ func contradictoryFramingIsLogged(t *test) {
 	s.log.reads(t, `http: WriteHeader called with both Transfer-Encoding of "chunked" and a Content-Length of 0\n`)
 }
 
-// usualTroubleIsNotLogged: what clients do is no error of the server's.
+// usualTroubleIsNotLogged: what clients usually do wrong is not an error of the server.
 func usualTroubleIsNotLogged(t *test) {
 	s := t.start(&http.Server{
 		ReadHeaderTimeout: short,

@@ -29,7 +29,7 @@ var files = []behaviour{
 	notModifiedHasNoBodyAndNoType,
 }
 
-// file makes a file of n bytes and returns its path and content.
+// file creates a file of n bytes and returns its path and content.
 func (t *test) file(n int) (name, content string) {
 	t.Helper()
 	name, content = filepath.Join(t.TempDir(), "file.txt"), pattern(n)
@@ -203,7 +203,7 @@ func fileServerServesADirectory(t *test) {
 	c.wants(404, "404 page not found\n")
 }
 
-// serveContent serves 26 letters as a file that has a time and an Etag.
+// serveContent serves 26 letters as a file that has a modification time and an ETag.
 func serveContent(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Etag", `"v1"`)
 	http.ServeContent(w, r, "letters.txt", time.Unix(1e9, 0), strings.NewReader("abcdefghijklmnopqrstuvwxyz"))
@@ -223,15 +223,26 @@ func rangesAreServed(t *test) {
 			t.Errorf("Range %s: %d %s, want %s", value, a.StatusCode, got, want)
 		}
 	}
-	a := c.exchange(get("/", "Range: bytes=0-1,24-25"))
-	if a.StatusCode != 206 || !strings.HasPrefix(a.Header.Get("Content-Type"), "multipart/byteranges") ||
-		!strings.Contains(a.text, "\r\n\r\nab\r\n--") || !strings.Contains(a.text, "\r\n\r\nyz\r\n--") {
-		t.Errorf("two ranges: %d %q", a.StatusCode, a.text)
+	two := get("/", "Range: bytes=0-1,24-25")
+	a, b := c.exchange(two), t.control().serve(serveContent).dial(t).exchange(two)
+	if got, want := a.parts(), b.parts(); got != want {
+		t.Errorf("two ranges: %q, want %q", got, want)
 	}
 	if a := c.exchange(get("/", "Range: bytes=100-")); a.StatusCode != 416 || a.Header.Get("Content-Range") != "bytes */26" {
 		t.Errorf("Range bytes=100-: %d, %v", a.StatusCode, a.Header)
 	}
 	c.goesOn()
+}
+
+// parts returns the parts of a multipart response, or the body of any other. Whether two ranges are
+// served as multipart depends on the version of Go and on GODEBUG.
+func (a *answer) parts() string {
+	_, boundary, ok := strings.Cut(a.Header.Get("Content-Type"), "boundary=")
+	text := a.text
+	if ok {
+		text = strings.ReplaceAll(text, boundary, "boundary")
+	}
+	return fmt.Sprint(a.StatusCode, " ", text, " ", a.err)
 }
 
 func conditionsAreServed(t *test) {
@@ -275,7 +286,8 @@ func contentIsServedToHead(t *test) {
 
 func rangesOfLargeFilesAreServed(t *test) {
 	name, content := t.file(3 << 20)
-	c := t.serve(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, name) }).dial(t)
+	h := func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, name) }
+	c := t.serve(h).dial(t)
 	for _, r := range [][2]int{{0, 0}, {0, 3<<20 - 1}, {1, 600}, {511, 2 << 20}, {1 << 20, 3<<20 - 1}} {
 		c.send(get("/", fmt.Sprintf("Range: bytes=%d-%d", r[0], r[1])))
 		a := c.wants(206, content[r[0]:r[1]+1])
@@ -283,9 +295,10 @@ func rangesOfLargeFilesAreServed(t *test) {
 			t.Errorf("Content-Range is %q, want %q", a.Header.Get("Content-Range"), want)
 		}
 	}
-	c.send(get("/", "Range: bytes=0-9,2000000-2000009"))
-	if a := c.answer("GET"); a.StatusCode != 206 || !strings.Contains(a.text, content[:10]) || !strings.Contains(a.text, content[2000000:2000010]) || a.err != nil {
-		t.Errorf("two ranges: %d, %d bytes, %v", a.StatusCode, len(a.text), a.err)
+	two := get("/", "Range: bytes=0-9,2000000-2000009")
+	a, b := c.exchange(two), t.control().serve(h).dial(t).exchange(two)
+	if got, want := a.parts(), b.parts(); got != want {
+		t.Errorf("two ranges: %.300q, want %.300q", got, want)
 	}
 	c.goesOn()
 }

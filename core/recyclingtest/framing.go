@@ -21,7 +21,7 @@ var framings = []behaviour{
 	transferEncodingOfTheHandlerIsNotDoubled,
 }
 
-// writesOf answers with as many bytes as the target says, in writes of that many bytes: /2048/100.
+// writesOf responds with as many bytes as the target says, in writes of the given size: /2048/100.
 func writesOf(w http.ResponseWriter, r *http.Request) {
 	var total, each int
 	fmt.Sscanf(r.RequestURI, "/%d/%d", &total, &each)

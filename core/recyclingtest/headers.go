@@ -20,7 +20,7 @@ var headers = []behaviour{
 	errorsAreSent,
 }
 
-// fields returns the lines of a header without the status line, Date, and what is calculated.
+// fields returns the header lines without the status line, Date, and calculated fields.
 func (c *wire) fields() string {
 	c.t.Helper()
 	var lines []string
@@ -34,8 +34,8 @@ func (c *wire) fields() string {
 	return strings.Join(lines, "|")
 }
 
-// header sends a request to a server that sets these header fields, and
-// returns those fields that it sent.
+// header sends a request to a handler that sets these header fields, and returns the fields that
+// the server sent.
 func (t *test) header(h http.Header) string {
 	t.Helper()
 	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
@@ -77,7 +77,7 @@ func invalidHeaderValuesAreRepaired(t *test) {
 		"a\rb":                 "a b",
 		" \t padded \t ":       "padded",
 		"\r\n\r\n<html>":       "<html>",
-		"a\x00b":               "a\x00b", // what is not a line break is the handler's affair
+		"a\x00b":               "a\x00b", // only line breaks are replaced
 		"tab\tgrün\xff":        "tab\tgrün\xff",
 		strings.Repeat("x", 9): strings.Repeat("x", 9),
 	} {

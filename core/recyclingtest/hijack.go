@@ -33,7 +33,7 @@ var hijacks = []behaviour{
 	hijackInFrontOfPipelinedRequestsServesNoneOfThem,
 }
 
-// hijacked starts a server that hijacks every connection, and calls f with it.
+// hijacked starts a server that hijacks every connection and calls f with it.
 func (t *test) hijacked(srv *http.Server, f func(net.Conn, *bufio.ReadWriter, *http.Request)) *server {
 	t.Helper()
 	srv.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -130,7 +130,7 @@ func hijackHandsOverBytesSentWhileTheHandlerRan(t *test) {
 		}
 		defer c.Close()
 		var rest io.Reader = rw
-		if r.RequestURI == "/conn" { // what is not in the buffer is still in the connection
+		if r.RequestURI == "/conn" { // unbuffered bytes are still to be read from the connection
 			rest = io.MultiReader(io.LimitReader(rw, int64(rw.Reader.Buffered())), c)
 		}
 		all, err := io.ReadAll(iotest.OneByteReader(rest))
@@ -143,7 +143,7 @@ func hijackHandsOverBytesSentWhileTheHandlerRan(t *test) {
 		receive(t, entered, "request")
 		c.send("one")
 		for range 20 {
-			other.exchange(get("/other")) // time for the server to look at what was sent
+			other.exchange(get("/other")) // gives the server time to read what was sent
 		}
 		c.send(" two")
 		give(t, hijack, true)
@@ -255,7 +255,7 @@ func hijackAfterTheHandlerPanics(t *test) {
 	c := t.serve(func(w http.ResponseWriter, r *http.Request) { writer <- w }).dial(t)
 	c.exchange(get("/"))
 	w := receive(t, writer, "request")
-	c.exchange(get("/")) // so the first has certainly ended
+	c.exchange(get("/")) // the first request has certainly ended then
 	defer func() {
 		if v := recover(); v == nil {
 			t.Errorf("Hijack after the handler has not panicked")
@@ -353,7 +353,7 @@ func hijackSendsNoContinue(t *test) {
 	}
 }
 
-// hijackDropsWhatWasNotFlushed: it is the handler's connection now, with nothing on it.
+// hijackDropsWhatWasNotFlushed: the handler owns the connection now, with nothing written to it.
 func hijackDropsWhatWasNotFlushed(t *test) {
 	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Never", "seen")

@@ -165,7 +165,7 @@ func onShutdownIsNotCalledByClose(t *test) {
 	}
 }
 
-// onShutdownIsCalledWithRequestsInFlight: it is there for streams, which would go on for ever without.
+// onShutdownIsCalledWithRequestsInFlight: it is for streams, which would otherwise never end.
 func onShutdownIsCalledWithRequestsInFlight(t *test) {
 	t.needHooks()
 	stop, entered := make(chan struct{}), make(chan bool, 1)
@@ -210,7 +210,8 @@ func connContextHasTheServerToo(t *test) {
 	}
 }
 
-// contextsOfHooksAreSharedAsNested: BaseContext's is that of ConnContext, and that is the handlers'.
+// contextsOfHooksAreSharedAsNested: ConnContext gets the context of BaseContext, and the handlers
+// get that of ConnContext.
 func contextsOfHooksAreSharedAsNested(t *test) {
 	t.needHooks()
 	type base struct{}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+
+	"github.com/recycling-go/recycling/core/internal/gohttp"
 )
 
 var limits = []behaviour{
@@ -17,7 +19,9 @@ var limits = []behaviour{
 }
 
 func headerWithinTheLimitIsRead(t *test) {
-	c := t.start(&http.Server{MaxHeaderBytes: 10_000, Handler: http.HandlerFunc(echoTarget)}).dial(t)
+	srv := &http.Server{MaxHeaderBytes: 10_000, Handler: http.HandlerFunc(echoTarget)}
+	gohttp.SetMaxHeaderValues(srv, 1001)
+	c := t.start(srv).dial(t)
 	c.send(get("/", "X-Large: "+strings.Repeat("x", 9000)))
 	c.wants(200, "/")
 	target := "/" + strings.Repeat("x", 9000)
@@ -87,7 +91,9 @@ func limitSparesTheBody(t *test) {
 }
 
 func manyHeaderFieldsAreRead(t *test) {
-	c := t.serve(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, len(r.Header)) }).dial(t)
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, len(r.Header)) })}
+	gohttp.SetMaxHeaderValues(srv, 10_001)
+	c := t.start(srv).dial(t)
 	var lines []string
 	for i := range 10_000 {
 		lines = append(lines, fmt.Sprintf("X-%d: %d", i, i))

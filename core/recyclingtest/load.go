@@ -18,8 +18,8 @@ var loads = []behaviour{
 	blockedHandlersDoNotBlockOthers,
 }
 
-// manyClientsGetTheirOwnResponses: 200 connections at the same time, all
-// kinds of requests, and in each a canary that must be in its response only.
+// manyClientsGetTheirOwnResponses uses 200 concurrent connections with all kinds of requests. Each
+// request has a canary that must appear in its own response only.
 func manyClientsGetTheirOwnResponses(t *test) {
 	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Canary", r.Header.Get("X-Canary"))
@@ -143,8 +143,8 @@ func largeBodyIsEchoed(t *test) {
 	}
 }
 
-// largeBodyIsEchoedWhileItArrives needs full duplex: otherwise the body
-// ends with the first byte of the response.
+// largeBodyIsEchoedWhileItArrives needs full duplex: otherwise the body ends with the first byte of
+// the response.
 func largeBodyIsEchoedWhileItArrives(t *test) {
 	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
 		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
@@ -195,8 +195,7 @@ func slowReaderGetsEverything(t *test) {
 	}
 }
 
-// blockedHandlersDoNotBlockOthers: handlers that wait
-// for each other must all be called.
+// blockedHandlersDoNotBlockOthers: handlers that wait for each other must all be called.
 func blockedHandlersDoNotBlockOthers(t *test) {
 	const n = 100
 	entered, g := make(chan bool, n), t.newGate()

@@ -11,6 +11,7 @@ var malformed = []behaviour{
 	malformedRequestsAreRefused,
 	oddRequestsAreAccepted,
 	incompleteRequestsAreRefused,
+	badLinesAreRefusedWhenTheyCome,
 	absentRequestsAreNotAnswered,
 }
 
@@ -20,8 +21,8 @@ const (
 	badVersion     = 505
 )
 
-// malformedRequests are refused by net/http with this status, and nothing in
-// RFC 9112 demands another.
+// malformedRequests are requests that net/http refuses with this status, where RFC 9112 demands no
+// other.
 var malformedRequests = []struct {
 	name, raw string
 	status    int
@@ -133,7 +134,7 @@ func chunkedWith(header string) string {
 	return request("POST", "/", "Transfer-Encoding: chunked", header) + "0\r\n\r\n"
 }
 
-// refusing starts a server, none of whose handlers should be reached.
+// refusing starts a server whose handlers should not be called.
 func (t *test) refusing() (s *server, reached *atomic.Int64) {
 	reached = new(atomic.Int64)
 	return t.serve(func(w http.ResponseWriter, r *http.Request) {
@@ -216,6 +217,49 @@ func incompleteRequestsAreRefused(t *test) {
 			t.Errorf("%q: %s, Connection: close %v", raw, a.Status, a.Close)
 		}
 		c.ends()
+	}
+	if n := reached.Load(); n != 0 {
+		t.Errorf("%d requests reached the handler", n)
+	}
+}
+
+// badLinesAreRefusedWhenTheyCome: the rest may never be sent. Where the next line might continue
+// the bad one, its first byte is sent too.
+func badLinesAreRefusedWhenTheyCome(t *test) {
+	s, reached := t.refusing()
+	const good = "GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n"
+	for _, raw := range []string{
+		"GET /\r\n",
+		"GET / HTTP/x\r\n",
+		"G\x00T / HTTP/1.1\r\n",
+		"GET /% HTTP/1.1\r\n",
+		"GET / HTTP/1.1\r\n X: y\r\n",
+		"GET / HTTP/1.1\r\n \r\n",
+		"GET / HTTP/1.1\r\nX\r\n",
+		good + "Y\r\n",
+		good + "Y\n",
+		good + ": y\r\nZ",
+		good + "Y\t: y\r\nZ",
+		good + "(Y): y\r\nZ",
+		good + "\xc3\xa4: y\r\nZ",
+		good + "Y: \x00\r\nZ",
+		good + "Y: \x7f\r\nZ",
+		good + "Y: a\rb\r\nZ",
+		good + "Y: a\r\n \x01\r\nZ",
+		good + "Y: a\r\n b\r\n\tc\r\n: d\r\nZ",
+		good + "Y: " + strings.Repeat("y", 10000) + "\r\n" + "Z\r\n",
+		good + strings.Repeat("Y: y\r\n", 400) + "Z\r\n",
+	} {
+		for _, pieces := range []int{1, 2, 20} {
+			c := s.dial(t)
+			for i := range pieces {
+				io.WriteString(c, raw[len(raw)*i/pieces:len(raw)*(i+1)/pieces]) // the response may come early
+			}
+			a := c.answer("GET")
+			if a.StatusCode != badRequest || !a.Close || a.text != "400 Bad Request" {
+				t.Errorf("%.100q, in %d pieces: %s, Connection: close %v, %q", raw, pieces, a.Status, a.Close, a.text)
+			}
+		}
 	}
 	if n := reached.Load(); n != 0 {
 		t.Errorf("%d requests reached the handler", n)

@@ -77,7 +77,7 @@ func panicIsLogged(t *test) {
 		c.send(get(target))
 		c.ends()
 		if c.LocalAddr().Network() != "tcp" {
-			peer = "" // a Unix client has no name
+			peer = "" // a Unix client has no address
 		}
 		s.log.wants(t, fmt.Sprintf("http: panic serving %s", peer), ": boom: "+target+"\ngoroutine ", "recyclingtest.panicIsLogged")
 	}
@@ -137,7 +137,7 @@ func goexitEndsTheConnection(t *test) {
 func lockedThreadsAreNoTrouble(t *test) {
 	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
 		if r.RequestURI == "/lock" {
-			runtime.LockOSThread() // and never unlocked
+			runtime.LockOSThread() // never unlocked
 		}
 		echoTarget(w, r)
 	})
@@ -151,8 +151,8 @@ func lockedThreadsAreNoTrouble(t *test) {
 	}
 }
 
-// panicsDisturbNobody runs clients whose handlers end in every way beside
-// clients that must not notice.
+// panicsDisturbNobody runs clients whose handlers end in all possible ways, next to clients that
+// must not be affected.
 func panicsDisturbNobody(t *test) {
 	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
 		switch r.RequestURI {
@@ -207,13 +207,14 @@ func panicsDisturbNobody(t *test) {
 	}
 }
 
-// panicSendsWhatWasTooLongToBuffer: it has left the handler's hands, and may be on its way already.
+// panicSendsWhatWasTooLongToBuffer: those bytes have been passed on, and may already have been
+// sent.
 func panicSendsWhatWasTooLongToBuffer(t *test) {
 	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, big)
 		panic(http.ErrAbortHandler)
 	})
-	least := len(big) - 2048 // which may be in the buffer still
+	least := len(big) - 2048 // 2048 bytes may still be in the buffer
 	if a := s.dial(t).exchange(get("/")); len(a.text) < least || !strings.HasPrefix(big, a.text) || !errors.Is(a.err, io.ErrUnexpectedEOF) {
 		t.Errorf("body of %d bytes, %v; want %d bytes and a cut", len(a.text), a.err, least)
 	}

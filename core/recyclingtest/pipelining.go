@@ -43,7 +43,7 @@ func manyPipelinedRequestsAreAllAnswered(t *test) {
 	c.goesOn()
 }
 
-// fourRequests is a series of requests of every shape, and echoBody's answers to it.
+// fourRequests is a series of requests of every kind, and echoBody's responses to it.
 var (
 	fourRequests = get("/1") +
 		post("/2", "fixed") +
@@ -83,7 +83,7 @@ func requestMayBeSplitAtAnyByte(t *test) {
 	for i := 1; i < len(fourRequests); i++ {
 		c.send(fourRequests[:i])
 		if i%4 == 0 {
-			other.goesOn() // time for the server to see the first part alone
+			other.goesOn() // gives the server time to see the first part alone
 		}
 		c.send(fourRequests[i:])
 		for _, want := range fourAnswers {

@@ -22,8 +22,8 @@ var proxies = []behaviour{
 	proxyForwardsTheEndOfTheClient,
 }
 
-// proxy starts a target with this handler, and another one in front of it
-// that is a reverse proxy. It returns the one in front.
+// proxy starts a target with this handler, and another target in front of it that is a reverse
+// proxy. It returns the latter.
 func (t *test) proxy(backend http.HandlerFunc) *server {
 	t.Helper()
 	behind := t.serve(backend)

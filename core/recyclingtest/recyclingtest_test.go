@@ -16,10 +16,12 @@ func TestMain(m *testing.M) {
 }
 
 func TestNetHTTPPassesItself(t *testing.T) {
+	t.Parallel()
 	recyclingtest.Run(t, recyclingtest.NetHTTP())
 }
 
 func TestNetHTTPPassesOnUnixSockets(t *testing.T) {
+	t.Parallel()
 	target := recyclingtest.NetHTTP()
 	target.Name = "unix"
 	target.Start = func(t testing.TB, srv *http.Server) *recyclingtest.Instance {

@@ -28,7 +28,7 @@ func statusDefaultsTo200(t *test) {
 	}
 }
 
-// statusOf answers with the status that the request's target names.
+// statusOf responds with the status that the request's target names.
 func statusOf(w http.ResponseWriter, r *http.Request) {
 	var code int
 	fmt.Sscanf(r.RequestURI, "/%d", &code)

@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// What these behaviours are about: a handler may keep all that it was given, and use it at any time
-// after it has returned. It gets errors, and the request that it knows; it disturbs no one.
-// Under the race detector the server must not be seen to touch what a handler may keep.
+// These behaviours are about handlers that keep what they were given and use it at any time after
+// they have returned. Such calls return errors and the values of the handler's own request, and do
+// not affect other requests. Under the race detector, the server must not touch what a handler may
+// keep.
 
 var retention = []behaviour{
 	keptRequestKeepsItsValues,
@@ -23,8 +24,8 @@ var retention = []behaviour{
 	keptContextStaysEnded,
 }
 
-// beside runs one round of requests on each of some connections until stop is closed,
-// and reports each response that is not exactly what it should be.
+// beside sends rounds of requests on several connections until stop is closed, and reports each
+// response that is not exactly as expected.
 func (s *server) beside(t *test, stop <-chan struct{}) (wait func()) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -62,8 +63,7 @@ func (s *server) beside(t *test, stop <-chan struct{}) (wait func()) {
 	}
 }
 
-// keptRequestKeepsItsValues: a server that recycles buffers
-// must not have made strings of them.
+// keptRequestKeepsItsValues: a server that recycles buffers must not use their memory for strings.
 func keptRequestKeepsItsValues(t *test) {
 	type kept struct {
 		i int

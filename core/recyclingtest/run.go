@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// patience bounds every wait of the suite. A server that does what it should
-// is never waited for that long, however busy the machine.
+// patience bounds every wait of the suite. A correct server never takes that long, however busy the
+// machine is.
 const patience = 30 * time.Second
 
-// impatience is the bound once a behaviour has failed, so that a server with many faults
-// is not waited for all day, and for an attempt that is not the last.
+// impatience is the bound once a behaviour has failed, so that a server with many faults does not
+// take hours, and for attempts other than the last one.
 const impatience = 3 * time.Second
 
-// A behaviour is one claim about a server. The name of the function is the claim.
+// A behaviour is a claim about a server. The name of the function is the claim.
 type behaviour func(t *test)
 
 // tables are all behaviours by subject.
@@ -31,6 +31,7 @@ var tables = []struct {
 	{"request", requests},
 	{"form", forms},
 	{"body", bodies},
+	{"bodyuse", bodyUses},
 	{"chunked", chunkedBodies},
 	{"expect", expectations},
 	{"response", responses},
@@ -43,7 +44,10 @@ var tables = []struct {
 	{"informational", informational},
 	{"wire", wires},
 	{"files", files},
+	{"copy", copies},
+	{"mutation", mutations},
 	{"hijack", hijacks},
+	{"hijacked", hijackedWriters},
 	{"controller", controllers},
 	{"context", contexts},
 	{"panics", panics},
@@ -53,8 +57,10 @@ var tables = []struct {
 	{"limits", limits},
 	{"malformed", malformed},
 	{"strict", strictness},
+	{"versions", versions},
 	{"connstate", connStates},
 	{"hooks", hooks},
+	{"netconn", netConns},
 	{"shutdown", shutdowns},
 	{"abandon", abandons},
 	{"wrappers", wrappers},
@@ -62,7 +68,8 @@ var tables = []struct {
 	{"load", loads},
 }
 
-// Run holds target to every behaviour, each in a parallel subtest of a test with the target's name.
+// Run tests target for every behaviour, each in a parallel subtest of a test with the target's
+// name.
 func Run(t *testing.T, target Target) {
 	t.Run(target.Name, func(t *testing.T) {
 		known, failed := make(map[string]bool), new(atomic.Bool)
@@ -94,16 +101,17 @@ func nameOf(f behaviour) string {
 	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
-// A test is a testing.T with the target of this run, and what behaviours are written with.
+// A test is a testing.T with the target of this run, and the methods that behaviours use.
 type test struct {
 	*testing.T
 	target Target
-	path   string       // of the behaviour: its name, and the names of its parts
-	trial  bool         // failing is a panic, which escalate catches
+	path   string       // of the behaviour: its name and the names of its parts
+	trial  bool         // failures panic, and escalate recovers
+	gates  []gate       // created by newGate
 	failed *atomic.Bool // a behaviour of this run has failed
 }
 
-// patience is how long to wait for an event.
+// patience returns how long to wait for an event.
 func (t *test) patience() time.Duration {
 	if t.trial || t.Failed() || t.failed.Load() {
 		return impatience
@@ -111,7 +119,7 @@ func (t *test) patience() time.Duration {
 	return patience
 }
 
-// each runs f as a subtest, unless the target makes an exception of it.
+// each runs f as a subtest, unless the target excepts it.
 func (t *test) each(name string, f func(t *test)) {
 	path := strings.TrimPrefix(t.path+"/"+strings.ReplaceAll(name, " ", "_"), "/")
 	t.Run(name, func(tt *testing.T) {
@@ -127,17 +135,17 @@ func (t *test) each(name string, f func(t *test)) {
 	})
 }
 
-// needHooks skips the test for a target that does not use the hooks of its http.Server.
+// needHooks skips the test if the target does not use the hooks of its http.Server.
 func (t *test) needHooks() {
 	if t.target.NoHooks {
 		t.Skip("the target does not use the hooks of its http.Server")
 	}
 }
 
-// A trialFailure is the panic of a test that failed under escalate, but may be tried again.
+// A trialFailure is the panic of a test that failed under escalate and may be repeated.
 type trialFailure string
 
-// Fatalf ends the test, or this attempt under escalate.
+// Fatalf ends the test, or the current attempt under escalate.
 func (t *test) Fatalf(format string, args ...any) {
 	t.Helper()
 	if t.trial {
@@ -146,7 +154,7 @@ func (t *test) Fatalf(format string, args ...any) {
 	t.T.Fatalf(format, args...)
 }
 
-// Errorf is Fatalf for an attempt under escalate.
+// Errorf ends the current attempt under escalate. Otherwise it is like testing.T's.
 func (t *test) Errorf(format string, args ...any) {
 	t.Helper()
 	if t.trial {
@@ -155,9 +163,9 @@ func (t *test) Errorf(format string, args ...any) {
 	t.T.Errorf(format, args...)
 }
 
-// escalate calls f with a timeout that is longer each time, until f does not fail. A
-// timeout that is comfortable on an idle machine may expire on a busy one before
-// a client has had its turn; one that never works shows that the server is wrong.
+// escalate calls f with increasing timeouts until f does not fail. On a busy machine a timeout may
+// expire before a client has had its turn, however generous it is on an idle machine; if no timeout
+// works, the server is wrong.
 func (t *test) escalate(f func(t *test, d time.Duration)) {
 	t.Helper()
 	for _, d := range []time.Duration{100 * time.Millisecond, time.Second} {
@@ -171,7 +179,12 @@ func (t *test) escalate(f func(t *test, d time.Duration)) {
 }
 
 func (t *test) try(f func(t *test, d time.Duration), d time.Duration) (failure trialFailure) {
+	attempt := *t
+	attempt.trial, attempt.gates = true, nil
 	defer func() {
+		for _, g := range attempt.gates { // cleanup of a server started later waits for its handlers
+			g.open()
+		}
 		if v := recover(); v != nil {
 			var ok bool
 			if failure, ok = v.(trialFailure); !ok {
@@ -179,8 +192,6 @@ func (t *test) try(f func(t *test, d time.Duration), d time.Duration) (failure t
 			}
 		}
 	}()
-	attempt := *t
-	attempt.trial = true
 	f(&attempt, d)
 	return ""
 }
@@ -197,7 +208,7 @@ func (t *test) eventually(what string, cond func() bool) {
 	}
 }
 
-// receive waits for a value from ch, or for ch to be closed.
+// receive waits for a value from ch, or until ch is closed.
 func receive[V any](t *test, ch <-chan V, what string) V {
 	t.Helper()
 	select {
@@ -219,12 +230,13 @@ func give[V any](t *test, ch chan<- V, v V) {
 	}
 }
 
-// A gate is where a handler waits until the test lets it go on.
+// A gate blocks a handler until the test opens it.
 type gate chan struct{}
 
-// newGate returns a gate that is opened at the end of the test at the latest.
+// newGate returns a gate, which is opened no later than at the end of the test or of the attempt.
 func (t *test) newGate() gate {
 	g := make(gate)
+	t.gates = append(t.gates, g)
 	t.Cleanup(g.open)
 	return g
 }

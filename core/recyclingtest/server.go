@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// A server is the target, started for one test, which ends it.
+// A server is a target that was started for one test. It is closed when the test ends.
 type server struct {
 	*Instance
-	log     *logBuffer   // what was written to ErrorLog
-	running atomic.Int64 // handlers at work
+	log     *logBuffer   // text written to ErrorLog
+	running atomic.Int64 // running handlers
 	t       *test
 
-	mu       sync.Mutex // guards following
+	mu       sync.Mutex // guards the following
 	returned bool       // serveErr was received from Served
 	serveErr error
 }
@@ -30,7 +30,7 @@ func (t *test) serve(h http.HandlerFunc) *server {
 	return t.start(&http.Server{Handler: h})
 }
 
-// start starts the target with srv, whose Handler and ErrorLog it replaces.
+// start starts the target with srv, wraps its Handler and replaces its ErrorLog.
 func (t *test) start(srv *http.Server) *server {
 	t.Helper()
 	return t.startOn(t.target, srv)
@@ -64,7 +64,7 @@ func (s *server) end() {
 	}
 }
 
-// serveError waits for Serve to return, and returns what it returned.
+// serveError waits for Serve to return, and returns its result.
 func (s *server) serveError() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *server) serveError() error {
 	return s.serveErr
 }
 
-// close calls Close, which must return by itself.
+// close calls Close, which must return in time.
 func (s *server) close(t *test) {
 	t.Helper()
 	closed := make(chan error, 1)
@@ -87,7 +87,7 @@ func (s *server) close(t *test) {
 	receive(t, closed, "end of Close")
 }
 
-// shutdownWithin calls Shutdown with a context that lasts for d. It must return by itself.
+// shutdownWithin calls Shutdown with a context that ends after d. Shutdown must return in time.
 func (s *server) shutdownWithin(t *test, d time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
@@ -97,8 +97,8 @@ func (s *server) shutdownWithin(t *test, d time.Duration) error {
 	return receive(t, result, "end of Shutdown")
 }
 
-// shutdown starts Shutdown and returns where its result will arrive,
-// once the server accepts no more.
+// shutdown calls Shutdown on a goroutine, waits until the server accepts no more connections, and
+// returns the channel that will receive Shutdown's result.
 func (s *server) shutdown(t *test) <-chan error {
 	t.Helper()
 	result := make(chan error, 1)
@@ -115,14 +115,14 @@ func (s *server) refuses(t *test) {
 	t.eventually("connections are refused", func() bool {
 		c, err := net.Dial(s.Addr.Network(), s.Addr.String())
 		if err == nil {
-			// It was accepted, or was still queued; or some other server got the port.
+			// The connection was accepted or queued, or another server got the port.
 			c.Close()
 		}
 		return err != nil
 	})
 }
 
-// client returns an http.Client that connects to s, whatever the URL's host.
+// client returns an http.Client that connects to s, whatever the host in the URL.
 func (s *server) client(t *test) *http.Client {
 	transport := &http.Transport{
 		DisableCompression:  true,
@@ -139,12 +139,12 @@ func (s *server) client(t *test) *http.Client {
 	}
 }
 
-// origin is the URL of every server, for use with its client.
+// origin is the URL of every server, for use with client.
 const origin = "http://example.test"
 
-// A logBuffer is what a server wrote to its ErrorLog.
+// A logBuffer is the text that a server wrote to its ErrorLog.
 type logBuffer struct {
-	mu  sync.Mutex // guards following
+	mu  sync.Mutex // guards the following
 	buf bytes.Buffer
 }
 
@@ -160,8 +160,8 @@ func (b *logBuffer) String() string {
 	return b.buf.String()
 }
 
-// wants waits until every one of parts was logged. It looks at
-// nothing if the target has a log of its own.
+// wants waits until every one of parts was logged. It checks nothing if the target has a log of its
+// own.
 func (b *logBuffer) wants(t *test, parts ...string) {
 	t.Helper()
 	if t.target.NoHooks {

@@ -30,8 +30,8 @@ var timeouts = []behaviour{
 	negativeTimeoutsAreNone,
 }
 
-// A short timeout may well expire before a request was read when the machine is busy. It is
-// used as it is only where the test waits for it to expire, and does nothing else before.
+// On a busy machine, a short timeout may well expire before a request is read. It is used directly
+// only where the test does nothing but wait for it to expire.
 const short = 50 * time.Millisecond
 
 func silentConnectionIsClosed(t *test) {
@@ -50,7 +50,7 @@ func silentConnectionIsClosed(t *test) {
 	}
 }
 
-// drip sends a header that never ends, a byte at a time, until the connection fails.
+// drip sends an endless header, a byte at a time, until the connection fails.
 func (c *wire) drip() {
 	go func() {
 		next := "GET / HTTP/1.1\r\nHost: a\r\nX-Drip: "
@@ -66,8 +66,8 @@ func (c *wire) drip() {
 	}()
 }
 
-// endsOrRefuses is ends, but for a response 400: what net/http has read when the
-// time is up may be the beginning of a line that it takes for all of it.
+// endsOrRefuses is ends, but allows a 400 response: when the time is up, net/http may take the part
+// of a line that it has read for the whole line.
 func (c *wire) endsOrRefuses() {
 	c.t.Helper()
 	if s := c.rest(); s != "" && !strings.HasPrefix(s, "HTTP/1.1 400 ") {
@@ -300,14 +300,14 @@ func readTimeoutIsForTheWholeRequest(t *test) {
 				time.Sleep(d * 3 / 4)
 				c.send("Content-Length: 6\r\n\r\nabc")
 				time.Sleep(d * 3 / 4)
-				io.WriteString(c, "def") // which may find the connection closed
+				io.WriteString(c, "def") // the connection may be closed already
 				select {
 				case err := <-result:
 					if !errors.Is(err, os.ErrDeadlineExceeded) {
 						t.Errorf("reading the body: %v, want ErrDeadlineExceeded", err)
 					}
 				case <-time.After(4 * d):
-					t.Fatalf("the request has not reached the handler") // in time: d was too short
+					t.Fatalf("the request has not reached the handler") // d was too short
 				}
 			})
 		})
@@ -325,7 +325,7 @@ func readHeaderTimeoutSparesIdleConnections(t *test) {
 	})
 }
 
-// negativeReadHeaderTimeoutIsNone: it is not ReadTimeout either.
+// negativeReadHeaderTimeoutIsNone: ReadTimeout does not replace it either.
 func negativeReadHeaderTimeoutIsNone(t *test) {
 	s := t.start(&http.Server{ReadHeaderTimeout: -1, ReadTimeout: short, Handler: http.HandlerFunc(echoTarget)})
 	c := s.dial(t)

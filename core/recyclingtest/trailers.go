@@ -19,7 +19,7 @@ var trailers = []behaviour{
 	trailersAreReadByTheClient,
 }
 
-// responseTo returns all that a server answers to raw, on a connection that it ends.
+// responseTo returns the whole response to raw, on a connection that the server closes.
 func (t *test) responseTo(raw string, h http.HandlerFunc) (head, body string) {
 	t.Helper()
 	c := t.serve(h).dial(t)
@@ -131,7 +131,7 @@ func trailersAreReadByTheClient(t *test) {
 		w.Header().Set("X-Sum", fmt.Sprint(n, err))
 		w.Header()["X-Read"] = r.Trailer["X-Sent"]
 	})
-	r, err := http.NewRequest("POST", origin, io.MultiReader(strings.NewReader("hello"))) // of unknown length
+	r, err := http.NewRequest("POST", origin, io.MultiReader(strings.NewReader("hello"))) // unknown length
 	if err != nil {
 		t.Fatalf("%v", err)
 	}

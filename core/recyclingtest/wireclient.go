@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A plain is a connection of a client, for goroutines other than the test's.
+// A plain is a client's connection for use on goroutines other than the test's.
 type plain struct {
 	net.Conn
 	r *bufio.Reader
@@ -31,7 +31,7 @@ func (s *server) connect() (*plain, error) {
 // roundTrip sends one request and returns the body of its response.
 func (c *plain) roundTrip(raw string) (string, error) {
 	sent := make(chan error, 1)
-	go func() { // the response may well begin before the request was sent
+	go func() { // the response may begin before the request is complete
 		_, err := io.WriteString(c, raw)
 		sent <- err
 	}()
@@ -47,8 +47,8 @@ func (c *plain) roundTrip(raw string) (string, error) {
 	return string(body), err
 }
 
-// A wire is a client that sees the bytes of its connection. Its methods
-// fail the test if the connection does.
+// A wire is a client that works with the raw bytes of its connection. Its methods fail the test if
+// the connection fails.
 type wire struct {
 	*plain
 	t *test
@@ -65,21 +65,29 @@ func (s *server) dial(t *test) *wire {
 	return &wire{c, t}
 }
 
-// send writes all of raw.
+// send writes all of raw. The read deadline starts anew.
 func (c *wire) send(raw string) {
 	c.t.Helper()
+	c.SetDeadline(time.Now().Add(c.t.patience()))
 	if _, err := io.WriteString(c, raw); err != nil {
 		c.t.Fatalf("send %.40q: %v", raw, err)
 	}
 }
 
-// sendBeside writes raw while the test goes on. The server may well close the
-// connection before it has read all of it.
-func (c *wire) sendBeside(raw string) {
-	go io.WriteString(c, raw)
+// sendBeside writes raw on a goroutine. The server may close the connection before it has read all
+// of it.
+func (c *wire) sendBeside(raw string, more ...string) {
+	go func() {
+		io.WriteString(c, raw)
+		for _, s := range more {
+			if _, err := io.WriteString(c, s); err != nil {
+				return
+			}
+		}
+	}()
 }
 
-// halfClose ends the sending direction.
+// halfClose closes the connection for writing.
 func (c *wire) halfClose() {
 	c.t.Helper()
 	if err := c.Conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
@@ -87,7 +95,7 @@ func (c *wire) halfClose() {
 	}
 }
 
-// reset closes the connection with a reset, on a network that has one.
+// reset resets the connection, if the network supports that.
 func (c *wire) reset() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
@@ -95,11 +103,11 @@ func (c *wire) reset() {
 	c.Close()
 }
 
-// An answer is one response, read to its end.
+// An answer is a complete response.
 type answer struct {
 	*http.Response
 	text string // the body
-	err  error  // how reading the body failed
+	err  error  // the error of reading the body
 }
 
 // answer reads the next response, to a request with the given method.
@@ -113,7 +121,8 @@ func (c *wire) answer(method string) *answer {
 	return &answer{resp, string(body), err}
 }
 
-// wants reads the next response, and fails the test unless it is complete and has this status and body.
+// wants reads the next response, and fails the test unless it is complete and has this status and
+// body.
 func (c *wire) wants(status int, body string) *answer {
 	c.t.Helper()
 	a := c.answer("GET")
@@ -131,7 +140,7 @@ func (c *wire) exchange(raw string) *answer {
 	return c.answer(method)
 }
 
-// bytes reads as many bytes as want has, and compares.
+// bytes reads as many bytes as want has, and compares them.
 func (c *wire) bytes(want string) {
 	c.t.Helper()
 	got := make([]byte, len(want))
@@ -157,7 +166,7 @@ func (c *wire) head() string {
 	}
 }
 
-// rest reads until the server ends the connection.
+// rest reads until the server closes the connection.
 func (c *wire) rest() string {
 	c.t.Helper()
 	b, err := io.ReadAll(c.r)
@@ -167,7 +176,7 @@ func (c *wire) rest() string {
 	return string(b)
 }
 
-// ends fails the test unless the server ends the connection and sends nothing more.
+// ends fails the test unless the server closes the connection and sends nothing more.
 func (c *wire) ends() {
 	c.t.Helper()
 	if s := c.rest(); s != "" {
@@ -187,7 +196,7 @@ func isReset(err error) bool {
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// get returns a GET request with more header lines.
+// get returns a GET request with additional header lines.
 func get(target string, header ...string) string {
 	return request("GET", target, header...)
 }
@@ -208,7 +217,7 @@ func post(target, body string, header ...string) string {
 	return request("POST", target, header...) + body
 }
 
-// chunked returns a POST request whose body is in chunks, a string for each.
+// chunked returns a POST request with the given chunks.
 func chunked(target string, chunks ...string) string {
 	return request("POST", target, "Transfer-Encoding: chunked") + inChunks(chunks...) + "0\r\n\r\n"
 }
@@ -222,12 +231,12 @@ func inChunks(chunks ...string) string {
 	return b.String()
 }
 
-// echoTarget answers with the request's target.
+// echoTarget responds with the request's target.
 func echoTarget(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, r.RequestURI)
 }
 
-// echoBody answers with the request's target and body, and how reading it ended.
+// echoBody responds with the request's target and body, and the error of reading it.
 func echoBody(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	fmt.Fprintf(w, "%s %s %v", r.RequestURI, body, err)

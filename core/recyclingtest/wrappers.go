@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -64,7 +65,7 @@ func timeoutHandlerAnswersForASlowHandler(t *test) {
 	}
 }
 
-// limited answers with how reading a body of at most 10 bytes ended.
+// limited responds with the error of reading a body of at most 10 bytes.
 func limited(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 10)
 	body, err := io.ReadAll(r.Body)
@@ -100,8 +101,8 @@ func maxBytesReaderEndsTheConnectionAfterWriteHeader(t *test) {
 	c.ends()
 }
 
-// maxBytesReaderOnlyTheHandlerKnowsIsNoTrouble: net/http ends this connection too. A server
-// that is not net/http cannot know of the limit; it may read the rest of a small body.
+// maxBytesReaderOnlyTheHandlerKnowsIsNoTrouble: net/http closes this connection too. Another server
+// cannot know of the limit, and may read the rest of a small body.
 func maxBytesReaderOnlyTheHandlerKnowsIsNoTrouble(t *test) {
 	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 10))
@@ -168,7 +169,8 @@ func timeoutHandlerHasAMessageOfItsOwn(t *test) {
 	}
 }
 
-// timeoutHandlerKeepsTheConnection: the handler that is late may still be reading the body, or looking at the request.
+// timeoutHandlerKeepsTheConnection: the late handler may still read the body or look at the
+// request.
 func timeoutHandlerKeepsTheConnection(t *test) {
 	g, late := t.newGate(), make(chan string, 9)
 	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -231,7 +233,8 @@ func timeoutHandlerSendsHeaderAndStatus(t *test) {
 	c.goesOn()
 }
 
-// maxBytesHandlerEndsTheConnection: nobody wants to read the rest. The client gets the response nevertheless.
+// maxBytesHandlerEndsTheConnection: the server need not read the rest. The client still gets the
+// response.
 func maxBytesHandlerEndsTheConnection(t *test) {
 	h := http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
@@ -239,14 +242,15 @@ func maxBytesHandlerEndsTheConnection(t *test) {
 		}
 	}), 1000)
 	s := t.start(&http.Server{Handler: h})
-	for name, raw := range map[string]string{
-		"fixed":   post("/", pattern(4<<20)),
-		"chunked": chunkedBy(5000, pattern(4<<20)),
-		"expect":  request("POST", "/", "Expect: 100-continue", "Content-Length: 4000000") + pattern(4_000_000),
+	chunk := inChunks(pattern(62_500))
+	for name, v := range map[string]struct{ header, more string }{ // more is sent 64 times
+		"fixed":   {"Content-Length: 4000000", pattern(62_500)},
+		"chunked": {"Transfer-Encoding: chunked", chunk},
+		"expect":  {"Expect: 100-continue\r\nContent-Length: 4000000", pattern(62_500)},
 	} {
 		t.each(name, func(t *test) {
 			c := s.dial(t)
-			c.sendBeside(raw)
+			c.sendBeside(request("POST", "/", v.header), slices.Repeat([]string{v.more}, 64)...)
 			if name == "expect" {
 				c.bytes(continueHead)
 			}

@@ -105,7 +105,7 @@ func download(f *app.File) http.HandlerFunc {
 		}
 		w.Header().Set("Content-Type", "application/octet-stream")
 		w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
-		if err := f.SendTo(w, n); err != nil { // chi's writers keep ReadFrom
+		if err := f.SendTo(w, n); err != nil { // chi's response writers keep ReadFrom
 			panic(http.ErrAbortHandler)
 		}
 	}

@@ -42,8 +42,8 @@ func routes(a *app.App) *gin.Engine {
 	return r
 }
 
-// requestID answers with the request's id, a new one if it has none. Gin's own middleware
-// for that is in another module.
+// requestID sets X-Request-Id in the response to the id of the request, or to a new id if the
+// request has none. Gin's own middleware for that is in another module.
 func requestID(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")
 	if id == "" {

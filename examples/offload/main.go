@@ -1,10 +1,11 @@
-// Command offload runs a heavy task in child processes, two at a time, and answers everything else meanwhile:
+// Command offload runs a heavy task in child processes, two at a time, and meanwhile answers all
+// other requests:
 //
 //	go run ./examples/offload &
-//	curl localhost:8080/primes/5000000     # how many there are below
+//	curl localhost:8080/primes/5000000     # the number of primes below 5,000,000
 //	curl localhost:8080/yo
 //
-// A task may crash, hang or eat memory without the server noticing more than an error.
+// A task may crash, hang or use too much memory; the server only sees an error.
 package main
 
 import (
@@ -24,7 +25,7 @@ import (
 	"github.com/recycling-go/recycling/core/offload/child"
 )
 
-// childEnv is set for the child processes, which are this program again.
+// childEnv is set for the child processes, which run this same program.
 const childEnv = "EXAMPLE_CHILD"
 
 func main() {

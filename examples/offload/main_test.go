@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestMain lets the test binary be the child process, as the program is.
+// TestMain makes the test binary a child process when it is started as one, like the program.
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
 		main()

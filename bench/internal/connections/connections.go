@@ -13,20 +13,11 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/server"
 )
 
-var (
-	cpuColumn  = record.Column{Name: "CPU", Unit: "µs/req", Format: "%.1f", Better: record.Lower}
-	rateColumn = record.Column{Name: "rate", Unit: "req/s", Format: "%.0f", Better: record.Higher}
-	p50Column  = record.Column{Name: "p50", Unit: "ms", Format: "%.2f", Better: record.Lower}
-	p99Column  = record.Column{Name: "p99", Unit: "ms", Format: "%.2f", Better: record.Lower}
-	maxColumn  = record.Column{Name: "max", Unit: "ms", Format: "%.1f"} // a matter of luck, and not compared
-	peakColumn = record.Column{Name: "peak", Unit: "MiB", Format: "%.1f", Better: record.Lower}
-)
-
-// A scenario is what servers are compared in.
+// A scenario is a situation in which servers are compared.
 type scenario struct {
 	mode, handler, router string
 	conns                 int
-	plain                 bool // servers without routers take part, too
+	plain                 bool // servers without routers also take part
 }
 
 // scenarios returns all combinations, in the order of the keys.
@@ -44,12 +35,12 @@ func (c Config) scenarios() []scenario {
 	return all
 }
 
-// servers returns those that take part.
+// servers returns the servers that take part in s.
 func (s scenario) servers(all []string) []string {
 	return slices.DeleteFunc(serving(all, s.handler), func(name string) bool { return !s.plain && !server.HasRouters(name) })
 }
 
-// spec returns what to start.
+// spec returns the Spec of the server to start.
 func (s scenario) spec(name string, procs int) server.Spec {
 	spec := server.Spec{Server: name, Conns: s.conns, Procs: procs}
 	if server.HasRouters(name) {
@@ -62,19 +53,22 @@ func (s scenario) request() load.Request {
 	return load.Request{Path: s.handler, Close: s.mode == "close"}
 }
 
-// Run adds the table "connections" to r: servers under load, in all combinations of mode, handler, number of connections and
-// router. When ctx ends it returns ctx's error, and the table has what was measured until then.
+// Run adds the table "connections" to r: servers under load, in all combinations of mode, handler,
+// number of connections and router. If ctx ends, Run returns ctx's error, and the table has what
+// was measured until then.
 func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error {
 	t := &record.Table{
-		Name: "connections", Title: "Servers under load, in a closed loop",
-		Keys:     []string{"mode", "handler", "connections", "router", "server"},
-		Baseline: first(c.Servers),
+		Name: "connections", Title: "Servers under load",
+		Keys: []string{"mode", "handler", "connections", "router", "server"},
 		Columns: []record.Column{cpuColumn, rateColumn, p50Column, p99Column, maxColumn, peakColumn, errorsColumn,
-			{Name: "wrk CPU", Unit: "µs/req", Format: "%.1f", Better: record.Lower},
-			{Name: "wrk rate", Unit: "req/s", Format: "%.0f", Better: record.Higher}},
+			{Name: "wrk CPU", Label: "CPU per request, with wrk", Unit: "µs/req", Format: "%.1f", Better: record.Lower},
+			{Name: "wrk rate", Label: "requests per second, with wrk", Unit: "req/s", Format: "%.0f", Better: record.Higher}},
+		Terms:     slices.Concat(scenarioTerms(c.Modes, c.Handlers), latencyTerms),
 		Published: published,
 	}
-	note(t, "Medians of %d rounds of %v. CPU is that of the server process. Servers without routers stand beside the first router.", c.Rounds, c.Duration)
+	compare(t, c.Servers)
+	note(t, "Each connection sends its next request when it has the answer to the last. %d rounds of %v. CPU is the server process's own; "+
+		"the client shares the processors with it. Servers without routers stand beside the first router.", c.Rounds, c.Duration)
 	r.Tables = append(r.Tables, t)
 	wrk := c.Wrk && load.HasWrk()
 	if c.Wrk && !wrk {
@@ -87,8 +81,8 @@ func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error
 		for _, s := range c.scenarios() {
 			for _, name := range rotated(s.servers(servers), round) {
 				p.Say("connections: round %d of %d, %s, %s, %d connections, %s, %s",
-					round+1, c.Rounds, s.mode, handlerName(s.handler), s.conns, s.router, name)
-				row := t.Row(s.mode, handlerName(s.handler), strconv.Itoa(s.conns), s.router, name)
+					round+1, c.Rounds, modeName(s.mode), handlerName(s.handler), s.conns, s.router, name)
+				row := t.Row(modeName(s.mode), handlerName(s.handler), strconv.Itoa(s.conns), s.router, name)
 				err := measure(ctx, row, s.spec(name, c.Procs), func(p *server.Process) (*sample, error) {
 					return s.measure(ctx, p, c.Duration, wrk)
 				})
@@ -111,13 +105,13 @@ func (s scenario) measure(ctx context.Context, p *server.Process, d time.Duratio
 	peak, err := p.PeakRSS()
 	out.set("peak", float64(peak)/mib, err)
 	if wrk {
-		l.Close() // a server may have no place for more connections
+		l.Close() // the server may have no room for more connections
 		out.wrk(ctx, p, s, d)
 	}
 	return out, nil
 }
 
-// wrk measures again with the command wrk.
+// wrk measures the server again, with the command wrk.
 func (out *sample) wrk(ctx context.Context, p *server.Process, s scenario, d time.Duration) {
 	before, err1 := p.CPU()
 	w, err := load.Wrk(ctx, p.Addr(), s.request(), s.conns, d)
@@ -131,33 +125,47 @@ func (out *sample) wrk(ctx context.Context, p *server.Process, s scenario, d tim
 	}
 }
 
-// charts returns pictures of CPU for each request: by handler, and, where there is something to see, by number of
-// connections and by router.
+// charts returns charts of what a request costs, by handler, and, if there are several values, by
+// number of connections and by router.
 func (c Config) charts() []record.Chart {
 	conns, router := "100", first(c.Routers)
 	if !slices.Contains(c.Conns, 100) && len(c.Conns) > 0 {
 		conns = strconv.Itoa(c.Conns[0])
 	}
-	title := map[string]string{"close": "a new connection for each request", "keep": "connections that stay"}
+	long := map[string]string{"close": "a new connection for each request", "keep": "keep-alive connections"}
 	var charts []record.Chart
 	for _, mode := range c.Modes {
-		charts = append(charts, record.Chart{
-			Name: mode, Title: "CPU per request, " + title[mode] + ", " + conns + " at a time", Column: "CPU",
-			Where: map[string]string{"mode": mode, "connections": conns, "router": router}, X: "handler", Series: "server",
-		})
+		where := map[string]string{"mode": modeName(mode), "connections": conns, "router": router}
+		charts = append(charts, eachFigure(mode, long[mode]+", "+conns+" at a time", record.Chart{Where: where, X: "handler", Series: "server"})...)
 		if len(c.Conns) > 1 {
 			charts = append(charts, record.Chart{
-				Name: mode + "-connections", Title: "CPU per request, " + title[mode], Column: "CPU",
-				Where: map[string]string{"mode": mode, "handler": "0 ms", "router": router}, X: "connections", Series: "server",
+				Name: mode + "-connections", Title: "CPU per request, " + long[mode], Column: "CPU",
+				Where: map[string]string{"mode": modeName(mode), "handler": handlerName("/yo"), "router": router}, X: "connections", Series: "server",
 				Lines: true, Log: true,
 			})
 		}
 		if len(c.Routers) > 1 {
 			charts = append(charts, record.Chart{
-				Name: mode + "-routers", Title: "CPU per request, " + title[mode] + ", by router", Column: "CPU",
-				Where: map[string]string{"mode": mode, "handler": "0 ms", "connections": conns}, X: "router", Series: "server",
+				Name: mode + "-routers", Title: "CPU per request, " + long[mode] + ", by router", Column: "CPU",
+				Where: map[string]string{"mode": modeName(mode), "handler": handlerName("/yo"), "connections": conns}, X: "router", Series: "server",
 			})
 		}
+	}
+	return charts
+}
+
+// eachFigure returns a copy of the chart like for each of CPU, requests per second, p50 and p99.
+func eachFigure(name, title string, like record.Chart) (charts []record.Chart) {
+	for _, f := range []struct {
+		suffix, title string
+		column        record.Column
+	}{
+		{"", "CPU per request", cpuColumn}, {"-rate", "Requests per second", rateColumn},
+		{"-p50", "p50 latency", p50Column}, {"-p99", "p99 latency", p99Column},
+	} {
+		c := like
+		c.Name, c.Title, c.Column = name+f.suffix, f.title+", "+title, f.column.Name
+		charts = append(charts, c)
 	}
 	return charts
 }

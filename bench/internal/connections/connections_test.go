@@ -15,7 +15,7 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/server"
 )
 
-// TestMain lets the test binary be the server process, as bench is.
+// TestMain makes the test binary the server process when it is started as one, like bench.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		if err := server.Main(os.Args[2:]); err != nil {
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// tiny measures everything, and nothing well.
+// tiny returns a Config that measures everything, but for a very short time.
 func tiny() Config {
 	return Config{
 		Rounds: 1, Duration: time.Millisecond,
@@ -55,7 +55,7 @@ func run(t *testing.T, f scenarioFunc, c Config) *record.Table {
 	return r.Tables[0]
 }
 
-// keys returns the keys of all rows, each joined by blanks.
+// keys returns the keys of all rows, joined by spaces.
 func keys(t *record.Table) (all []string) {
 	for _, r := range t.Rows {
 		all = append(all, strings.Join(r.Key, " "))
@@ -63,7 +63,8 @@ func keys(t *record.Table) (all []string) {
 	return all
 }
 
-// complete checks that all rows have n samples of all those columns, and charts show figures.
+// complete checks that all rows have n samples of each of the columns, and that the charts show
+// figures.
 func complete(t *testing.T, table *record.Table, n int, columns ...string) {
 	for _, row := range table.Rows {
 		for _, c := range columns {
@@ -97,9 +98,9 @@ func shows(t *record.Table, c record.Chart, r *record.Row) bool {
 func TestRun(t *testing.T) {
 	got := run(t, Run, tiny())
 	var want []string
-	for _, mode := range []string{"close", "keep"} {
+	for _, mode := range []string{"new connection", "keep-alive"} {
 		for _, server := range []string{"mux net/http", "mux recycling", "mux fasthttp", "chi net/http", "chi recycling"} {
-			want = append(want, mode+" 0 ms 3 "+server)
+			want = append(want, mode+" answers at once 3 "+server)
 		}
 	}
 	if k := keys(got); !slices.Equal(k, want) {
@@ -120,7 +121,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// knowsUsage reports whether this system says what a process uses.
+// knowsUsage reports whether this system reports the resources that a process uses.
 func knowsUsage(t *testing.T) bool {
 	p, err := server.Start(t.Context(), server.Spec{Server: "net/http"})
 	if err != nil {
@@ -173,7 +174,8 @@ func TestGrowth(t *testing.T) {
 	complete(t, got, 1, columns...)
 }
 
-// TestInterruptedRunKeepsWhatItHas ends the context after the first of a million rounds' measurements.
+// TestInterruptedRunKeepsWhatItHas ends the context after the first measurement of a million
+// rounds.
 func TestInterruptedRunKeepsWhatItHas(t *testing.T) {
 	for name, f := range map[string]scenarioFunc{"connections": Run, "light": Light, "idle": Idle, "growth": Growth} {
 		t.Run(name, func(t *testing.T) {
@@ -182,7 +184,7 @@ func TestInterruptedRunKeepsWhatItHas(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			r := record.New(nil)
 			p := record.NewProgress(writer(func(line []byte) {
-				if len(r.Tables[0].Rows) == 1 { // the second is about to begin
+				if len(r.Tables[0].Rows) == 1 { // the second measurement is about to begin
 					cancel()
 				}
 			}))
@@ -252,7 +254,7 @@ func TestScenarios(t *testing.T) {
 		if got := s.spec("pool", 0).Router; got != s.router {
 			t.Errorf("router %q, want %q", got, s.router)
 		}
-		if handlerName(s.handler) != map[string]string{"/yo": "0 ms", "/sleep/1": "1 ms"}[s.handler] {
+		if handlerName(s.handler) != map[string]string{"/yo": "answers at once", "/sleep/1": "sleeps 1 ms"}[s.handler] {
 			t.Errorf("%s is called %s", s.handler, handlerName(s.handler))
 		}
 	}
@@ -273,8 +275,12 @@ func TestChartsAreOfRowsThatThereAre(t *testing.T) {
 				t.Errorf("chart %s is of router %s, beside which not all servers stand", chart.Name, router)
 			}
 		}
-		if !names["close"] || !names["keep"] {
-			t.Errorf("charts are %v", names)
+		for _, mode := range c.Modes {
+			for _, figure := range []string{"", "-rate", "-p50", "-p99"} {
+				if !names[mode+figure] {
+					t.Errorf("there is no chart %s, but %v", mode+figure, names)
+				}
+			}
 		}
 	}
 }
@@ -319,7 +325,24 @@ func TestTooManyConnectionsAreLeftOut(t *testing.T) {
 	}
 }
 
-// TestConfigsNameWhatThereIs keeps a wrong name from leaving out a server silently.
+// Names that need it have an explanation: each handler, and each server that is not a net/http
+// server.
+func TestTermsExplainNames(t *testing.T) {
+	got := run(t, Run, tiny())
+	for _, name := range []string{"new connection", "keep-alive", "answers at once", "p50", "p99"} {
+		if !slices.ContainsFunc(got.Terms, func(term record.Term) bool { return term.Name == name && term.Meaning != "" }) {
+			t.Errorf("%s is not explained by %v", name, got.Terms)
+		}
+	}
+	table := new(record.Table)
+	compare(table, []string{"net/http", "recycling", "gnet", "floor"})
+	if len(table.Terms) != 2 || table.Terms[0].Name != "gnet" || table.Terms[1].Name != "floor" || table.Subject != "recycling" || table.Baseline != "net/http" {
+		t.Errorf("the table is %+v", table)
+	}
+}
+
+// TestConfigsNameWhatThereIs checks names, because a server with a wrong name would be left out
+// silently.
 func TestConfigsNameWhatThereIs(t *testing.T) {
 	for _, c := range []Config{Quick(), Full()} {
 		for _, s := range append(slices.Clone(c.Servers), c.Few...) {

@@ -2,5 +2,5 @@
 
 package connections
 
-// descriptors knows of no limit here.
+// descriptors reports that the limit is not known on this system.
 func descriptors() (n uint64, ok bool) { return 0, false }

@@ -4,8 +4,8 @@ package connections
 
 import "syscall"
 
-// descriptors returns how many files and sockets a process may have open. Go has raised that to what is allowed; ok is
-// false if the system does not say.
+// descriptors returns how many files and sockets a process may have open. Go has already raised the
+// soft limit to the hard limit. ok is false if the system does not report the limit.
 func descriptors() (n uint64, ok bool) {
 	var limit syscall.Rlimit
 	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)

@@ -9,24 +9,26 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/server"
 )
 
-// Growth adds the table "growth" to r: what a request costs while most connections are idle, by the number of all. When ctx
-// ends it returns ctx's error, and the table has what was measured until then.
+// Growth adds the table "growth" to r: what a request costs while most connections are idle, for
+// several numbers of connections. If ctx ends, Growth returns ctx's error, and the table has what
+// was measured until then.
 func Growth(ctx context.Context, c Config, p *record.Progress, r *record.Run) error {
+	lines := record.Chart{X: "connections", Series: "server", Lines: true, Log: true}
+	memory := lines
+	memory.Name, memory.Title, memory.Column = "growth-memory", "Resident memory, 5 % of the connections active", "memory"
 	t := &record.Table{
 		Name: "growth", Title: "Keep-alive connections of which 5 % are active",
-		Keys:     []string{"connections", "server"},
-		Baseline: first(c.Few),
+		Keys: []string{"connections", "server"},
 		Columns: []record.Column{
 			cpuColumn, rateColumn, p50Column, p99Column,
-			{Name: "memory", Unit: "MiB", Format: "%.1f", Better: record.Lower},
+			{Name: "memory", Label: "memory of the server", Unit: "MiB", Format: "%.1f", Better: record.Lower},
 			errorsColumn,
 		},
-		Charts: []record.Chart{
-			{Name: "growth", Title: "CPU per request, 5 % of the connections active", Column: "CPU", X: "connections", Series: "server", Lines: true, Log: true},
-			{Name: "growth-memory", Title: "Resident memory, 5 % of the connections active", Column: "memory", X: "connections", Series: "server", Lines: true, Log: true},
-		},
+		Terms:  latencyTerms,
+		Charts: append(eachFigure("growth", "5 % of the connections active", lines), memory),
 	}
-	note(t, "Medians of %d rounds of %v. Memory is what the server process has in the end.", c.Rounds, c.Short)
+	compare(t, c.Few)
+	note(t, "One connection of 20 sends one request after the other; the others wait. %d rounds of %v. Memory is the server process's at the end.", c.Rounds, c.Short)
 	r.Tables = append(r.Tables, t)
 	servers := serving(available(t, c.Few), lightPath)
 	counts := affordable(t, c.Growth)
@@ -47,7 +49,7 @@ func Growth(ctx context.Context, c Config, p *record.Progress, r *record.Run) er
 	return nil
 }
 
-// growth measures n connections. The idle ones have had an answer, too.
+// growth measures n connections. The idle connections have also received a response.
 func (c Config) growth(ctx context.Context, p *server.Process, n int) (*sample, error) {
 	count := max(1, n/20)
 	active, err := load.New(p.Addr(), load.Request{Path: lightPath}, count)

@@ -11,24 +11,26 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/server"
 )
 
-// Idle adds the table "idle" to r: the memory of connections that have had an answer and wait. It is what a server process
-// has over what it had before the first of them, and nobody tells it to collect garbage. When ctx ends Idle returns ctx's
-// error, and the table has what was measured until then.
+// Idle adds the table "idle" to r: the memory of connections that have received a response and wait
+// for the next request. That is the memory of the server process beyond what it had before the
+// first of them; nothing forces a garbage collection. If ctx ends, Idle returns ctx's error, and
+// the table has what was measured until then.
 func Idle(ctx context.Context, c Config, p *record.Progress, r *record.Run) error {
 	t := &record.Table{
-		Name: "idle", Title: "Resident memory of idle keep-alive connections",
-		Keys:     []string{"connections", "server"},
-		Baseline: first(c.Few),
+		Name: "idle", Title: "Memory of idle keep-alive connections",
+		Keys: []string{"connections", "server"},
 		Columns: []record.Column{
-			{Name: "memory", Unit: "bytes/connection", Format: "%.0f", Better: record.Lower},
-			{Name: "slope", Unit: "bytes/connection", Format: "%.0f", Better: record.Lower},
+			{Name: "memory", Label: "memory per idle connection", Unit: "bytes/connection", Format: "%.0f", Better: record.Lower},
+			{Name: "slope", Label: "memory of one more connection", Unit: "bytes/connection", Format: "%.0f"},
 			errorsColumn,
 		},
 		Charts: []record.Chart{{
-			Name: "idle", Title: "Memory of an idle connection", Column: "memory", X: "connections", Series: "server", Lines: true, Log: true,
+			Name: "idle", Title: "Memory per idle connection", Column: "memory", X: "connections", Series: "server",
 		}},
 	}
-	note(t, "Medians of %d rounds. Slope is what another connection adds, by least squares over all numbers of connections, in the rows of the last.", c.Rounds)
+	compare(t, c.Few)
+	note(t, "Resident memory of the server process beyond what it had before the first connection, divided by the number of connections. Each has had "+
+		"one answer and waits. %d rounds. Slope is what one more connection takes: that of a straight line through all numbers of connections.", c.Rounds)
 	r.Tables = append(r.Tables, t)
 	servers := serving(available(t, c.Few), lightPath)
 	counts := affordable(t, c.Idle)
@@ -62,7 +64,8 @@ func Idle(ctx context.Context, c Config, p *record.Progress, r *record.Run) erro
 	return nil
 }
 
-// idle measures n connections. A first one, which is closed, has the server make what it makes but once.
+// idle measures n connections. Before that it uses and closes one more connection, so that the
+// server allocates what it allocates only once.
 func (c Config) idle(ctx context.Context, p *server.Process, n int) (*sample, error) {
 	one, err := load.New(p.Addr(), load.Request{Path: lightPath, Close: true}, 1)
 	if err != nil {
@@ -101,8 +104,8 @@ func (c Config) idle(ctx context.Context, p *server.Process, n int) (*sample, er
 
 type point struct{ x, y float64 }
 
-// slope returns that of the straight line through points from which these are least far away, in squares; ok is false for
-// fewer than two different x.
+// slope returns the slope of the straight line that fits points best (least squares). ok is false
+// if points have fewer than two different x.
 func slope(points []point) (v float64, ok bool) {
 	var mean point
 	for _, p := range points {

@@ -17,11 +17,11 @@ import (
 type sample struct {
 	figures map[string]float64 // by the name of the column
 	errors  int64
-	first   error // of the errors
+	first   error // the first error
 	detail  detail
 }
 
-// A detail is more about a sample, for the file.
+// A detail has more figures of a sample, for the file.
 type detail struct {
 	Requests int64   `json:"requests"`
 	Seconds  float64 `json:"seconds"`
@@ -30,7 +30,7 @@ type detail struct {
 	P999     float64 `json:"p999_ms"`
 }
 
-// add counts the errors of results.
+// add adds the errors of results.
 func (s *sample) add(results ...*load.Result) {
 	for _, r := range results {
 		s.errors += r.Errors
@@ -40,7 +40,8 @@ func (s *sample) add(results ...*load.Result) {
 	}
 }
 
-// set keeps a figure, unless err says that this system does not know it. Other errors are errors of the sample.
+// set records a figure, unless err says that this system does not report it. Other errors count as
+// errors of the sample.
 func (s *sample) set(column string, v float64, err error) {
 	switch {
 	case err == nil:
@@ -53,8 +54,8 @@ func (s *sample) set(column string, v float64, err error) {
 	}
 }
 
-// underLoad measures a server under loads; latencies and requests are those of the first. CPU is for each of its requests,
-// if there is no other.
+// underLoad measures a server under loads. Latencies and requests are those of the first load. CPU
+// per request is only measured if there is no other load.
 func underLoad(ctx context.Context, p *server.Process, d time.Duration, loads ...*load.Load) *sample {
 	s := &sample{figures: map[string]float64{}}
 	s.add(load.Together(ctx, d/10, loads...)...)
@@ -84,8 +85,8 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 const mib = 1 << 20
 
-// measure starts a server, has it measured by f, and keeps the sample in row, with its errors. It returns an error only when
-// ctx ends; nothing is kept then.
+// measure starts a server, lets f measure it, and adds the sample to row, with its errors. It
+// returns an error only if ctx ends; then it adds nothing.
 func measure(ctx context.Context, row *record.Row, spec server.Spec, f func(*server.Process) (*sample, error)) error {
 	p, err := server.Start(ctx, spec)
 	var s *sample
@@ -103,7 +104,7 @@ func measure(ctx context.Context, row *record.Row, spec server.Spec, f func(*ser
 	return nil
 }
 
-// errorsColumn is in each table that measure fills.
+// errorsColumn is a column of each table that measure fills.
 var errorsColumn = record.Column{Name: "errors", Format: "%.0f"}
 
 // keep adds a sample to its row.
@@ -129,7 +130,8 @@ func (s *sample) keep(row *record.Row) {
 
 const failedFirst = ", the first: "
 
-// available returns the servers that can be measured here; t says which cannot.
+// available returns the servers that can be measured here. It adds a note to t for each of the
+// others.
 func available(t *record.Table, servers []string) []string {
 	return slices.DeleteFunc(slices.Clone(servers), func(s string) bool {
 		ok, why := server.Available(s)
@@ -140,10 +142,10 @@ func available(t *record.Table, servers []string) []string {
 	})
 }
 
-// affordable returns the numbers of connections that this process may have open at the same time; t says which it may not. A
-// server has no more of them.
+// affordable returns the numbers of connections that this process may have open at the same time,
+// and adds a note to t for each of the others. A server has the same limit.
 func affordable(t *record.Table, counts []int) []int {
-	const others = 100 // files that are no connections
+	const others = 100 // open files that are not connections
 	limit, ok := descriptors()
 	if !ok {
 		return counts
@@ -157,12 +159,12 @@ func affordable(t *record.Table, counts []int) []int {
 	})
 }
 
-// serving returns the servers that have path.
+// serving returns the servers that serve path.
 func serving(servers []string, path string) []string {
 	return slices.DeleteFunc(slices.Clone(servers), func(s string) bool { return !server.Serves(s, path) })
 }
 
-// rotated returns v with another beginning in each round.
+// rotated returns v rotated by round, so that each round begins with a different element.
 func rotated[T any](v []T, round int) []T {
 	if len(v) == 0 {
 		return nil
@@ -171,7 +173,7 @@ func rotated[T any](v []T, round int) []T {
 	return append(slices.Clone(v[i:]), v[:i]...)
 }
 
-// note adds a line to what is said under a table.
+// note adds a line to the note under a table.
 func note(t *record.Table, format string, args ...any) {
 	if t.Note != "" {
 		t.Note += "\n"

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestMain is a server if it was started as one.
+// TestMain makes the test binary a server when it is started as one.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == ServerArg {
 		if err := ServerMain(os.Args[2:]); err != nil {
@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // of servers, which would take a second to end with -race
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise servers take a second to exit with -race
 	os.Exit(m.Run())
 }
 
@@ -61,7 +61,7 @@ func TestWhatIsLeftBehindIsRed(t *testing.T) {
 		}
 	}
 	ended, cancel := context.WithCancel(t.Context())
-	cancel() // it does not wait for them to end
+	cancel() // does not wait for them to end
 	trial.ctx = ended
 	if err := trial.balance(p); err == nil || !strings.Contains(err.Error(), "left behind: 2 connections open") {
 		t.Errorf("2 connections are open: %v", err)
@@ -98,8 +98,8 @@ func TestTable(t *testing.T) {
 	if out.String() != want {
 		t.Errorf("%s, want\n%s", &out, want)
 	}
-	// What net/http does is no error.
-	if err := red(results); err == nil || err.Error() != "faults: 1 rows of recycling are red: 3" {
+	// Failures of net/http are not errors.
+	if err := red(results); err == nil || err.Error() != "faults: recycling failed in 1 rows: 3" {
 		t.Error(err)
 	}
 	if err := red(results[:2]); err != nil {

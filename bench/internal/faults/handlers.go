@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// capacity is how many may be at /limited at once, for pace each.
+// capacity is how many requests /limited handles at once. Each takes pace.
 const (
 	capacity = 4
 	pace     = 20 * time.Millisecond
 )
 
-// handler returns what the processes serve.
+// handler returns the handler that the processes serve.
 func (s *service) handler() http.Handler {
 	mux := http.NewServeMux()
 	for path, f := range map[string]http.HandlerFunc{
@@ -33,7 +33,7 @@ func (s *service) handler() http.Handler {
 	} {
 		mux.HandleFunc(path, f)
 	}
-	// A mux cleans paths, and has opinions on "*" and CONNECT: none of these is looked for here.
+	// A mux cleans paths and treats "*" and CONNECT in its own way. The rows do not test that.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == "CONNECT" || r.URL.Path == "*" {
 			answerOK(w, r)
@@ -45,7 +45,7 @@ func (s *service) handler() http.Handler {
 
 func answerOK(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") }
 
-// echo answers with its query, a canary.
+// echo responds with its query, a canary.
 func echo(w http.ResponseWriter, r *http.Request) {
 	if d, err := time.ParseDuration(r.FormValue("wait")); err == nil {
 		time.Sleep(d)
@@ -62,7 +62,7 @@ func mutate(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "mutated")
 }
 
-// recursive uses as many megabytes of stack as it is told.
+// recursive uses the number of megabytes of stack that the request asks for.
 func recursive(w http.ResponseWriter, r *http.Request) {
 	n, _ := strconv.Atoi(r.FormValue("mb"))
 	fmt.Fprint(w, recurse(n<<10) > 0)
@@ -80,13 +80,13 @@ func recurse(depth int) int {
 func inject(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("X-Value", "a\r\nInjected: 1")
-	h["X-Nul"] = []string{"a\x00b"} // is sent as it is, by both
+	h["X-Nul"] = []string{"a\x00b"} // both servers send it as it is
 	h["X-Name\r\nInjected"] = []string{"1"}
 	h["X-Colon: 1\r\nInjected"] = []string{"1"}
 	io.WriteString(w, "ok")
 }
 
-// leak panics when it has set what must not be in the next answer.
+// leak panics after it has set headers that must not be in the next response.
 func leak(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Leak", "1")
 	w.Header().Set("Content-Type", "x/leak")
@@ -101,7 +101,7 @@ func twice(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "ok")
 }
 
-// limited works with something of which there is little.
+// limited uses a scarce resource.
 func (s *service) limited(w http.ResponseWriter, r *http.Request) {
 	select {
 	case s.slots <- struct{}{}:
@@ -113,13 +113,13 @@ func (s *service) limited(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "ok")
 }
 
-// count counts the request before it is answered.
+// count counts the request before it responds.
 func (s *service) count(w http.ResponseWriter, r *http.Request) {
 	s.seen("counted")
 	io.WriteString(w, r.FormValue("q"))
 }
 
-// read reads all of the body, and tells how that ended.
+// read reads the whole body, and counts how that ended.
 func (s *service) read(w http.ResponseWriter, r *http.Request) {
 	n, err := io.Copy(io.Discard, r.Body)
 	switch {
@@ -141,7 +141,7 @@ func (s *service) read(w http.ResponseWriter, r *http.Request) {
 
 var block = bytes.Repeat([]byte("0123456789abcdef"), 4096)
 
-// big writes as many bytes as it is told.
+// big writes the number of bytes that the request asks for.
 func (s *service) big(w http.ResponseWriter, r *http.Request) {
 	n, _ := strconv.Atoi(r.FormValue("n"))
 	w.Header().Set("Content-Length", strconv.Itoa(n))
@@ -156,7 +156,7 @@ func (s *service) big(w http.ResponseWriter, r *http.Request) {
 	s.seen("written")
 }
 
-// stream writes until that fails, and waits for the end of its context.
+// stream writes until that fails, and then waits until its context ends.
 func (s *service) stream(w http.ResponseWriter, r *http.Request) {
 	for {
 		if _, err := w.Write(block); err != nil {
@@ -172,7 +172,8 @@ func (s *service) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hang waits for the command "release", or for the end of its context unless it is told not to.
+// hang waits for the command "release", or for the end of its context, unless the request says
+// forever.
 func (s *service) hang(w http.ResponseWriter, r *http.Request) {
 	s.seen("hang")
 	ctx := r.Context()
@@ -187,7 +188,7 @@ func (s *service) hang(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hijack returns what the client sends, or only holds the connection until "release".
+// hijack echoes what the client sends, or only holds the connection until "release".
 func (s *service) hijack(w http.ResponseWriter, r *http.Request) {
 	c, rw, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -231,7 +232,7 @@ func (s *service) panics(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// frame says one thing of the length of its answer and does another.
+// frame announces one length of its response and sends another.
 func (s *service) frame(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	write := func(text string) {

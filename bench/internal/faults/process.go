@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// A setup says how a process serves. It goes to the process as JSON. The durations and numbers are fields of http.Server and
-// recycling.Server; zero is their default.
+// A setup says how a process serves. It is passed to the process as JSON. The durations and numbers
+// are fields of http.Server and recycling.Server; zero means their default.
 type setup struct {
 	Recycling bool
 	TLS       bool
@@ -27,9 +27,10 @@ type setup struct {
 
 	ReadHeader, Write, Idle time.Duration
 	BlockLog                bool // writing to the log blocks until "release"
-	HookPanics, HookBlocks  bool // the ConnState hook does so when the first request begins; until "release"
+	// The ConnState hook panics when the first request begins, or blocks until "release".
+	HookPanics, HookBlocks bool
 
-	// Of recycling only.
+	// Only for recycling.
 	Body, QueueWait       time.Duration
 	Workers, Queue, Conns int
 
@@ -38,31 +39,31 @@ type setup struct {
 	file *os.File // the listener, for Listener "file"
 }
 
-// A process serves. It ends when stop is called or the context ends.
+// A process is a server process. It runs until stop is called or the context ends.
 type process struct {
 	setup setup
 	addr  string
 	cmd   *exec.Cmd
 	log   journal
-	done  chan struct{} // closed when it has ended
-	ended error         // then: how
+	done  chan struct{} // closed when the process has ended
+	ended error         // how the process ended; set before done is closed
 
-	mu     sync.Mutex // guards both
+	mu     sync.Mutex // guards stdin and stdout
 	stdin  io.WriteCloser
 	stdout *bufio.Reader
 
-	start report // before the fault
-	fds   int    // then; negative if not known
+	start report // the state before the fault
+	fds   int    // descriptors before the fault; negative if not known
 }
 
-// A report is what a process says of itself.
+// A report is the state that a process reports about itself.
 type report struct {
 	Accepted, Closed, Hijacked, Open int64
-	Workers, Standby, Busy           int // of recycling only
+	Workers, Standby, Busy           int // only for recycling
 	Parked, Shed                     int64
 	Goroutines                       int
 	Heap, Stack                      uint64         // bytes in use
-	Events                           map[string]int // what handlers have seen, and how often
+	Events                           map[string]int // how often handlers have seen each event
 }
 
 // newProcess starts a process, and waits until it listens.
@@ -87,7 +88,7 @@ func newProcess(ctx context.Context, s setup) (*process, error) {
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	// Not StdoutPipe, which Wait closes: the last answers may still be in it.
+	// This is not StdoutPipe, because Wait closes that, and the last replies may still be in it.
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func newProcess(ctx context.Context, s setup) (*process, error) {
 func (p *process) wait(stdout io.Closer) {
 	p.ended = p.cmd.Wait()
 	close(p.done)
-	p.mu.Lock() // whoever reads has got the end by now
+	p.mu.Lock() // a reader has reached the end of the output by now
 	stdout.Close()
 	p.mu.Unlock()
 }
@@ -124,7 +125,7 @@ func (p *process) stop() {
 	<-p.done
 }
 
-// alive returns nil, or how the process has ended.
+// alive returns nil, or an error that says how the process has ended.
 func (p *process) alive() error {
 	select {
 	case <-p.done:
@@ -134,7 +135,7 @@ func (p *process) alive() error {
 	}
 }
 
-// command sends a line, and returns the line that answers it.
+// command sends a line to the process, and returns the line with which the process replies.
 func (p *process) command(line string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +150,7 @@ func (p *process) command(line string) (string, error) {
 	return strings.TrimSpace(answer), nil
 }
 
-// report asks the process.
+// report returns the process's report.
 func (p *process) report() (r report, err error) {
 	line, err := p.command("report")
 	if err != nil {
@@ -158,18 +159,19 @@ func (p *process) report() (r report, err error) {
 	return r, json.Unmarshal([]byte(line), &r)
 }
 
-// shutdown has the process shut its server down, for as long as that may take, and returns the error that it has got.
+// shutdown makes the process shut its server down within limit, and returns the error of Shutdown
+// as text.
 func (p *process) shutdown(limit time.Duration) (string, error) {
 	return p.command("shutdown " + limit.String())
 }
 
-// release lets handlers and hooks go that wait for that.
+// release releases the handlers and hooks that wait for it.
 func (p *process) release() error {
 	_, err := p.command("release")
 	return err
 }
 
-// signal sends a signal by its name. It needs the command kill.
+// signal sends the named signal. It needs the command kill.
 func (p *process) signal(name string) error {
 	out, err := exec.Command("kill", "-"+name, p.pid()).CombinedOutput()
 	if errors.Is(err, exec.ErrNotFound) || runtime.GOOS == "windows" {
@@ -183,7 +185,8 @@ func (p *process) signal(name string) error {
 
 func (p *process) pid() string { return strconv.Itoa(p.cmd.Process.Pid) }
 
-// descriptors returns how many the process has open, negative if this system does not say.
+// descriptors returns how many descriptors the process has open, or a negative number if this
+// system does not report it.
 func (p *process) descriptors() int {
 	names, err := filepath.Glob("/proc/" + p.pid() + "/fd/*")
 	if err != nil || len(names) == 0 {
@@ -192,7 +195,7 @@ func (p *process) descriptors() int {
 	return len(names)
 }
 
-// cpu returns the user and system time of the process, and whether this system says.
+// cpu returns the user and system time of the process, and whether this system reports it.
 func (p *process) cpu() (time.Duration, bool) {
 	b, err := os.ReadFile("/proc/" + p.pid() + "/stat")
 	if err != nil {
@@ -200,21 +203,22 @@ func (p *process) cpu() (time.Duration, bool) {
 	}
 	_, rest, _ := strings.Cut(string(b), ") ")
 	f := strings.Fields(rest)
-	const utime, stime = 14 - 3, 15 - 3 // as proc(5) counts them, without the first two
+	const utime, stime = 14 - 3, 15 - 3 // field numbers of proc(5), without the first two fields
 	if len(f) <= stime {
 		return 0, false
 	}
 	user, err1 := strconv.Atoi(f[utime])
 	system, err2 := strconv.Atoi(f[stime])
-	const tick = 10 * time.Millisecond // of every Linux that Go runs on
+	const tick = 10 * time.Millisecond // the same on every Linux that Go supports
 	return time.Duration(user+system) * tick, err1 == nil && err2 == nil
 }
 
-// A journal keeps the end of what is written to it, and counts. It may be used by several goroutines at once.
+// A journal keeps the end of what is written to it, and counts messages. Several goroutines may use
+// it at once.
 type journal struct {
 	mu    sync.Mutex // guards following
 	text  []byte
-	lines int // messages: lines that begin with a date
+	lines int // the number of messages: lines with logPrefix
 }
 
 func (j *journal) Write(b []byte) (int, error) {
@@ -227,7 +231,7 @@ func (j *journal) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// last returns the last line that is not of a stack.
+// last returns the last line that is not part of a stack trace.
 func (j *journal) last() string {
 	lines := strings.Split(strings.TrimSpace(j.String()), "\n")
 	for i := len(lines) - 1; i >= 0; i-- {
@@ -244,7 +248,7 @@ func (j *journal) String() string {
 	return string(j.text)
 }
 
-// messages returns how many there have been so far.
+// messages returns the number of messages so far.
 func (j *journal) messages() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()

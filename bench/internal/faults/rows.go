@@ -1,6 +1,6 @@
 package faults
 
-// rows are all faults, by their numbers.
+// rows are all faults, by number.
 var rows = []row{
 	{1, "slow headers", slowHeaders},
 	{2, "silent connections, TLS too", silence},

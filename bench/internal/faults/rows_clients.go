@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// Rows of clients that stall or vanish.
+// Rows with clients that stall or vanish.
 
-// headerTime is the ReadHeaderTimeout of rows that wait for it.
+// headerTime is the ReadHeaderTimeout of rows that wait for it to expire.
 const headerTime = time.Second
 
-// ends expects all connections to end.
+// ends expects the server to close all connections.
 func (t *trial) ends(all []*client) error {
 	return t.each(len(all), func(i int) error {
 		defer all[i].Close()
@@ -51,7 +51,9 @@ func slowHeaders(t *trial) error {
 			text := "GET / HTTP/1.1\r\nHost: test\r\nX-Slow: " + strings.Repeat("x", 1000)
 			for i := range text {
 				for _, c := range all {
-					c.send(text[i : i+1]) // it may be closed by now, which is what is waited for
+					// The send may fail, because the row waits for the server to close the
+					// connections.
+					c.send(text[i : i+1])
 				}
 				select {
 				case <-end:
@@ -265,7 +267,7 @@ func resets(t *trial) error {
 				if name == "response" || name == "pipeline" {
 					_, err = c.r.ReadByte()
 				} else if i%2 == 0 {
-					time.Sleep(10 * time.Millisecond) // so that it has been read
+					time.Sleep(10 * time.Millisecond) // so that the server has read the bytes
 				}
 				return err
 			})
@@ -292,7 +294,7 @@ func resetBeforeAccept(t *trial) error {
 		if err := p.signal("STOP"); err != nil {
 			return err
 		}
-		defer p.signal("CONT") // at the latest
+		defer p.signal("CONT") // if the function returns early
 		err := t.each(50, func(i int) error {
 			c, err := t.dial(p)
 			if err != nil {
@@ -342,7 +344,7 @@ func lingering(t *trial) error {
 	return nil
 }
 
-// raw reads a response as it is: its head, and a body of n bytes.
+// raw reads a response without parsing it: its head, and a body of n bytes.
 func (c *client) raw(n int) (head, body string, err error) {
 	for !strings.HasSuffix(head, "\r\n\r\n") {
 		line, err := c.r.ReadString('\n')

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Rows of handlers that misbehave.
+// Rows with handlers that misbehave.
 
 func panics(t *trial) error {
 	return t.with(setup{}, func(p *process) error {
@@ -38,7 +38,7 @@ func panics(t *trial) error {
 	})
 }
 
-// onePanic has a handler panic, and looks for traces of it in the next answer.
+// onePanic makes a handler panic, and looks for traces of that in the next response.
 func (t *trial) onePanic(p *process, how string) error {
 	c, err := t.dial(p)
 	if err != nil {
@@ -73,7 +73,7 @@ func (t *trial) onePanic(p *process, how string) error {
 	return nil
 }
 
-// hookPanic has the ConnState hook panic once.
+// hookPanic makes the ConnState hook panic once.
 func (t *trial) hookPanic() error {
 	err := t.with(setup{HookPanics: true}, func(p *process) error {
 		if _, err := p.command("arm"); err != nil {
@@ -265,7 +265,7 @@ func framing(t *trial) error {
 		}
 		for _, v := range []struct {
 			how, method string
-			next        bool // another request is answered on the connection
+			next        bool // the connection serves another request
 			has         string
 			not         []string
 		}{
@@ -311,7 +311,7 @@ func hijacks(t *trial) error {
 		if err != nil || !strings.Contains(head, " 101 ") || body != early {
 			return fmt.Errorf("answered with %q %q, %v", head, body, err)
 		}
-		time.Sleep(headerTime + headerTime/2) // no deadline is left
+		time.Sleep(headerTime + headerTime/2) // no deadline may be left
 		const late = "later ones"
 		if err := c.send(late); err != nil {
 			return err
@@ -326,7 +326,7 @@ func hijacks(t *trial) error {
 		if _, err := c.end(); err != nil {
 			return err
 		}
-		// Those that are held hold no worker.
+		// Hijacked connections that stay open hold no worker.
 		const n = 20
 		all, err := t.dials(p, n)
 		if err != nil {
@@ -362,7 +362,7 @@ func blockedHooks(t *trial) error {
 			if err := c.send(request("/panic?how=before")); err != nil {
 				return err
 			}
-			time.Sleep(50 * time.Millisecond) // until it blocks
+			time.Sleep(50 * time.Millisecond) // until the log or the hook blocks
 			for range 20 {
 				if err := t.prompt(p); err != nil {
 					return err
@@ -379,38 +379,4 @@ func blockedHooks(t *trial) error {
 		}
 	}
 	return nil
-}
-
-// Rows whose fault can be seen inside of a process only.
-
-// tests runs one of two tests of core.
-func (t *trial) tests(netHTTP, recycling string) error {
-	run := netHTTP
-	if t.recycling {
-		run = recycling
-	}
-	if run == "" {
-		return skip("a test of recycling's")
-	}
-	return t.source.test(t.ctx, "core", run)
-}
-
-func retention(t *trial) error {
-	return t.tests("^TestGoroutine$/^goroutine$/^retention$", "^TestRecycling$/^own$/^retention$|^TestHertz1341_RequestMayBeKept$")
-}
-
-func goroutineState(t *trial) error {
-	return t.tests("", "^TestLockedWorkersServeFewRequestsMore$|^TestProfilerLabelsDoNotOutliveTheTurnOfTheirConnection$")
-}
-
-func lifecycles(t *trial) error {
-	return t.tests("", "^TestShutdownMayBeCalledOftenAndTogether$|^TestServeAfterShutdownReturnsErrServerClosed$|^TestCloseBeforeServeEndsTheServer$|^TestCloseDuringShutdownEndsBoth$")
-}
-
-func http2Floods(t *trial) error {
-	return t.tests("", "^TestCVE_2023_44487|^TestCVE_2023_45288|^TestCVE_2019_9512")
-}
-
-func races(*trial) error {
-	return skip("go test -race of all modules takes minutes, and is a step of .ci/run")
 }

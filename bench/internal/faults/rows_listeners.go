@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// Rows of listeners.
+// Rows with different listeners.
 
 func listeners(t *trial) error {
 	dir, err := os.MkdirTemp("", "bench-faults-")
@@ -36,7 +36,7 @@ func listeners(t *trial) error {
 	return nil
 }
 
-// serves expects p to do what every server does.
+// serves expects p to serve keep-alive requests, and to close the connection after the last one.
 func (t *trial) serves(p *process) error {
 	return t.each(5, func(int) error {
 		c, err := t.dial(p)

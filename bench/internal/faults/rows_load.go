@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Rows of many clients, and of those that want too much.
+// Rows with many clients, or with clients that send too much.
 
 func overload(t *trial) error {
 	return t.with(setup{Workers: capacity, Queue: 2 * capacity, QueueWait: 200 * time.Millisecond}, func(p *process) error {
@@ -64,7 +64,8 @@ func overload(t *trial) error {
 	})
 }
 
-// impatient asks once and waits for a second. It returns the status, zero if there is none.
+// impatient sends one request and waits for at most a second. It returns the status, or zero if
+// there is no response.
 func (t *trial) impatient(p *process, path string) int {
 	c, err := t.dial(p)
 	if err != nil {
@@ -109,7 +110,7 @@ func churn(t *trial) error {
 	})
 }
 
-// whileOpen asks again and again on a connection.
+// whileOpen sends requests on a connection until end is closed.
 func whileOpen(end <-chan struct{}, c *client) error {
 	for {
 		select {
@@ -152,7 +153,7 @@ func pipelines(t *trial) error {
 		if err := c.expect("end"); err != nil {
 			return err
 		}
-		// One that sends for ever and reads nothing is ended by WriteTimeout.
+		// WriteTimeout ends the connection of a client that keeps sending and reads nothing.
 		deaf, err := t.dial(p)
 		if err != nil {
 			return err
@@ -173,7 +174,7 @@ func pipelines(t *trial) error {
 	if err != nil {
 		return err
 	}
-	// Those who fill all workers with pipelines do not keep others out.
+	// Clients that keep all workers busy with pipelines do not shut out other clients.
 	return t.with(setup{Workers: 4}, func(p *process) error {
 		all, err := t.dials(p, 4)
 		if err != nil {
@@ -217,7 +218,7 @@ func mixed(t *trial) error {
 	})
 }
 
-// oneFault is a fault among others: the n-th of client i.
+// oneFault carries out one fault among others: the n-th of client i.
 func (t *trial) oneFault(p *process, i, n int) error {
 	c, err := t.dial(p)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Rows of the one who runs the process, and of the machine.
+// Rows with faults that the operator or the machine causes.
 
 func sigterm(t *trial) error {
 	rounds := t.few(3, 20)
@@ -32,12 +32,13 @@ func sigterm(t *trial) error {
 				for {
 					c, err := t.dial(p)
 					if err != nil {
-						return nil // it does not listen any more
+						return nil // the server no longer listens
 					}
-					// Half of them send the rest of their request later.
+					// Half of the clients send the rest of their request later.
 					text := request("/echo?wait=5ms&q=a")
 					err = c.send(text[:20])
-					before := err == nil && !told.Load() // on loopback it has been received by now
+					// On loopback, the server has already received what was sent.
+					before := err == nil && !told.Load()
 					if i%2 == 0 {
 						time.Sleep(5 * time.Millisecond)
 					}
@@ -226,7 +227,8 @@ func inheritance(t *trial) error {
 	})
 }
 
-// inherited reports whether p has got the descriptor from this process, and this one from whoever started it.
+// inherited reports whether p inherited the descriptor from this process, which in turn inherited
+// it from its parent.
 func inherited(p *process, fd int) bool {
 	there, err1 := os.Readlink(fmt.Sprintf("/proc/%s/fd/%d", p.pid(), fd))
 	here, err2 := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
@@ -240,7 +242,8 @@ func stopped(t *trial) error {
 	return t.orNoted("a clock far ahead", clockAhead(t))
 }
 
-// clockAhead has a process see a clock that says more than a day since the machine was started, as those that stay up do.
+// clockAhead runs a process with a clock that is more than a day ahead of the start of the machine,
+// as on machines with a long uptime.
 func clockAhead(t *trial) error {
 	wrap := []string{"unshare", "--time", "--monotonic", "100000", "--boottime", "100000"}
 	if err := exec.Command(wrap[0], append(wrap[1:], "true")...).Run(); err != nil {
@@ -281,7 +284,8 @@ func clockAhead(t *trial) error {
 	})
 }
 
-// pausedProcess stops the process for longer than any timeout but that of idle connections, and lets it go on.
+// pausedProcess stops the process for longer than any timeout except the idle timeout, and then
+// continues it.
 func pausedProcess(t *trial) error {
 	return t.with(setup{ReadHeader: headerTime, Write: headerTime, Idle: time.Minute}, func(p *process) error {
 		idle, err := t.dials(p, 50)
@@ -296,7 +300,7 @@ func pausedProcess(t *trial) error {
 		if err := p.signal("STOP"); err != nil {
 			return err
 		}
-		defer p.signal("CONT") // at the latest
+		defer p.signal("CONT") // if the function returns early
 		fresh, err := t.dials(p, 20)
 		if err != nil {
 			return err
@@ -335,7 +339,7 @@ func pausedProcess(t *trial) error {
 	})
 }
 
-// dated expects a Date of now.
+// dated expects the Date header to be the current time.
 func dated(head string) error {
 	_, rest, _ := strings.Cut(head, "\r\nDate: ")
 	value, _, _ := strings.Cut(rest, "\r\n")
@@ -358,7 +362,8 @@ func starved(t *trial) error {
 	return t.orNoted("a tenth of a processor", throttled(t))
 }
 
-// throttled gives the process a tenth of a processor, and stops it for most of each second.
+// throttled gives the process a tenth of a processor, so that it stands still for most of each
+// second.
 func throttled(t *trial) error {
 	return t.with(setup{ReadHeader: headerTime / 2}, func(p *process) error {
 		if _, err := t.confine(p, tenthOfCPU()); err != nil {
@@ -368,7 +373,7 @@ func throttled(t *trial) error {
 	})
 }
 
-// conversations are 20 clients that send so many requests each, one after the other.
+// conversations runs 20 clients. Each sends the given number of requests, one after the other.
 func (t *trial) conversations(p *process, requests int) error {
 	return t.each(20, func(int) error {
 		c, err := t.dial(p)

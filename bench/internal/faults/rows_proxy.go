@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// A proxy is a program, and how it becomes one. Its configuration has places for a directory, the origin's address, and its own.
+// A proxy is a program, and how to start it as a proxy. Its configuration has placeholders for a
+// directory, the origin's address, and its own address.
 type proxy struct {
 	name string
 	conf string
@@ -62,8 +63,8 @@ http {
 }
 `
 
-// start starts the proxy before p, and returns it as if it were one of our processes: there is only its address. It ends
-// with the row, or when the returned function is called.
+// start starts the proxy in front of p, and returns it as a process that only has an address. It
+// runs until the end of the row, or until the returned function is called.
 func (x proxy) start(t *trial, p *process) (front *process, stop func(), err error) {
 	program, err := exec.LookPath(x.name)
 	if err != nil {
@@ -79,7 +80,7 @@ func (x proxy) start(t *trial, p *process) (front *process, stop func(), err err
 		return nil, nil, err
 	}
 	front = &process{addr: l.Addr().String()}
-	l.Close() // the port is most likely still free in a moment
+	l.Close() // the port is most likely still free when the proxy starts
 	file := filepath.Join(dir, "conf")
 	if err := os.WriteFile(file, fmt.Appendf(nil, x.conf, dir, p.addr, front.addr), 0o666); err != nil {
 		return nil, nil, err
@@ -109,7 +110,8 @@ func (x proxy) start(t *trial, p *process) (front *process, stop func(), err err
 	}
 }
 
-// proxied has proxies and the server behind each agree on where requests end: as many are handled as answered.
+// proxied checks that each proxy and the server behind it agree on where requests end: the number
+// of handled requests is the number of responses.
 func proxied(t *trial) error {
 	for _, x := range proxies {
 		if err := t.orNoted(x.name, t.behind(x)); err != nil {
@@ -156,7 +158,8 @@ func (t *trial) behind(x proxy) error {
 				return fmt.Errorf("%q: %w", v, err)
 			}
 			answered += n
-			// Whoever comes next, on whatever connection there is to the origin, gets its own answer.
+			// The next client gets its own response, whichever connection to the origin the proxy
+			// uses.
 			c, err := t.dial(proxy)
 			if err != nil {
 				return err
@@ -175,12 +178,12 @@ func (t *trial) behind(x proxy) error {
 				return fmt.Errorf("after %q %d requests were handled, and %d answered", v, handled, answered)
 			}
 		}
-		stop() // it keeps connections
+		stop() // it keeps connections open
 		return nil
 	})
 }
 
-// answers sends text and returns how many answers are 200.
+// answers sends text and returns the number of responses with status 200.
 func (t *trial) answers(p *process, text string) (n int, err error) {
 	c, err := t.dial(p)
 	if err != nil {
@@ -190,14 +193,14 @@ func (t *trial) answers(p *process, text string) (n int, err error) {
 	if err := c.send(text); err != nil {
 		return 0, err
 	}
-	// A server that waits for more is not waited for.
+	// If the server waits for more input, this does not wait for the server.
 	for c.SetReadDeadline(time.Now().Add(patience)); ; c.SetReadDeadline(time.Now().Add(300 * time.Millisecond)) {
 		status, _, err := c.answer(http.MethodPost)
 		if err != nil {
 			if ne, ok := err.(net.Error); ok && ne.Timeout() && n == 0 {
 				return 0, fmt.Errorf("no answer: %w", err)
 			}
-			return n, nil // the end, or nothing more
+			return n, nil // the end of the connection, or no further response
 		}
 		if status == http.StatusOK {
 			n++

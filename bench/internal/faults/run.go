@@ -14,27 +14,28 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// A Config says which rows to carry out, and how thoroughly.
+// A Config says which rows to carry out, and for how long.
 type Config struct {
 	Rows  []string // their numbers; nil: all
-	Short bool     // fewer connections and rounds: less than a minute, not four
+	Short bool     // fewer connections and rounds: less than a minute instead of four
 }
 
 // A row is one fault.
 type row struct {
 	number int
 	fault  string
-	check  func(*trial) error // nil: not done
+	check  func(*trial) error // nil means not done
 }
 
-// rowLimit bounds one row of one server.
+// rowLimit bounds the time of one row against one server.
 const rowLimit = 90 * time.Second
 
-// lanes is how many rows are carried out at the same time. Most of a row is waiting.
+// lanes is how many rows are carried out at the same time. Rows spend most of their time waiting.
 const lanes = 4
 
-// Run carries out the rows, and writes one markdown table when all are done or ctx ends. The error says how many rows of
-// recycling are red; what net/http does is shown, and no error.
+// Run carries out the rows, and writes one Markdown table when all are done or ctx ends. It returns
+// an error that names the rows in which recycling failed. Failures of net/http are in the table but
+// are not errors.
 func Run(ctx context.Context, c Config, p *record.Progress, w io.Writer) error {
 	chosen, err := c.choose()
 	if err != nil {
@@ -111,20 +112,20 @@ func carryOut(ctx context.Context, r row, c Config, source *source, recycling bo
 	return outcome{err: err, note: t.noted}
 }
 
-// An outcome is what a row has shown of one server.
+// An outcome is the result of a row for one server.
 type outcome struct {
 	err  error
-	note string // a figure, for those who read the table
+	note string // a figure for the readers of the table
 }
 
 var errNotDone = errors.New("not done")
 
-// A skip is why a row cannot be carried out here.
+// A skip is the reason why a row cannot be carried out here.
 type skip string
 
 func (s skip) Error() string { return "skipped: " + string(s) }
 
-// red reports whether something went wrong.
+// red reports whether the server failed.
 func (o outcome) red() bool {
 	var s skip
 	return o.err != nil && !errors.Is(o.err, errNotDone) && !errors.As(o.err, &s)
@@ -161,7 +162,7 @@ func writeTable(w io.Writer, results []result) error {
 	return err
 }
 
-// red returns an error if recycling has a red row.
+// red returns an error if recycling failed in a row.
 func red(results []result) error {
 	var numbers []string
 	for _, r := range results {
@@ -172,5 +173,5 @@ func red(results []result) error {
 	if len(numbers) == 0 {
 		return nil
 	}
-	return fmt.Errorf("faults: %d rows of recycling are red: %s", len(numbers), strings.Join(numbers, ", "))
+	return fmt.Errorf("faults: recycling failed in %d rows: %s", len(numbers), strings.Join(numbers, ", "))
 }

@@ -24,13 +24,13 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
-// ServerArg is the program's first argument if it is to call [ServerMain].
+// ServerArg is the first argument of the program when it must call [ServerMain].
 const ServerArg = "fault"
 
-// logPrefix begins each message of a process.
+// logPrefix is the prefix of each log message of a process.
 const logPrefix = "fault-server: "
 
-// notServing is what a process says before it ends because its server did.
+// notServing is the message of a process that exits because its server has stopped.
 const notServing = "it does not serve any more"
 
 // A service is the server in its process.
@@ -40,19 +40,20 @@ type service struct {
 	ours     *recycling.Server // nil under net/http
 	released chan struct{}     // closed by the command "release"
 	release  func()
-	slots    chan struct{} // of the handler that is limited
+	slots    chan struct{} // for the limited handler
 
 	mu       sync.Mutex // guards following
 	events   map[string]int
-	hooked   bool              // the hook has done what it was to do
+	hooked   bool              // the hook has panicked or blocked
 	open     map[net.Conn]bool // under net/http
 	accepted int64
 	closed   int64
 	hijacked int64
 }
 
-// ServerMain is the server process; args do not include [ServerArg]. It prints the address that it listens on, answers
-// commands, a line each, and ends with its standard input.
+// ServerMain is the main function of the server process; args do not include [ServerArg]. It prints
+// the address that it listens on, replies to commands, a line each, and exits when its standard
+// input ends.
 func ServerMain(args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("faults: a server has %d arguments, want 1", len(args))
@@ -81,7 +82,7 @@ func ServerMain(args []string) error {
 		return err
 	case err := <-served:
 		if errors.Is(err, http.ErrServerClosed) {
-			select {} // the one who closed it goes on asking
+			select {} // whoever closed it continues to send commands
 		}
 		return fmt.Errorf("%s: %w", notServing, err)
 	}
@@ -146,7 +147,7 @@ func (s *service) serve(l net.Listener) error {
 	return srv.Serve(l)
 }
 
-// shutdown returns the error of Shutdown as text too.
+// shutdown shuts the server down. It also returns the error of Shutdown as text.
 func (s *service) shutdown(limit time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -159,7 +160,8 @@ func (s *service) shutdown(limit time.Duration) (string, error) {
 	return fmt.Sprint(err), err
 }
 
-// hook is http.Server's ConnState. Under net/http, which does not count, it counts.
+// hook is http.Server's ConnState. It counts connections for net/http, which does not count them
+// itself.
 func (s *service) hook(c net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	switch state {
@@ -173,7 +175,7 @@ func (s *service) hook(c net.Conn, state http.ConnState) {
 		s.hijacked++
 		delete(s.open, c)
 	}
-	// The first connections are those of the start.
+	// The first connections belong to the start of the trial.
 	first := state == http.StateActive && !s.hooked && s.events["armed"] > 0
 	s.hooked = s.hooked || first
 	s.mu.Unlock()
@@ -192,7 +194,7 @@ func (s *service) seen(event string) {
 	s.mu.Unlock()
 }
 
-// commands answers each line with a line, until there are no more.
+// commands replies to each line of in with a line. It ends the process at the end of in.
 func (s *service) commands(in io.Reader) {
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		name, arg, _ := strings.Cut(lines.Text(), " ")
@@ -210,7 +212,7 @@ func (s *service) commands(in io.Reader) {
 		case "arm":
 			s.seen("armed")
 		case "gc":
-			for range 20 { // a stack is halved at each
+			for range 20 { // each collection halves a stack
 				debug.FreeOSMemory()
 			}
 		}
@@ -238,7 +240,7 @@ func (s *service) report() report {
 	return r
 }
 
-// A blockedWriter waits before it drops what is written.
+// A blockedWriter blocks until a channel is closed, and then drops what is written.
 type blockedWriter struct{ until <-chan struct{} }
 
 func (w blockedWriter) Write(b []byte) (int, error) {
@@ -246,7 +248,8 @@ func (w blockedWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// listen opens the listener that the setup names. What recycling listens on by default is its own.
+// listen opens the listener that the setup names. The default of recycling is a listener of its
+// own.
 func (s *service) listen() (net.Listener, error) {
 	address := s.setup.Address
 	if address == "" {
@@ -279,7 +282,8 @@ func (s *service) listen() (net.Listener, error) {
 	return nil, fmt.Errorf("faults: there is no listener %q", kind)
 }
 
-// A wrappedListener hides what its connections are. A non-empty mark, like any slice, makes it a map key that panics.
+// A wrappedListener hides the type of its connections. If mark is not nil, using the listener as a
+// map key panics, as with any slice.
 type wrappedListener struct {
 	net.Listener
 	mark []int
@@ -293,7 +297,8 @@ func (l wrappedListener) Accept() (net.Conn, error) {
 	return struct{ net.Conn }{c}, nil
 }
 
-// A limitListener accepts one more when one was closed, as that of x/net/netutil.
+// A limitListener bounds the number of open connections, like that of x/net/netutil: it accepts
+// another one when one is closed.
 type limitListener struct {
 	net.Listener
 	room chan struct{}

@@ -11,10 +11,10 @@ import (
 	"sync"
 )
 
-// module is where the tests are that rows name.
+// module is the path of the modules that have the tests named in rows.
 const module = "github.com/recycling-go/recycling/"
 
-// A source runs tests of this repository, for what can be seen inside of a process only.
+// A source runs tests of this repository, for faults that can only be observed inside a process.
 type source struct {
 	dir string // for test binaries
 
@@ -25,11 +25,12 @@ type source struct {
 // A built is a test binary.
 type built struct {
 	binary string
-	folder string // where it is run
+	folder string // the folder in which it runs
 	err    error
 }
 
-// test runs tests of a package, such as "core/pool", and expects all to pass. Run is that of go test.
+// test runs the tests of a package, such as "core/pool", that match run, as go test -run does, and
+// expects all of them to pass.
 func (s *source) test(ctx context.Context, pkg, run string) error {
 	b := s.build(ctx, pkg)
 	if b.err != nil {
@@ -62,7 +63,7 @@ func failure(out []byte) string {
 	return strings.Join(lines[:min(3, len(lines))], "; ")
 }
 
-// build makes the test binary of a package, once.
+// build builds the test binary of a package, once.
 func (s *source) build(ctx context.Context, pkg string) built {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +80,7 @@ func (s *source) build(ctx context.Context, pkg string) built {
 	}
 	switch {
 	case err == nil:
-	case len(out) > 0: // a compiler's words
+	case len(out) > 0: // output of the compiler
 		b.err = fmt.Errorf("go test -c ./%s: %.200s", pkg, out)
 	default:
 		b.err = skip("needs the go command and the source of " + module + pkg)

@@ -15,13 +15,14 @@ import (
 	"time"
 )
 
-// patience bounds every wait for what has to come.
+// patience bounds every wait for an expected event.
 const patience = 10 * time.Second
 
-// settling bounds the wait for what a server keeps for a while, such as goroutines that stand by for the next handshake.
+// settling bounds the wait for what a server keeps for a while, such as goroutines that stand by
+// for the next handshake.
 const settling = 30 * time.Second
 
-// A trial is one row against one server. What goes wrong in it is an error that says so in a line.
+// A trial is one row against one server. If it fails, its error is one line that says why.
 type trial struct {
 	ctx       context.Context
 	recycling bool
@@ -31,7 +32,7 @@ type trial struct {
 	clean     []func()
 }
 
-// later calls f when the row is over.
+// later calls f at the end of the row.
 func (t *trial) later(f func()) { t.clean = append(t.clean, f) }
 
 func (t *trial) cleanUp() {
@@ -40,7 +41,7 @@ func (t *trial) cleanUp() {
 	}
 }
 
-// pause waits.
+// pause waits for d, or until the trial's context ends.
 func (t *trial) pause(d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -48,7 +49,7 @@ func (t *trial) pause(d time.Duration) {
 	}
 }
 
-// note adds a figure to the table.
+// note adds a figure to the row's note in the table.
 func (t *trial) note(format string, args ...any) {
 	if t.noted != "" {
 		t.noted += ", "
@@ -56,7 +57,7 @@ func (t *trial) note(format string, args ...any) {
 	t.noted += fmt.Sprintf(format, args...)
 }
 
-// few returns short if the run is short, else long.
+// few returns short if the run is short, and long otherwise.
 func (t *trial) few(short, long int) int {
 	if t.short {
 		return short
@@ -64,7 +65,8 @@ func (t *trial) few(short, long int) int {
 	return long
 }
 
-// start starts a process, which is killed when the row is over, and looks at it before the fault.
+// start starts a process, which is killed at the end of the row, and records its state before the
+// fault.
 func (t *trial) start(s setup) (*process, error) {
 	s.Recycling = t.recycling
 	p, err := newProcess(t.ctx, s)
@@ -72,9 +74,10 @@ func (t *trial) start(s setup) (*process, error) {
 		return nil, err
 	}
 	t.later(p.stop)
-	// What is made on first use belongs to the start.
+	// What the server allocates on first use belongs to the state before the fault.
 	for range 8 {
-		if _, err := t.recovers(p); err != nil { // a busy machine may be too slow for ReadHeaderTimeout
+		// A busy machine may be too slow for ReadHeaderTimeout.
+		if _, err := t.recovers(p); err != nil {
 			return nil, err
 		}
 	}
@@ -98,7 +101,8 @@ func (t *trial) with(s setup, fault func(p *process) error) error {
 	}
 	select {
 	case <-p.done:
-	case <-time.After(200 * time.Millisecond): // a client may learn of the end before it is one
+	// A client may notice the end before the process has exited.
+	case <-time.After(200 * time.Millisecond):
 	}
 	if dead := p.alive(); dead != nil {
 		err = fmt.Errorf("%w; %w", err, dead)
@@ -111,7 +115,8 @@ func (t *trial) quiet(p *process) error {
 	return t.await(p, "the end of all connections", func(r report) bool { return r.Open == 0 })
 }
 
-// invariants are I1 to I4: the process is alive, answers, and has what it had at the start.
+// invariants checks the invariants I1 to I4: the process is alive, responds, and has the same
+// resources as at the start.
 func (t *trial) invariants(p *process) error {
 	if err := p.alive(); err != nil {
 		return err
@@ -122,16 +127,17 @@ func (t *trial) invariants(p *process) error {
 	return t.balance(p)
 }
 
-// balance expects p to have as much of everything as at the start.
+// balance checks that p has the same resources as at the start.
 func (t *trial) balance(p *process) error {
 	var last report
 	fds, spare := 0, 0
 	if p.setup.TLS && t.recycling {
-		spare = 2 * runtime.GOMAXPROCS(0) // handshakes have workers of their own, of which so many are kept, and not counted
+		// Handshakes have workers of their own. This many are kept, and they are not counted.
+		spare = 2 * runtime.GOMAXPROCS(0)
 	}
 	err := t.awaitFor(settling, p, "", func(r report) bool {
 		last, fds = r, p.descriptors()
-		// Workers that have nothing to do are kept, up to a bound, and one leads.
+		// Idle workers are kept, up to a bound, and one worker leads.
 		goroutines := r.Goroutines - r.Workers
 		return r.Open == 0 && r.Accepted == r.Closed+r.Hijacked && r.Busy == 0 &&
 			goroutines <= p.start.Goroutines-p.start.Workers+spare && fds <= p.fds
@@ -146,7 +152,8 @@ func (t *trial) balance(p *process) error {
 	return nil
 }
 
-// recovers expects a new connection to be answered in the end, and returns how long that took.
+// recovers expects the server to answer a new connection eventually, and returns how long that
+// took.
 func (t *trial) recovers(p *process) (time.Duration, error) {
 	begin := time.Now()
 	for {
@@ -159,7 +166,8 @@ func (t *trial) recovers(p *process) (time.Duration, error) {
 	}
 }
 
-// prompt expects a new connection to be answered within 100 ms. On a busy machine it may take several attempts.
+// prompt expects the server to answer a new connection within 100 ms. On a busy machine it may take
+// several attempts.
 func (t *trial) prompt(p *process) error {
 	var err error
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && t.ctx.Err() == nil; {
@@ -175,7 +183,7 @@ func (t *trial) prompt(p *process) error {
 	return fmt.Errorf("a new connection afterwards: %w", err)
 }
 
-// await waits until ok; for what is part of the error.
+// await waits until ok returns true; the error contains what.
 func (t *trial) await(p *process, what string, ok func(report) bool) error {
 	return t.awaitFor(patience, p, what, ok)
 }
@@ -196,7 +204,7 @@ func (t *trial) awaitFor(limit time.Duration, p *process, what string, ok func(r
 	}
 }
 
-// event waits until handlers have seen something n times.
+// event waits until handlers have seen an event n times.
 func (t *trial) event(p *process, name string, n int) error {
 	var seen map[string]int
 	err := t.await(p, name, func(r report) bool {
@@ -209,7 +217,7 @@ func (t *trial) event(p *process, name string, n int) error {
 	return err
 }
 
-// each calls f n times at once, and returns one of the errors.
+// each calls f n times concurrently, and returns one of the errors.
 func (t *trial) each(n int, f func(i int) error) error {
 	errs := make([]error, n)
 	var all sync.WaitGroup
@@ -236,11 +244,11 @@ func (t *trial) each(n int, f func(i int) error) error {
 // A client is a connection to a process.
 type client struct {
 	net.Conn
-	tcp net.Conn // below TLS; else the same
+	tcp net.Conn // the connection below TLS; without TLS the same as Conn
 	r   *bufio.Reader
 }
 
-// tcp connects without TLS. Everything ends after twice the patience.
+// tcp connects without TLS. All reads and writes time out after twice the patience.
 func (t *trial) tcp(p *process) (*client, error) {
 	network := "tcp"
 	if strings.HasPrefix(p.addr, "/") {
@@ -254,13 +262,14 @@ func (t *trial) tcp(p *process) (*client, error) {
 	return &client{Conn: c, tcp: c, r: bufio.NewReader(c)}, nil
 }
 
-// dial connects as the process wants it.
+// dial connects, with TLS if the process uses it.
 func (t *trial) dial(p *process) (*client, error) {
 	c, err := t.tcp(p)
 	if err != nil || !p.setup.TLS {
 		return c, err
 	}
-	s := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true}) // its certificate was made a moment ago
+	// The certificate is self-signed, made when the process started.
+	s := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
 	if err := s.HandshakeContext(t.ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -274,7 +283,7 @@ func (c *client) send(text string) error {
 	return err
 }
 
-// answer reads one response, with its body.
+// answer reads one response with its body.
 func (c *client) answer(method string) (status int, body string, err error) {
 	res, err := http.ReadResponse(c.r, &http.Request{Method: method})
 	if err != nil {
@@ -284,7 +293,7 @@ func (c *client) answer(method string) (status int, body string, err error) {
 	return res.StatusCode, string(b), err
 }
 
-// ask sends text and expects 200 and body.
+// ask sends text and expects a response with status 200 and the given body.
 func (c *client) ask(text, body string) error {
 	if err := c.send(text); err != nil {
 		return err
@@ -292,7 +301,7 @@ func (c *client) ask(text, body string) error {
 	return c.expect(body)
 }
 
-// expect reads a response that is 200 and body.
+// expect reads a response and expects status 200 and the given body.
 func (c *client) expect(body string) error {
 	status, b, err := c.answer("GET")
 	if err != nil {
@@ -304,7 +313,7 @@ func (c *client) expect(body string) error {
 	return nil
 }
 
-// end expects the connection to end, whatever comes before, and returns how long that took.
+// end expects the server to close the connection, after any data, and returns how long that took.
 func (c *client) end() (time.Duration, error) {
 	begin := time.Now()
 	c.SetReadDeadline(begin.Add(patience))
@@ -324,12 +333,12 @@ func (c *client) reset() {
 	c.tcp.Close()
 }
 
-// closeWrite says that nothing more comes.
+// closeWrite closes the writing side of the connection.
 func (c *client) closeWrite() error {
 	return c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 }
 
-// get is a request on a connection of its own, answered with 200.
+// get sends a GET request on a new connection and expects status 200.
 func (t *trial) get(p *process, path string) error {
 	c, err := t.dial(p)
 	if err != nil {
@@ -347,5 +356,5 @@ func (t *trial) get(p *process, path string) error {
 	return err
 }
 
-// request returns the text of a GET that leaves the connection open.
+// request returns the text of a GET request that leaves the connection open.
 func request(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: test\r\n\r\n" }

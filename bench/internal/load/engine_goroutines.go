@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// An engine makes the requests of all connections, each in a goroutine. The tag load_goroutines has it on Linux, for tests.
+// An engine sends the requests of all connections, each in its own goroutine. The tag
+// load_goroutines selects it on Linux, for tests.
 type engine struct {
 	clients []*client
 }
@@ -26,7 +27,7 @@ func newEngine(addr *net.TCPAddr, r Request, n int) (*engine, error) {
 
 func (e *engine) close() { e.interrupt() }
 
-// interrupt ends run and once, now and ever after. It may be called at the same time.
+// interrupt ends run and once, now and in the future. It may be called while they run.
 func (e *engine) interrupt() {
 	for _, c := range e.clients {
 		c.shut()
@@ -53,19 +54,22 @@ func (e *engine) once() error {
 	return nil
 }
 
-// A client is one connection. One goroutine at a time makes its requests; shut is for any.
+// A client is one connection. One goroutine at a time sends its requests; any goroutine may call
+// shut.
 type client struct {
 	addr    *net.TCPAddr
 	request []byte
-	close   bool // the server closes after each answer
+	close   bool // the server closes the connection after each response
 	answer  answer
 
-	mu   sync.Mutex   // held to change the following, and by those who make no requests to read them
-	conn *net.TCPConn // nil while there is none
-	off  bool         // by shut
+	// mu is held to write the following fields, and to read them by any goroutine that does not
+	// send requests.
+	mu   sync.Mutex
+	conn *net.TCPConn // nil if there is no connection
+	off  bool         // set by shut
 }
 
-// loop makes one request after the other until end, and one at least.
+// loop sends one request after the other until end, and at least one.
 func (c *client) loop(end time.Time, r *Result) {
 	for now := time.Now(); ; {
 		err := c.do(end.Add(patience))
@@ -89,8 +93,8 @@ func (c *client) loop(end time.Time, r *Result) {
 	}
 }
 
-// do sends one request and reads the answer. It connects if need be, and with close it waits for the server to close. After an
-// error there is no connection.
+// do sends one request and reads the response. It connects if there is no connection. If close is
+// set, it waits until the server closes the connection. After an error there is no connection.
 func (c *client) do(deadline time.Time) error {
 	err := c.connect()
 	if err == nil {
@@ -105,7 +109,7 @@ func (c *client) do(deadline time.Time) error {
 	return err
 }
 
-// read reads one answer, and with close the end of the connection.
+// read reads one response and, if close is set, the end of the connection.
 func (c *client) read() error {
 	c.answer.n = 0
 	for {
@@ -125,7 +129,7 @@ func (c *client) read() error {
 			break
 		}
 	}
-	n, err := c.conn.Read(c.answer.buf[:1]) // the answer is not needed any more
+	n, err := c.conn.Read(c.answer.buf[:1]) // the response is no longer needed
 	if n > 0 {
 		return errMore
 	}
@@ -135,7 +139,7 @@ func (c *client) read() error {
 	return err
 }
 
-// connect connects, unless it is connected.
+// connect connects, unless there is a connection.
 func (c *client) connect() error {
 	if c.conn != nil {
 		return nil
@@ -164,7 +168,7 @@ func (c *client) hangUp() {
 	}
 }
 
-// shut closes the connection, and lets no other be opened.
+// shut closes the connection and prevents new ones.
 func (c *client) shut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

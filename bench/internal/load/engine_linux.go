@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// An engine makes the requests of all connections, on as many threads as there are processors.
+// An engine sends the requests of all connections, on as many threads as there are processors.
 //
-// A goroutine for each connection would be simpler, and cost a third more: package net reads once in vain before it waits,
-// and sets and asks a dozen things of each socket. And its requests would come one by one, where those of wrk
-// come in batches, as they do to a server that is busy.
+// A goroutine for each connection would be simpler, but cost a third more: package net tries to
+// read once before it waits, and makes a dozen system calls to configure each socket. Its requests
+// would also arrive one by one, while those of wrk arrive in batches, as on a busy server.
 type engine struct {
 	threads []*thread
 }
@@ -36,12 +36,13 @@ func newEngine(addr *net.TCPAddr, r Request, n int) (*engine, error) {
 	return e, nil
 }
 
-// A service is what the clients of a thread ask for. Threads do not share one, because syscall.Connect writes to addr.
+// A service is what the clients of a thread request. Threads do not share a service, because
+// syscall.Connect writes to addr.
 type service struct {
 	family  int
 	addr    syscall.Sockaddr
 	request []byte
-	close   bool // the server closes after each answer
+	close   bool // the server closes the connection after each response
 }
 
 func newService(addr *net.TCPAddr, r Request) *service {
@@ -61,7 +62,7 @@ func (e *engine) close() {
 	e.threads = nil
 }
 
-// interrupt ends run and once, now and ever after. It may be called at the same time.
+// interrupt ends run and once, now and in the future. It may be called while they run.
 func (e *engine) interrupt() {
 	for _, t := range e.threads {
 		t.interrupt()

@@ -1,10 +1,11 @@
-// Package load is a closed-loop generator of HTTP/1.1 load: each connection sends its next request when it has the
-// answer to the last. It shares the processors with the server it measures, so it does little itself. On a
-// connection that stays, a request is one write, one read and no allocation. On Linux, a few threads do that for all
-// connections, each with an epoll set of its own; elsewhere each connection has a goroutine.
+// Package load generates HTTP/1.1 load in a closed loop: each connection sends its next request
+// when it has received the response to the last one. The generator shares the processors with the
+// server that it measures, so it does as little as possible: a request on a keep-alive connection
+// takes one write, one read and no allocation. On Linux, a few threads serve all connections, each
+// with its own epoll set; on other systems each connection has a goroutine.
 //
-// A closed loop cannot say how long requests would have waited that a slow server kept from being sent. So its latencies
-// are those of that many connections, not of an arrival rate.
+// In a closed loop a slow server gets fewer requests. So the latencies are those at a number of
+// connections, and not those at a number of requests per second, at which more requests would wait.
 package load
 
 import (
@@ -18,10 +19,10 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// A Request is what every connection of a Load asks for, again and again.
+// A Request is what every connection of a Load requests repeatedly.
 type Request struct {
 	Path  string
-	Close bool // a new connection for each request, and "Connection: close"
+	Close bool // each request says "Connection: close" and uses a new connection
 }
 
 func (r Request) bytes() []byte {
@@ -32,13 +33,14 @@ func (r Request) bytes() []byte {
 	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", r.Path, more)
 }
 
-// A Load is connections to one server. It is for one goroutine at a time. Once the context of one of its methods has ended
-// it makes no more requests.
+// A Load is a number of connections to one server. Only one goroutine at a time may use it. After
+// the context of one of its methods has ended, it sends no more requests.
 type Load struct {
 	engine *engine
 }
 
-// New returns n connections to addr, an IP address and port. They are opened when they are first used.
+// New returns a Load of n connections to addr, an IP address and port. Each connection is opened
+// when it is first used.
 func New(addr string, r Request, n int) (*Load, error) {
 	a, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
@@ -51,11 +53,11 @@ func New(addr string, r Request, n int) (*Load, error) {
 	return &Load{e}, nil
 }
 
-// Close closes the connections. It may be called again; nothing else may.
+// Close closes the connections. No other method may be called after it.
 func (l *Load) Close() { l.engine.close() }
 
-// interruptWith ends what the engine does when ctx ends. The function it returns ends that, and waits for an interruption
-// that has begun.
+// interruptWith interrupts the engine when ctx ends. The function that it returns cancels this, and
+// waits for an interruption that has already begun.
 func (l *Load) interruptWith(ctx context.Context) (stop func()) {
 	interrupted := make(chan struct{})
 	cancel := context.AfterFunc(ctx, func() {
@@ -69,8 +71,8 @@ func (l *Load) interruptWith(ctx context.Context) (stop func()) {
 	}
 }
 
-// Once makes a request on each connection, one after the other, and leaves it: what stays open is idle then. It ends with
-// the first error.
+// Once sends a request on each connection, one after the other. Connections that stay open are idle
+// afterwards. It returns the first error.
 func (l *Load) Once(ctx context.Context) error {
 	defer l.interruptWith(ctx)()
 	err := l.engine.once()
@@ -82,16 +84,18 @@ func (l *Load) Once(ctx context.Context) error {
 
 var errInterrupted = errors.New("the context of this load has ended")
 
-// patience is how long the last answers may take. It is a variable for a test.
+// patience is how long the last responses may take. It is a variable so that a test can change it.
 var patience = 10 * time.Second
 
 var errPatience = errors.New("no answer in time")
 
-// backOff is how long a connection waits after an error: a server that refuses costs no processor, which others need.
+// backOff is how long a connection waits after an error. Without it, retries to a server that
+// refuses connections would take CPU time that other processes need.
 const backOff = 10 * time.Millisecond
 
-// Run loads the server on all connections for d, at least with one request on each, and waits for the last answers: what is
-// not answered within 10 seconds is an error. What the end of ctx interrupts is none, and does not count.
+// Run sends requests on all connections for d, at least one on each, and waits for the last
+// responses. A request without a response after 10 seconds counts as an error. Requests that are
+// interrupted because ctx ends are not counted.
 func (l *Load) Run(ctx context.Context, d time.Duration) *Result {
 	defer l.interruptWith(ctx)()
 	begin := time.Now()
@@ -110,12 +114,12 @@ func Together(ctx context.Context, d time.Duration, loads ...*Load) []*Result {
 	return results
 }
 
-// A Result is what a Load found.
+// A Result is what a Load has measured.
 type Result struct {
-	Elapsed  time.Duration // until the last answer
-	Requests int64         // that were answered with 200
-	Errors   int64         // requests that were not
-	First    error         // one of the first of the errors; nil if there are none
+	Elapsed  time.Duration // until the last response
+	Requests int64         // the number of requests with a 200 response
+	Errors   int64         // the number of other requests
+	First    error         // one of the first errors; nil if there are none
 
 	latencies *hdrhistogram.Histogram
 }
@@ -123,11 +127,12 @@ type Result struct {
 // Rate returns the requests per second.
 func (r *Result) Rate() float64 { return float64(r.Requests) / r.Elapsed.Seconds() }
 
-// Percentile returns the latency that p percent of the requests did not exceed, with three significant digits; zero if
-// there were none. With Request.Close it includes opening and closing the connection.
+// Percentile returns the latency that p percent of the requests did not exceed, with three
+// significant digits, or zero if there were no requests. With Request.Close it includes opening and
+// closing the connection.
 func (r *Result) Percentile(p float64) time.Duration {
 	return time.Duration(r.latencies.ValueAtPercentile(p))
 }
 
-// Max returns the longest latency, at most a minute.
+// Max returns the longest latency, which is a minute at most.
 func (r *Result) Max() time.Duration { return time.Duration(r.latencies.Max()) }

@@ -88,10 +88,13 @@ func TestLatencyIsThatOfTheHandler(t *testing.T) {
 
 func TestErrorsAreCounted(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
-		"404":               http.NotFound,
-		"abort":             func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"no Content-Length": func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush() },
-		"too long":          func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 5<<10)) },
+		"404":   http.NotFound,
+		"abort": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"no length": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Transfer-Encoding", "identity")
+			w.(http.Flusher).Flush()
+		},
+		"too long": func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 5<<10)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := count(t, h)
@@ -118,7 +121,7 @@ func TestServerThatIsNotThereIsAnError(t *testing.T) {
 	}
 }
 
-// TestRunEndsWithItsContext has a server that never answers.
+// TestRunEndsWithItsContext uses a server that never responds.
 func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	reached := make(chan struct{}, 100)
@@ -170,7 +173,7 @@ func TestOnceLeavesConnectionsIdle(t *testing.T) {
 }
 
 func TestTogetherRunsLoadsAtTheSameTime(t *testing.T) {
-	both := make(chan struct{}) // a request of one load ends when there is one of the other
+	both := make(chan struct{}) // a request of one load ends when the other load has sent one
 	c := count(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "a") {
 			both <- struct{}{}
@@ -187,7 +190,7 @@ func TestTogetherRunsLoadsAtTheSameTime(t *testing.T) {
 	}
 }
 
-// TestClientAllocatesNothing keeps a benchmark's allocations the server's.
+// TestClientAllocatesNothing checks that the allocations of a benchmark are the server's.
 func TestClientAllocatesNothing(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -214,13 +217,13 @@ func TestClientAllocatesNothing(t *testing.T) {
 			requests = r.Requests
 		})
 	}
-	one := allocs(0) // what a Run counts with
+	one := allocs(0) // the allocations of an empty Run
 	if more := allocs(100*time.Millisecond) - one; more*10 > float64(requests) {
 		t.Errorf("%v allocations for %d requests, want none", more, requests)
 	}
 }
 
-// answerWith answers every read on the first connection to l.
+// answerWith writes answer after every read on the first connection to l.
 func answerWith(l net.Listener, answer []byte) {
 	c, err := l.Accept()
 	if err != nil {
@@ -238,7 +241,8 @@ func answerWith(l net.Listener, answer []byte) {
 
 func TestResultsAddUp(t *testing.T) {
 	var results []*Result
-	for _, d := range []time.Duration{0, 5 * time.Millisecond, time.Hour} { // both ends of what is kept
+	// Include both ends of the recorded range.
+	for _, d := range []time.Duration{0, 5 * time.Millisecond, time.Hour} {
 		r := newResult()
 		r.answer(d)
 		results = append(results, r)

@@ -6,18 +6,19 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// newResult returns one that counts.
+// newResult returns an empty Result.
 func newResult() *Result {
 	const digits = 3
 	return &Result{latencies: hdrhistogram.New(int64(time.Microsecond), int64(longest), digits)}
 }
 
-// longest is the longest latency that is kept, and kept for all that are longer.
+// longest is the longest latency that is recorded. Longer latencies are recorded as longest.
 const longest = time.Minute
 
 func (r *Result) answer(latency time.Duration) {
 	r.Requests++
-	r.latencies.RecordValue(int64(min(max(latency, 0), longest))) // in range, so no error
+	// The value is in range, so there is no error.
+	r.latencies.RecordValue(int64(min(max(latency, 0), longest)))
 }
 
 func (r *Result) error(err error) {
@@ -27,7 +28,7 @@ func (r *Result) error(err error) {
 	}
 }
 
-// sum returns what all results counted.
+// sum returns the sum of all results.
 func sum(results []*Result, elapsed time.Duration) *Result {
 	all := newResult()
 	all.Elapsed = elapsed

@@ -10,50 +10,51 @@ import (
 	"unsafe"
 )
 
-// A thread makes the requests of its clients in a loop around epoll. System calls that cannot block are not told to Go's
-// scheduler (RawSyscall).
+// A thread sends the requests of its clients in a loop around epoll. System calls that cannot block
+// bypass Go's scheduler (RawSyscall).
 type thread struct {
 	*service
 	epoll   int
-	wake    int // an eventfd; what is written to it stays
+	wake    int // an eventfd; it stays readable after a write
 	events  [128]syscall.EpollEvent
 	clients []*client
 
-	// While loop runs.
+	// Used while loop runs.
 	result   *Result
-	ready    []*client // to send their next requests
-	resting  []*client // ready, but for an error they had; by the end of their rests
-	underWay int       // requests
-	off      bool      // by interrupt
+	ready    []*client // clients that can send their next requests
+	resting  []*client // clients that wait after an error, ordered by rested
+	underWay int       // the number of requests in flight
+	off      bool      // set by interrupt
 }
 
 // A client is one connection.
 type client struct {
-	index   int  // in its thread
-	fd      int  // or none
+	index   int  // in its thread's clients
+	fd      int  // none if there is no connection
 	watched bool // fd is in the epoll set
 	state   state
-	began   time.Time // the request
-	rested  time.Time // when the next may begin, after an error
+	began   time.Time // when the request began
+	rested  time.Time // when the next request may begin, after an error
 	answer  answer
 }
 
 const none = -1
 
-// A state says what a client waits for.
+// A state is what a client waits for.
 type state int
 
 const (
-	// ready: for its turn. It is connected or not.
+	// ready: the client waits for its turn. It may be connected or not.
 	ready state = iota
 
-	// connecting: to be able to write.
+	// connecting: the client waits until it can write.
 	connecting
 
-	// answering: for the answer, or the rest of it.
+	// answering: the client waits for the response, or the rest of it.
 	answering
 
-	// ending: for the server to close the connection, after the answer.
+	// ending: the client has received the response, and waits for the server to close the
+	// connection.
 	ending
 )
 
@@ -86,7 +87,7 @@ func (t *thread) close() {
 	}
 }
 
-// watch adds fd to the epoll set. Index is the client's.
+// watch adds fd to the epoll set. index is the index of its client.
 func (t *thread) watch(fd int, events uint32, index int) error {
 	e := syscall.EpollEvent{Events: events, Fd: int32(index)}
 	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(t.epoll, syscall.EPOLL_CTL_ADD, fd, &e))
@@ -97,9 +98,10 @@ func (t *thread) interrupt() {
 	syscall.Write(t.wake, one[:]) // the counter does not overflow, and nothing else can fail
 }
 
-// loop has clients send requests until end, one each at least, and waits for the answers. In each turn it reads all answers
-// that are there, then connects all clients that have to, and then sends all requests, as wrk does. Were each client to go on at
-// once, the server would be woken for one request at a time, because it shares the processors.
+// loop lets clients send requests until end, at least one each, and waits for the responses. In
+// each turn it reads all responses that have arrived, then connects all clients that need a
+// connection, and then sends all requests, as wrk does. If each client sent its next request at
+// once, the server would wake up for one request at a time, because it shares the processors.
 func (t *thread) loop(clients []*client, end time.Time, r *Result) {
 	t.result, t.ready, t.resting, t.underWay = r, append(t.ready[:0], clients...), t.resting[:0], 0
 	for first := true; !t.off; first = false {
@@ -129,7 +131,7 @@ func (t *thread) loop(clients []*client, end time.Time, r *Result) {
 	}
 }
 
-// wait waits for something to do, and does it.
+// wait waits for events and handles them.
 func (t *thread) wait(end, now time.Time) {
 	until := end
 	if t.underWay > 0 {
@@ -141,7 +143,7 @@ func (t *thread) wait(end, now time.Time) {
 	timeout := max(until.Sub(now), 0)/time.Millisecond + 1
 	n, err := syscall.EpollWait(t.epoll, t.events[:], int(timeout))
 	if err != nil && err != syscall.EINTR {
-		panic(os.NewSyscallError("epoll_wait", err)) // BUG: of this package
+		panic(os.NewSyscallError("epoll_wait", err)) // BUG in this package
 	}
 	for _, e := range t.events[:max(n, 0)] {
 		if e.Fd == none {
@@ -163,11 +165,12 @@ func (t *thread) handle(c *client) {
 		t.write(c)
 	case answering, ending:
 		t.read(c)
-	case ready: // the server has closed a connection that may stay; the next request will tell
+	// The server has closed a keep-alive connection. The next request will notice.
+	case ready:
 	}
 }
 
-// begin begins a request: it connects, if need be.
+// begin begins a request. It connects if there is no connection.
 func (t *thread) begin(c *client) {
 	t.underWay++
 	c.began = time.Now()
@@ -180,9 +183,9 @@ func (t *thread) begin(c *client) {
 	}
 }
 
-// send sends the request that has begun. On loopback the connection is there by now, as a rule.
+// send sends the request that has begun. On loopback the connection is usually established by now.
 func (t *thread) send(c *client) {
-	if c.state != connecting { // it failed
+	if c.state != connecting { // connecting has failed
 		return
 	}
 	t.write(c)
@@ -200,7 +203,8 @@ func (t *thread) send(c *client) {
 	c.watched = true
 }
 
-const edge = 1 << 31 // EPOLLET, which package syscall has as a negative number
+// EPOLLET, which package syscall defines as a negative number.
+const edge = 1 << 31
 
 func (t *thread) connect(c *client) error {
 	fd, err := syscall.Socket(t.family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
@@ -214,8 +218,8 @@ func (t *thread) connect(c *client) error {
 	return nil
 }
 
-// write sends the request, or leaves the client connecting. It is a few bytes on a connection with nothing else under way,
-// so there is always room for all of it.
+// write sends the request, or leaves the client connecting. The request is a few bytes on a
+// connection with no other data in flight, so there is always room for all of it.
 func (t *thread) write(c *client) {
 	n, _, e := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&t.request[0])), uintptr(len(t.request)))
 	switch {
@@ -230,12 +234,13 @@ func (t *thread) write(c *client) {
 	}
 }
 
-// read reads until the answer is complete, and with close until the connection has ended, or nothing is there.
+// read reads until the response is complete or no more data is available. If close is set, it also
+// reads the end of the connection.
 func (t *thread) read(c *client) {
 	for {
 		buf := c.answer.free()
 		if c.state == ending {
-			buf = c.answer.buf[:1] // the answer is not needed any more
+			buf = c.answer.buf[:1] // the response is no longer needed
 		}
 		n, _, e := syscall.RawSyscall(syscall.SYS_READ, uintptr(c.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
 		switch {
@@ -270,7 +275,7 @@ func (t *thread) read(c *client) {
 	}
 }
 
-// finish counts an answer.
+// finish counts a response.
 func (t *thread) finish(c *client) {
 	if t.service.close {
 		c.hangUp()

@@ -16,14 +16,15 @@ func HasWrk() bool {
 	return err == nil
 }
 
-// A WrkResult is what the command wrk says.
+// A WrkResult is what the command wrk reports.
 type WrkResult struct {
-	Requests int64   // that were answered
+	Requests int64   // requests with a response
 	Rate     float64 // requests per second
-	Errors   int64   // of sockets, and answers other than 2xx and 3xx
+	Errors   int64   // socket errors, and responses other than 2xx and 3xx
 }
 
-// Wrk makes the load of New and Run with the command wrk, as a second opinion. d is rounded up to seconds.
+// Wrk makes the same load as New and Run, with the command wrk, as a second opinion. It rounds d up
+// to seconds.
 func Wrk(ctx context.Context, addr string, r Request, n int, d time.Duration) (WrkResult, error) {
 	seconds := (d + time.Second - 1) / time.Second
 	args := []string{
@@ -47,7 +48,7 @@ var (
 	wrkStatus   = regexp.MustCompile(`(?m)^ *Non-2xx or 3xx responses: (\d+)$`)
 )
 
-// parseWrk reads what wrk prints. The two lines about errors are there only if there are some.
+// parseWrk parses the output of wrk. The two lines about errors are only there if there are errors.
 func parseWrk(out []byte) (w WrkResult, err error) {
 	requests, rate := wrkRequests.FindSubmatch(out), wrkRate.FindSubmatch(out)
 	if requests == nil || rate == nil {
@@ -65,7 +66,7 @@ func parseWrk(out []byte) (w WrkResult, err error) {
 	return w, nil
 }
 
-// integer is of nothing but digits.
+// integer parses a number that consists only of digits.
 func integer(b []byte) int64 {
 	n, _ := strconv.ParseInt(string(b), 10, 64)
 	return n

@@ -14,17 +14,18 @@ import (
 	"github.com/recycling-go/recycling/core/offload/child"
 )
 
-// ChildArg is the program's first argument if it is to call [ChildMain].
+// ChildArg is the first argument of the program when it must call [ChildMain].
 const ChildArg = "task"
 
-// The roles of children, the first argument of ChildMain. The second is what they need to know, as JSON.
+// The roles of children, which are the first argument of ChildMain. The second argument is the
+// role's parameter as JSON.
 const (
-	roleSite   = "site"   // a duration: the external server's latency
-	roleWorker = "worker" // a setup
+	roleSite   = "site"   // parameter: a duration, the external server's latency
+	roleWorker = "worker" // parameter: a setup
 )
 
-// ChildMain is what a child process does: the program is started again by [Run], with [ChildArg] before args. It
-// returns when standard input ends, and then the process has to end.
+// ChildMain is the main function of a child process: [Run] starts the program again, with
+// [ChildArg] before args. It returns when standard input ends; then the process must exit.
 func ChildMain(args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("longrun: a child has %d arguments, want 2", len(args))
@@ -46,7 +47,7 @@ func ChildMain(args []string) error {
 	return fmt.Errorf("longrun: there is no role %q", args[0])
 }
 
-// serveTasks is the process of a worker. A request is the name of a task.
+// serveTasks runs a worker process. Each request to it is the name of a task.
 func serveTasks(s setup) error {
 	w, err := newWorker(s)
 	if err != nil {
@@ -61,7 +62,8 @@ func serveTasks(s setup) error {
 	})
 }
 
-// command returns how a child with that role is started. It is killed when ctx ends.
+// command returns the command that starts a child with that role. The child is killed when ctx
+// ends.
 func command(ctx context.Context, role string, knows any) (child.Command, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -78,7 +80,7 @@ func command(ctx context.Context, role string, knows any) (child.Command, error)
 	}}, nil
 }
 
-// startSite starts the process of the simulated servers, which has to be closed.
+// startSite starts the process of the simulated servers. The caller must close it.
 func startSite(ctx context.Context, latency time.Duration) (*child.Process, site, error) {
 	var s site
 	c, err := command(ctx, roleSite, latency)
@@ -99,8 +101,8 @@ func startSite(ctx context.Context, latency time.Duration) (*child.Process, site
 	return p, s, nil
 }
 
-// startWorkers starts the processes of workers, in whose queue there is room for all clients. When ctx ends they are
-// killed, and nothing is said of it.
+// startWorkers starts the worker processes, with a queue that has room for all clients. When ctx
+// ends they are killed, and their failures are not logged.
 func startWorkers(ctx context.Context, s setup, c Config) (*offload.Resources[*child.Process], error) {
 	cmd, err := command(ctx, roleWorker, s)
 	if err != nil {

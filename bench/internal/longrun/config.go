@@ -8,20 +8,21 @@ import (
 
 // A Config says what [Run] measures.
 type Config struct {
-	Rounds   int           // each measures everything once
-	Duration time.Duration // for how long a client begins new requests; the last one's answer is waited for
+	Rounds   int           // each round measures everything once
+	Duration time.Duration // how long clients send requests; then they wait for the last responses
 	Clients  int
-	Workers  int      // of offload and process: how many tasks run at the same time
+	Workers  int      // how many tasks offload and process run at the same time
 	Tasks    []string // nil means all
 	Servers  []string // nil means all
 
-	Sleep    time.Duration // of sleep and split
+	Sleep    time.Duration // for sleep and split
 	Latency  time.Duration // of the external server
-	Parses   int           // of the document, each time that xml runs
-	FileSize int64         // of what copy copies, in bytes
+	Parses   int           // how often xml parses its document
+	FileSize int64         // size of the file that copy copies, in bytes
 }
 
-// Full returns the source's parameters, but for the time that it takes: 3 rounds of 36 measurements of 10 seconds.
+// Full returns the source's parameters, except for the time: 3 rounds of 36 measurements of 10
+// seconds.
 func Full() Config {
 	return Config{
 		Rounds: 3, Duration: 10 * time.Second, Clients: 25, Workers: 4,
@@ -29,7 +30,8 @@ func Full() Config {
 	}
 }
 
-// Quick returns a Config for a look that takes a quarter of a minute, most of it the server with one worker.
+// Quick returns a Config that takes a quarter of a minute, most of it for the server with one
+// worker.
 func Quick() Config {
 	return Config{
 		Rounds: 1, Duration: 200 * time.Millisecond, Clients: 25, Workers: 4,
@@ -37,7 +39,7 @@ func Quick() Config {
 	}
 }
 
-// resolve checks c and fills in what nil means.
+// resolve checks c and replaces nil values with their defaults.
 func (c Config) resolve() (Config, error) {
 	switch {
 	case c.Rounds < 1:

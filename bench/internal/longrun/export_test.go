@@ -7,7 +7,7 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// Load returns a row of what a load of one client finds at that URL.
+// Load returns a row with the result of one client that requests url.
 func Load(ctx context.Context, url string, d time.Duration) *record.Row {
 	b := newBench(Quick(), nil)
 	row := b.table.Row("any", "any")
@@ -16,5 +16,5 @@ func Load(ctx context.Context, url string, d time.Duration) *record.Row {
 	return row
 }
 
-// Done is the answer that counts as success.
+// Done is the response that counts as success.
 const Done = done

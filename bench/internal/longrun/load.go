@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// giveUp is how many failures end a client: without a server it would do nothing but fail.
+// giveUp is the number of failures after which a client stops. Otherwise it would only fail if
+// there is no server.
 const giveUp = 3
 
 // A load is a closed loop of clients.
@@ -20,15 +21,15 @@ type load struct {
 	url    string
 }
 
-// A result is what a load, or one of its clients, found.
+// A result is what a load, or one of its clients, has measured.
 type result struct {
 	elapsed time.Duration
 	times   []time.Duration // of requests that succeeded, sorted
 	failed  int
-	first   error // of the failures
+	first   error // the first failure
 }
 
-// run sends requests for d, and waits for the last answers, unless ctx ends.
+// run sends requests for d, and waits for the last responses, unless ctx ends.
 func run(ctx context.Context, url string, clients int, d time.Duration) result {
 	l := load{url: url, client: &http.Client{
 		Transport: &http.Transport{DisableKeepAlives: true}, // as siege does
@@ -53,7 +54,7 @@ func run(ctx context.Context, url string, clients int, d time.Duration) result {
 	return sum
 }
 
-// loop sends one request after the other until end, and one at least.
+// loop sends one request after the other until end, and at least one.
 func (l *load) loop(ctx context.Context, end time.Time) (r result) {
 	for now := time.Now(); ; {
 		err := l.ask(ctx)
@@ -61,7 +62,7 @@ func (l *load) loop(ctx context.Context, end time.Time) (r result) {
 		now = time.Now()
 		switch {
 		case ctx.Err() != nil:
-			return r // what it interrupts has not failed
+			return r // requests that it interrupts do not count as failures
 		case err == nil:
 			r.times = append(r.times, now.Sub(then))
 		default:
@@ -93,7 +94,7 @@ func (l *load) ask(ctx context.Context) error {
 	return err
 }
 
-// availability is siege's: the share of requests that succeeded, in percent.
+// availability returns siege's availability: the share of requests that succeeded, in percent.
 func (r *result) availability() float64 {
 	return 100 * float64(len(r.times)) / float64(len(r.times)+r.failed)
 }
@@ -107,7 +108,8 @@ func (r *result) sum() float64 {
 	return d.Seconds()
 }
 
-// quantile returns the time, in seconds, that a share q of the requests did not exceed. There must have been one.
+// quantile returns the time, in seconds, that a share q of the successful requests did not exceed.
+// There must be at least one.
 func (r *result) quantile(q float64) float64 {
 	i := int(math.Ceil(q * float64(len(r.times))))
 	return r.times[max(i-1, 0)].Seconds()

@@ -10,8 +10,8 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
-// TestMain is a child if it was started as one. Else it fails if a goroutine, a file or a child process is left when all
-// tests have ended.
+// TestMain makes the test binary a child when it is started as one. Otherwise it fails if a
+// goroutine, a file or a child process is left after all tests.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == longrun.ChildArg {
 		if err := longrun.ChildMain(os.Args[2:]); err != nil {
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(clean(m))
 }
 
-// clean returns the exit status of m's tests, which have a directory for temporary files to themselves.
+// clean runs m with its own directory for temporary files, and returns the exit status.
 func clean(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "longrun-test-")
 	if err != nil {
@@ -31,10 +31,10 @@ func clean(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} { // that of Unix, and those of Windows
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} { // names on Unix and on Windows
 		os.Setenv(name, dir)
 	}
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // of children, which would take a second to end with -race
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise children take a second to exit with -race
 	code := leak.Main(m, "longrun", "recycling/core", "net/http", "os/exec", "alitto/pond")
 	if code == 0 {
 		for _, left := range [][]string{filesLeft(dir), leak.Children()} {

@@ -10,7 +10,7 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// A bench is one Run.
+// A bench is one call of Run.
 type bench struct {
 	c        Config
 	worker   *worker
@@ -18,17 +18,18 @@ type bench struct {
 	failures map[*record.Row]failure
 }
 
-// A failure is what went wrong in a row, in all rounds.
+// A failure counts the failures of a row in all rounds.
 type failure struct {
 	n     int
 	first error
 }
 
-// Run measures every task under every server, and adds a table to r, whose rows get a sample in each round. Requests
-// that fail are counted, and end nothing. A measurement that ctx interrupts is not kept; those before it are, and Run
-// returns ctx's error. When Run returns, all that it started has ended and its files are removed.
+// Run measures every task with every server, and adds a table to r, whose rows get a sample in each
+// round. Failed requests are counted, and do not end the run. If ctx interrupts a measurement, Run
+// discards it, keeps the earlier ones, and returns ctx's error. When Run returns, everything that
+// it started has ended, and its files are removed.
 //
-// It starts this program again: see [ChildMain]. P may be nil.
+// It starts this program again: see [ChildMain]. p may be nil.
 func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) (err error) {
 	if c, err = c.resolve(); err != nil {
 		return err
@@ -60,7 +61,8 @@ func newBench(c Config, w *worker) *bench {
 	return &bench{c: c, worker: w, table: newTable(c), failures: map[*record.Row]failure{}}
 }
 
-// rounds measures the servers one after the other in each task, beginning with another one in each round.
+// rounds measures the servers one after the other with each task, beginning with a different server
+// in each round.
 func (b *bench) rounds(ctx context.Context, p *record.Progress) error {
 	n := len(b.c.Servers)
 	for round := range b.c.Rounds {
@@ -107,13 +109,13 @@ func (b *bench) measure(ctx context.Context, t task, server string) error {
 	return nil
 }
 
-// keep adds what a load found to a row.
+// keep adds the result of a load to a row.
 func (b *bench) keep(row *record.Row, r *result) {
 	add(row, r)
 	b.fail(row, r.failed, r.first)
 }
 
-// fail adds n failures to what is said of a row.
+// fail adds n failures to the row's message.
 func (b *bench) fail(row *record.Row, n int, first error) {
 	if n == 0 {
 		return

@@ -19,7 +19,7 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// tiny returns a Config that measures everything in a moment.
+// tiny returns a Config that takes only a moment to measure everything.
 func tiny() longrun.Config {
 	return longrun.Config{
 		Rounds: 1, Duration: time.Millisecond, Clients: 3, Workers: 2,
@@ -39,7 +39,7 @@ func measure(t *testing.T, ctx context.Context, c longrun.Config, p *record.Prog
 
 func TestEveryTaskIsDoneUnderEveryServer(t *testing.T) {
 	c := tiny()
-	// Not t.Context(), whose end would end what Run has left over.
+	// This is not t.Context(), whose end would also end what Run leaves behind.
 	table, err := measure(t, context.Background(), c, record.NewProgress(watcher(func(line string) {
 		if copies, _ := filepath.Glob(filepath.Join(os.TempDir(), "*", "copy-*")); copies != nil {
 			t.Errorf("before %q there are %q", line, copies)
@@ -85,7 +85,7 @@ func TestEveryTaskIsDoneUnderEveryServer(t *testing.T) {
 	}
 }
 
-// addUp checks that the figures of a row with one sample do.
+// addUp checks that the figures of a row with one sample are consistent.
 func addUp(t *testing.T, row *record.Row, c longrun.Config) {
 	t.Helper()
 	figure := func(column string) float64 {
@@ -111,8 +111,8 @@ func addUp(t *testing.T, row *record.Row, c longrun.Config) {
 	}
 }
 
-// A sleep is never shorter than it should be, so the rate says how many ran at the same time at most. There are more
-// clients than may run, and none is refused.
+// A sleep is never too short, so the rate shows how many sleeps ran at the same time at most. There
+// are more clients than may run, and none is refused.
 func TestBoundsOfServers(t *testing.T) {
 	c := tiny()
 	c.Clients, c.Tasks = 12, []string{"sleep", "split"}
@@ -125,7 +125,7 @@ func TestBoundsOfServers(t *testing.T) {
 		if row.Failed != "" {
 			t.Errorf("%q: %s", row.Key, row.Failed)
 		}
-		// Split may be short of Sleep by what its division leaves over.
+		// Split may take less than Sleep by the remainder of its divisions.
 		bound := bounds[row.Key[1]]
 		most := float64(bound) / (c.Sleep - time.Microsecond).Seconds()
 		if got, ok := row.Median("transaction rate"); !ok || got > most {
@@ -134,7 +134,7 @@ func TestBoundsOfServers(t *testing.T) {
 	}
 }
 
-// A watcher is told what is measured.
+// A watcher receives the lines about what is being measured.
 type watcher func(line string)
 
 func (w watcher) Write(line []byte) (int, error) {
@@ -193,7 +193,8 @@ func TestFailuresAreCountedAndTold(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	row := longrun.Load(t.Context(), s.URL, time.Hour) // which it does not take: a client gives up after 3 failures
+	// It ends before that: a client gives up after 3 failures.
+	row := longrun.Load(t.Context(), s.URL, time.Hour)
 	for column, want := range map[string]float64{"transactions": 1, "failed transactions": 3, "availability": 25} {
 		if got := row.Samples[column]; !slices.Equal(got, []float64{want}) {
 			t.Errorf("%s is %v, want %v", column, got, want)

@@ -25,29 +25,29 @@ const (
 
 var servers = []string{one, recycled, goroutine, pooled, offloaded, processes}
 
-// done is the answer to a request whose task has done all of its work.
+// done is the response to a request whose task has done all of its work.
 const done = "done\n"
 
-// patience is how long a server may take to end.
+// patience is how long a server may take to shut down.
 const patience = 10 * time.Second
 
-// A server is what http.Server and recycling.Server have in common.
+// A server has the methods that http.Server and recycling.Server share.
 type server interface {
 	Serve(net.Listener) error
 	Shutdown(context.Context) error
 	Close() error
 }
 
-// A contestant is a server that serves one task, and must be stopped.
+// A contestant is a server that runs one task for each request. It must be stopped.
 type contestant struct {
 	url     string
 	server  server
 	cancel  context.CancelFunc // ends the contexts of requests
-	served  chan error         // gets the error of Serve
-	release func()             // ends what the handler works with, once the server has ended
+	served  chan error         // receives the error of Serve
+	release func()             // releases what the handler uses, after the server has ended
 }
 
-// start starts the server of that name.
+// start starts the named server.
 func start(ctx context.Context, name string, t task, w *worker, c Config) (*contestant, error) {
 	s := &contestant{served: make(chan error, 1), release: func() {}}
 	h, err := s.handler(ctx, name, t, w, c)
@@ -70,7 +70,8 @@ func start(ctx context.Context, name string, t task, w *worker, c Config) (*cont
 
 func (s *contestant) serve(l net.Listener) { s.served <- s.server.Serve(l) }
 
-// handler returns what runs the task: in the handler, in as many handlers as offload admits, or in a child process.
+// handler returns the handler that runs the task: directly, with the bound of offload, or in a
+// child process.
 func (s *contestant) handler(ctx context.Context, name string, t task, w *worker, c Config) (http.Handler, error) {
 	here := answer(func(ctx context.Context) error { return t.do(w, ctx) })
 	switch name {
@@ -97,12 +98,14 @@ func (s *contestant) handler(ctx context.Context, name string, t task, w *worker
 	return here, nil
 }
 
-// bounds returns the configuration of offload and process: nobody is refused, and nobody waits in vain.
+// bounds returns the configuration of offload and process: no request is refused or times out while
+// it waits.
 func bounds(c Config) offload.Config {
 	return offload.Config{Workers: c.Workers, Queue: c.Clients, Wait: -1}
 }
 
-// answer answers when run has returned: that the work is done, or 500 and why it is not.
+// answer returns a handler that calls run, and then responds that the work is done, or responds 500
+// with the error.
 func answer(run func(context.Context) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := run(r.Context()); err != nil {
@@ -113,7 +116,7 @@ func answer(run func(context.Context) error) http.Handler {
 	})
 }
 
-// listen makes the server, and the socket that it listens on as an application's would.
+// listen makes the server, and the listening socket that an application of it would have.
 func (s *contestant) listen(ctx context.Context, name string, srv *http.Server, c Config) (net.Listener, error) {
 	ours := &recycling.Server{HTTP: srv, Strategy: recycling.Recycling}
 	switch name {
@@ -123,14 +126,14 @@ func (s *contestant) listen(ctx context.Context, name string, srv *http.Server, 
 	case one:
 		ours.MaxWorkers, ours.Standby = 1, 1
 	case pooled:
-		// A client's next connection may come before the worker is done with its last.
+		// A client's next connection may arrive before the worker has finished with its last one.
 		ours.Strategy, ours.MaxWorkers, ours.MaxQueue = recycling.Pool, c.Clients, 2*c.Clients
 	}
 	s.server = ours
 	return ours.Listen(ctx)
 }
 
-// stop ends the server and all that belongs to it. Requests that are still in flight are abandoned.
+// stop stops the server and everything that belongs to it. Requests in flight are abandoned.
 func (s *contestant) stop() error {
 	s.cancel()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

@@ -17,17 +17,18 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
-// A site says where the simulated servers are: a local one, and an external one, which takes its time.
+// A site says where the simulated servers are: a local one, and an external one, which responds
+// slowly.
 type site struct {
-	HTTP  string // the local one's URL, without a path
-	HTTPS string // the external one's
-	Cert  []byte // to be trusted: its certificate, in DER
+	HTTP  string // the URL of the local server, without a path
+	HTTPS string // the URL of the external server
+	Cert  []byte // the external server's certificate in DER, which clients must trust
 }
 
-// page is what fetch and https fetch.
+// page is the page that fetch and https fetch.
 const page = "<html><head><title>Test</title></head><body><p>Test</p></body></html>"
 
-// newsItems is how many items the document has, of about 1 KB each.
+// newsItems is the number of items in the document. Each is about 1 KB.
 const newsItems = 100
 
 // A feed is the document that xml fetches.
@@ -56,8 +57,8 @@ func news() ([]byte, error) {
 	return xml.MarshalIndent(f, "", "\t")
 }
 
-// serveSite is the process of the simulated servers: it serves until its standard input ends. To every request
-// there, it answers with a site.
+// serveSite runs the process of the simulated servers: it serves until its standard input ends. To
+// every request on standard input, it replies with its site.
 func serveSite(latency time.Duration) error {
 	doc, err := news()
 	if err != nil {
@@ -78,7 +79,7 @@ func serveSite(latency time.Duration) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /page", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, page) })
 	mux.HandleFunc("GET /news.xml", func(w http.ResponseWriter, r *http.Request) { w.Write(doc) })
-	quiet := log.New(io.Discard, "", 0) // of clients that were interrupted
+	quiet := log.New(io.Discard, "", 0) // drops messages about interrupted clients
 	go exitAfter((&http.Server{Handler: mux, ErrorLog: quiet}).Serve, local)
 	go exitAfter((&http.Server{Handler: slow(mux, latency), ErrorLog: quiet}).Serve,
 		tls.NewListener(external, &tls.Config{Certificates: []tls.Certificate{cert}}))
@@ -93,13 +94,13 @@ func serveSite(latency time.Duration) error {
 	return child.Serve(func([]byte) ([]byte, error) { return here, nil })
 }
 
-// exitAfter ends the process, of which nothing good can come, when serve returns.
+// exitAfter calls serve, and exits the process when it returns, because serve must not return.
 func exitAfter(serve func(net.Listener) error, l net.Listener) {
 	fmt.Fprintln(os.Stderr, "longrun: a simulated server has ended:", serve(l))
 	os.Exit(1)
 }
 
-// slow answers like h, after a while.
+// slow returns a handler that waits for latency, and then calls h.
 func slow(h http.Handler, latency time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if sleep(r.Context(), latency) == nil {

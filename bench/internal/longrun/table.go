@@ -6,7 +6,7 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// The names of the columns. All but p99 are siege's.
+// The names of the columns. All except p99 are siege's.
 const (
 	transactions = "transactions"
 	availability = "availability"
@@ -18,7 +18,7 @@ const (
 	failed       = "failed transactions"
 )
 
-// A detail is more about one round of a row.
+// A detail has more figures of one round of a row.
 type detail struct {
 	Elapsed  float64 `json:"elapsed_sec"`
 	Shortest float64 `json:"shortest_transaction_sec"`
@@ -27,7 +27,7 @@ type detail struct {
 func newTable(c Config) *record.Table {
 	return &record.Table{
 		Name:     "longrun",
-		Title:    fmt.Sprintf("Long-running work in the server, %d clients, a new connection for each request", c.Clients),
+		Title:    fmt.Sprintf("Long-running work in the server: %d clients, a new connection for each request", c.Clients),
 		Note:     note(c),
 		Keys:     []string{"task", "server"},
 		Baseline: goroutine,
@@ -42,22 +42,22 @@ func newTable(c Config) *record.Table {
 			{Name: failed, Format: "%.0f"},
 		},
 		Charts: []record.Chart{
-			{Name: "longrun-rate", Title: "Long-running work: transactions per second", Column: rate, X: "task", Series: "server", Log: true},
-			{Name: "longrun-response", Title: "Long-running work: mean response time in seconds", Column: responseTime, X: "task", Series: "server", Log: true},
+			{Name: "longrun-rate", Title: "Long-running work: transactions per second", Column: rate, X: "task", Series: "server"},
+			{Name: "longrun-response", Title: "Long-running work: mean response time in seconds", Column: responseTime, X: "task", Series: "server"},
 		},
 		Published: published(),
 	}
 }
 
 func note(c Config) string {
-	return fmt.Sprintf(`sleep and split take %v, the external server of https and xml answers after %v, xml parses its document %d×,
-copy copies %d KiB and does not wait for the disk. one serves one request at a time; offload and process run %d
-tasks at a time, the others as many as there are clients. Requests begin for %v, and the last answers are waited for.
-What is published is availability, response time and transaction rate of Tornado with 25 clients and 4 workers.`,
+	return fmt.Sprintf(`sleep and split take %v. The external server of https and xml answers after %v. xml parses its document this many times: %d.
+copy copies %d KiB and does not wait for the disk. one serves one request at a time; offload and process run %d tasks at a time, and the others
+as many as there are clients. Clients send requests for %v, and wait for the last answers. The published figures are availability, response time
+and transaction rate of Tornado with 25 clients and 4 workers.`,
 		c.Sleep, c.Latency, c.Parses, c.FileSize>>10, c.Workers, c.Duration)
 }
 
-// add adds the figures of a load to a row.
+// add adds the figures of a result to a row.
 func add(row *record.Row, r *result) {
 	row.Add(transactions, float64(len(r.times)))
 	row.Add(availability, r.availability())

@@ -13,22 +13,22 @@ import (
 	"time"
 )
 
-// A setup is all that tasks need to know, in whichever process they run.
+// A setup is all that tasks need to know, whichever process runs them.
 type setup struct {
 	Site   site
 	Sleep  time.Duration
 	Parses int
-	File   string // what copy copies
-	Dir    string // where to
+	File   string // the file that copy copies
+	Dir    string // the folder for the copies
 }
 
-// A worker runs tasks. Its methods may be called by several goroutines at once.
+// A worker runs tasks. Several goroutines may call its methods at once.
 type worker struct {
 	setup
 	client *http.Client
 }
 
-// Tasks in the order of the table.
+// The tasks, in the order of the table.
 var tasks = []task{
 	{"sleep", (*worker).sleep},
 	{"split", (*worker).split},
@@ -77,7 +77,7 @@ func (w *worker) split(ctx context.Context) error {
 	return nil
 }
 
-// sleep sleeps for d, or returns ctx's error when that ends.
+// sleep sleeps for d. If ctx ends first, it returns ctx's error.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -154,7 +154,8 @@ func (w *worker) copy(ctx context.Context) (err error) {
 			}
 		}
 	}()
-	// Two plain files would be copied by the kernel, and on some file systems not at all.
+	// The kernel would copy between two plain files, and on some file systems it would not copy any
+	// data.
 	n, err := io.Copy(struct{ io.Writer }{to}, struct{ io.Reader }{from})
 	if err != nil {
 		return err
@@ -166,7 +167,7 @@ func (w *worker) copy(ctx context.Context) (err error) {
 	return err
 }
 
-// makeFile writes a file of that size.
+// makeFile writes a file of the given size.
 func makeFile(name string, size int64) error {
 	line := []byte("A line of the file that is copied again and again by the task of that name.\n")
 	return os.WriteFile(name, bytes.Repeat(line, int(size)/len(line)+1)[:size], 0o666)

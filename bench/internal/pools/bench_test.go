@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// BenchmarkPool is what Full measures, for package testing: so that one thing can be looked at for longer, or profiled.
+// BenchmarkPool measures what Full measures, with package testing, so that one case can run for
+// longer or be profiled.
 //
 //	go test -run '^$' -bench 'Pool/empty/producers=1/' ./bench/internal/pools
 //	go test -run '^$' -bench 'Pool/sha256/producers=1/workers=2/' ./bench/internal/pools
@@ -29,7 +30,8 @@ func benchmark(b *testing.B, c contestant, l load) {
 		b.Errorf("%d jobs were submitted, and %d have run", r.counted, r.ran)
 	}
 	n := float64(b.N)
-	b.ReportMetric(float64(r.took.Nanoseconds())/n, "ns/op") // as the others, without the time to begin
+	// Without the time to start, as elsewhere.
+	b.ReportMetric(float64(r.took.Nanoseconds())/n, "ns/op")
 	b.ReportMetric(float64(r.bytes)/n, "B/op")
 	b.ReportMetric(float64(r.allocs)/n, "allocs/op")
 }

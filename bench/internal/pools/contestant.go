@@ -11,22 +11,22 @@ import (
 	"github.com/recycling-go/recycling/core/pool"
 )
 
-// queue is how many jobs may wait in those pools that have a queue.
+// queue is how many jobs may wait in a pool with a queue.
 const queue = 1024
 
-// A contestant does functions on workers.
+// A contestant runs functions on workers.
 type contestant struct {
 	name string
 
-	// open returns how to submit a job, which waits while there is no room, and how to wait until all are done, which
-	// comes last.
+	// open starts a pool. submit waits until there is room for the job. wait is called last, and
+	// returns when all jobs are done.
 	open func(workers int) (submit func(job func()), wait func())
 
-	// ideal is set if there is nobody else: the producers are the workers, and to submit a job is to do it.
+	// ideal is set if there is no pool: the producers run the jobs themselves.
 	ideal bool
 }
 
-// ideal is so many goroutines that share the jobs out beforehand: what the machine can do.
+// ideal is the name of the contestant without a pool, which shows the best that the machine can do.
 const ideal = "bare"
 
 var contestants = []contestant{
@@ -61,7 +61,8 @@ var contestants = []contestant{
 		}
 		return func(job func()) { p.Submit(job) }, func() { p.ReleaseTimeout(time.Minute) }
 	}},
-	{name: "goroutines", open: func(int) (func(func()), func()) { // a new one for each job, without bounds
+	// A new goroutine for each job, without bounds.
+	{name: "goroutines", open: func(int) (func(func()), func()) {
 		var wg sync.WaitGroup
 		return func(job func()) { wg.Go(job) }, wg.Wait
 	}},

@@ -8,17 +8,18 @@ import (
 	"time"
 )
 
-// A job is what there is to do, again and again.
+// A job is a function that workers run repeatedly.
 type job struct {
 	name string
 	what string
 	work func()
 }
 
-// empty is the job of which only the pool's own price is left.
+// empty is the name of the job that does nothing, so that all the cost is the pool's.
 const empty = "empty"
 
-// jobs are those of wpool's benchmarks, and one that takes time but no processor. Each is small enough for pools to differ.
+// jobs are the jobs of wpool's benchmarks, and one that sleeps. Each is so short that the cost of
+// the pool is noticeable.
 var jobs = []job{
 	{empty, "nothing", func() {}},
 	{"sha256", "the SHA-256 of 8 KiB", hash},
@@ -34,7 +35,7 @@ func jobNames() (names []string) {
 	return names
 }
 
-// jobOf returns the job of that name.
+// jobOf returns the job with the given name.
 func jobOf(name string) (j job, ok bool) {
 	i := slices.IndexFunc(jobs, func(j job) bool { return j.name == name })
 	if i < 0 {
@@ -52,7 +53,7 @@ func multiply() {
 	for i := range 100_000 {
 		x += i * i
 	}
-	runtime.KeepAlive(x) // or the compiler might leave out the loop
+	runtime.KeepAlive(x) // keeps the compiler from removing the loop
 }
 
 func readNothing() {
@@ -61,6 +62,6 @@ func readNothing() {
 		panic(err)
 	}
 	var b [1]byte
-	f.Read(b[:]) // nothing, and io.EOF
+	f.Read(b[:]) // reads nothing and returns io.EOF
 	f.Close()
 }

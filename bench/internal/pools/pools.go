@@ -1,6 +1,8 @@
-// Package pools compares worker pools, as wpool's benchmarks do: short jobs from producers that submit as fast as they can.
+// Package pools compares worker pools with the method of wpool's benchmarks: producers submit short
+// jobs as fast as they can.
 //
-// All contestants run in this process and take turns. Each race begins with a new pool, whose workers exist already.
+// All pools run in this process, one after the other. Each measurement begins with a new pool that
+// has already started its workers.
 package pools
 
 import (
@@ -14,16 +16,16 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// A Config says what is measured: every job with every number of workers and of producers.
+// A Config says what to measure: every job with every number of workers and producers.
 type Config struct {
 	Jobs      []string // empty, sha256, cpu, io, sleep
 	Workers   []int
 	Producers []int
 	Rounds    int
-	Time      time.Duration // of one measurement, about
+	Time      time.Duration // the approximate time of one measurement
 }
 
-// Quick returns what takes about ten seconds: enough to see who is how far away, and not who is ahead by a little.
+// Quick returns a Config that takes about ten seconds. That is too short to show small differences.
 func Quick() Config {
 	return Config{
 		Jobs:      []string{empty, "sha256"},
@@ -34,7 +36,7 @@ func Quick() Config {
 	}
 }
 
-// Full returns what takes about ten minutes.
+// Full returns a Config that takes about ten minutes.
 func Full() Config {
 	return Config{
 		Jobs:      jobNames(),
@@ -45,10 +47,10 @@ func Full() Config {
 	}
 }
 
-// rarely is how few jobs are counted while the clock runs: one of so many.
+// rarely means that one of this many jobs is counted while the clock runs.
 const rarely = 64
 
-// Columns.
+// The names of the columns.
 const (
 	nsPerJob     = "ns/job"
 	bytesPerJob  = "B/job"
@@ -56,7 +58,8 @@ const (
 	ofIdeal      = "of ideal"
 )
 
-// Run adds table "pool" to r. It returns ctx's error if that ended first, at the latest after one more measurement.
+// Run adds the table "pool" to r. If ctx ends, it returns ctx's error after at most one more
+// measurement.
 func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error {
 	if err := c.check(); err != nil {
 		return err
@@ -82,7 +85,7 @@ func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error
 	return nil
 }
 
-// check says what is wrong with c.
+// check returns an error if c is wrong.
 func (c Config) check() error {
 	for _, name := range c.Jobs {
 		if _, ok := jobOf(name); !ok {
@@ -100,13 +103,13 @@ func (c Config) check() error {
 	return nil
 }
 
-// A group is rows that are compared: the same job, producers and workers.
+// A group is a set of rows that are compared: they have the same job, producers and workers.
 type group struct {
 	table   *record.Table
 	job     job
 	load    load
 	time    time.Duration
-	numbers map[string]int // how many jobs are one measurement, by row
+	numbers map[string]int // the number of jobs in one measurement, by row
 }
 
 // row returns the contestant's row.
@@ -114,7 +117,7 @@ func (g group) row(contestant string) *record.Row {
 	return g.table.Row(g.job.name, strconv.Itoa(g.load.producers), strconv.Itoa(g.load.workers), contestant)
 }
 
-// round measures each contestant once. They take turns in being the first.
+// round measures each contestant once. Each round begins with a different contestant.
 func (g group) round(ctx context.Context, round int) error {
 	took := map[string]float64{}
 	for i := range contestants {
@@ -126,7 +129,8 @@ func (g group) round(ctx context.Context, round int) error {
 		id := strings.Join(row.Key, " ")
 		if g.numbers[id] == 0 {
 			g.numbers[id] = enough(c, g.load, g.time)
-			check(row, race(c, g.load, min(g.numbers[id], 4*queue), 1)) // once, all jobs are counted
+			// Once, count all jobs.
+			check(row, race(c, g.load, min(g.numbers[id], 4*queue), 1))
 		}
 		res := race(c, g.load, g.numbers[id], rarely)
 		check(row, res)
@@ -137,7 +141,7 @@ func (g group) round(ctx context.Context, round int) error {
 		row.Add(allocsPerJob, float64(res.allocs)/n)
 	}
 	if g.job.name == empty {
-		return nil // there is nothing to share out
+		return nil // there is no work to share
 	}
 	for _, c := range contestants {
 		g.row(c.name).Add(ofIdeal, took[ideal]/took[c.name])
@@ -145,7 +149,7 @@ func (g group) round(ctx context.Context, round int) error {
 	return nil
 }
 
-// check sees to it that all jobs have run, and once.
+// check marks row as failed unless each counted job has run exactly once.
 func check(row *record.Row, r result) {
 	if r.ran != r.counted && row.Failed == "" {
 		row.Failed = fmt.Sprintf("%d jobs were submitted, and %d have run", r.counted, r.ran)

@@ -40,7 +40,8 @@ func TestEveryContestantIsMeasuredInEachRound(t *testing.T) {
 	}
 }
 
-// TestLostJobIsAFailure has one that loses jobs and one that does some twice, which is seen even if few are counted.
+// TestLostJobIsAFailure uses a pool that loses jobs, and one that runs some jobs twice. Both are
+// noticed even if few jobs are counted.
 func TestLostJobIsAFailure(t *testing.T) {
 	for _, each := range []int{1, rarely} {
 		for _, times := range []int{0, 1, 2} {
@@ -69,7 +70,8 @@ func TestLostJobIsAFailure(t *testing.T) {
 
 func TestRaceHasAllJobsDone(t *testing.T) {
 	for _, c := range contestants {
-		for _, n := range []int{1, 100, 5000} { // fewer than producers, and more than the queue holds
+		// Fewer than producers, and more than fit into the queue.
+		for _, n := range []int{1, 100, 5000} {
 			if r := race(c, load{func() {}, 7, 5}, n, 1); r.ran != n || r.counted != n || r.n != n {
 				t.Errorf("%s: %d of %d jobs have run, and %d are counted, want all %d", c.name, r.ran, r.n, r.counted, n)
 			}
@@ -77,7 +79,7 @@ func TestRaceHasAllJobsDone(t *testing.T) {
 	}
 }
 
-// canceller cancels when something is said for the second time.
+// A canceller cancels a context at the second message.
 type canceller struct {
 	said   int
 	cancel func()

@@ -7,31 +7,32 @@ import (
 	"time"
 )
 
-// A load is what one contestant has to do in one situation.
+// A load is the work of one contestant in one situation.
 type load struct {
 	work               func()
 	producers, workers int
 }
 
-// A result is what came out of one race.
+// A result is the result of one race.
 type result struct {
-	n             int // jobs
+	n             int // the number of jobs
 	took          time.Duration
 	allocs, bytes uint64
 
-	// counted and ran are of those jobs that were counted: how many were submitted, and how often one of them has run.
+	// counted is how many counted jobs were submitted, and ran is how often they have run.
 	counted, ran int
 }
 
-// A counter is how many counted jobs of one producer have run. It has a cache line, and the next one, for itself.
+// A counter counts how many counted jobs of one producer have run. It fills its cache line and the
+// next one.
 type counter struct {
 	atomic.Int64
 	_ [120]byte
 }
 
-// race has c do n jobs, and counts each that is the first of so many of its producer: counting them all would cost more than
-// some contestants do. The clock starts when producers and workers exist, and stops when all is done and the workers
-// have ended. A race cannot be stopped.
+// race lets c run n jobs. For each producer, it counts one of every each jobs: counting all of them
+// would cost more than some contestants do. The clock starts when producers and workers exist, and
+// stops when all jobs are done and the workers have ended. A race cannot be interrupted.
 func race(c contestant, l load, n, each int) (r result) {
 	r.n = n
 	submit, wait := c.open(l.workers)
@@ -59,7 +60,7 @@ func race(c contestant, l load, n, each int) (r result) {
 		})
 	}
 	ready.Wait()
-	runtime.GC() // what earlier races left is not this one's
+	runtime.GC() // collects the garbage of earlier races
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	begin := time.Now()
@@ -76,7 +77,7 @@ func race(c contestant, l load, n, each int) (r result) {
 	return r
 }
 
-// produce submits n jobs, of each so many the first one as a counted one.
+// produce submits n jobs. The first of every each jobs is a counted one.
 func produce(submit func(func()), n, each int, job, counted func()) {
 	for n > 0 {
 		submit(counted)
@@ -88,7 +89,8 @@ func produce(submit func(func()), n, each int, job, counted func()) {
 	}
 }
 
-// gather returns when so many workers are at work at the same time: all of them, so that none has to be started later.
+// gather returns when that many workers are running at the same time. Then all workers exist, and
+// none has to be started later.
 func gather(submit func(func()), workers int) {
 	var here sync.WaitGroup
 	here.Add(workers)
@@ -98,8 +100,8 @@ func gather(submit func(func()), workers int) {
 	here.Wait()
 }
 
-// enough returns how many jobs make a race of about d, as package testing finds it out: with ever longer races, here up to
-// a quarter of d.
+// enough returns how many jobs make a race take about d. It finds that number as package testing
+// does: with longer and longer races, here up to a quarter of d.
 func enough(c contestant, l load, d time.Duration) int {
 	for n := 16; ; {
 		r := race(c, l, n, rarely)

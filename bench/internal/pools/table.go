@@ -12,8 +12,8 @@ import (
 func (c Config) table() *record.Table {
 	t := &record.Table{
 		Name:     "pool",
-		Title:    "Worker pools: the price of a job",
-		Note:     "Jobs:",
+		Title:    "Worker pools: the cost of a job",
+		Note:     "The jobs:",
 		Keys:     []string{"job", "producers", "workers", "pool"},
 		Baseline: "channel",
 		Columns: []record.Column{
@@ -28,8 +28,11 @@ func (c Config) table() *record.Table {
 		j, _ := jobOf(name)
 		t.Note += fmt.Sprintf(" %s is %s;", j.name, j.what)
 	}
-	t.Note += fmt.Sprintf(" what a job allocates itself is included. Where there is a queue, %d jobs may wait in it; ants has none,"+
-		" and goroutines know no bound. %s is so many goroutines that share the jobs out beforehand: the ideal.", queue, ideal)
+	t.Note += fmt.Sprintf(" its own allocations are counted, too. Pools that have a queue have one of %d jobs; ants has none, and goroutines are not bounded.", queue)
+	t.Terms = []record.Term{
+		{Name: ideal, Meaning: "no pool: so many goroutines, each with a share of the jobs from the beginning; this is the ideal"},
+		{Name: ofIdeal, Meaning: "time per job of " + ideal + ", divided by that of the pool"},
+	}
 	for _, chart := range []struct{ name, title, job, producers string }{
 		{"pool-empty", "An empty job, one producer", empty, "1"},
 		{"pool-empty-16", "An empty job, 16 producers", empty, "16"},
@@ -48,7 +51,7 @@ func (c Config) table() *record.Table {
 	return t
 }
 
-// published is of other machines, all with one producer.
+// published has figures from other machines, all with one producer.
 var published = []record.Published{
 	{Source: wpool, What: "empty job, 1, 2, 4, 8, 16 workers", Value: "93, 115, 146, 261, 855 ns"},
 	{Source: wpool, What: "SHA-256, 1, 2, 4, 8, 16 workers", Value: "4379, 2267, 1200, 683, 557 ns"},

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// A Machine is where figures come from.
+// A Machine describes the machine that figures come from.
 type Machine struct {
-	CPUs   int    `json:"cpus"` // that Go uses
+	CPUs   int    `json:"cpus"` // the number that Go uses
 	Model  string `json:"model,omitempty"`
 	System string `json:"system"`
 	Go     string `json:"go"`
@@ -29,7 +29,8 @@ func thisMachine() Machine {
 	return m
 }
 
-// field returns what follows "name:" in a file of lines; empty if nothing does.
+// field returns the text after "name:" in a file of such lines, or the empty string if there is no
+// such line.
 func field(file, name string) string {
 	b, _ := os.ReadFile(file)
 	for line := range strings.Lines(string(b)) {
@@ -51,7 +52,7 @@ func (m Machine) String() string {
 	return s
 }
 
-// modules returns the versions of all that this program is made of.
+// modules returns the versions of all modules in this program.
 func modules() map[string]string {
 	m := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {

@@ -6,13 +6,14 @@ import (
 	"os"
 )
 
-// A Progress says what is being measured: on a terminal in one line that is overwritten, else in a line each.
+// A Progress shows what is being measured: on a terminal in one line that it overwrites, and
+// otherwise in a new line each time.
 type Progress struct {
 	w        io.Writer
 	terminal bool
 }
 
-// NewProgress writes to w.
+// NewProgress returns a Progress that writes to w.
 func NewProgress(w io.Writer) *Progress {
 	p := &Progress{w: w}
 	if f, ok := w.(*os.File); ok {
@@ -22,7 +23,7 @@ func NewProgress(w io.Writer) *Progress {
 	return p
 }
 
-// Say says what comes next. A nil Progress says nothing.
+// Say shows what comes next. A nil Progress shows nothing.
 func (p *Progress) Say(format string, args ...any) {
 	switch {
 	case p == nil:
@@ -33,7 +34,7 @@ func (p *Progress) Say(format string, args ...any) {
 	}
 }
 
-// Done wipes the line.
+// Done clears the line.
 func (p *Progress) Done() {
 	if p != nil && p.terminal {
 		fmt.Fprint(p.w, "\r\x1b[K")

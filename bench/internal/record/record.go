@@ -1,5 +1,5 @@
-// Package record keeps what a run of bench measured: tables of raw samples. Text, pages and comparisons are
-// made from nothing else, so that a file can say all that its run could.
+// Package record stores what a run of bench has measured: tables of raw samples. Text, pages and
+// comparisons are made only from these, so that a file contains everything that its run could show.
 package record
 
 import (
@@ -10,43 +10,63 @@ import (
 	"time"
 )
 
-// A Run is what one call of bench measured. It is what a file holds, as JSON.
+// A Run is what one call of bench has measured. A file stores it as JSON.
 type Run struct {
-	Time    time.Time         `json:"timestamp"` // when it began
-	Args    []string          `json:"args"`      // what bench was called with
+	Time    time.Time         `json:"timestamp"` // when the run began
+	Args    []string          `json:"args"`      // the arguments of bench
 	Machine Machine           `json:"machine"`
 	Modules map[string]string `json:"modules"` // versions, by path
 	Tables  []*Table          `json:"tables"`
 }
 
-// A Table is measurements with the same columns. Its Rows are all combinations of keys that were measured.
+// A Table has measurements with the same columns. Its Rows are all combinations of keys that were
+// measured. Keys distinguish the rows; the last key is the contestant's name. Baseline is the
+// contestant that the others are compared with; if it is empty, there are no ratios. Terms explain
+// values of keys that need it.
 type Table struct {
-	Name     string   `json:"name"`  // a word, which no other table of the run has
-	Title    string   `json:"title"` // a line
+	Name     string   `json:"name"`  // a word that is unique in the run
+	Title    string   `json:"title"` // one line
 	Note     string   `json:"note,omitempty"`
-	Keys     []string `json:"keys"`               // what tells rows apart, the last the contestant's name
-	Baseline string   `json:"baseline,omitempty"` // the contestant all others are compared with; empty: no ratios
+	Terms    []Term   `json:"terms,omitempty"`
+	Keys     []string `json:"keys"`
+	Baseline string   `json:"baseline,omitempty"`
 	Columns  []Column `json:"columns"`
-	Charts   []Chart  `json:"charts,omitempty"`
-	Rows     []*Row   `json:"rows"`
 
-	// Published is what others measured elsewhere, shown beside and never mixed with the rows.
+	// Subject is the contestant that a report is about: the report says where it is better and
+	// worse than the others, except for References, which are not rivals. If Subject is empty, the
+	// report says nothing of that kind.
+	Subject    string   `json:"subject,omitempty"`
+	References []string `json:"references,omitempty"`
+
+	Charts []Chart `json:"charts,omitempty"`
+	Rows   []*Row  `json:"rows"`
+
+	// Published has figures that others have measured elsewhere. They are shown beside the rows,
+	// and never mixed with them.
 	Published []Published `json:"published,omitempty"`
+}
+
+// A Term is a word and what it means.
+type Term struct {
+	Name    string `json:"name"`
+	Meaning string `json:"meaning"` // continues a line that begins with "Name: "
 }
 
 // A Column is one figure of each row.
 type Column struct {
 	Name   string `json:"name"`
+	Label  string `json:"label,omitempty"` // for readers who do not know Name; empty: Name
 	Unit   string `json:"unit,omitempty"`
-	Format string `json:"format"` // of package fmt, for one float64
+	Format string `json:"format"` // a format of package fmt for one float64
 	Better Better `json:"better,omitempty"`
 
-	// Grain is how much two figures near zero must differ to be different at all: a part of an allocation for each
-	// job is a matter of when the collector runs.
+	// Grain is the least difference between two figures near zero that counts. For example, a
+	// fraction of an allocation per job depends on when the garbage collector runs.
 	Grain float64 `json:"grain,omitempty"`
 }
 
-// Better says which figures are good ones. Empty: neither, or they are too much a matter of luck to tell.
+// Better says which figures are good. If it is empty, neither direction is better, or the figures
+// depend too much on chance.
 type Better string
 
 const (
@@ -57,30 +77,33 @@ const (
 // A Row is one contestant in one situation.
 type Row struct {
 	Key     []string             `json:"key"`
-	Samples map[string][]float64 `json:"samples"` // by the name of the column: one for each round
+	Samples map[string][]float64 `json:"samples"` // by column: one for each round
 
-	// Detail is more about each round, for those who read the file; nil if there is no more.
+	// Detail has more figures of each round, for readers of the file; nil if there are none.
 	Detail []any `json:"detail,omitempty"`
 
-	// Failed says why figures do not count, or are not there; empty if nothing went wrong.
+	// Failed says why figures do not count or are missing; it is empty if nothing failed.
 	Failed string `json:"failed,omitempty"`
 }
 
-// A Chart is a picture of one column.
+// A Chart describes a chart of one column. Where selects rows by keys and their values. X is the
+// key along the axis, and Series is the key that colours distinguish, usually the contestant. Lines
+// chooses lines over a numeric axis; otherwise the chart has grouped bars. With Log, both axes, or
+// the axis of the bars, are logarithmic.
 type Chart struct {
-	Name   string            `json:"name"` // of its file: a word, which no other chart of the run has
+	Name   string            `json:"name"` // the name of its file: a word that is unique in the run
 	Title  string            `json:"title"`
 	Column string            `json:"column"`
-	Where  map[string]string `json:"where,omitempty"` // keys and their values: of which rows
-	X      string            `json:"x"`               // the key along the axis
-	Series string            `json:"series"`          // the key told apart by colour, usually the contestant's
-	Lines  bool              `json:"lines,omitempty"` // lines over a numeric axis; else grouped bars
-	Log    bool              `json:"log,omitempty"`   // both axes, or that of the bars, are logarithmic
+	Where  map[string]string `json:"where,omitempty"`
+	X      string            `json:"x"`
+	Series string            `json:"series"`
+	Lines  bool              `json:"lines,omitempty"`
+	Log    bool              `json:"log,omitempty"`
 }
 
-// A Published figure comes from somebody else's machine.
+// A Published figure was measured on another person's machine.
 type Published struct {
-	Source string `json:"source"` // who says so, and where
+	Source string `json:"source"` // who published it, and where
 	What   string `json:"what"`
 	Value  string `json:"value"` // with its unit
 }
@@ -90,7 +113,7 @@ func New(args []string) *Run {
 	return &Run{Time: time.Now(), Args: args, Machine: thisMachine(), Modules: modules()}
 }
 
-// Row returns the row of that key, which it adds if there is none.
+// Row returns the row with the given key. It adds the row if there is none.
 func (t *Table) Row(key ...string) *Row {
 	for _, r := range t.Rows {
 		if slices.Equal(r.Key, key) {
@@ -105,7 +128,8 @@ func (t *Table) Row(key ...string) *Row {
 	return r
 }
 
-// Base returns the row that r is compared with; nil if there is none, or it is r itself.
+// Base returns the row that r is compared with. It returns nil if there is none, or if r is itself
+// a baseline.
 func (t *Table) Base(r *Row) *Row {
 	last := len(t.Keys) - 1
 	if t.Baseline == "" || r.Key[last] == t.Baseline {
@@ -119,7 +143,7 @@ func (t *Table) Base(r *Row) *Row {
 	return nil
 }
 
-// Column returns the column of that name.
+// Column returns the column with the given name.
 func (t *Table) Column(name string) (c Column, ok bool) {
 	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == name })
 	if i < 0 {
@@ -128,34 +152,50 @@ func (t *Table) Column(name string) (c Column, ok bool) {
 	return t.Columns[i], true
 }
 
-// Add adds one round's figure.
+// Add adds the figure of one round.
 func (r *Row) Add(column string, v float64) { r.Samples[column] = append(r.Samples[column], v) }
 
-// Median returns the middle of a column's samples; ok is false if there are none.
+// Median returns the median of a column's samples; ok is false if there are none.
 func (r *Row) Median(column string) (v float64, ok bool) {
 	s := r.Samples[column]
 	return Median(s), len(s) > 0
 }
 
-// Ratio returns r's median over base's; ok is false if there is none.
+// Ratio returns the median of the ratios of r's samples to base's in the same round. If the rows
+// have different numbers of rounds, it returns the ratio of the two medians. ok is false if there
+// is no ratio.
 func (r *Row) Ratio(base *Row, column string) (v float64, ok bool) {
 	if base == nil {
 		return 0, false
 	}
-	a, ok1 := r.Median(column)
-	b, ok2 := base.Median(column)
-	if !ok1 || !ok2 || b == 0 {
+	a, b := r.Samples[column], base.Samples[column]
+	if len(a) != len(b) {
+		a, b = []float64{Median(a)}, []float64{Median(b)}
+	}
+	if len(r.Samples[column]) == 0 || len(base.Samples[column]) == 0 || slices.Contains(b, 0) {
 		return 0, false
 	}
-	return a / b, true
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = a[i] / b[i]
+	}
+	return Median(ratios), true
 }
 
-// Drop leaves out tables in which nothing was measured.
+// Words returns the label, or the name if there is no label.
+func (c Column) Words() string {
+	if c.Label != "" {
+		return c.Label
+	}
+	return c.Name
+}
+
+// Drop removes tables without measurements.
 func (r *Run) Drop() {
 	r.Tables = slices.DeleteFunc(r.Tables, func(t *Table) bool { return len(t.Rows) == 0 })
 }
 
-// Err returns an error if something went wrong anywhere in the run.
+// Err returns an error if any row of the run has failed.
 func (r *Run) Err() error {
 	for _, t := range r.Tables {
 		for _, row := range t.Rows {
@@ -176,7 +216,7 @@ func (r *Run) Write(file string) error {
 	return os.WriteFile(file, append(b, '\n'), 0o666)
 }
 
-// Read returns the run that a file holds.
+// Read returns the run that a file contains.
 func Read(file string) (*Run, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -189,7 +229,7 @@ func Read(file string) (*Run, error) {
 	return r, r.check(file)
 }
 
-// check says what is wrong with a run that did not come from this program.
+// check returns an error if r cannot come from this program.
 func (r *Run) check(file string) error {
 	for _, t := range r.Tables {
 		for _, row := range t.Rows {

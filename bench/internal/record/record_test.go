@@ -60,6 +60,36 @@ func TestFile(t *testing.T) {
 	}
 }
 
+func TestRatioIsOfTheSameRounds(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		row, base []float64
+		want      float64
+		ok        bool
+	}{
+		{"a machine that drifts", []float64{5, 50, 600}, []float64{10, 100, 1000}, 0.5, true},
+		{"other rounds", []float64{5, 6}, []float64{10}, 0.55, true},
+		{"nothing", nil, nil, 0, false},
+		{"no base", []float64{1}, nil, 0, false},
+		{"zero", []float64{1, 2}, []float64{1, 0}, 0, false},
+	} {
+		row, base := &Row{Samples: map[string][]float64{"x": c.row}}, &Row{Samples: map[string][]float64{"x": c.base}}
+		if got, ok := row.Ratio(base, "x"); got != c.want || ok != c.ok {
+			t.Errorf("%s: %v, %v, want %v, %v", c.name, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+func TestTextExplainsTerms(t *testing.T) {
+	r := small()
+	r.Tables[0].Terms = []Term{{"old", "what there was before"}}
+	var b bytes.Buffer
+	r.WriteText(&b)
+	if !strings.Contains(b.String(), "old: what there was before.\n") {
+		t.Errorf("the term is not explained:\n%s", &b)
+	}
+}
+
 func TestMedian(t *testing.T) {
 	for _, c := range []struct {
 		in           []float64

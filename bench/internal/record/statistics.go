@@ -2,7 +2,7 @@ package record
 
 import "slices"
 
-// Median returns the middle of values, which stay as they are; zero if there are none.
+// Median returns the median of values, which it does not change, or zero if there are none.
 func Median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -15,8 +15,8 @@ func Median(values []float64) float64 {
 	return (v[m-1] + v[m]) / 2
 }
 
-// Spread returns how far values are apart, as a share of their median: (highest - lowest) / median. Zero if there
-// are fewer than two, or the median is zero.
+// Spread returns the range of values as a share of their median: (highest - lowest) / median. It
+// returns zero if there are fewer than two values, or if the median is zero.
 func Spread(values []float64) float64 {
 	m := Median(values)
 	if len(values) < 2 || m == 0 {

@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 )
 
-// WriteText prints the medians of all tables, and ratios to the baseline.
+// WriteText prints the medians of all tables, and the ratios to the baseline in columns called x.
 func (r *Run) WriteText(w io.Writer) {
 	fmt.Fprintln(w, r.Machine)
 	for _, t := range r.Tables {
@@ -16,9 +16,12 @@ func (r *Run) WriteText(w io.Writer) {
 		if t.Note != "" {
 			fmt.Fprintln(w, t.Note)
 		}
+		for _, term := range t.Terms {
+			fmt.Fprintf(w, "%s: %s.\n", term.Name, term.Meaning)
+		}
 		for i, p := range t.Published {
 			if i == 0 || p.Source != t.Published[i-1].Source {
-				fmt.Fprintf(w, "Published, and measured elsewhere: %s\n", p.Source)
+				fmt.Fprintf(w, "Figures that others have published, of other machines: %s\n", p.Source)
 			}
 			fmt.Fprintf(w, "  %s: %s\n", p.What, p.Value)
 		}
@@ -33,8 +36,9 @@ func (t *Table) writeText(w io.Writer) {
 	tw.Flush()
 }
 
-// Cells returns the table as lines of text, the names of its columns first. A column in which better is said and a
-// baseline exists is followed by one of ratios, whose name is x. What was not measured is empty.
+// Cells returns the table as lines of text; the first line has the names of the columns. If a
+// column has Better and there is a baseline, a column of ratios follows it, whose name is x. Cells
+// without measurements are empty.
 func (t *Table) Cells() [][]string {
 	used := t.measured()
 	head := append([]string{}, t.Keys...)
@@ -77,7 +81,7 @@ func (t *Table) Cells() [][]string {
 	return lines
 }
 
-// measured returns the columns of which there is a figure in any row.
+// measured returns the columns that have a figure in any row.
 func (t *Table) measured() []Column {
 	var used []Column
 	for _, c := range t.Columns {

@@ -11,8 +11,9 @@ type axis struct {
 	log    bool
 }
 
-// newAxis returns the axis on which all values are that can be: with log, those above zero. A linear one begins at
-// zero if fromZero, so that lengths can be compared; a logarithmic one begins at a round number below the least.
+// newAxis returns the axis that shows all values that it can: with log, only those above zero. If
+// fromZero, a linear axis begins at zero, so that lengths can be compared. A logarithmic axis
+// begins at a round number below the lowest value.
 func newAxis(values []float64, log, fromZero bool) axis {
 	on := axis{log: log}.shown
 	values = slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return !on(v) })
@@ -22,7 +23,7 @@ func newAxis(values []float64, log, fromZero bool) axis {
 	a := axis{lo: slices.Min(values), hi: slices.Max(values), log: log}
 	switch {
 	case log:
-		// The least bar has a length too.
+		// The lowest bar needs a length, too.
 		a.lo = roundBelow(a.lo * 0.9)
 		if a.hi < 2*a.lo {
 			a.hi = 2 * a.lo
@@ -36,10 +37,10 @@ func newAxis(values []float64, log, fromZero bool) axis {
 	return a
 }
 
-// shown reports whether v has a place.
+// shown reports whether the axis can show v.
 func (a axis) shown(v float64) bool { return drawable(v) && (!a.log || v > 1e-300) }
 
-// zero returns where bars begin.
+// zero returns the value at which bars begin.
 func (a axis) zero() float64 {
 	if a.log {
 		return a.lo
@@ -47,7 +48,7 @@ func (a axis) zero() float64 {
 	return 0
 }
 
-// at returns the place of v, which is shown.
+// at returns the position of v. The axis must be able to show v.
 func (a axis) at(v float64) float64 {
 	if a.log {
 		return math.Log(v/a.lo) / math.Log(a.hi/a.lo)
@@ -55,7 +56,7 @@ func (a axis) at(v float64) float64 {
 	return (v - a.lo) / (a.hi - a.lo)
 }
 
-// ticks returns the round numbers on the axis, n of them at most (2 or more).
+// ticks returns round numbers on the axis: at most n, which is at least 2.
 func (a axis) ticks(n int) []float64 {
 	n = max(n, 2)
 	if a.log {
@@ -95,7 +96,8 @@ func (a axis) logTicks(n int) []float64 {
 	return t
 }
 
-// roundBelow returns the largest of 1, 2, 5, 10, ... and 0.5, 0.2, 0.1, ... that is no more than v, which is above zero.
+// roundBelow returns the largest of ..., 0.1, 0.2, 0.5, 1, 2, 5, 10, ... that is not greater than
+// v, which is above zero.
 func roundBelow(v float64) float64 {
 	decade := math.Pow(10, math.Floor(math.Log10(v)))
 	for _, d := range []float64{5, 2} {

@@ -3,17 +3,17 @@ package report
 import (
 	"math"
 	"slices"
-	"strings"
 )
 
-// drawBars draws a bar for each point, below the name of its group. Bars lie, because names are long and many, and
-// the reader's screen may be narrow.
+// drawBars draws a bar for each point, below the name of its group. The bars are horizontal,
+// because there are many long names, and the reader's screen may be narrow.
 func (k *canvas) drawBars(f *figure) {
 	const thick, pad = 12.0, 6.0
 	k.legend(f)
 	a := newAxis(f.values(), f.chart.Log, true)
 
-	// Names stand left of the bars, in a column as wide as they need, or else in lines.
+	// Names are left of the bars, in a column that is as wide as they need. If they are too long,
+	// they are wrapped.
 	left := 0.0
 	for _, s := range f.series {
 		left = max(left, textWidth(s.name, textSize))
@@ -21,7 +21,7 @@ func (k *canvas) drawBars(f *figure) {
 	left = min(left, 0.36*k.width)
 	x0 := margin + left + pad
 
-	// The plot is as wide as it can be with what is written behind each bar.
+	// The plot is as wide as possible with the labels behind the bars.
 	wide := k.width - margin - x0 - textWidth("0000", textSize)/2
 	for _, p := range f.points {
 		if end := barEnd(a, p); end > 0 {
@@ -31,19 +31,16 @@ func (k *canvas) drawBars(f *figure) {
 	wide = max(wide, 40)
 	at := func(v float64) float64 { return x0 + wide*a.at(v) }
 
-	// The grid is drawn first, when the height is known, and figures last, because nothing may cross them.
+	// Draw the grid first, when the height is known, and the figures last, because nothing may
+	// cross them.
 	plot, over := canvas{width: k.width, y: k.y}, canvas{}
 	top := k.y
 	for _, group := range f.groups() {
 		if f.chart.X != f.chart.Series {
-			name := group
-			if _, ok := number(strings.SplitN(group, ", ", 2)[0]); ok {
-				name = f.chart.X + " " + group
-			}
 			plot.y += 6
-			plot.lines(margin, k.width-2*margin, textSize*bold, line, "group", name)
+			plot.lines(margin, k.width-2*margin, textSize*bold, line, "group", f.chart.X+" "+group)
 		}
-		var base []float64 // x and y where the baseline's bar ends
+		var base []float64 // x and y of the end of the baseline's bar
 		for _, p := range f.points {
 			if p.group != group {
 				continue
@@ -82,7 +79,7 @@ func (k *canvas) drawBars(f *figure) {
 	k.axisName(f.measure())
 }
 
-// bar draws a bar as long as the median of its rounds.
+// bar draws a bar as long as the median of the point's rounds.
 func (k *canvas) bar(f *figure, p point, a axis, at func(float64) float64, y, thick float64) {
 	if len(p.values) == 0 || !a.shown(p.median) {
 		return
@@ -98,14 +95,14 @@ func (k *canvas) bar(f *figure, p point, a axis, at func(float64) float64, y, th
 	k.put(`<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, class, min(x, from), y-thick/2, math.Abs(x-from), thick)
 }
 
-// label writes the figure of a point, its ratio to the baseline, and whether it failed.
+// label writes the value of a point, its ratio to the baseline, and whether it failed.
 func (k *canvas) label(f *figure, p point, x, y float64) {
 	value, ratio := f.label(p)
 	k.put(`<text class="value" x="%.1f" y="%.1f">%s<tspan class="ratio">%s</tspan><tspan class="failed">%s</tspan></text>`,
 		x, y+textSize*0.36, escape(value), space(ratio), space(failed(p)))
 }
 
-// barEnd returns the place on the axis, from 0 to 1, behind which nothing of the bar is drawn.
+// barEnd returns the position on the axis, from 0 to 1, where the bar and its whisker end.
 func barEnd(a axis, p point) float64 {
 	end := a.at(a.zero())
 	for _, v := range p.values {
@@ -116,13 +113,13 @@ func barEnd(a axis, p point) float64 {
 	return end
 }
 
-// labelWidth returns how wide what is written behind a bar is.
+// labelWidth returns the width of the label behind a bar.
 func (k *canvas) labelWidth(f *figure, p point) float64 {
 	value, ratio := f.label(p)
 	return textWidth(value+space(ratio)+space(failed(p)), textSize)
 }
 
-// failed returns the word that marks a point which went wrong.
+// failed returns the word that marks a point that failed.
 func failed(p point) string {
 	if p.row.Failed == "" {
 		return ""
@@ -138,7 +135,7 @@ func space(s string) string {
 	return " " + s
 }
 
-// spread reports whether there are values that differ.
+// spread reports whether any values differ.
 func spread(values []float64) bool {
 	return len(values) > 1 && slices.Min(values) < slices.Max(values)
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// measureScript says what a reader sees: of each chart its size and its texts, texts that overlap or lie outside of
-// it, and those that hardly differ from the paper.
+// measureScript reports what a reader sees: the size and the texts of each chart, texts that
+// overlap or are outside of it, and texts with too little contrast to the paper.
 const measureScript = `
 const light = c => {
 	const [r, g, b] = c.match(/[\d.]+/g).slice(0, 3).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -48,7 +48,7 @@ document.querySelector('pre').textContent = JSON.stringify({charts, tooWide: pag
 console.log('all is measured');
 `
 
-// seen is what measureScript says.
+// seen is the report of measureScript.
 type seen struct {
 	Charts []struct {
 		Title, Paper, Names  string
@@ -129,14 +129,14 @@ func TestBrowserShowsEveryChart(t *testing.T) {
 // look opens a page, fails the test if the console has an error, and returns what a reader sees.
 func look(t *testing.T, browser string, args []string, page string) seen {
 	t.Helper()
-	// The script is let in; all else that the page forbids itself stays forbidden.
+	// Allow the script. Everything else that the page forbids stays forbidden.
 	page = strings.Replace(page, "default-src 'none';", "default-src 'none'; script-src 'unsafe-inline';", 1)
 	page = strings.Replace(page, "</body>", "<script>"+measureScript+"</script></body>", 1)
 	dir, err := os.MkdirTemp("", "report")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir) // not t.TempDir, because the browser's last process may still write into it
+	defer os.RemoveAll(dir) // t.TempDir would fail, because the browser may still write here
 	file := filepath.Join(dir, "page.html")
 	if err := os.WriteFile(file, []byte(page), 0o666); err != nil {
 		t.Fatal(err)

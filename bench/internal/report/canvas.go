@@ -14,23 +14,24 @@ import (
 //go:embed chart.css
 var chartCSS string
 
-// Widths of pictures, in pixels: a page has two charts side by side, or one on a phone, where it shrinks a little.
+// Widths of charts, in pixels: a page has two charts side by side, or one on a phone, where it is
+// scaled down a little.
 const (
 	pageWidth    = 520
 	pictureWidth = 760
 )
 
-// Sizes of what is in them.
+// Sizes of the elements of a chart.
 const (
 	margin    = 14.0
 	textSize  = 12.0
 	titleSize = 15.0
-	line      = 16.0 // from one line of text to the next
+	line      = 16.0 // distance between lines of text
 	titleLine = 20.0
-	bold      = 1.1 // how much wider letters are
+	bold      = 1.1 // how much wider bold letters are
 )
 
-// WriteSVG draws a chart as a picture of its own.
+// WriteSVG draws a chart as a separate picture.
 func WriteSVG(w io.Writer, t *record.Table, c record.Chart) error {
 	b, err := draw(t, c, pictureWidth, true)
 	if err != nil {
@@ -40,7 +41,7 @@ func WriteSVG(w io.Writer, t *record.Table, c record.Chart) error {
 	return err
 }
 
-// draw returns a chart as SVG: alone with its style, or as part of a page that has chartCSS.
+// draw returns a chart as SVG: alone, with its style, or as part of a page that has chartCSS.
 func draw(t *record.Table, c record.Chart, width float64, alone bool) ([]byte, error) {
 	f, err := newFigure(t, c)
 	if err != nil {
@@ -58,6 +59,12 @@ func draw(t *record.Table, c record.Chart, width float64, alone bool) ([]byte, e
 	default:
 		k.drawBars(f)
 	}
+	if notes := f.notes(alone); len(notes) > 0 {
+		k.y += 6
+		for _, n := range notes {
+			k.lines(margin, k.width-2*margin, textSize, line, "note", n)
+		}
+	}
 	height := k.y + margin
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f">`,
@@ -72,10 +79,11 @@ func draw(t *record.Table, c record.Chart, width float64, alone bool) ([]byte, e
 	return b.Bytes(), nil
 }
 
-// escape makes s text or an attribute's value, in XML and in HTML.
+// escape escapes s for text or an attribute's value, in XML and in HTML.
 func escape(s string) string {
 	var b bytes.Buffer
-	xml.EscapeText(&b, []byte(s)) // which replaces what may not be in XML; a Buffer has no errors
+	// EscapeText replaces characters that XML does not allow. A Buffer returns no errors.
+	xml.EscapeText(&b, []byte(s))
 	return b.String()
 }
 
@@ -83,18 +91,18 @@ func escape(s string) string {
 type canvas struct {
 	bytes.Buffer
 	width float64
-	y     float64 // above it all is drawn
+	y     float64 // everything is drawn above it
 }
 
-// put adds an element, or its beginning or end.
+// put adds an element, or the start or end of one.
 func (k *canvas) put(format string, args ...any) { fmt.Fprintf(k, format+"\n", args...) }
 
-// text writes a line; y is that of its middle. Anchor is start, middle or end.
+// text writes a line of text; y is its middle. anchor is start, middle or end.
 func (k *canvas) text(x, y float64, anchor, class, s string) {
 	k.put(`<text class="%s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>`, class, x, y+textSize*0.36, anchor, escape(s))
 }
 
-// lines writes s below all that is drawn, in as many lines as it takes.
+// lines writes s below everything that is drawn, in as many lines as it needs.
 func (k *canvas) lines(x, width, size, height float64, class, s string) {
 	for _, l := range wrap(s, width, size) {
 		k.text(x, k.y+height/2, "start", class, l)
@@ -102,7 +110,7 @@ func (k *canvas) lines(x, width, size, height float64, class, s string) {
 	}
 }
 
-// axisName writes what an axis measures below all that is drawn.
+// axisName writes the name of an axis below everything that is drawn.
 func (k *canvas) axisName(s string) {
 	k.lines(margin, k.width-2*margin, textSize, line, "axis-name", s)
 }
@@ -112,7 +120,7 @@ func (k *canvas) straight(class string, x1, y1, x2, y2 float64) {
 	k.put(`<line class="%s" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>`, class, x1, y1, x2, y2)
 }
 
-// whisker draws how far samples reach, from one place to another.
+// whisker draws the range of samples, from one position to another.
 func (k *canvas) whisker(x1, y1, x2, y2 float64) {
 	const cap = 3
 	dx, dy := 0.0, float64(cap)
@@ -123,7 +131,8 @@ func (k *canvas) whisker(x1, y1, x2, y2 float64) {
 		x1, y1, x2, y2, x1-dx, y1-dy, x1+dx, y1+dy, x2-dx, y2-dy, x2+dx, y2+dy)
 }
 
-// marker draws the sign of a series at a place. Its shape says which one, with its colour or without.
+// marker draws the marker of a series. Series have different shapes, so that they can be
+// distinguished without colours.
 func (k *canvas) marker(s series, x, y float64) {
 	const r = 4.5
 	class := s.class() + " mark"
@@ -138,7 +147,7 @@ func (k *canvas) marker(s series, x, y float64) {
 		corners = 4 // diamond
 	case 4:
 		corners, turn = 3, math.Pi/2 // triangle that points down
-	default: // the first, and the baseline
+	default: // the first series, and the baseline
 		k.put(`<circle class="%s" cx="%.1f" cy="%.1f" r="%.1f"/>`, class, x, y, r-0.5)
 		return
 	}
@@ -150,10 +159,10 @@ func (k *canvas) marker(s series, x, y float64) {
 	k.put(`<path class="%s" d="%sZ"/>`, class, d)
 }
 
-// colours is how many chart.css has.
+// colours is the number of colours in chart.css.
 const colours = 7
 
-// class returns the classes of what belongs to a series. When all colours are used they come again, paler.
+// class returns the CSS classes of a series. When all colours are used, they are used again, paler.
 func (s series) class() string {
 	switch {
 	case s.style < 0:
@@ -164,7 +173,7 @@ func (s series) class() string {
 	return fmt.Sprintf("s%d", s.style%colours)
 }
 
-// legend writes an entry for each series and for each sign that the chart uses.
+// legend writes an entry for each series, and for each symbol that the chart uses.
 func (k *canvas) legend(f *figure) {
 	const swatch, gap = 26.0, 16.0
 	k.y += 4
@@ -221,7 +230,7 @@ func (k *canvas) legend(f *figure) {
 	k.y += line + 8
 }
 
-// any reports whether one of the points is such.
+// any reports whether such returns true for any point.
 func (f *figure) any(such func(point) bool) bool {
 	for _, p := range f.points {
 		if such(p) {

@@ -9,33 +9,35 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// tableChanges is a table in two runs.
+// tableChanges has the changes of a table between two runs.
 type tableChanges struct {
 	old, new *record.Table
-	rows     []rowPair        // that both have, but for the baseline's
+	rows     []rowPair        // that both have, without the baseline's rows
 	columns  []*columnChanges // that both have
-	notes    []string         // what was not compared, and why
-	failures int              // rows that failed in one run only
+	notes    []string         // what is not compared, and why
+	failures int              // rows that failed in only one of the runs
 }
 
 // A rowPair is a row in two runs.
 type rowPair struct{ old, new *record.Row }
 
-// columnChanges is a column in two runs.
+// columnChanges has the changes of a column between two runs.
 type columnChanges struct {
 	record.Column
 	pairs       []change // for each of tableChanges.rows
-	logs, plain noise    // of those that are compared as logarithms, and of the others
+	logs, plain noise    // of the cells compared as logarithms, and of the other cells
 
-	// drift is what the machine did between the runs, as the logarithm of a factor: with a baseline what its rows did in
-	// the middle, and without one what all rows did. NaN if it is not known.
+	// drift is the change of the machine between the runs, as the logarithm of a factor: the median
+	// change of the baseline's rows, or of all rows if there is no baseline. It is NaN if it is not
+	// known.
 	drift float64
 }
 
-// A change is a cell in two runs: its samples, as they are compared. Both are nil if it is not compared.
+// A change has the samples of a cell in two runs, as they are compared. Both are nil if the cell is
+// not compared.
 type change struct {
 	old, new []float64
-	logs     bool // they are logarithms, which there are where all samples, and the baseline's, are above zero
+	logs     bool // they are logarithms: all samples, and the baseline's, are above zero
 }
 
 // minChange is the least change that counts, as a share.
@@ -63,7 +65,7 @@ func (t *tableChanges) note(format string, args ...any) {
 	t.notes = append(t.notes, fmt.Sprintf(format, args...))
 }
 
-// pairRows finds the rows to compare, and returns those of the baseline.
+// pairRows finds the rows to compare, and returns the baseline's rows.
 func (t *tableChanges) pairRows() (baseline []rowPair) {
 	for _, n := range t.new.Rows {
 		o := rowLike(t.old, n)
@@ -92,7 +94,7 @@ func (t *tableChanges) pairRows() (baseline []rowPair) {
 	return baseline
 }
 
-// pairColumns finds the columns to compare: those that both runs have measured.
+// pairColumns finds the columns to compare: those that were measured in both runs.
 func (t *tableChanges) pairColumns() {
 	for _, n := range t.new.Columns {
 		o, ok := t.old.Column(n.Name)
@@ -116,7 +118,7 @@ func (t *tableChanges) pairColumns() {
 	}
 }
 
-// compare collects a column's samples, and returns how many cells cannot be compared.
+// compare collects the samples of a column, and returns how many cells cannot be compared.
 func (t *tableChanges) compare(c *columnChanges, baseline []rowPair) (few int) {
 	for _, p := range t.rows {
 		ch := t.change(p, c.Name)
@@ -134,7 +136,8 @@ func (t *tableChanges) compare(c *columnChanges, baseline []rowPair) (few int) {
 	return few
 }
 
-// change collects a cell's samples. They are few if there is a baseline and the row cannot be compared with it.
+// change collects the samples of a cell. It returns no samples if there is a baseline and the row
+// cannot be compared with it.
 func (t *tableChanges) change(p rowPair, column string) change {
 	oldBase, newBase := t.old.Base(p.old), t.new.Base(p.new)
 	if t.new.Baseline != "" && (oldBase == nil || newBase == nil || oldBase.Failed != "" || newBase.Failed != "") {
@@ -152,7 +155,7 @@ func (t *tableChanges) change(p rowPair, column string) change {
 	return ch
 }
 
-// noise returns that of cells which are compared as ch is.
+// noise returns the noise of the cells that are compared in the same way as ch.
 func (c *columnChanges) noise(ch change) *noise {
 	if ch.logs {
 		return &c.logs
@@ -160,8 +163,9 @@ func (c *columnChanges) noise(ch change) *noise {
 	return &c.plain
 }
 
-// findDrift says what the machine did, and takes it out if there is no baseline. Then, a change of all rows cannot be
-// told from it. It takes three rows or more to see what they have in common.
+// findDrift computes the drift, and removes it from the samples if there is no baseline. Without a
+// baseline, a change that all rows share cannot be told from drift, and it takes at least three
+// rows to see what they share.
 func (c *columnChanges) findDrift(baseline []rowPair, hasBaseline bool) {
 	var moves []float64
 	for _, p := range baseline {
@@ -189,7 +193,8 @@ func (c *columnChanges) findDrift(baseline []rowPair, hasBaseline bool) {
 	}
 }
 
-// judge says by how much a cell changed, and in a word what that is; empty if it does not count.
+// judge returns how much a cell changed, and whether that is better or worse; the verdict is empty
+// if the change does not count.
 func (c *columnChanges) judge(i, cells int) (text, verdict string) {
 	ch := c.pairs[i]
 	if ch.old == nil {
@@ -224,7 +229,8 @@ func (c *columnChanges) least(ch change, cells int) float64 {
 	return max(share, c.noise(ch).deviations(cells)*deviation)
 }
 
-// limit says from which change on the quietest cell of the column counts; nothing if none is a factor.
+// limit prints the least change that counts for the least noisy cell of the column. It returns
+// nothing if no cell is compared as a factor.
 func (c *columnChanges) limit(cells int) string {
 	limit := math.Inf(1)
 	for _, ch := range c.pairs {
@@ -246,7 +252,7 @@ func (c *columnChanges) common() string {
 	return fmt.Sprintf("%.2f", math.Exp(c.drift))
 }
 
-// cells returns how many cells are compared.
+// cells returns the number of cells that are compared.
 func (t *tableChanges) cells() (n int) {
 	for _, c := range t.columns {
 		for _, ch := range c.pairs {
@@ -258,7 +264,7 @@ func (t *tableChanges) cells() (n int) {
 	return n
 }
 
-// measured reports whether there is a figure of a column.
+// measured reports whether any row has a figure of the column.
 func measured(t *record.Table, c record.Column) bool {
 	return slices.ContainsFunc(t.Rows, func(r *record.Row) bool { return len(r.Samples[c.Name]) > 0 })
 }

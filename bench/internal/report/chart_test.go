@@ -11,7 +11,7 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// picture draws a chart and reads it.
+// picture draws a chart and parses it.
 func picture(t *testing.T, table *record.Table, c record.Chart) *node {
 	t.Helper()
 	var b bytes.Buffer
@@ -57,7 +57,7 @@ func TestChartHasAxisUnitsLegendAndEachRow(t *testing.T) {
 				want[i] = strings.ReplaceAll(want[i], " ", "")
 			}
 			for i := range got {
-				got[i] = strings.ReplaceAll(got[i], " ", "") // lines of a long name
+				got[i] = strings.ReplaceAll(got[i], " ", "") // joins the lines of a long name
 			}
 			if !slices.Equal(got, want) {
 				t.Errorf("chart %s: the legend has %q, want %q", c.Name, got, want)
@@ -110,7 +110,7 @@ func TestBarsAreAsLongAsTheirFigures(t *testing.T) {
 	}
 }
 
-// hardTable has all that a chart may meet.
+// hardTable returns a table with every difficult case for a chart.
 func hardTable() *record.Table {
 	t := &record.Table{
 		Name: "hard", Title: `<script>alert("&")</script>`, Note: "a <b>note</b>", Keys: []string{"n", "route", "server"}, Baseline: "base",
@@ -220,7 +220,7 @@ func TestChartThatDoesNotFitItsTable(t *testing.T) {
 		{Column: "p99", X: "no such", Series: "server"},
 		{Column: "p99", X: "scenario", Series: ""},
 		{Column: "p99", X: "scenario", Series: "server", Where: map[string]string{"no such": "x"}},
-		{Column: "p99", X: "scenario", Series: "server", Lines: true}, // which is no number
+		{Column: "p99", X: "scenario", Series: "server", Lines: true}, // scenario is not a number
 	} {
 		var b bytes.Buffer
 		if err := WriteSVG(&b, table, c); err == nil || b.Len() > 0 {
@@ -259,7 +259,7 @@ func TestTicks(t *testing.T) {
 	}
 }
 
-// Whatever the numbers, an axis has ticks, and they are on it.
+// For any numbers, an axis has ticks, and the ticks are on the axis.
 func FuzzAxis(f *testing.F) {
 	f.Add(1.0, 2.0, true, true)
 	f.Add(-1e300, 1e300, false, true)
@@ -315,7 +315,7 @@ func TestLabelsOfLinesThatMeetStandApart(t *testing.T) {
 		table.Row("2", fmt.Sprint(i)).Add("CPU", 100)
 	}
 	svg := picture(t, table, record.Chart{Name: "c", Column: "CPU", X: "n", Series: "server", Lines: true})
-	var last float64 // begins with the name of the axis, which is above the labels
+	var last float64 // starts with the name of the axis, which is above the labels
 	fmt.Sscan(svg.find("text", "axis-name")[0].attr["y"], &last)
 	labels := svg.find("text", "value")
 	if len(labels) != 12 {

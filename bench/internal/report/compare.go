@@ -12,19 +12,22 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// Compare writes what changed between two runs: for each row and column that both have, the ratio of the new median to
-// the old one. In a table with a baseline it is the ratio of ratios to it, so that a machine which is slower today
-// changes nothing; in one without, what three rows or more have in common is taken out. Either is said below the rows.
+// Compare writes what changed between two runs: for each row and column that both have, the ratio
+// of the new median to the old one. In a table with a baseline, it is the ratio of the ratios to
+// the baseline, so that a slower machine does not count as a change. In a table without a baseline,
+// the change that three or more rows share is removed. A line below the rows shows either of these.
 //
-// A change counts, and is called better or worse, if the column says which that is, and
+// A change counts, and is called better or worse, if the column says which direction is better, and
 //
-//   - all new samples are above all old ones, or all are below;
-//   - it is more than noise: see type noise. The more cells two runs have, the more each must differ;
-//   - it is 10 % or more, because what differs between runs, such as where in memory a process came to lie, differs
-//     less within one.
+//   - all new samples are above all old samples, or all are below;
+//   - it is more than noise: see type noise. The more cells two runs have, the more each must
+//     differ;
+//   - it is 10 % or more, because some effects, such as where in memory a process is placed, vary
+//     more between runs than within one.
 //
-// A row that failed in one run only counts too. Fewer than two samples tell nothing. Where a sample is zero or below
-// there are no ratios, and differences are compared. Changed is how many changes count; the error is w's.
+// A row that failed in only one run also counts. Fewer than two samples prove nothing. If a sample
+// is zero or negative there are no ratios, and differences are compared. changed is the number of
+// changes that count; err is the error of w.
 func Compare(w io.Writer, old, new *record.Run) (changed int, err error) {
 	var b bytes.Buffer
 	compareMachines(&b, old, new)
@@ -57,7 +60,7 @@ func Compare(w io.Writer, old, new *record.Run) (changed int, err error) {
 	return changed, err
 }
 
-// compareMachines says what makes the runs hard to compare.
+// compareMachines writes the differences between the machines and the programs of the two runs.
 func compareMachines(b *bytes.Buffer, old, new *record.Run) {
 	differ := func(what, old, new string) {
 		if old != new {
@@ -80,7 +83,8 @@ func compareMachines(b *bytes.Buffer, old, new *record.Run) {
 	}
 }
 
-// write writes what changed in a table, and returns how much of it counts. Cells are those of the comparison.
+// write writes the changes of a table, and returns how many of them count. cells is the number of
+// cells in the whole comparison.
 func (t *tableChanges) write(b *bytes.Buffer, cells int) (changed int) {
 	fmt.Fprintf(b, "\n%s\n", t.new.Title)
 	var found []string
@@ -102,10 +106,10 @@ func (t *tableChanges) write(b *bytes.Buffer, cells int) (changed int) {
 		table = append(table, line)
 	}
 	if t.cells() > 0 {
-		table = append(table, t.footer("counts from", func(c *columnChanges) string { return c.limit(cells) }))
-		drift := t.new.Baseline + " itself"
+		table = append(table, t.footer("smallest change that counts", func(c *columnChanges) string { return c.limit(cells) }))
+		drift := "change of " + t.new.Baseline + " itself"
 		if t.new.Baseline == "" {
-			drift = "all, taken out"
+			drift = "common to all, taken out"
 		}
 		table = append(table, t.footer(drift, (*columnChanges).common))
 		tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -120,7 +124,7 @@ func (t *tableChanges) write(b *bytes.Buffer, cells int) (changed int) {
 	return len(found) + t.failures
 }
 
-// footer returns a line that says something about each column.
+// footer returns a line with a statement about each column.
 func (t *tableChanges) footer(name string, say func(*columnChanges) string) []string {
 	line := make([]string, len(t.new.Keys))
 	line[len(line)-1] = name
@@ -130,7 +134,7 @@ func (t *tableChanges) footer(name string, say func(*columnChanges) string) []st
 	return line
 }
 
-// explain says what figures a change is made of.
+// explain returns the figures behind a change.
 func (t *tableChanges) explain(p rowPair, c *columnChanges, word string) string {
 	old, _ := p.old.Median(c.Name)
 	new, _ := p.new.Median(c.Name)

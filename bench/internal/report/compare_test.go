@@ -12,19 +12,19 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// A machine makes up runs: samples scatter, and the machine drifts from run to run, from round to round, and from one
-// situation to the next.
+// A machine generates runs: samples scatter, and the machine drifts from run to run, from round to
+// round, and from one situation to the next.
 type machine struct {
 	rnd       *rand.Rand
 	noise     func(*rand.Rand) float64 // a factor for each sample
-	baseline  bool                     // server 0 is it
+	baseline  bool                     // server 0 is the baseline
 	scenarios int
 	servers   int
 	rounds    int
-	changed   float64 // what the last server costs in the first scenario, as a factor; zero means no change
+	changed   float64 // cost factor of the last server in scenario 0; zero means no change
 }
 
-// drift is a factor.
+// drift returns a random factor.
 func (m machine) drift() float64 { return math.Exp(0.2 * (2*m.rnd.Float64() - 1)) }
 
 func (m machine) run() *record.Run {
@@ -46,7 +46,7 @@ func (m machine) run() *record.Run {
 		for scenario := range m.scenarios {
 			now := today
 			if m.baseline {
-				now *= m.drift() // without one, nothing can tell
+				now *= m.drift() // without a baseline, nothing can tell
 			}
 			for server := range m.servers {
 				v := float64(10+scenario) * float64(1+server) * now * m.noise(m.rnd)
@@ -62,7 +62,7 @@ func (m machine) run() *record.Run {
 
 func tenPercent(r *rand.Rand) float64 { return 0.9 + 0.2*r.Float64() }
 
-// bursts are the noise of a machine on which something else happens now and then.
+// bursts returns the noise of a machine on which other work runs from time to time.
 func bursts(r *rand.Rand) float64 {
 	v := math.Exp(0.05 * r.NormFloat64())
 	if r.Float64() < 0.05 {
@@ -131,7 +131,7 @@ func TestTrueChangeIsFound(t *testing.T) {
 	}
 }
 
-// tableOf is a run of one table with one column, and a row for each name.
+// tableOf returns a run of one table with one column, and a row for each name.
 func tableOf(baseline string, rows map[string][]float64) *record.Run {
 	t := &record.Table{
 		Name: "t", Title: "A table", Keys: []string{"server"}, Baseline: baseline,

@@ -13,14 +13,14 @@ type figure struct {
 	table  *record.Table
 	chart  record.Chart
 	column record.Column
-	series []series // of which there is a point, in the order of the table
+	series []series // those with a point, in the order of the table
 	points []point  // in the order of the table
 }
 
-// A series is what has one colour.
+// A series is a set of points with the same colour.
 type series struct {
 	name     string
-	style    int // which colour and marker: the same in all charts of the table; -1 is the baseline's
+	style    int // colour and marker, the same in all charts of the table; -1: baseline
 	baseline bool
 }
 
@@ -28,14 +28,15 @@ type series struct {
 type point struct {
 	row      *record.Row
 	series   int       // index into figure.series
-	group    string    // where along the chart
-	baseline bool      // it is what others are compared with
-	values   []float64 // those that can be drawn
-	median   float64   // of values; meaningless without
+	group    string    // the position along the chart
+	baseline bool      // the others are compared with it
+	values   []float64 // the values that can be drawn
+	median   float64   // of values; meaningless if there are none
 	ratio    float64   // to the baseline; zero if there is none
 }
 
-// newFigure collects what c shows of t. Rows with neither a figure nor a failure have not been measured, and are left out.
+// newFigure collects the data that c shows of t. It leaves out rows with neither a figure nor a
+// failure, because they have not been measured.
 func newFigure(t *record.Table, c record.Chart) (*figure, error) {
 	f := &figure{table: t, chart: c}
 	var ok bool
@@ -87,7 +88,7 @@ func newFigure(t *record.Table, c record.Chart) (*figure, error) {
 	return f, nil
 }
 
-// where returns the keys that c chooses rows by.
+// where returns the keys by which c selects rows.
 func where(c record.Chart) (keys []string) {
 	for k := range c.Where {
 		keys = append(keys, k)
@@ -95,7 +96,7 @@ func where(c record.Chart) (keys []string) {
 	return keys
 }
 
-// has reports whether row is one that the chart asks for.
+// has reports whether the chart selects row.
 func (f *figure) has(row *record.Row) bool {
 	for i, k := range f.table.Keys {
 		if want, ok := f.chart.Where[k]; ok && row.Key[i] != want {
@@ -105,8 +106,8 @@ func (f *figure) has(row *record.Row) bool {
 	return true
 }
 
-// otherKeys returns the places of keys that the chart neither shows nor chooses by, and that differ between its rows.
-// Their values become part of names, because otherwise rows would hide each other.
+// otherKeys returns the indices of keys that the chart neither shows nor selects by, and that
+// differ between its rows. Their values become part of names; otherwise rows would hide each other.
 func (f *figure) otherKeys() (places []int) {
 	for i, k := range f.table.Keys {
 		if _, ok := f.chart.Where[k]; ok || k == f.chart.X || k == f.chart.Series {
@@ -125,7 +126,7 @@ func (f *figure) otherKeys() (places []int) {
 	return places
 }
 
-// groups returns the names along the chart, in the order of the table.
+// groups returns the names of the groups, in the order of the table.
 func (f *figure) groups() (names []string) {
 	for _, p := range f.points {
 		if !slices.Contains(names, p.group) {
@@ -143,9 +144,9 @@ func (f *figure) values() (v []float64) {
 	return v
 }
 
-// measure says what the axis of figures shows.
+// measure returns the name of the axis of figures.
 func (f *figure) measure() string {
-	s := f.column.Name
+	s := f.column.Words()
 	switch {
 	case strings.HasPrefix(f.column.Unit, "/"):
 		s += f.column.Unit // requests/s
@@ -161,10 +162,21 @@ func (f *figure) measure() string {
 	return s
 }
 
-// print prints a figure of the column.
+// print formats a figure of the column.
 func (f *figure) print(v float64) string { return thousands(fmt.Sprintf(f.column.Format, v)) }
 
-// label says what stands at a point.
+// notes returns explanations of the names in the chart: of series, and if the chart stands alone,
+// also of groups, which a page explains once for all charts of a table.
+func (f *figure) notes(alone bool) (lines []string) {
+	for _, term := range f.table.Terms {
+		if f.any(func(p point) bool { return f.series[p.series].name == term.Name || alone && p.group == term.Name }) {
+			lines = append(lines, term.Name+": "+term.Meaning+".")
+		}
+	}
+	return lines
+}
+
+// label returns the text beside a point.
 func (f *figure) label(p point) (value, ratio string) {
 	switch {
 	case len(p.values) > 0:
@@ -178,7 +190,7 @@ func (f *figure) label(p point) (value, ratio string) {
 	return value, ratio
 }
 
-// tell says all about a point.
+// tell returns everything about a point as text.
 func (f *figure) tell(p point) string {
 	s := f.series[p.series].name + ":"
 	value, ratio := f.label(p)
@@ -200,7 +212,7 @@ func (f *figure) tell(p point) string {
 	return s
 }
 
-// describe says in words what the picture shows.
+// describe describes the picture in words.
 func (f *figure) describe() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, by %s.", f.measure(), f.chart.X)

@@ -7,15 +7,16 @@ import (
 	"strings"
 )
 
-// A spot is a point that has a place between two axes.
+// A spot is a point with a position between two axes.
 type spot struct {
 	point
 	x, y float64
 }
 
-// drawLines draws a line for each series, over an axis of numbers. What stands at the right is each line's last figure.
+// drawLines draws a line for each series, over a numeric axis. At the right it writes each line's
+// last figure.
 func (k *canvas) drawLines(f *figure) error {
-	const gap = 15.0 // between what is written at the right
+	const gap = 15.0 // between the labels at the right
 	var xs []float64
 	for _, g := range f.groups() {
 		v, ok := number(g)
@@ -27,7 +28,7 @@ func (k *canvas) drawLines(f *figure) error {
 	slices.Sort(xs)
 	ax, ay := newAxis(xs, f.chart.Log, false), newAxis(f.values(), f.chart.Log, true)
 	if f.chart.Log && ax.shown(xs[0]) && len(xs) > 1 {
-		ax.lo = xs[0] // there is no bar that needs a length
+		ax.lo = xs[0] // no bar needs a length here
 	}
 
 	k.legend(f)
@@ -43,7 +44,7 @@ func (k *canvas) drawLines(f *figure) error {
 	for _, p := range f.points {
 		labels = max(labels, k.labelWidth(f, p))
 	}
-	// Markers stand clear of the axis, and of what is written at the right.
+	// Markers keep a distance from the axis, and from the labels at the right.
 	axisX := margin + names + 6
 	left, right := axisX+10, k.width-margin-labels-30
 	atX := func(v float64) float64 { return left + (right-left)*ax.at(v) }
@@ -105,7 +106,7 @@ func (k *canvas) xTicks(xs []float64, a axis, at func(float64) float64, y float6
 	}
 }
 
-// curve draws a series, whose spots are in the order of the axis.
+// curve draws a series, whose spots are sorted by their position on the axis.
 func (k *canvas) curve(f *figure, s series, spots []spot, ay axis, atY func(float64) float64) {
 	var path strings.Builder
 	for i, p := range spots {
@@ -124,7 +125,8 @@ func (k *canvas) curve(f *figure, s series, spots []spot, ay axis, atY func(floa
 	}
 }
 
-// endLabels writes the last figure of each series, beside its marker, moved apart where they would overlap.
+// endLabels writes the last figure of each series beside its marker. It moves labels apart that
+// would overlap.
 func (k *canvas) endLabels(f *figure, spots [][]spot, x, top, bottom, gap float64) {
 	var last []spot
 	for _, s := range spots {

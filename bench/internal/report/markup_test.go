@@ -17,7 +17,7 @@ type node struct {
 	children []*node
 }
 
-// parse reads a document. A page is read leniently, because HTML does not close all of its elements.
+// parse parses a document. It parses a page leniently, because HTML does not close all elements.
 func parse(t *testing.T, b []byte, page bool) *node {
 	t.Helper()
 	d := xml.NewDecoder(bytes.NewReader(b))
@@ -55,7 +55,7 @@ func parse(t *testing.T, b []byte, page bool) *node {
 	return root
 }
 
-// find returns all elements of that name and class below n; an empty one means any.
+// find returns all elements with that name and class below n. An empty name or class matches any.
 func (n *node) find(name, class string) (found []*node) {
 	for _, c := range n.children {
 		if (name == "" || c.name == name) && (class == "" || slices.Contains(strings.Fields(c.attr["class"]), class)) {
@@ -66,7 +66,7 @@ func (n *node) find(name, class string) (found []*node) {
 	return found
 }
 
-// all returns the text of n and of all below it.
+// all returns the text of n and of all nodes below it.
 func (n *node) all() string {
 	s := n.text
 	for _, c := range n.children {
@@ -83,7 +83,7 @@ func texts(nodes []*node) (s []string) {
 	return s
 }
 
-// noLoads checks that nothing is loaded from anywhere.
+// noLoads checks that the document loads nothing.
 func noLoads(t *testing.T, n *node) {
 	t.Helper()
 	for _, c := range n.find("", "") {

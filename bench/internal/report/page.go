@@ -21,44 +21,50 @@ var pageCSS string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
-// A page is what page.html shows.
+// A page is the data of page.html.
 type page struct {
 	*record.Run
 	Style   template.CSS
 	Command string
 	Memory  string // empty if it is not known
 	Paths   []string
+	Verdict verdict
+	Costs   costs
 	Parts   []part
 }
 
 // A part shows one table.
 type part struct {
 	*record.Table
+	Ratios  ratios
 	Sheet   sheet
 	Charts  []template.HTML
 	Samples []samples
 }
 
-// Samples are the raw ones of one row and column.
+// samples are the raw samples of one row and column.
 type samples struct {
 	Key    string
 	Column string
 	Values string
 }
 
-// WriteHTML writes a page that needs neither network nor script. It writes nothing if a chart does not fit its table.
+// WriteHTML writes a page that needs neither network nor scripts. It writes nothing if a chart does
+// not fit its table.
 func WriteHTML(w io.Writer, r *record.Run) error {
 	p := page{
 		Run:     r,
 		Style:   template.CSS(chartCSS + pageCSS),
 		Command: strings.TrimSpace("bench " + strings.Join(r.Args, " ")),
 		Paths:   slices.Sorted(maps.Keys(r.Modules)),
+		Verdict: newVerdict(r),
+		Costs:   newCosts(r),
 	}
 	if r.Machine.Memory > 0 {
 		p.Memory = fmt.Sprintf("%.1f GiB", float64(r.Machine.Memory)/(1<<30))
 	}
 	for _, t := range r.Tables {
-		q := part{Table: t, Sheet: newSheet(t)}
+		q := part{Table: t, Ratios: newRatios(t), Sheet: newSheet(t)}
 		for _, c := range t.Charts {
 			b, err := draw(t, c, pageWidth, false)
 			if err != nil {
@@ -78,7 +84,7 @@ func WriteHTML(w io.Writer, r *record.Run) error {
 	return pageTemplate.Execute(w, p)
 }
 
-// join prints all there is of numbers.
+// join formats numbers with all their digits.
 func join(values []float64) string {
 	var s []string
 	for _, v := range values {

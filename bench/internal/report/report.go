@@ -1,10 +1,15 @@
-// Package report shows what a run measured: as a page with charts, as pictures, as markdown, and as what changed
-// since another run.
+// Package report shows what a run has measured: as a page with charts, as pictures, as Markdown,
+// and as the changes since another run.
 //
-// A chart is hand-written SVG. Its style follows the reader's light or dark colours, its contestants keep their colour
-// in all charts of a table, and names stand beside the bars, so that nobody has to tell colours apart.
+// A run with a subject, which is the server recycling, gets a verdict in words, and a list of
+// costs: where the subject does worse than others.
 //
-// Figures are noisy. When a difference counts is said in one place, for the page and for Compare: see type noise.
+// A chart is SVG. It follows the reader's choice of light or dark colours. A contestant has the
+// same colour in all charts of a table. Names are beside the bars, so that nobody has to
+// distinguish colours.
+//
+// Figures are noisy. Within a run, the rule in duel.go decides whether a difference is called
+// better or worse. Between two runs, Compare takes noise into account, as described at type noise.
 package report
 
 import (
@@ -17,14 +22,14 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// Write writes report.html, report.md and NAME.svg for each chart into dir, which it makes. It stops at the first error,
-// which is that of a file, or of a chart that does not fit its table.
+// Write writes report.html, report.md and NAME.svg for each chart into dir, which it creates. It
+// stops at the first error: of a file, or of a chart that does not fit its table.
 func Write(dir string, r *record.Run) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	write := func(name string, to func(io.Writer) error) error {
-		var b bytes.Buffer // no half a file if to fails
+		var b bytes.Buffer // no partial file if to fails
 		if err := to(&b); err != nil {
 			return err
 		}

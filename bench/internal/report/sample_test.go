@@ -9,7 +9,7 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// sampleRun is like what bench measures, with figures made up.
+// sampleRun returns a run like those of bench, with invented figures.
 func sampleRun() *record.Run {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	return &record.Run{
@@ -21,7 +21,7 @@ func sampleRun() *record.Run {
 	}
 }
 
-// around adds rounds that scatter by a share of v.
+// around adds rounds that scatter around v by a share of it.
 func around(rnd *rand.Rand, row *record.Row, column string, v, share float64, rounds int) {
 	for range rounds {
 		row.Add(column, v*(1+share*(2*rnd.Float64()-1)))
@@ -31,8 +31,10 @@ func around(rnd *rand.Rand, row *record.Row, column string, v, share float64, ro
 func sampleConnections(rnd *rand.Rand) *record.Table {
 	t := &record.Table{
 		Name: "connections", Title: "Connections: cost of a request, 100 connections", Baseline: "net/http",
-		Keys: []string{"scenario", "server"},
-		Note: "CPU is that of the server process, for each request. The client shares the processors.",
+		Subject: "recycling", References: []string{"recycling, pool", "the floor"},
+		Terms: []record.Term{{Name: "fasthttp", Meaning: "a server without net/http"}, {Name: "the floor", Meaning: "the least that a server can do"}},
+		Keys:  []string{"scenario", "server"},
+		Note:  "CPU is that of the server process, for each request. The client shares the processors.",
 		Columns: []record.Column{
 			{Name: "requests", Unit: "/s", Format: "%.0f", Better: record.Higher},
 			{Name: "CPU per request", Unit: "µs", Format: "%.1f", Better: record.Lower},
@@ -75,6 +77,7 @@ func sampleConnections(rnd *rand.Rand) *record.Table {
 func sampleIdle(rnd *rand.Rand) *record.Table {
 	t := &record.Table{
 		Name: "idle", Title: "Idle: memory of connections that wait", Baseline: "net/http",
+		Subject: "recycling", References: []string{"recycling, chi"},
 		Keys:    []string{"connections", "server"},
 		Columns: []record.Column{{Name: "memory per connection", Unit: "KiB", Format: "%.1f", Better: record.Lower}, {Name: "memory", Unit: "MiB", Format: "%.0f", Better: record.Lower}},
 		Charts: []record.Chart{

@@ -2,13 +2,13 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"slices"
+	"strings"
 
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// A sheet is a table as it is shown: what Table.Cells says, and how sure that is.
+// A sheet has the figures of a table as they are shown: medians and ranges of the rounds.
 type sheet struct {
 	Head  []heading
 	Lines []sheetLine
@@ -16,102 +16,67 @@ type sheet struct {
 
 type heading struct {
 	Text   string
-	Who    bool // the contestant
+	Who    bool // the column of the contestants
 	Number bool
-	Ratio  bool
 }
 
 type sheetLine struct {
 	Cells    []cell
 	Baseline bool
-	New      bool // another situation than that of the line before
+	New      bool // a different situation than the line before
 }
 
 type cell struct {
-	Text    string
-	Who     bool
-	Range   string // of the rounds, lowest to highest; empty if they do not differ
-	Verdict string // of a ratio: better, worse, or empty if the difference is no more than noise
-	Number  bool
-	Failed  bool
+	Text   string
+	Who    bool
+	Range  string // of the rounds, lowest to highest; empty if they do not differ
+	Number bool
+	Failed bool
 }
 
-// newSheet makes it.
+// newSheet returns the sheet of t, without columns that have no figures.
 func newSheet(t *record.Table) sheet {
 	var s sheet
-	lines := t.Cells()
-	for i, text := range lines[0] {
-		s.Head = append(s.Head, heading{Text: text, Number: i >= len(t.Keys), Who: i == len(t.Keys)-1})
+	last := len(t.Keys) - 1
+	for i, key := range t.Keys {
+		s.Head = append(s.Head, heading{Text: key, Who: i == last})
 	}
 	for i, row := range t.Rows {
-		l := sheetLine{Baseline: t.Baseline != "" && row.Key[len(row.Key)-1] == t.Baseline}
-		l.New = i > 0 && !slices.Equal(row.Key[:len(row.Key)-1], t.Rows[i-1].Key[:len(row.Key)-1])
-		for j, text := range lines[i+1] {
-			l.Cells = append(l.Cells, cell{Text: text, Number: j >= len(t.Keys), Who: j == len(t.Keys)-1})
+		l := sheetLine{Baseline: t.Baseline != "" && row.Key[last] == t.Baseline}
+		l.New = i > 0 && !slices.Equal(row.Key[:last], t.Rows[i-1].Key[:last])
+		for j, text := range row.Key {
+			l.Cells = append(l.Cells, cell{Text: text, Who: j == last})
 		}
 		s.Lines = append(s.Lines, l)
 	}
-	at := len(t.Keys)
 	for _, c := range t.Columns {
-		if !measured(t, c) {
-			continue // as Cells does
+		if measured(t, c) {
+			s.add(t, c)
 		}
+	}
+	if slices.ContainsFunc(t.Rows, func(r *record.Row) bool { return r.Failed != "" }) {
+		s.Head = append(s.Head, heading{Text: "failed"})
 		for i, row := range t.Rows {
-			if v := row.Samples[c.Name]; len(v) > 0 {
-				s.Lines[i].Cells[at].Range = between(c.Format, slices.Min(v), slices.Max(v))
-			}
-		}
-		at++
-		if t.Baseline != "" && c.Better != "" {
-			s.Head[at].Text, s.Head[at].Ratio = "of "+t.Baseline, true
-			s.judge(t, c, at)
-			at++
+			s.Lines[i].Cells = append(s.Lines[i].Cells, cell{Text: row.Failed, Failed: true})
 		}
 	}
-	if at < len(s.Head) { // what failed
-		s.Head[at].Number = false
-		for i := range s.Lines {
-			s.Lines[i].Cells[at].Number, s.Lines[i].Cells[at].Failed = false, true
-		}
-	}
-	s.dropEmpty()
 	return s
 }
 
-// dropEmpty removes columns of ratios in which there is none, such as those to no errors.
-func (s *sheet) dropEmpty() {
-	for at := len(s.Head) - 1; at >= 0; at-- {
-		if !s.Head[at].Ratio || slices.ContainsFunc(s.Lines, func(l sheetLine) bool { return l.Cells[at].Text != "" }) {
-			continue
-		}
-		s.Head = slices.Delete(s.Head, at, at+1)
-		for i := range s.Lines {
-			s.Lines[i].Cells = slices.Delete(s.Lines[i].Cells, at, at+1)
-		}
-	}
-}
-
-// judge adds to a column of ratios how they differ by round, and which differ by more than noise.
-func (s sheet) judge(t *record.Table, c record.Column, at int) {
-	logs := make([][]float64, len(t.Rows))
-	var n noise
-	cells := 0
+// add adds a column.
+func (s *sheet) add(t *record.Table, c record.Column) {
+	s.Head = append(s.Head, heading{Text: strings.TrimSpace(c.Name + " " + c.Unit), Number: true})
 	for i, row := range t.Rows {
-		if base := t.Base(row); base != nil && row.Failed == "" && base.Failed == "" {
-			logs[i] = logRatios(row, base, c.Name)
-			n.add(logs[i])
-			cells++
+		out := cell{Number: true}
+		if v, ok := row.Median(c.Name); ok {
+			out.Text = fmt.Sprintf(c.Format, v)
+			out.Range = between(c.Format, slices.Min(row.Samples[c.Name]), slices.Max(row.Samples[c.Name]))
 		}
-	}
-	for i, l := range logs {
-		if len(l) > 1 {
-			s.Lines[i].Cells[at].Range = between("%.2f", math.Exp(slices.Min(l)), math.Exp(slices.Max(l)))
-			s.Lines[i].Cells[at].Verdict = verdict(l, n, cells, c.Better)
-		}
+		s.Lines[i].Cells = append(s.Lines[i].Cells, out)
 	}
 }
 
-// between prints a range; nothing if its ends look the same.
+// between formats a range, or returns an empty string if both ends look the same.
 func between(format string, low, high float64) string {
 	l, h := fmt.Sprintf(format, low), fmt.Sprintf(format, high)
 	if l == h {

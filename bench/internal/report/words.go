@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// textWidth returns about how wide s is in a sans-serif font of that size, and rather too much: which font a reader
-// has is not known.
+// textWidth estimates the width of s in a sans-serif font of that size. The estimate is rather too
+// large, because the reader's font is not known.
 func textWidth(s string, size float64) float64 {
 	em := 0.0
 	for _, c := range s {
@@ -29,7 +29,8 @@ func textWidth(s string, size float64) float64 {
 	return em * size
 }
 
-// wrap breaks s into lines no wider than width: between words, and inside one that is wider. There is at least one.
+// wrap breaks s into lines no wider than width, between words or inside a word that is wider. It
+// returns at least one line.
 func wrap(s string, width, size float64) []string {
 	var lines []string
 	line := ""
@@ -53,7 +54,8 @@ func wrap(s string, width, size float64) []string {
 	return append(lines, line)
 }
 
-// thousands puts commas into the whole part of a number that fmt has printed: 12831.5 is 12,831.5.
+// thousands inserts commas into the whole part of a number that fmt has printed: 12831.5 becomes
+// 12,831.5.
 func thousands(s string) string {
 	start := strings.IndexFunc(s, unicode.IsDigit)
 	if start < 0 {
@@ -69,10 +71,10 @@ func thousands(s string) string {
 	return s
 }
 
-// tickText prints a place on an axis.
+// tickText formats a position on an axis.
 func tickText(v float64) string {
 	if v == 0 {
-		return "0" // and not -0
+		return "0" // not -0
 	}
 	for _, big := range []struct {
 		from float64
@@ -85,17 +87,18 @@ func tickText(v float64) string {
 	if a := math.Abs(v); a >= 1e6 || a < 1e-4 {
 		return strconv.FormatFloat(v, 'g', 6, 64)
 	}
-	s := strconv.FormatFloat(v, 'f', 6, 64) // v is a multiple of a round step: what follows is what binary fractions add
+	// v is a multiple of a round step, so any further digits come from binary fractions.
+	s := strconv.FormatFloat(v, 'f', 6, 64)
 	return thousands(strings.TrimSuffix(strings.TrimRight(s, "0"), "."))
 }
 
-// number returns what a key says, if it is a number: 1,000 is one.
+// number returns the number that a key states, if it is a number, such as 1,000.
 func number(s string) (v float64, ok bool) {
 	v, err := strconv.ParseFloat(strings.ReplaceAll(strings.TrimSpace(s), ",", ""), 64)
 	return v, err == nil && drawable(v)
 }
 
-// numbers returns those values that are.
+// numbers returns the values that can be drawn.
 func numbers(values []float64) []float64 {
 	return slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return !drawable(v) })
 }

@@ -7,10 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processCPU returns the user and system time of a process. /proc/PID/stat has them too, but counts in steps of
-// 10 ms, which is a lot beside a second of measurement.
+// processCPU returns the user and system time of a process. /proc/PID/stat also has them, but in
+// steps of 10 ms, which is coarse compared with a second of measurement.
 func processCPU(pid int) (time.Duration, error) {
-	// What clock_getcpuclockid(3) makes of the process's number: the kernel's CPUCLOCK_SCHED, of a process.
+	// clock is what clock_getcpuclockid(3) makes from the process ID: the kernel's CPUCLOCK_SCHED
+	// of a process.
 	clock := int32(^pid<<3 | 2)
 	var t unix.Timespec
 	if err := unix.ClockGettime(clock, &t); err != nil {

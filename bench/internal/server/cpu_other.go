@@ -4,5 +4,5 @@ package server
 
 import "time"
 
-// processCPU is not to be had here: see reportedCPU.
+// processCPU is not available on this system: see reportedCPU.
 func processCPU(int) (time.Duration, error) { return 0, ErrUnknown }

@@ -14,23 +14,23 @@ import (
 	"time"
 )
 
-// A command is a server that may be installed or not.
+// A command is a server that may not be installed.
 type command struct {
-	find func() (path string, err error) // the error is a line that says what is missing
-	file string                          // the name of the file that text is written to
-	text *template.Template              // of a setup
+	find func() (path string, err error) // its error is a line that says what is missing
+	file string                          // the name of the file that gets the text
+	text *template.Template              // executed with a setup
 	args func(file string) []string
 }
 
-// A setup is what a command's file is made with.
+// A setup has the parameters of a command's file.
 type setup struct {
 	Port  int
-	Conns int // zero: the server's default is high enough
-	Procs int // zero: as many as there are processors
+	Conns int // zero if the server's default is high enough
+	Procs int // zero means as many as there are processors
 }
 
-// Connections is a limit for that many connections: the default, if that is higher. The few more are for probes
-// and for connections that are being closed.
+// Connections returns a limit on connections that allows Conns, or byDefault if that is higher. It
+// adds a few for probes and for connections that are being closed.
 func (s setup) Connections(byDefault int) int { return max(s.Conns+64, byDefault) }
 
 //go:embed nginx.conf
@@ -42,7 +42,8 @@ var hunchentootLisp string
 //go:embed tornado_server.py
 var tornadoPy string
 
-// Sbin is not on everybody's PATH, and another Python may come before the one that packages are installed for.
+// /usr/sbin is not on every user's PATH. Another Python may come before the one that packages are
+// installed for.
 var (
 	nginx = &command{
 		find: finder("nginx-light", []string{"nginx", "/usr/sbin/nginx"}, "-v"),
@@ -65,10 +66,12 @@ var (
 	}
 )
 
-// finder returns a function that looks, once, for the first of the programs that succeeds with these arguments.
+// finder returns a function that looks, once, for the first of the programs that succeeds with the
+// given arguments.
 func finder(packages string, programs []string, args ...string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // nothing takes so long that works
+		// No working program takes that long.
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
 		for _, program := range programs {
 			path, err := exec.LookPath(program)
@@ -83,7 +86,7 @@ func finder(packages string, programs []string, args ...string) func() (string, 
 	})
 }
 
-// external makes the command of a server that is not this executable.
+// external makes the command of a server that is not part of this executable.
 func (p *Process) external(ctx context.Context, c *command) error {
 	program, err := c.find()
 	if err != nil {
@@ -109,7 +112,8 @@ func (p *Process) external(ctx context.Context, c *command) error {
 	return nil
 }
 
-// freePort returns a TCP port that nobody listens on. Somebody else may be faster, and the server then does not start.
+// freePort returns a TCP port on which nobody listens. If another process takes it first, the
+// server does not start.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

@@ -6,19 +6,20 @@ import (
 	"time"
 )
 
-// The floor is the least that a server can do for a request: accept, read, write, close. It looks at the path and at
-// "Connection: close", exactly so written, and answers with bytes that were there before. So it says how far another server is
-// from what the system takes alone. It is no server for anything else: a request has to come in one piece and the
-// next one after its answer, or the connection is closed.
+// The floor is the least that a server can do for a request: accept, read, write, close. It looks
+// at the path and at "Connection: close", spelled exactly so, and writes a prepared response. So it
+// shows how much another server takes beyond what the kernel takes alone. It is not a server for
+// other uses: each request must arrive in one piece, and after the response to the one before;
+// otherwise the floor closes the connection.
 
-// A reply is what the floor does about a request.
+// A reply is what the floor does for a request.
 type reply struct {
 	text  []byte
-	sleep time.Duration // before it is written
-	close bool          // after that
+	sleep time.Duration // before text is written
+	close bool          // after text is written
 }
 
-// parse returns the reply to a request; ok is false if it is not exactly one.
+// parse returns the reply to a request. ok is false if b is not exactly one request.
 func parse(b []byte) (r reply, ok bool) {
 	if n := bytes.Index(b, []byte("\r\n\r\n")); n < 0 || n+len("\r\n\r\n") != len(b) {
 		return r, false

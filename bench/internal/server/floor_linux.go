@@ -13,11 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// floor serves with as many threads as GOMAXPROCS says. Each has an epoll set with the listening socket, from which all
-// accept, and with its share of the connections that stay. A connection belongs to the thread that accepted it, and
-// from when it is put into an epoll set to that set's thread.
+// floor serves with GOMAXPROCS threads. Each thread has an epoll set, which contains the listening
+// socket that all threads share, and the thread's share of the keep-alive connections. The thread
+// that accepted a connection owns it. When the connection is put into an epoll set, the thread of
+// that set owns it.
 //
-// Where a system call cannot block, Go's scheduler is not told of it (RawSyscall): that is a cost too.
+// System calls that cannot block bypass Go's scheduler (RawSyscall), which would cost time too.
 func floor(addr string) error {
 	l, bound, err := listenTCP(addr)
 	if err != nil {
@@ -39,16 +40,16 @@ func floor(addr string) error {
 
 type floorServer struct {
 	listener int
-	start    time.Time // what sleepers count from
+	start    time.Time // sleepers count from this time
 	threads  []floorThread
-	next     atomic.Uint32 // whose turn it is to get a connection
+	next     atomic.Uint32 // the thread that gets the next connection
 }
 
 type floorThread struct {
 	server   *floorServer
 	epoll    int
-	timer    int       // rings when the first sleeper is to be woken
-	sleepers []sleeper // by their time
+	timer    int       // expires when the first sleeper is due
+	sleepers []sleeper // sorted by time
 	buf      [4096]byte
 }
 
@@ -73,7 +74,7 @@ func (t *floorThread) init(f *floorServer) (err error) {
 	if t.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
 		return fmt.Errorf("timerfd_create: %w", err)
 	}
-	// Edge-triggered, the timer need not be read.
+	// The timer is edge-triggered, so it need not be read.
 	if err := t.watch(t.timer, unix.EPOLLIN|unix.EPOLLET); err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (t *floorThread) watch(fd int, events uint32) error {
 	return nil
 }
 
-// serve returns only if the system refuses something.
+// serve returns only if a system call fails.
 func (t *floorThread) serve() error {
 	runtime.LockOSThread()
 	events := make([]unix.EpollEvent, 64)
@@ -114,7 +115,8 @@ func (t *floorThread) serve() error {
 	}
 }
 
-// accept accepts what there is. The listening socket holds a connection back until its request is there.
+// accept accepts all waiting connections. The listening socket holds a connection back until its
+// request has arrived.
 func (t *floorThread) accept() error {
 	for {
 		fd, _, e := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(t.server.listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
@@ -162,7 +164,7 @@ func (t *floorThread) write(c floorConn, r reply) error {
 	return t.keep(c)
 }
 
-// keep gives a connection that is in no epoll set to the thread whose turn it is.
+// keep puts a connection that is in no epoll set into that of the next thread in turn.
 func (t *floorThread) keep(c floorConn) error {
 	if c.stays {
 		return nil
@@ -172,7 +174,8 @@ func (t *floorThread) keep(c floorConn) error {
 	return next.watch(c.fd, unix.EPOLLIN|unix.EPOLLET)
 }
 
-// drop closes a connection. One that is in no epoll set may be asleep only once, and is not when it is dropped.
+// drop closes a connection. Only a connection in an epoll set can still be a sleeper, so only then
+// drop has to remove it from sleepers.
 func (t *floorThread) drop(c floorConn) {
 	if c.stays {
 		t.sleepers = slices.DeleteFunc(t.sleepers, func(s sleeper) bool { return s.conn == c })
@@ -193,7 +196,7 @@ func (t *floorThread) sleep(c floorConn, r reply) error {
 	return t.setTimer()
 }
 
-// wake replies to all whose time has come.
+// wake replies to all sleepers that are due.
 func (t *floorThread) wake() error {
 	now := time.Since(t.server.start)
 	for len(t.sleepers) > 0 && t.sleepers[0].until <= now {
@@ -206,12 +209,12 @@ func (t *floorThread) wake() error {
 	return t.setTimer()
 }
 
-// setTimer has the timer ring for the first sleeper.
+// setTimer sets the timer to the time of the first sleeper.
 func (t *floorThread) setTimer() error {
 	if len(t.sleepers) == 0 {
 		return nil
 	}
-	d := max(t.sleepers[0].until-time.Since(t.server.start), 1) // zero would mean never
+	d := max(t.sleepers[0].until-time.Since(t.server.start), 1) // zero would disable the timer
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(d.Nanoseconds())}
 	if err := unix.TimerfdSettime(t.timer, 0, &spec, nil); err != nil {
 		return fmt.Errorf("timerfd_settime: %w", err)
@@ -219,7 +222,8 @@ func (t *floorThread) setTimer() error {
 	return nil
 }
 
-// listenTCP listens on an IPv4 address. Accepted connections have the options of the listening socket.
+// listenTCP listens on an IPv4 address. Accepted connections inherit the options of the listening
+// socket.
 func listenTCP(addr string) (fd int, bound net.Addr, err error) {
 	a, err := net.ResolveTCPAddr("tcp4", addr)
 	if err != nil {
@@ -229,7 +233,7 @@ func listenTCP(addr string) (fd int, bound net.Addr, err error) {
 		return 0, nil, fmt.Errorf("socket: %w", err)
 	}
 	sa := unix.SockaddrInet4{Port: a.Port}
-	copy(sa.Addr[:], a.IP.To4()) // none: any
+	copy(sa.Addr[:], a.IP.To4()) // no IP means any address
 	err = errors.Join(
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),

@@ -47,12 +47,12 @@ func TestFloorClosesWhatIsNotOneRequest(t *testing.T) {
 	}
 }
 
-// A connection that sleeps for long was there first, and leaves again.
+// A connection that sleeps for a long time was there first, and disconnects again.
 func TestFloorWakesInOrderOfTime(t *testing.T) {
 	p := start(t, Spec{Server: "floor", Procs: 1})
 	long, middle, short := dial(t, p), dial(t, p), dial(t, p)
 	for range 2 {
-		long.get(t, "/yo", "") // so that the thread learns of its end
+		long.get(t, "/yo", "") // so that the thread notices its end
 		long.send(t, "/sleep/60000", "")
 		middle.send(t, "/sleep/300", "Connection: close\r\n")
 		for range 3 {

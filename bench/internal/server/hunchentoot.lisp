@@ -1,4 +1,4 @@
-;; SBCL itself would wait for its threads.
+;; By default, SBCL would wait for its threads.
 (sb-sys:enable-interrupt sb-unix:sigterm :default)
 
 (require :asdf)

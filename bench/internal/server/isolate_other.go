@@ -4,7 +4,8 @@ package server
 
 import "os/exec"
 
-// isolate has nothing to do here: a command is killed when its context ends, and none of them starts others.
+// isolate does nothing on this system: a command is killed when its context ends, and no command
+// starts other processes.
 func isolate(*exec.Cmd) {}
 
 func killGroup(*exec.Cmd) {}

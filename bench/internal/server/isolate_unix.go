@@ -7,14 +7,15 @@ import (
 	"syscall"
 )
 
-// isolate gives a command that is not started yet a process group of its own, so that an interrupt from the terminal reaches
-// bench alone, which ends its servers in order. It is told to end when its context does, so that nginx can end
-// its workers; and where the system can do it, when bench is gone.
+// isolate gives a command that has not started yet its own process group, so that an interrupt from
+// the terminal reaches only bench, which stops its servers in order. When the command's context
+// ends, it gets SIGTERM, so that nginx can stop its workers. On systems that support it, the
+// command also gets SIGTERM when bench dies.
 func isolate(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(cmd.SysProcAttr)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 }
 
-// killGroup kills what a command that has ended left behind.
+// killGroup kills the processes that a command has left behind.
 func killGroup(cmd *exec.Cmd) { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -12,18 +12,19 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// A config is what Main's flags say.
+// A config has the values of Main's flags.
 type config struct {
 	Spec
 	addr   string
-	rounds int // per millisecond of work
+	rounds int // of the loop, per millisecond of work
 }
 
-// Main is the server process: serve -server NAME [-router NAME] [-conns N] [-addr ADDRESS]. Args do not include
-// "serve". It prints the server's address and serves until it is killed.
+// Main is the main function of the server process: serve -server NAME [-router NAME] [-conns N]
+// [-addr ADDRESS]. args do not include "serve". It prints the server's address and serves until it
+// is killed.
 //
-// With -child it ends with its standard input, and answers each line it reads with a line: its CPU time in
-// nanoseconds, empty if that is not known.
+// With -child it exits when its standard input ends, and replies to each line that it reads with a
+// line: its CPU time in nanoseconds, or an empty line if that is not known.
 func Main(args []string) error {
 	var c config
 	f := flag.NewFlagSet("serve", flag.ContinueOnError)
@@ -52,7 +53,8 @@ func Main(args []string) error {
 	return c.serve()
 }
 
-// answerParent ends the process when its parent is gone, however that went.
+// answerParent replies to the parent's lines, and exits the process when the parent is gone for any
+// reason.
 func answerParent() {
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		if d, err := ownCPU(); err == nil {
@@ -64,7 +66,7 @@ func answerParent() {
 	os.Exit(0)
 }
 
-// announce says where to connect to.
+// announce prints the address to connect to.
 func announce(a net.Addr) { fmt.Println(a) }
 
 func (c config) serve() error {
@@ -79,14 +81,18 @@ func (c config) serve() error {
 		return c.fasthttp()
 	case "hertz":
 		return c.hertz()
+	case "nbio":
+		return c.nbio()
+	case "gnet":
+		return c.gnet()
 	case "floor":
 		return floor(c.addr)
 	}
 	return fmt.Errorf("server: %s is not part of this program", c.Server)
 }
 
-// netHTTP is the control: what an application does that has never heard of this project. Package recycling's strategy
-// goroutine would serve a listener with other socket options.
+// netHTTP is the control: it serves like an application that does not use this project. Package
+// recycling's strategy goroutine would serve a listener with other socket options.
 func (c config) netHTTP() error {
 	h, _ := routers[c.Router](c.rounds)
 	l, err := net.Listen("tcp", c.addr)
@@ -102,7 +108,9 @@ func (c config) recycling(strategy recycling.Strategy) error {
 	s := server(recycling.Addr(c.addr), func(s *recycling.Server) {
 		s.Strategy = strategy
 		if strategy == recycling.Pool {
-			s.MaxWorkers = max(c.Conns, 256) // the default; one connection more would wait until another ends
+			// The default is 256. One connection more than MaxWorkers would wait until another one
+			// ends.
+			s.MaxWorkers = max(c.Conns, 256)
 		}
 	})
 	l, err := s.Listen(context.Background())

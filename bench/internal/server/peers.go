@@ -10,6 +10,8 @@ import (
 	"github.com/cloudwego/hertz/pkg/app"
 	hertz "github.com/cloudwego/hertz/pkg/app/server"
 	"github.com/cloudwego/hertz/pkg/common/hlog"
+	"github.com/lesismal/nbio/logging"
+	"github.com/lesismal/nbio/nbhttp"
 	"github.com/valyala/fasthttp"
 )
 
@@ -43,8 +45,8 @@ func (c config) fasthttp() error {
 	return s.Serve(l)
 }
 
-// hertz listens as hertz does if it is given an address, which it would not tell. Run leaves out what Spin adds:
-// to drain when there is a signal.
+// hertz listens as hertz does when it gets an address, but opens the listener itself, because hertz
+// does not report its address. It calls Run instead of Spin, which would also drain on a signal.
 func (c config) hertz() error {
 	hlog.SetOutput(io.Discard)
 	l, err := net.Listen("tcp", c.addr)
@@ -66,4 +68,22 @@ func (c config) hertz() error {
 	})
 	announce(l.Addr())
 	return h.Run()
+}
+
+// nbio serves net/http handlers, with the default configuration of its HTTP engine.
+func (c config) nbio() error {
+	logging.SetLevel(logging.LevelNone) // it would log to standard output, which the parent reads
+	h, _ := routers[c.Router](c.rounds)
+	addrs := []string{c.addr} // Start replaces it with the actual address
+	e := nbhttp.NewEngine(nbhttp.Config{Network: "tcp", Addrs: addrs, Handler: h})
+	if err := e.Start(); err != nil {
+		return err
+	}
+	a, err := net.ResolveTCPAddr("tcp", addrs[0])
+	if err != nil {
+		return err
+	}
+	announce(a)
+	e.Wait()
+	return nil
 }

@@ -16,29 +16,32 @@ import (
 	"time"
 )
 
-// startLimit is how long a server may take until it listens. It is a variable for tests.
+// startLimit is how long a server may take until it listens. It is a variable so that tests can
+// change it.
 var startLimit = 20 * time.Second
 
-// A Process is a running server. It belongs to whoever started it, and has to be stopped even if it has ended.
-// It ends with the context at the latest, or with the process that started it: on Linux, and anywhere if it
-// is one of this executable's.
+// A Process is a running server. Whoever started it owns it, and must stop it even if it has ended.
+// It ends with the context at the latest. It also ends with the process that started it: on Linux,
+// and on any system if it is a server of this executable.
 type Process struct {
 	spec   Spec
 	addr   string
 	cmd    *exec.Cmd
-	cancel context.CancelFunc // ends it
-	log    tail               // its standard error
-	dir    string             // its files; empty if it has none
-	done   chan struct{}      // closed when it has ended, or could not be started
+	cancel context.CancelFunc // ends the process
+	log    tail               // standard error of the process
+	dir    string             // the folder of its files; empty if it has none
+	done   chan struct{}      // closed when the process has ended, or could not be started
 
-	// Of a server of this executable only: a line written to stdin is answered by a line of stdout. See Main.
-	mu     sync.Mutex // guards both
+	// Only for servers of this executable, which reply to a line on stdin with a line on stdout.
+	// See Main.
+	mu     sync.Mutex // guards stdin and stdout
 	stdin  io.WriteCloser
 	stdout *bufio.Reader
 }
 
-// Start starts a server, and waits until it listens. It is stopped when ctx ends. If it does not listen within
-// 20 seconds, or ends before, the error has the last lines of its standard error.
+// Start starts a server, and waits until it listens. The server is stopped when ctx ends. If it
+// does not listen within 20 seconds, or ends before, the error has the last lines of its standard
+// error.
 func Start(ctx context.Context, s Spec) (*Process, error) {
 	s, err := s.check()
 	if err != nil {
@@ -65,7 +68,7 @@ func Start(ctx context.Context, s Spec) (*Process, error) {
 	return p, nil
 }
 
-// command makes the command that start starts.
+// command makes the command that start runs.
 func (p *Process) command(ctx context.Context) error {
 	if external := kinds[p.spec.Server].command; external != nil {
 		return p.external(ctx, external)
@@ -98,14 +101,14 @@ func (p *Process) own(ctx context.Context) error {
 func (p *Process) start() error {
 	isolate(p.cmd)
 	p.cmd.Stderr = &p.log
-	p.cmd.WaitDelay = 2 * time.Second // from being told to end to being killed
+	p.cmd.WaitDelay = 2 * time.Second // from SIGTERM to SIGKILL
 	started := make(chan error)
 	go p.run(started)
 	return <-started
 }
 
-// run starts the process, and waits for its end. It has a thread to itself, because it is the death of the
-// thread which started a process that the process is told of: see isolate.
+// run starts the process, and waits for its end. It locks its thread, because the process is
+// signalled when the thread that started it dies: see isolate.
 func (p *Process) run(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -113,16 +116,16 @@ func (p *Process) run(started chan<- error) {
 	err := p.cmd.Start()
 	started <- err
 	if err == nil {
-		p.cmd.Wait() // that it was told to end is no error
+		p.cmd.Wait() // ignores the error, because the process was stopped
 		killGroup(p.cmd)
 	}
 }
 
-// listening returns when the server can be asked something.
+// listening returns when the server answers requests.
 func (p *Process) listening(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("it does not listen after %v", startLimit))
 	defer cancel()
-	stop := context.AfterFunc(ctx, p.cancel) // so that nothing is waited for any longer
+	stop := context.AfterFunc(ctx, p.cancel) // so that nothing waits any longer
 	defer stop()
 	err := p.ready(ctx)
 	if ctx.Err() != nil {
@@ -131,7 +134,7 @@ func (p *Process) listening(ctx context.Context) error {
 	return err
 }
 
-// ready is listening without its limit.
+// ready is listening without the time limit.
 func (p *Process) ready(ctx context.Context) error {
 	if p.stdout != nil {
 		line, err := p.stdout.ReadString('\n')
@@ -141,7 +144,7 @@ func (p *Process) ready(ctx context.Context) error {
 		p.addr = strings.TrimSpace(line)
 		return nil
 	}
-	// A connection alone would not do: nginx listens before its workers are there.
+	// A successful connection is not enough: nginx listens before its workers have started.
 	for {
 		if answers(ctx, p.addr) {
 			return nil
@@ -156,7 +159,7 @@ func (p *Process) ready(ctx context.Context) error {
 	}
 }
 
-// answers reports whether there is an answer from addr.
+// answers reports whether the server at addr sends a response.
 func answers(ctx context.Context, addr string) bool {
 	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+addr+"/yo", nil)
 	if err != nil {
@@ -176,8 +179,8 @@ func (p *Process) Addr() string { return p.addr }
 // Log returns the last lines that the server wrote to its standard error.
 func (p *Process) Log() string { return p.log.String() }
 
-// Stop ends the process and those it has started: at once, or 2 seconds later if it does not do as it is told.
-// It may be called again.
+// Stop stops the process and the processes that it has started. If they do not exit, it kills them
+// after 2 seconds. It may be called several times.
 func (p *Process) Stop() {
 	p.cancel()
 	<-p.done
@@ -186,7 +189,7 @@ func (p *Process) Stop() {
 	}
 }
 
-// A tail keeps the end of what is written to it. It may be used by several goroutines at once.
+// A tail keeps the end of what is written to it. Several goroutines may use it at once.
 type tail struct {
 	mu   sync.Mutex
 	text []byte
@@ -201,7 +204,7 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// String returns whole lines, ten at most.
+// String returns whole lines, at most ten.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

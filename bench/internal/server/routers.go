@@ -17,10 +17,11 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// A recycler makes a recycling.Server of a router, as its adapter does.
+// A recycler makes a recycling.Server for a router, as its adapter does.
 type recycler func(...recycling.Option) *recycling.Server
 
-// Routers make the same routes, each for net/http and for package recycling. Rounds are those of a millisecond of work.
+// routers make the same routes, each for net/http and for package recycling. rounds is the number
+// of rounds in a millisecond of work.
 var routers = map[string]func(rounds int) (http.Handler, recycler){
 	"mux":  newMux,
 	"chi":  newChi,
@@ -28,14 +29,14 @@ var routers = map[string]func(rounds int) (http.Handler, recycler){
 	"gin":  newGin,
 }
 
-// pause is the handler of /sleep/MS.
+// pause does the work of /sleep/MS.
 func pause(ms string) error {
 	n, err := parseMS(ms)
 	time.Sleep(time.Duration(n) * time.Millisecond)
 	return err
 }
 
-// compute is the handler of /work/MS.
+// compute does the work of /work/MS.
 func compute(ms string, rounds int) error {
 	n, err := parseMS(ms)
 	spin(n * rounds)
@@ -44,7 +45,7 @@ func compute(ms string, rounds int) error {
 
 var errMS = errors.New("want a number of milliseconds up to 65535")
 
-// parseMS bounds what a request can ask for.
+// parseMS parses and bounds the milliseconds that a request may ask for.
 func parseMS(ms string) (int, error) {
 	n, err := strconv.ParseUint(ms, 10, 16)
 	if err != nil {

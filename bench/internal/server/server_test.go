@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// The test binary stands in for programs that are told what to do by this variable.
+// role is the environment variable that says which program the test binary acts as.
 const role = "BENCH_SERVER_TEST"
 
 func TestMain(m *testing.M) {
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// parent starts a server, prints its address, and leaves it alone.
+// parent starts a server, prints its address, and leaves it running.
 func parent(server string) {
 	os.Unsetenv(role)
 	p, err := Start(context.Background(), Spec{Server: server})
@@ -53,7 +53,7 @@ func parent(server string) {
 	select {}
 }
 
-// needs skips a test if there is no such server here.
+// needs skips a test if the server is not available here.
 func needs(t *testing.T, server string) {
 	t.Helper()
 	if server == "hunchentoot" && testing.Short() {
@@ -168,7 +168,7 @@ func TestServersAnswerAlikeAndStop(t *testing.T) {
 	})
 }
 
-// wantUsage checks that CPU time grows when p has something to do, and that there is memory.
+// wantUsage checks that the CPU time grows when p has work, and that the memory is not zero.
 func wantUsage(t *testing.T, p *Process) {
 	c := dial(t, p)
 	before, err := p.CPU()
@@ -203,7 +203,7 @@ func TestWorkTakesProcessorTime(t *testing.T) {
 	}
 	before := cpu()
 	dial(t, p).get(t, "/work/100", "")
-	// It takes less if the processor was slow while it was measured.
+	// It takes less if the processor was slow during calibration.
 	if d := cpu() - before; d < 10*time.Millisecond {
 		t.Errorf("100 ms of work took %v", d)
 	}
@@ -328,7 +328,8 @@ func TestServerThatDoesNotListen(t *testing.T) {
 }
 
 func TestManyConnectionsAtOnce(t *testing.T) {
-	for name, conns := range map[string]int{"pool": 300, "nginx": 800, "hunchentoot": 150} { // more than by default
+	// More than the defaults.
+	for name, conns := range map[string]int{"pool": 300, "nginx": 800, "hunchentoot": 150} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, Spec{Server: name, Conns: conns, Procs: 1})

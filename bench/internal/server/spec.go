@@ -3,48 +3,67 @@ package server
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 )
 
-// A Spec says which server to start, with which router.
+// A Spec says which server to start, and with which router.
 type Spec struct {
 	// Server is a name from the package comment.
 	Server string
 
-	// Router is "mux", which is http.ServeMux, "chi", "echo" or "gin". Empty means mux for a server that has routers, and
-	// must be empty for all others.
+	// Router is "mux" (http.ServeMux), "chi", "echo" or "gin". If it is empty, a server that has
+	// routers uses mux. It must be empty for all other servers.
 	Router string
 
-	// Conns is how many connections there will be at the same time at most. A server that has a limit gets one that is
-	// high enough: pool, nginx and hunchentoot. Zero means that the server's default is high enough.
+	// Conns is the maximum number of connections at the same time. Servers with a limit (pool,
+	// nginx and hunchentoot) get one that is high enough. Zero means that the server's default is
+	// high enough.
 	Conns int
 
-	// Procs is GOMAXPROCS of the server, and the number of nginx's workers. Zero means as many as there are
-	// processors. Hunchentoot and tornado take no notice of it.
+	// Procs is the server's GOMAXPROCS, and the number of nginx's workers. Zero means as many as
+	// there are processors. Hunchentoot and tornado ignore it.
 	Procs int
 }
 
-// A kind is what there is to know of a server before it is started.
+// A kind is what is known about a server before it starts.
 type kind struct {
+	about   string   // a line with what the name does not say; may be empty
 	routers bool     // it serves net/http handlers
 	command *command // nil for a server of this executable
-	paths   []string // what it serves: prefixes, or the whole path
+	paths   []string // the paths it serves: whole paths, or prefixes
+	linux   bool     // it is measured only on Linux
 }
 
 var goPaths = []string{"/yo", "/sleep/", "/work/"}
 
 var kinds = map[string]kind{
-	"net/http":    {routers: true, paths: goPaths},
-	"recycling":   {routers: true, paths: goPaths},
-	"pool":        {routers: true, paths: goPaths},
-	"fasthttp":    {paths: goPaths},
-	"hertz":       {paths: goPaths},
-	"floor":       {paths: []string{"/yo", "/sleep/"}}, // one handler at work would hold up every connection of its thread
-	"nginx":       {paths: []string{"/yo"}, command: nginx},
-	"hunchentoot": {paths: []string{"/yo", "/sleep/"}, command: hunchentoot},
-	"tornado":     {paths: []string{"/yo", "/sleep/"}, command: tornado},
+	"net/http":  {routers: true, paths: goPaths},
+	"recycling": {routers: true, paths: goPaths},
+	"pool": {
+		about:   "recycling with strategy pool, and a worker for each connection",
+		routers: true, paths: goPaths,
+	},
+	"fasthttp": {paths: goPaths},
+	"hertz":    {paths: goPaths},
+	"nbio":     {routers: true, paths: goPaths},
+	"gnet": {
+		about: "it has no HTTP server; here a minimal one stands on it, which parses the header and answers as net/http does",
+		paths: goPaths, linux: true,
+	},
+	"floor": {
+		about: "only accepts, reads, writes the same bytes each time, and closes: what the kernel takes by itself",
+		paths: []string{"/yo", "/sleep/"}, // computing would block all connections of its thread
+	},
+	"nginx":       {about: "its configuration has the answer; there is no handler", paths: []string{"/yo"}, command: nginx},
+	"hunchentoot": {about: "a web server in Common Lisp, with a thread for each connection", paths: []string{"/yo", "/sleep/"}, command: hunchentoot},
+	"tornado":     {about: "a web server in Python, with one process and one thread", paths: []string{"/yo", "/sleep/"}, command: tornado},
 }
+
+// About returns a line with what the name of a server does not say. It is empty if the name says
+// enough.
+func About(server string) string { return kinds[server].about }
 
 // Serves reports whether a server has that path, such as "/sleep/1".
 func Serves(server, path string) bool {
@@ -56,13 +75,17 @@ func Serves(server, path string) bool {
 // HasRouters reports whether a server serves net/http handlers, and so those of routers.
 func HasRouters(server string) bool { return kinds[server].routers }
 
-// Available reports whether a server can be started on this machine. Why is a line that says what is missing.
+// Available reports whether a server can be started on this machine. why is a line that says what
+// is missing.
 //
-// The first call for hunchentoot may take minutes, because its Lisp is compiled then.
+// The first call for hunchentoot may take minutes, because it compiles the Lisp code.
 func Available(server string) (ok bool, why string) {
 	k, known := kinds[server]
 	if !known {
 		return false, fmt.Sprintf("there is no server %q", server)
+	}
+	if k.linux && runtime.GOOS != "linux" {
+		return false, server + " is measured on Linux only"
 	}
 	if k.command == nil {
 		return true, ""
@@ -73,7 +96,7 @@ func Available(server string) (ok bool, why string) {
 	return true, ""
 }
 
-// check returns the Spec with the router filled in. An error names the field and the value.
+// check returns the Spec with the router filled in. Its error names the field and the value.
 func (s Spec) check() (Spec, error) {
 	k, ok := kinds[s.Server]
 	switch {

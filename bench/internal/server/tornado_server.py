@@ -25,7 +25,7 @@ async def main():
     await asyncio.Event().wait()
 
 
-# Go's own servers raise this limit too.
+# Servers written in Go raise this limit, too.
 most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 asyncio.run(main())

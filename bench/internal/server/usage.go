@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// ErrUnknown is returned for what this system does not say of a process.
+// ErrUnknown is returned for figures that this system does not report about a process.
 var ErrUnknown = errors.New("not known on this system")
 
-// CPU returns the user and system time of the process so far, and of those it has started. It returns [ErrUnknown] on a system
-// that does not say.
+// CPU returns the user and system time so far, of the process and of the processes that it has
+// started. It returns [ErrUnknown] on a system that does not report it.
 func (p *Process) CPU() (time.Duration, error) {
 	if runtime.GOOS != "linux" {
 		return p.reportedCPU()
@@ -24,12 +24,13 @@ func (p *Process) CPU() (time.Duration, error) {
 	return sum(p, processCPU)
 }
 
-// RSS returns the resident bytes of the process, and of those it has started: pages that these share are
-// counted for each. Some 20 MiB of a server of this executable's are the executable, which has all of them in it. RSS
-// returns [ErrUnknown] on systems other than Linux.
+// RSS returns the resident bytes of the process and of the processes that it has started; shared
+// pages count for each of them. For a server of this executable, some 20 MiB are the executable
+// itself, which contains all servers. RSS returns [ErrUnknown] on systems other than Linux.
 func (p *Process) RSS() (int64, error) { return p.memory("VmRSS") }
 
-// PeakRSS is the most that RSS was at any time; with several processes, the sum of the most that each had.
+// PeakRSS returns the maximum of RSS so far. For several processes, it is the sum of the maximum of
+// each.
 func (p *Process) PeakRSS() (int64, error) { return p.memory("VmHWM") }
 
 func (p *Process) memory(field string) (int64, error) {
@@ -45,7 +46,7 @@ func (p *Process) memory(field string) (int64, error) {
 	})
 }
 
-// sum adds up what f says of each process of p.
+// sum returns the sum of f for all processes of p.
 func sum[N int64 | time.Duration](p *Process, f func(pid int) (N, error)) (N, error) {
 	pids := []int{p.cmd.Process.Pid}
 	if kinds[p.spec.Server].command != nil {
@@ -65,7 +66,7 @@ func sum[N int64 | time.Duration](p *Process, f func(pid int) (N, error)) (N, er
 	return all, nil
 }
 
-// reportedCPU is CPU as the process itself says.
+// reportedCPU returns the CPU time that the process itself reports.
 func (p *Process) reportedCPU() (time.Duration, error) {
 	if p.stdin == nil {
 		return 0, ErrUnknown
@@ -86,7 +87,7 @@ func (p *Process) reportedCPU() (time.Duration, error) {
 	return time.Duration(ns), err
 }
 
-// group returns the processes of a process group, of which there is at least one.
+// group returns the processes of a process group, at least one.
 func group(id int) (pids []int, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -99,7 +100,7 @@ func group(id int) (pids []int, err error) {
 		}
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		if g, err := parseGroup(stat); err != nil {
 			return nil, err
@@ -113,11 +114,11 @@ func group(id int) (pids []int, err error) {
 	return pids, nil
 }
 
-// parseGroup returns the process group from the content of /proc/PID/stat. The second field is the name of the program in
-// parentheses, which may have blanks and parentheses in it.
+// parseGroup returns the process group from the content of /proc/PID/stat. The second field is the
+// name of the program in parentheses; the name may itself contain spaces and parentheses.
 func parseGroup(stat []byte) (int, error) {
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	const pgrp = 5 - 3 // as proc(5) counts them, without the first two
+	const pgrp = 5 - 3 // field number of proc(5), without the first two fields
 	if len(fields) <= pgrp {
 		return 0, fmt.Errorf("/proc/PID/stat is %q, want more fields", stat)
 	}

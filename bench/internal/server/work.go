@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// roundsPerMS is how many rounds of spin take a millisecond, on a processor of this machine that has nothing else to do.
+// roundsPerMS returns how many rounds of spin take a millisecond on an otherwise idle processor of
+// this machine.
 var roundsPerMS = sync.OnceValue(func() int {
-	const rounds = 1 << 17 // some 0.2 ms: short enough to be left alone by others once in a while
+	const rounds = 1 << 17 // about 0.2 ms: short enough to run undisturbed at least once
 	best := time.Hour
 	for range 40 {
 		start := time.Now()
@@ -18,7 +19,7 @@ var roundsPerMS = sync.OnceValue(func() int {
 	return int(rounds * time.Millisecond / max(best, 1))
 })
 
-// spin computes.
+// spin computes for a number of rounds.
 func spin(rounds int) {
 	x := uint64(88172645463325252)
 	for range rounds {
@@ -26,5 +27,5 @@ func spin(rounds int) {
 		x ^= x >> 7
 		x ^= x << 17
 	}
-	runtime.KeepAlive(x) // or the compiler would leave it all out
+	runtime.KeepAlive(x) // keeps the compiler from removing the loop
 }

@@ -7,14 +7,14 @@ import (
 	"net/http"
 )
 
-// An act is something that a client does on its connection, and what has to come of it.
+// An act is an action of a client on its connection, with a check of its result.
 type act struct {
 	name   string
-	weight int // how often it is done, compared with others
+	weight int // how often it is done, relative to the others
 	do     func(*client) error
 }
 
-// acts are all there are.
+// acts are all acts.
 var acts = []act{
 	{"get", 20, func(c *client) error { return c.exchange(c.request("GET", "/sing/", c.rnd.IntN(4<<10))) }},
 	{"chunks", 8, func(c *client) error { return c.exchange(c.request("GET", "/chunks/", c.rnd.IntN(32<<10))) }},
@@ -45,7 +45,7 @@ var acts = []act{
 	{"silent", 1, (*client).silent},
 }
 
-// weights is the sum of acts' weights.
+// weights is the sum of the weights of acts.
 var weights = func() (n int) {
 	for _, a := range acts {
 		n += a.weight
@@ -53,14 +53,14 @@ var weights = func() (n int) {
 	return n
 }()
 
-// last is a request that says it is the last.
+// last sends a request that says it is the last one.
 func (c *client) last() error {
 	r := c.some(4 << 10)
 	r.more = "Connection: close\r\n"
 	return c.ends(c.exchange(r))
 }
 
-// old is HTTP/1.0: only who says so stays.
+// old sends an HTTP/1.0 request: the connection only stays open if the request asks for it.
 func (c *client) old() error {
 	r := c.request("GET", "/sing/", c.rnd.IntN(4<<10))
 	r.old = true
@@ -73,7 +73,7 @@ func (c *client) old() error {
 
 var errGoesOn = errors.New("the connection goes on after its last answer")
 
-// ends is an error if the connection goes on.
+// ends returns err, or an error if the connection is still open.
 func (c *client) ends(err error) error {
 	if err == nil && c.nc != nil {
 		return errGoesOn
@@ -96,7 +96,7 @@ func (c *client) slowWrite() error {
 	return c.answeredAll(r)
 }
 
-// slowRead reads a large answer in parts.
+// slowRead reads a large response in parts.
 func (c *client) slowRead() error {
 	r := c.request("GET", "/sing/", 256<<10+c.rnd.IntN(4<<20))
 	if _, err := c.nc.Write(r.bytes(c.rnd)); err != nil {
@@ -124,7 +124,8 @@ func (c *client) slowRead() error {
 	return nil
 }
 
-// send sends requests at once. The answers to all of them fit into the buffers of a connection.
+// send sends several requests in one write. The responses to all of them fit into the buffers of a
+// connection.
 func (c *client) send() ([]request, error) {
 	var (
 		all []request
@@ -147,7 +148,7 @@ func (c *client) pipeline() error {
 	return c.answeredAll(all...)
 }
 
-// resetPipeline goes away between the answers of a pipeline.
+// resetPipeline disconnects between the responses of a pipeline.
 func (c *client) resetPipeline() error {
 	defer c.drop(true)
 	all, err := c.send()
@@ -162,7 +163,7 @@ func (c *client) resetPipeline() error {
 	return nil
 }
 
-// expect asks before it sends a body.
+// expect sends a header with Expect: 100-continue, and sends the body after the 100 response.
 func (c *client) expect() error {
 	n := 1 + c.rnd.IntN(8<<10)
 	r := c.post("/echo/", n, n)
@@ -183,8 +184,8 @@ func (c *client) expect() error {
 	return c.answeredAll(r)
 }
 
-// early asks before it sends a body, and is told not to. It does not wait for the server to close the connection:
-// net/http waits for the client.
+// early sends a header with Expect: 100-continue, and the server refuses the body. It does not wait
+// for the server to close the connection, because net/http waits for the client.
 func (c *client) early() error {
 	defer c.drop(false)
 	r := c.post("/early/", 1+c.rnd.IntN(1<<20), 100)
@@ -203,7 +204,7 @@ func (c *client) early() error {
 	return nil
 }
 
-// hijack has the handler take the connection over.
+// hijack makes the handler take over the connection.
 func (c *client) hijack() error {
 	defer c.drop(false)
 	r := c.request("GET", "/hijack/", c.rnd.IntN(16<<10))
@@ -225,7 +226,7 @@ func (c *client) hijack() error {
 	return nil
 }
 
-// halfClose says after a request that there will be no other one.
+// halfClose closes the writing side of the connection after a request.
 func (c *client) halfClose() error {
 	defer c.drop(false)
 	r := c.some(16 << 10)

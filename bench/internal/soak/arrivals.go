@@ -15,33 +15,34 @@ import (
 	"time"
 )
 
-// An outcome is what became of an arrival.
+// An outcome is the result of an arrival.
 type outcome int
 
 const (
 	served  outcome = iota // 200
 	refused                // 503
-	tooLate                // no whole answer in time
+	tooLate                // no complete response in time
 	broken                 // anything else
-	unsent                 // there were too many others under way
+	unsent                 // too many other requests were in flight
 )
 
-// A shot is one arrival. Its latency counts from when it was due, so that waiting to be sent is a part of it.
+// A shot is one arrival. Its latency counts from when it was due, so it includes the time before it
+// was sent.
 type shot struct {
 	outcome outcome
-	due     time.Duration // since the phase began
+	due     time.Duration // since the start of the phase
 	latency time.Duration
-	err     error // of a broken one
+	err     error // of a broken shot
 }
 
-// Arrivals are requests that come when they are due, whether or not those before them were answered: an open loop.
-// Connections are used again, as clients do.
+// Arrivals are requests that are sent when they are due, whether or not the requests before them
+// were answered: an open loop. Connections are reused, as clients do.
 type arrivals struct {
 	server   *process
 	request  []byte
 	patience time.Duration // of each request
-	most     int64         // requests under way
-	peak     int64         // the most there were of them, in an open loop
+	most     int64         // the maximum number of requests in flight
+	peak     int64         // the largest number of requests in flight so far, in an open loop
 
 	under atomic.Int64
 	mu    sync.Mutex // guards following
@@ -73,14 +74,14 @@ func (a *arrivals) hangUp() {
 	a.idle = nil
 }
 
-// A phase is so many requests a second for so long.
+// A phase is a rate, in requests per second, for a time.
 type phase struct {
 	rate float64
 	d    time.Duration
 }
 
-// open sends requests when they are due, one phase after the other without a pause, and waits for the last of them. It returns
-// those of each phase.
+// open sends requests when they are due, one phase after the other without a pause, and waits for
+// the last of them. It returns the shots of each phase.
 func (a *arrivals) open(ctx context.Context, phases ...phase) []shots {
 	var (
 		all  = make([]shots, len(phases))
@@ -121,7 +122,8 @@ func (a *arrivals) phase(ctx context.Context, begin time.Time, p phase, wait *sy
 	return all
 }
 
-// closed has n clients that send a request when they have the answer to the last, for d.
+// closed runs n clients for d. Each sends its next request when it has the response to the last
+// one.
 func (a *arrivals) closed(ctx context.Context, n int, d time.Duration) shots {
 	var (
 		all  = make([]shots, n)
@@ -140,7 +142,7 @@ func (a *arrivals) closed(ctx context.Context, n int, d time.Duration) shots {
 	return slices.Concat(all...)
 }
 
-// shoot makes one request that was due then.
+// shoot sends one request, which was due at the time then.
 func (a *arrivals) shoot(ctx context.Context, s *shot, then time.Time) {
 	ctx, cancel := context.WithDeadline(ctx, then.Add(a.patience))
 	defer cancel()
@@ -165,7 +167,7 @@ func (a *arrivals) ask(ctx context.Context) (outcome, error) {
 		}
 		switch {
 		case err != nil && l.used && ctx.Err() == nil && (errors.Is(err, io.EOF) || isReset(err)):
-			continue // the server had closed an idle connection: clients try another one
+			continue // the server had closed an idle connection; try another, as clients do
 		case err != nil:
 			return outcomeOf(err), err
 		case status == http.StatusOK:
@@ -209,7 +211,8 @@ func (a *arrivals) put(l *line) {
 	a.mu.Unlock()
 }
 
-// ask sends a request and reads its answer. Keep reports whether the connection can be used again.
+// ask sends a request and reads its response. keep reports whether the connection can be used
+// again.
 func (l *line) ask(ctx context.Context, request []byte) (status int, keep bool, err error) {
 	end, _ := ctx.Deadline()
 	if err := l.nc.SetDeadline(end); err != nil {
@@ -228,10 +231,10 @@ func (l *line) ask(ctx context.Context, request []byte) (status int, keep bool, 
 	return res.StatusCode, !res.Close, nil
 }
 
-// Shots are what became of arrivals.
+// Shots are the results of arrivals.
 type shots []shot
 
-// count returns how many came to that.
+// count returns the number of shots with that outcome.
 func (s shots) count(o outcome) (n int) {
 	for _, x := range s {
 		if x.outcome == o {
@@ -241,7 +244,8 @@ func (s shots) count(o outcome) (n int) {
 	return n
 }
 
-// percentile returns the latency that p percent of those which came to that did not exceed; zero if there are none.
+// percentile returns the latency that p percent of the shots with that outcome did not exceed, or
+// zero if there are none.
 func (s shots) percentile(o outcome, p float64) time.Duration {
 	var all []time.Duration
 	for _, x := range s {
@@ -256,7 +260,7 @@ func (s shots) percentile(o outcome, p float64) time.Duration {
 	return all[int(float64(len(all)-1)*p/100)]
 }
 
-// first returns one of the errors of broken ones.
+// first returns the error of the first broken shot.
 func (s shots) first() error {
 	for _, x := range s {
 		if x.outcome == broken {

@@ -11,13 +11,16 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// settle is how long a server has until all is as it was. It is a variable for a test.
+// settle is how long a server may take to return to its state at the start. It is a variable so
+// that a test can change it.
 var settle = 15 * time.Second
 
-// still is how many times in a row a server has to say the same before that is taken for its state.
+// still is how many times in a row a server must report the same figures before they count as its
+// state.
 const still = 10
 
-// base returns the state that a server has to come back to: nothing goes on, and counts hold still.
+// base returns the state to which a server must return: nothing is in progress, and the counts do
+// not change.
 func (p *process) base(ctx context.Context) (state, error) {
 	var (
 		last state
@@ -37,8 +40,9 @@ func (p *process) base(ctx context.Context) (state, error) {
 	return st, err
 }
 
-// close waits until all is as it was at base, writes the closing balance, and returns an error if it does not hold. Most is how
-// many connections there were at once since then, if there were more than before: tables keep room for them.
+// close waits until the server is in the state that it had at base, writes the closing balance, and
+// returns an error if it does not hold. most is the greatest number of connections since base, if
+// that is more than before, because tables keep room for them.
 func (p *process) close(ctx context.Context, base state, most int, w io.Writer) error {
 	heap := base.Heap + slackHeap + slackConn*int64(most)
 	end, err := p.settled(ctx, settle, func(st state) bool {
@@ -56,23 +60,24 @@ func (p *process) close(ctx context.Context, base state, most int, w io.Writer) 
 		}
 		fmt.Fprintf(w, "  %s\n", text)
 	}
-	line(end.even() && end.Open == 1, "connections  %d accepted = %d closed + %d hijacked + %d open (that of this question)", end.Accepted, end.Closed, end.Hijacked, end.Open)
+	line(end.even() && end.Open == 1, "connections  %d accepted = %d closed + %d hijacked + %d open, which asks for these figures", end.Accepted, end.Closed, end.Hijacked, end.Open)
 	line(end.Inside == 0, "handlers     %d have not returned", end.Inside)
-	line(end.Wrong == 0, "requests     %d had a part of another one", end.Wrong)
-	line(end.others() <= base.others() && end.standby() <= kept(), "goroutines   %d at the start, %d at the end, and %d workers on standby, of %d at most", base.others(), end.others(), end.standby(), kept())
+	line(end.Wrong == 0, "requests     %d with a part of another request in them", end.Wrong)
+	line(end.others() <= base.others() && end.standby() <= kept(), "goroutines   %d at the start, %d at the end, and %d workers on standby, at most %d", base.others(), end.others(), end.standby(), kept())
 	line(end.Descriptors <= base.Descriptors, "descriptors  %d at the start, %d at the end", base.Descriptors, end.Descriptors)
-	line(end.Heap <= heap, "heap         %.2f MiB in use at the start, %.2f MiB at the end, both after collections", mib(base.Heap), mib(end.Heap))
+	line(end.Heap <= heap, "heap         %.2f MiB in use at the start, %.2f MiB at the end, both after garbage collections", mib(base.Heap), mib(end.Heap))
 	return errors.Join(errs...)
 }
 
-// kept returns how many workers there may be that have nothing to do: those on standby, and one for each processor in reserve
-// for the questions.
+// kept returns the maximum number of idle workers: those on standby, and one for each processor in
+// reserve for the requests for figures.
 func kept() int { return standby + runtime.GOMAXPROCS(0) }
 
-// others returns the goroutines that are no workers on standby: those are kept.
+// others returns the number of goroutines without the workers on standby, which the server keeps.
 func (s state) others() int { return s.Goroutines - s.standby() }
 
-// standby returns the workers that are goroutines with nothing to do. Those of Pool are places, most of which never had one.
+// standby returns the number of workers that are idle goroutines. The standby workers of Pool are
+// only slots, most of which never had a goroutine.
 func (s state) standby() int {
 	if s.Strategy == recycling.Pool {
 		return 0

@@ -6,16 +6,16 @@ import (
 	"strconv"
 )
 
-// A canary is what tells one request from all others: it is in its path, in its header and all over its body, and
-// so it is in the answer.
+// A canary identifies a request: it is in the request's path, in its header and throughout its
+// body, and so it is in the response.
 type canary uint64
 
-// header is the field that a canary is in, of requests and answers.
+// header is the header field of requests and responses that has the canary.
 const header = "X-Canary"
 
 func (c canary) String() string { return strconv.FormatUint(uint64(c), 16) }
 
-// line is what bodies are made of.
+// line returns the line that bodies consist of.
 func (c canary) line() []byte { return append(strconv.AppendUint(nil, uint64(c), 16), '\n') }
 
 // song returns n bytes of lines.
@@ -24,11 +24,11 @@ func (c canary) song(n int) []byte {
 	return bytes.Repeat(line, n/len(line)+1)[:n]
 }
 
-// A listener hears whether what is written to it is a canary's song.
+// A listener checks whether what is written to it is a canary's song.
 type listener struct {
 	of    canary
-	n     int  // bytes heard
-	wrong bool // a byte was not of this canary
+	n     int  // bytes received
+	wrong bool // a byte did not belong to this canary
 }
 
 func (l *listener) Write(b []byte) (int, error) {
@@ -43,7 +43,8 @@ func (l *listener) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// hear returns how many bytes came, and whether all of them were of the canary.
+// hear reads r to the end. It returns the number of bytes, and whether all of them belong to the
+// canary.
 func (c canary) hear(r io.Reader) (n int, ok bool, err error) {
 	l := listener{of: c}
 	_, err = io.Copy(&l, r)

@@ -13,9 +13,10 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// Churn makes short connections, each with one request that says it is the last; of five, one is reset when it
-// has its answer instead. It writes the closing balance to w, and returns an error if that does not hold, or when ctx
-// ends. A twentieth of the connections goes before the rest, so that the server has what it keeps.
+// Churn opens short connections with one request each, which says "Connection: close". On every
+// fifth connection the request does not say that, and the client resets the connection after the
+// response. The first twentieth of the connections warms up the server. Churn writes the closing
+// balance to w, and returns an error if the balance does not hold, or if ctx ends.
 func Churn(ctx context.Context, cfg Config, progress *record.Progress, w io.Writer) (err error) {
 	defer func() { err = endedBy(ctx, err) }()
 	cfg, err = cfg.filled(0)
@@ -53,7 +54,7 @@ func Churn(ctx context.Context, cfg Config, progress *record.Progress, w io.Writ
 	return err
 }
 
-// churn makes n connections.
+// churn opens n connections.
 func churn(ctx context.Context, cfg Config, p *process, found *tally, n int, progress *record.Progress) {
 	var (
 		left atomic.Int64
@@ -80,7 +81,7 @@ func churn(ctx context.Context, cfg Config, p *process, found *tally, n int, pro
 	all.Wait()
 }
 
-// short is one connection from its beginning to its end.
+// short opens one connection, sends a request, and closes the connection.
 func (c *client) short(ctx context.Context, n int) error {
 	c.n = n
 	if err := c.connect(ctx); err != nil {

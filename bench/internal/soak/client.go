@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// A client does one act after the other, on connections of its own: it keeps one for as long as the acts allow.
+// A client does one act after the other. It keeps a connection for as long as the acts allow, and
+// then opens another.
 type client struct {
 	n        int
 	server   *process
@@ -22,16 +23,16 @@ type client struct {
 	tally    *tally
 	patience time.Duration
 
-	nc   *net.TCPConn // nil: none yet
+	nc   *net.TCPConn // nil if there is no connection
 	in   *bufio.Reader
-	quit func() bool // of nc, which ends with the context
+	quit func() bool // stops the function that closes nc when the context ends
 
-	until    time.Time // of run
+	until    time.Time // the end of run
 	waiting  sync.WaitGroup
-	silences atomic.Int64 // connections that waiting waits for
+	silences atomic.Int64 // the number of connections that waiting waits for
 }
 
-// run acts until the time is over, or ctx ends.
+// run does acts until the given time, or until ctx ends.
 func (c *client) run(ctx context.Context, until time.Time) {
 	c.until = until
 	defer c.waiting.Wait()
@@ -55,7 +56,7 @@ func (c *client) run(ctx context.Context, until time.Time) {
 	}
 }
 
-// pick returns an act, by their weights.
+// pick returns a random act, by weight.
 func (c *client) pick() act {
 	n := c.rnd.IntN(weights)
 	for _, a := range acts {
@@ -66,7 +67,7 @@ func (c *client) pick() act {
 	panic("BUG: the weights of acts do not add up")
 }
 
-// connect gets a connection if there is none, and gives it time for the next act.
+// connect connects if there is no connection, and sets the deadline of the next act.
 func (c *client) connect(ctx context.Context) error {
 	if c.nc == nil {
 		nc, err := c.server.dial(ctx, c.n)
@@ -79,7 +80,7 @@ func (c *client) connect(ctx context.Context) error {
 	return c.nc.SetDeadline(time.Now().Add(c.patience))
 }
 
-// drop ends the connection, with a reset or in peace.
+// drop closes the connection, with a reset or normally.
 func (c *client) drop(reset bool) {
 	if c.nc == nil {
 		return
@@ -94,19 +95,19 @@ func (c *client) drop(reset bool) {
 
 func (c *client) pause() { time.Sleep(time.Duration(c.rnd.IntN(int(20 * time.Millisecond)))) }
 
-// request returns one with a canary of its own.
+// request returns a request with a new canary.
 func (c *client) request(method, path string, size int) request {
 	return request{canary: canary(c.rnd.Uint64()), method: method, path: path, size: size, body: -1}
 }
 
-// post returns a request with a body, of either framing.
+// post returns a request with a body, with either framing.
 func (c *client) post(path string, body, size int) request {
 	r := c.request("POST", path, size)
 	r.body, r.chunked = body, c.rnd.IntN(2) == 0
 	return r
 }
 
-// some returns a request of any kind that is answered with 200.
+// some returns a request of any kind whose response is 200.
 func (c *client) some(most int) request {
 	n := c.rnd.IntN(most)
 	switch c.rnd.IntN(6) {
@@ -122,7 +123,8 @@ func (c *client) some(most int) request {
 	return c.request("GET", "/sing/", n)
 }
 
-// answered reads r's answer, which leaves the connection open or says otherwise.
+// answered reads the response to r. If the response says that it is the last, the connection must
+// end.
 func (c *client) answered(r request, status int) error {
 	res, err := r.answer(c.in, status)
 	if err != nil {
@@ -136,7 +138,7 @@ func (c *client) answered(r request, status int) error {
 	return nil
 }
 
-// exchange sends r and reads its answer, after which there is nothing more to read.
+// exchange sends r and reads its response. Nothing may follow the response.
 func (c *client) exchange(r request) error {
 	if _, err := c.nc.Write(r.bytes(c.rnd)); err != nil {
 		return err
@@ -144,11 +146,11 @@ func (c *client) exchange(r request) error {
 	return c.answeredAll(r)
 }
 
-// answeredAll reads the answers, after which there is nothing more to read.
+// answeredAll reads the responses. Nothing may follow the last one.
 func (c *client) answeredAll(all ...request) error {
 	for i, r := range all {
 		if c.nc == nil {
-			return io.ErrUnexpectedEOF // answers to earlier ones said that they were the last
+			return io.ErrUnexpectedEOF // an earlier response said that it was the last
 		}
 		if err := c.answered(r, http.StatusOK); err != nil {
 			return err
@@ -160,8 +162,10 @@ func (c *client) answeredAll(all ...request) error {
 	return nil
 }
 
-// isReset reports whether err says that the other end has closed before it had read all.
+// isReset reports whether err means that the peer closed the connection before it had read
+// everything.
 func isReset(err error) bool {
-	const windows = syscall.Errno(10054) // WSAECONNRESET; no other system has an error of that number
+	// WSAECONNRESET. No other system has an error of that number.
+	const windows = syscall.Errno(10054)
 	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, windows)
 }

@@ -8,37 +8,38 @@ import (
 	"time"
 )
 
-// A Config says how much is done. The zero value means the defaults, which follow each field's meaning.
+// A Config says how much to do. The zero value means the defaults, which the comments of the fields
+// name.
 type Config struct {
-	// Server is "recycling", "pool" or "net/http". Soak and Churn try this one: recycling. Overload and
-	// Crowd try it as well, and net/http beside it.
+	// Server is "recycling", "pool" or "net/http"; the default is recycling. Overload and Crowd
+	// also measure net/http, for comparison.
 	Server string
 
-	// Duration is for how long Soak goes on (2 minutes), how long the overload of Overload lasts (a
-	// minute), and how long Crowd asks for each of its figures (10 seconds).
+	// Duration is how long Soak runs (2 minutes), how long the overload of Overload lasts (1
+	// minute), and how long Crowd measures each of its figures (10 seconds).
 	Duration time.Duration
 
-	// Clients is how many clients Soak (64) and Churn (64) have at the same time.
+	// Clients is how many clients Soak (64) and Churn (64) run at the same time.
 	Clients int
 
-	// Connections is how many Churn makes: 1,000,000.
+	// Connections is how many connections Churn opens: 1,000,000.
 	Connections int
 
-	// Seed is of the random numbers of Soak; zero means any. It is printed.
+	// Seed is the seed of Soak's random numbers; zero means a random seed. It is printed.
 	Seed uint64
 
-	// SlowHeaders, SlowBodies and NeverReading are how many clients of each kind Crowd has: 20,000, 5,000 and 5,000, or as
-	// many as descriptors allow. Negative means none.
+	// SlowHeaders, SlowBodies and NeverReading are how many clients of each kind Crowd has: 20,000,
+	// 5,000 and 5,000, or as many as descriptors allow. Negative means none.
 	SlowHeaders, SlowBodies, NeverReading int
 
-	// patience is how long an answer may take before it counts as a hang: 20 seconds.
+	// patience is how long a response may take before it counts as a hang: 20 seconds.
 	patience time.Duration
 }
 
-// servers are what a Config may name.
+// servers are the servers that a Config may name.
 var servers = []string{"recycling", "pool", "net/http"}
 
-// filled returns c with the defaults filled in, of which those for duration and clients differ.
+// filled returns c with the defaults filled in; d is the default of Duration.
 func (c Config) filled(d time.Duration) (Config, error) {
 	set := func(n *int, v int) {
 		if *n == 0 {
@@ -75,7 +76,7 @@ func (c Config) filled(d time.Duration) (Config, error) {
 	return c, nil
 }
 
-// beside returns the servers of a comparison.
+// beside returns the servers to compare.
 func (c Config) beside() []string {
 	if c.Server == "net/http" {
 		return []string{c.Server}
@@ -83,5 +84,5 @@ func (c Config) beside() []string {
 	return []string{c.Server, "net/http"}
 }
 
-// errBalance is in all errors that say that something does not come out even.
+// errBalance is wrapped by all errors that say that the balance does not hold.
 var errBalance = errors.New("soak: the balance does not hold")

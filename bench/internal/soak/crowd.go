@@ -12,24 +12,24 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// A crowd is many clients that do the same, and no good.
+// A crowd is many clients that misbehave in the same way.
 type crowd struct {
 	name  string
 	n     int
-	says  string        // what each begins with
-	again string        // what each says now and then; empty: nothing
-	every time.Duration // now and then
+	says  string        // what each client sends first
+	again string        // what each client sends from time to time; empty means nothing
+	every time.Duration // how often each client sends it
 }
 
-// spare is how many descriptors are left to good clients and to the server itself.
+// spare is how many descriptors are left for good clients and for the server itself.
 const spare = 300
 
-// good clients' requests a second.
+// goodRate is how many requests good clients send per second.
 const goodRate = 300
 
-// Crowd asks the server for good clients' latencies, alone and beside each kind of bad clients, and writes them to w with
-// workers and memory that the bad ones hold. It returns an error if the balance of cfg.Server does not hold when they
-// have gone, or when ctx ends.
+// Crowd measures the latencies of good clients, alone and beside each kind of bad clients, and
+// writes them to w, with the workers and the memory that the bad clients hold. It returns an error
+// if the balance of cfg.Server does not hold after they have left, or if ctx ends.
 func Crowd(ctx context.Context, cfg Config, progress *record.Progress, w io.Writer) (err error) {
 	defer func() { err = endedBy(ctx, err) }()
 	cfg, err = cfg.filled(10 * time.Second)
@@ -44,7 +44,7 @@ func Crowd(ctx context.Context, cfg Config, progress *record.Progress, w io.Writ
 		{"slow bodies", cfg.SlowBodies, post, "x", 5 * time.Second},
 		{"never reading", cfg.NeverReading, "GET /flood HTTP/1.1\r\nHost: localhost\r\n\r\n", "", 0},
 	}
-	fmt.Fprintf(w, "crowd: %d good requests a second; room for %d bad clients, because a process may have %d descriptors\n", goodRate, room, maxDescriptors())
+	fmt.Fprintf(w, "crowd: good clients send %d requests a second; there may be %d bad clients, because a process may have %d descriptors\n", goodRate, room, maxDescriptors())
 	var all error
 	for _, c := range crowds {
 		if c.n <= 0 {
@@ -66,7 +66,7 @@ func Crowd(ctx context.Context, cfg Config, progress *record.Progress, w io.Writ
 	return all
 }
 
-// meet lets the crowd in on a server.
+// meet measures one server with the crowd.
 func (c crowd) meet(ctx context.Context, cfg Config, name string, w io.Writer) error {
 	fmt.Fprintf(w, "  %s\n", name)
 	p, err := setup{server: name, patient: true}.start(ctx)
@@ -77,7 +77,7 @@ func (c crowd) meet(ctx context.Context, cfg Config, name string, w io.Writer) e
 	a := newArrivals(p, "/yo", cfg.patience)
 	defer a.hangUp()
 
-	a.open(ctx, phase{goodRate, cfg.Duration / 10}) // so that the server has what it keeps
+	a.open(ctx, phase{goodRate, cfg.Duration / 10}) // the server allocates what it keeps
 	a.hangUp()
 	base, err := p.base(ctx)
 	if err != nil {
@@ -108,10 +108,10 @@ func (c crowd) meet(ctx context.Context, cfg Config, name string, w io.Writer) e
 
 	quiet, crowded := alone.percentile(served, 99), beside.percentile(served, 99)
 	fmt.Fprintf(w, "    bad clients  %d connected, the server has %d connections\n", len(bad), during.Open)
-	fmt.Fprintf(w, "    good p99     %v alone, %v beside: %.1f times (target 2), and %v in the %v before that; %d of %d not served\n", round(quiet), round(crowded),
+	fmt.Fprintf(w, "    good p99     %v alone, %v beside the bad clients: %.1f times as high (target: 2 or less), and %v while these arrived, for %v; %d of %d requests not served\n", round(quiet), round(crowded),
 		ratio(crowded, quiet), round(arriving.percentile(served, 99)), cfg.Duration/2, len(beside)-beside.count(served), len(beside))
 	if name != "net/http" {
-		fmt.Fprintf(w, "    workers      %d to %d busy, one of them with this question; %d connections parked, %d queued\n", during.Busy, most, during.Parked, during.Queued)
+		fmt.Fprintf(w, "    workers      %d to %d busy, one of which answers this question; %d connections parked, %d queued\n", during.Busy, most, during.Parked, during.Queued)
 	}
 	fmt.Fprintf(w, "    goroutines   %d\n", during.Goroutines)
 	if during.RSS > 0 {
@@ -124,8 +124,9 @@ func (c crowd) meet(ctx context.Context, cfg Config, name string, w io.Writer) e
 	return err
 }
 
-// busy asks a few times, because a worker may be busy for a moment with a byte that came. It returns the state with the fewest busy
-// workers, and the most that there were.
+// busy requests the state several times, because a worker may be busy for a moment with a byte that
+// has arrived. It returns the state with the fewest busy workers, and the largest number of busy
+// workers.
 func (p *process) busy(ctx context.Context) (least state, most int, err error) {
 	for i := range 10 {
 		st, err := p.ask(ctx, "/stats")
@@ -145,7 +146,7 @@ func ratio(a, b time.Duration) float64 { return float64(a) / float64(max(b, 1)) 
 // A mob is the connections of a crowd.
 type mob []net.Conn
 
-// come connects everybody.
+// come connects all clients of the crowd.
 func (c crowd) come(ctx context.Context, p *process) (mob, error) {
 	const atOnce = 32
 	var (
@@ -176,7 +177,7 @@ func (c crowd) come(ctx context.Context, p *process) (mob, error) {
 	return bad, fail
 }
 
-// one connects one of them, and lets it begin.
+// one connects one client, and sends what it says first.
 func (c crowd) one(ctx context.Context, p *process, n int) (net.Conn, error) {
 	var d net.Dialer
 	if c.again == "" {
@@ -193,7 +194,7 @@ func (c crowd) one(ctx context.Context, p *process, n int) (net.Conn, error) {
 	return nc, nil
 }
 
-// talk has everybody say a little, again and again.
+// talk makes all clients send a little from time to time.
 func (m mob) talk(ctx context.Context, c crowd) {
 	if c.again == "" || len(m) == 0 {
 		return
@@ -208,7 +209,8 @@ func (m mob) talk(ctx context.Context, c crowd) {
 			return
 		}
 		for due := int(time.Since(begin) * time.Duration(len(m)) / c.every); said < due; said++ {
-			io.WriteString(m[said%len(m)], c.again) // if the server has closed it, its count of connections says so
+			// If the server has closed the connection, its count of connections shows that.
+			io.WriteString(m[said%len(m)], c.again)
 		}
 	}
 }
@@ -220,7 +222,7 @@ func (m mob) leave() {
 	}
 }
 
-// indented writes lines two columns to the right.
+// indented indents lines by two columns.
 type indented struct{ io.Writer }
 
 func (i indented) Write(b []byte) (int, error) {

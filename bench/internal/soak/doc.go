@@ -1,10 +1,13 @@
-// Package soak tries a server for a long time, with too much, and with clients that misbehave, and says whether it came
-// out of that as it went in. [Soak] is mixed traffic with random faults, [Overload] ten times of what the
-// server can do, [Crowd] thousands of clients that hold on to what they have, and [Churn] a great many short connections.
+// Package soak puts a server under stress, and checks that it loses nothing and keeps nothing that
+// it should not. [Soak] mixes traffic with random faults, [Overload] sends ten times the load that
+// the server can bear, [Crowd] has thousands of clients that hold on to their connections, and
+// [Churn] opens a great many short connections.
 //
-// What must hold are balances, and one that does not is an error: each answer belongs to its request; connections accepted are
-// closed, hijacked or open; goroutines and descriptors go back to where they began; memory does not grow; nothing
-// hangs. What is a matter of speed is a figure, with its target beside it.
+// A balance at the end must hold, or the trial returns an error: each response belongs to its
+// request; each accepted connection is closed, hijacked or open; there are as many goroutines and
+// descriptors as at the start; memory has not grown; no response is missing. Speed is printed
+// beside its target. Overload returns an error if it misses a target; the targets of Crowd are for
+// the reader to judge.
 //
-// The server is a process of its own: this executable, started again with [ServerArg].
+// The server is a separate process: this executable, started again with [ServerArg].
 package soak

@@ -6,7 +6,8 @@ import (
 	"net/http"
 )
 
-// fails is a request whose handler does not get to its end, with another request behind it that nobody may answer.
+// fails sends a request whose handler does not finish. It may send another request after it, which
+// must not be answered.
 func (c *client) fails(path string) error {
 	defer c.drop(false)
 	r := c.request("GET", path, 4<<10+c.rnd.IntN(64<<10))
@@ -24,14 +25,14 @@ func (c *client) fails(path string) error {
 	return nil
 }
 
-// leave ends the connection in one way or the other.
+// leave closes the connection, with a reset or normally.
 func (c *client) leave() error {
 	c.drop(c.rnd.IntN(2) == 0)
 	c.tally.answers(0, 1)
 	return nil
 }
 
-// hang leaves a handler that waits for just that.
+// hang disconnects while a handler waits for that.
 func (c *client) hang() error {
 	if _, err := c.nc.Write(c.request("GET", "/hang/", 0).head()); err != nil {
 		return err
@@ -40,7 +41,7 @@ func (c *client) hang() error {
 	return c.leave()
 }
 
-// halfHeader leaves in the middle of a header.
+// halfHeader disconnects in the middle of a header.
 func (c *client) halfHeader() error {
 	b := c.some(100).head()
 	if _, err := c.nc.Write(b[:1+c.rnd.IntN(len(b)-1)]); err != nil {
@@ -50,7 +51,7 @@ func (c *client) halfHeader() error {
 	return c.leave()
 }
 
-// halfBody leaves in the middle of a body.
+// halfBody disconnects in the middle of a body.
 func (c *client) halfBody() error {
 	n := 100 + c.rnd.IntN(32<<10)
 	r := c.post("/echo/", n, n)
@@ -62,7 +63,7 @@ func (c *client) halfBody() error {
 	return c.leave()
 }
 
-// resetReading leaves in the middle of an answer.
+// resetReading resets the connection in the middle of a response.
 func (c *client) resetReading() error {
 	defer c.drop(true)
 	r := c.request("GET", "/sing/", 1<<20+c.rnd.IntN(2<<20))
@@ -80,17 +81,17 @@ func (c *client) resetReading() error {
 	return nil
 }
 
-// garbage is no request, and is told so.
+// garbage sends something that is not a valid request, and expects an error response.
 func (c *client) garbage() error {
 	defer c.drop(false)
 	texts := []string{
-		"GET / HTTP/1.1\r\n\r\n",                                                                 // no host
-		"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",                                           // two
-		"GET / HTTP/1.1\r\nHost : a\r\n\r\n",                                                     // a blank
-		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",                                // no number
-		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",           // two
-		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: song\r\n\r\n",                          // unknown
-		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 something that looks like TLS\r\n\r\n\r\n", // no HTTP at all
+		"GET / HTTP/1.1\r\n\r\n",                                                                 // no Host
+		"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",                                           // two Hosts
+		"GET / HTTP/1.1\r\nHost : a\r\n\r\n",                                                     // space before the colon
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",                                // not a number
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",           // two lengths
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: song\r\n\r\n",                          // unknown coding
+		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 something that looks like TLS\r\n\r\n\r\n", // not HTTP
 	}
 	if _, err := c.nc.Write([]byte(texts[c.rnd.IntN(len(texts))])); err != nil {
 		return err

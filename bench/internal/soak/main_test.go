@@ -9,7 +9,7 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/soak"
 )
 
-// TestMain is a server if it was started as one.
+// TestMain makes the test binary a server when it is started as one.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == soak.ServerArg {
 		if err := soak.ServerMain(os.Args[2:]); err != nil {
@@ -19,6 +19,6 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	flag.Set("test.parallel", "8") // most of the time they wait
+	flag.Set("test.parallel", "8") // the tests mostly wait
 	os.Exit(m.Run())
 }

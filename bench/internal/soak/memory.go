@@ -11,17 +11,18 @@ import (
 // enough is how many samples of memory a verdict needs.
 const enough = 30
 
-// By how much the heap in use may be larger than at the start: in all, and for each connection of a crowd that has gone, for which
-// maps, tables and the runtime keep room.
+// How much larger than at the start the heap in use may be: in total, and for each connection of a
+// crowd that has left, because maps, tables and the runtime keep room for it.
 const (
 	slackHeap = 2 << 20
 	slackConn = 1 << 10
 )
 
-// Samples are of resident memory, in bytes, one each second.
+// Samples are measurements of resident memory, in bytes, at equal intervals.
 type samples []float64
 
-// watch samples the resident memory of p until the function that it returns is called, which returns the samples.
+// watch samples the resident memory of p until the returned function is called, which returns the
+// samples.
 func (p *process) watch(ctx context.Context, every time.Duration) (end func() samples) {
 	var (
 		s    samples
@@ -51,8 +52,9 @@ func (p *process) watch(ctx context.Context, every time.Duration) (end func() sa
 	}
 }
 
-// growth returns by how much a line of best fit through the last three quarters of s rises, and how far from that line samples
-// are: twice their standard deviation, and 5 percent of their mean at least.
+// growth returns the rise of the line of best fit through the last three quarters of s, and the
+// distance of the samples from that line: twice their standard deviation, but at least 5 percent of
+// their mean.
 func (s samples) growth() (rise, noise float64) {
 	s = s[len(s)/4:]
 	n := float64(len(s))
@@ -76,7 +78,7 @@ func (s samples) growth() (rise, noise float64) {
 	return slope * (n - 1), max(2*math.Sqrt(square), mean/20)
 }
 
-// verdict is a line about s, and an error if memory has grown.
+// verdict returns a line about s, and an error if memory has grown.
 func (s samples) verdict() (string, error) {
 	if len(s) == 0 {
 		return "not known on this system", nil

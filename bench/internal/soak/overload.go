@@ -5,27 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// Of Overload. A request needs one of a few slots for a few milliseconds, as of connections to a database, so that the
-// capacity is known and ten times of it can be sent from the same machine.
+// The parameters of Overload. Each request needs one of a few slots for a few milliseconds, as if
+// it needed one of a few connections to a database. So the capacity is known, and one machine can
+// send ten times as much.
 const (
 	slots     = 4
 	hold      = 5 * time.Millisecond
-	queue     = 16                    // some 20 ms of work
+	queue     = 16                    // about 20 ms of work
 	queueWait = 40 * time.Millisecond // less than a refusal may take
 	tenfold   = 10
 
-	clientPatience = time.Second            // an answer that comes later is none
-	slow           = 250 * time.Millisecond // an answer that comes later is not yet recovery
+	clientPatience = time.Second            // clients give up on a response that takes longer
+	slow           = 250 * time.Millisecond // a server with slower responses has not recovered yet
 )
 
-// Overload finds the capacity of the server, sends ten times as much in an open loop for cfg.Duration, and then
-// half of it. It writes to w what came of it, and the closing balance. It returns an error if the balance of cfg.Server
-// does not hold, or when ctx ends.
+// Overload measures the capacity of the server, sends ten times as many requests in an open loop
+// for cfg.Duration, and then half of the capacity. It writes the figures and the closing balance to
+// w. It returns an error if cfg.Server misses a target, if its balance does not hold, or if ctx
+// ends. It also shows the figures of net/http, whose failures are not errors.
 func Overload(ctx context.Context, cfg Config, progress *record.Progress, w io.Writer) (err error) {
 	defer func() { err = endedBy(ctx, err) }()
 	cfg, err = cfg.filled(time.Minute)
@@ -33,8 +36,8 @@ func Overload(ctx context.Context, cfg Config, progress *record.Progress, w io.W
 		return err
 	}
 	defer progress.Done()
-	fmt.Fprintf(w, "overload: a handler that needs one of %d slots for %v; recycling has as many workers, a queue of %d and %v; clients wait for %v\n",
-		slots, hold, queue, queueWait, clientPatience)
+	fmt.Fprintf(w, "overload: each request needs one of %d slots for %v. recycling has %d workers, and a request waits for one at most %v, with %d in the queue.\n"+
+		"Clients give up after %v.\n", slots, hold, slots, queueWait, queue, clientPatience)
 	var all error
 	for _, name := range cfg.beside() {
 		err := overload(ctx, cfg, name, progress, w)
@@ -84,51 +87,39 @@ func overload(ctx context.Context, cfg Config, name string, progress *record.Pro
 		return ctx.Err()
 	}
 
-	good := float64(over.count(served)) / cfg.Duration.Seconds()
+	found := findings{
+		capacity: capacity, duration: cfg.Duration, over: over,
+		recovery: recovery(after), quiet: quiet, memory: memory,
+	}
 	fmt.Fprintf(w, "  peak         %.0f requests a second, p99 %v\n", capacity, round(peak.percentile(served, 99)))
-	fmt.Fprintf(w, "  overload     %.0f a second for %v: %d served, %d refused, %d too late, %d broken, %d not sent\n", tenfold*capacity, cfg.Duration,
-		over.count(served), over.count(refused), over.count(tooLate), over.count(broken), over.count(unsent))
-	if err := over.first(); err != nil {
-		fmt.Fprintf(w, "    %v\n", err)
-	}
-	fmt.Fprintf(w, "  goodput      %.0f a second, %.2f of the peak (target 0.85); p50 %v, p99 %v\n", good, good/capacity,
-		round(over.percentile(served, 50)), round(over.percentile(served, 99)))
-	if over.count(refused) > 0 {
-		fmt.Fprintf(w, "  refusals     p50 %v, p99 %v (target 50ms)\n", round(over.percentile(refused, 50)), round(over.percentile(refused, 99)))
-	} else {
-		fmt.Fprintf(w, "  refusals     none (target 50ms)\n")
-	}
-	fmt.Fprintf(w, "  recovery     %s (target 2s)\n", recovery(after, short))
+	found.write(w)
 	if allNow > all {
-		fmt.Fprintf(w, "  machine      %.1f%% of its processors' time was withheld by its host: refusals and goodput suffer\n",
+		fmt.Fprintf(w, "  machine      its host withheld %.1f%% of its processor time, which makes refusals and goodput worse\n",
 			float64(withheldNow-withheld)/float64(allNow-all)*100)
 	}
-	if len(memory) > 0 {
-		most := 0.0
-		for _, m := range memory {
-			most = max(most, m)
-		}
-		fmt.Fprintf(w, "  memory       %.1f MiB before, %.1f MiB at most\n", mib(quiet), mib(most))
-	}
-	err = p.close(ctx, base, int(a.peak), w)
-	conclude(w, err)
-	return err
+	balance := p.close(ctx, base, int(a.peak), w)
+	conclude(w, balance)
+	return errors.Join(balance, found.verdict(w))
 }
 
-// recovery says how long it takes until everything is served soon.
-func recovery(after shots, d time.Duration) string {
-	if len(after) == 0 {
-		return "not measured"
-	}
+// recovery returns how long it takes until every request is served quickly: zero if the first
+// request is, and never if the last one is not.
+func recovery(after shots) time.Duration {
 	for i := len(after) - 1; i >= 0; i-- {
 		if s := after[i]; s.outcome != served || s.latency > slow {
 			if i == len(after)-1 {
-				return fmt.Sprintf("not in %v", d)
+				return never
 			}
-			return round(after[i+1].due).String()
+			return after[i+1].due
 		}
 	}
-	return "at once"
+	if len(after) == 0 {
+		return never
+	}
+	return 0
 }
+
+// never is a recovery time that is longer than the measurement.
+const never = time.Duration(math.MaxInt64)
 
 func round(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }

@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// endedBy returns why ctx ended if it did, which is why everything else went wrong, or else err.
+// endedBy returns ctx's error if ctx has ended, because that caused all other errors. Otherwise it
+// returns err.
 func endedBy(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -23,13 +24,13 @@ func endedBy(ctx context.Context, err error) error {
 	return err
 }
 
-// A process is a server process. It has to be stopped.
+// A process is a server process. It must be stopped.
 type process struct {
 	addr   string
 	cmd    *exec.Cmd
 	cancel context.CancelFunc
 	stdin  io.Closer
-	client *http.Client // for what the server says of itself
+	client *http.Client // for requests about the server's state
 }
 
 // start starts a server process, which is killed when ctx ends.
@@ -62,10 +63,12 @@ func (s setup) start(ctx context.Context) (*process, error) {
 func (p *process) stop() {
 	p.cancel()
 	p.stdin.Close()
-	p.cmd.Wait() // it was killed
+	p.cmd.Wait() // ignores the error, because the process was killed
 }
 
-// ask returns the server's state: path is "/stats", or "/collect" to have it collect garbage before.
+var errRefused = errors.New("soak: the server refuses to say how it is")
+
+// ask returns the server's state. path is "/stats", or "/collect" to collect garbage first.
 func (p *process) ask(ctx context.Context, path string) (st state, err error) {
 	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+p.addr+path, nil)
 	if err != nil {
@@ -76,17 +79,23 @@ func (p *process) ask(ctx context.Context, path string) (st state, err error) {
 		return st, fmt.Errorf("soak: the server does not say how it is: %w", err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
+	switch res.StatusCode {
+	case http.StatusOK:
+	case http.StatusServiceUnavailable:
+		return st, errRefused
+	default:
 		return st, fmt.Errorf("soak: the server does not say how it is: %s", res.Status)
 	}
 	return st, json.NewDecoder(res.Body).Decode(&st)
 }
 
-// settled waits until ok is true of the server's state, for a while, and returns the last state: true or not.
+// settled waits, at most for patience, until ok returns true for the server's state, and returns
+// the last state in any case. A server that is overloaded refuses requests for its state.
 func (p *process) settled(ctx context.Context, patience time.Duration, ok func(state) bool) (state, error) {
 	for end := time.Now().Add(patience); ; {
 		st, err := p.ask(ctx, "/collect")
-		if err != nil || ok(st) || time.Now().After(end) {
+		over := time.Now().After(end)
+		if over || err == nil && ok(st) || err != nil && !errors.Is(err, errRefused) {
 			return st, err
 		}
 		select {
@@ -97,13 +106,14 @@ func (p *process) settled(ctx context.Context, patience time.Duration, ok func(s
 	}
 }
 
-// quiet reports whether nothing goes on but the question.
+// quiet reports whether nothing is in progress except the request for the state.
 func (s state) quiet() bool { return s.Open == 1 && s.Inside == 0 && s.even() }
 
-// even reports whether no connection is missing.
+// even reports whether all accepted connections are accounted for.
 func (s state) even() bool { return s.Accepted == s.Closed+s.Hijacked+s.Open }
 
-// dial connects to the server, as a client with an address of its own where there are many: n says which.
+// dial connects to the server. Where there are many loopback addresses, n selects the client's
+// address.
 func (p *process) dial(ctx context.Context, n int) (*net.TCPConn, error) {
 	return p.dialWith(ctx, net.Dialer{}, n)
 }

@@ -9,19 +9,19 @@ import (
 	"net/http"
 )
 
-// A request is what a client sends.
+// A request is a request that a client sends.
 type request struct {
 	canary
 	method  string
-	path    string // of the site, with slashes around
-	size    int    // of the answer's body
+	path    string // path on the site, with slashes around it
+	size    int    // of the response's body
 	old     bool   // HTTP/1.0
 	more    string // header fields, each with its line end
-	body    int    // bytes; -1: none
+	body    int    // in bytes; -1 means none
 	chunked bool
 }
 
-// head returns the request up to its body.
+// head returns the request line and the header.
 func (r request) head() []byte {
 	version := "1.1"
 	if r.old {
@@ -38,7 +38,7 @@ func (r request) head() []byte {
 	return append(h, "\r\n"...)
 }
 
-// content returns the body as it is sent.
+// content returns the body with its framing.
 func (r request) content(rnd *rand.Rand) []byte {
 	if r.body < 0 {
 		return nil
@@ -56,10 +56,10 @@ func (r request) content(rnd *rand.Rand) []byte {
 	return append(b, "0\r\n\r\n"...)
 }
 
-// bytes returns all of it.
+// bytes returns the whole request.
 func (r request) bytes(rnd *rand.Rand) []byte { return append(r.head(), r.content(rnd)...) }
 
-// answer reads the whole answer from br, and checks that it is r's.
+// answer reads the whole response from br, and checks that it belongs to r.
 func (r request) answer(br *bufio.Reader, status int) (*http.Response, error) {
 	res, err := r.begin(br, status)
 	if err != nil {
@@ -81,7 +81,7 @@ func (r request) answer(br *bufio.Reader, status int) (*http.Response, error) {
 	return res, nil
 }
 
-// begin reads the answer up to its body.
+// begin reads the response up to its body.
 func (r request) begin(br *bufio.Reader, status int) (*http.Response, error) {
 	res, err := http.ReadResponse(br, &http.Request{Method: r.method})
 	switch {
@@ -95,8 +95,8 @@ func (r request) begin(br *bufio.Reader, status int) (*http.Response, error) {
 	return res, nil
 }
 
-// over checks that nothing follows on the connection but its end. That may be a reset, where the server was sent something
-// that it did not read.
+// over checks that only the end of the connection follows. That may be a reset, if the server was
+// sent data that it did not read.
 func over(br *bufio.Reader) error {
 	b, err := io.ReadAll(br)
 	switch {
@@ -108,7 +108,8 @@ func over(br *bufio.Reader) error {
 	return err
 }
 
-// half checks that what comes is less than an answer, and r's if it is anything at all.
+// half checks that what arrives is only a part of a response, and belongs to r. It may also be
+// nothing.
 func (r request) half(br *bufio.Reader) error {
 	b, err := io.ReadAll(br)
 	if err != nil && !isReset(err) {

@@ -17,21 +17,21 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// ServerArg is the program's first argument if it is to call [ServerMain].
+// ServerArg is the first argument of the program when it must call [ServerMain].
 const ServerArg = "soak-server"
 
 // Limits of the server in all trials.
 const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = 5 * time.Second
-	standby       = 16 // workers that are kept
+	standby       = 16 // the number of idle workers that are kept
 )
 
-// A setup is what the server process is told.
+// A setup has the parameters of the server process.
 type setup struct {
 	server  string
-	slots   int           // of /work: so many are at work at the same time; zero means no limits at all
-	hold    time.Duration // of /work: each for so long
+	slots   int           // concurrent requests to /work; zero means no limits at all
+	hold    time.Duration // how long each of them takes
 	queue   int           // MaxQueue
 	wait    time.Duration // QueueWait
 	patient bool          // no timeouts, and as many connections as the system allows
@@ -42,12 +42,12 @@ func (s setup) args() []string {
 		"-queue", fmt.Sprint(s.queue), "-wait", s.wait.String(), fmt.Sprintf("-patient=%v", s.patient)}
 }
 
-// ServerMain is the server process: args are those that follow [ServerArg]. It prints its address, and ends with its
-// standard input.
+// ServerMain is the main function of the server process; args are the arguments after [ServerArg].
+// It prints its address, and exits when its standard input ends.
 func ServerMain(args []string) error {
 	var s setup
 	f := flag.NewFlagSet(ServerArg, flag.ContinueOnError)
-	f.SetOutput(io.Discard) // the error says it all
+	f.SetOutput(io.Discard) // the error has the message
 	f.StringVar(&s.server, "server", "recycling", "")
 	f.IntVar(&s.slots, "slots", 0, "")
 	f.DurationVar(&s.hold, "hold", 0, "")
@@ -57,7 +57,7 @@ func ServerMain(args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	go func() { // the parent is gone, however that went
+	go func() { // the parent is gone for any reason
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
@@ -86,9 +86,9 @@ func (s setup) serve() error {
 		srv.MaxConns = -1
 	}
 	if srv.Strategy == recycling.Pool {
-		srv.HealthPath = "" // that strategy has none
+		srv.HealthPath = "" // strategy pool does not support it
 		if s.slots == 0 {
-			srv.MaxWorkers = 4096 // each keeps its connection
+			srv.MaxWorkers = 4096 // each connection holds a worker
 		}
 	}
 	h.Addr = "127.0.0.1:0"
@@ -100,7 +100,8 @@ func (s setup) serve() error {
 	return srv.Serve(l)
 }
 
-// netHTTP serves as an application does that has never heard of this project. Its connections are counted by its hook.
+// netHTTP serves like an application that does not use this project. Its ConnState hook counts
+// connections.
 func (s setup) netHTTP(h *http.Server, site *site) error {
 	var accepted, closed, hijacked atomic.Int64
 	h.ConnState = func(_ net.Conn, state http.ConnState) {
@@ -126,15 +127,16 @@ func (s setup) netHTTP(h *http.Server, site *site) error {
 	return h.Serve(l)
 }
 
-// A state is what the server says of itself at /stats.
+// A state is what the server reports about itself at /stats. Wrong counts the requests in which a
+// handler saw a part of another request.
 type state struct {
 	recycling.Stats
 	Goroutines  int   `json:"goroutines"`
-	Descriptors int   `json:"descriptors"` // open ones; -1 where the system does not say
-	RSS         int64 `json:"rss"`         // resident bytes; 0 where the system does not say
-	Heap        int64 `json:"heap"`        // bytes in use, at /collect after collections
+	Descriptors int   `json:"descriptors"` // open descriptors; -1 if not known
+	RSS         int64 `json:"rss"`         // resident bytes; 0 if not known
+	Heap        int64 `json:"heap"`        // bytes in use; only at /collect, after collections
 	Inside      int64 `json:"inside"`      // handlers that have not returned
-	Wrong       int64 `json:"wrong"`       // requests that had a part of another one, as their handlers saw them
+	Wrong       int64 `json:"wrong"`
 }
 
 func (s *site) state(w http.ResponseWriter, r *http.Request) {
@@ -149,7 +151,7 @@ func (s *site) state(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.URL.Path == "/collect" {
 		runtime.GC()
-		runtime.GC() // what pools kept is dropped by the second
+		runtime.GC() // the second collection drops what pools kept
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		st.Heap = int64(m.HeapAlloc)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// silent leaves a connection alone, new or idle, until the server has had enough of it or the client's time is over. The
-// client goes on with another one.
+// silent leaves a connection alone, new or idle, until the server closes it or the client's time is
+// over. Meanwhile the client continues with another connection.
 func (c *client) silent() error {
 	if c.rnd.IntN(2) == 0 || c.silences.Load() >= mostSilences {
 		if err := c.exchange(c.some(100)); err != nil {
@@ -37,7 +37,7 @@ type silence struct {
 	nc   *net.TCPConn
 	in   *bufio.Reader
 	quit func() bool
-	hung time.Time // if it has not ended by then
+	hung time.Time // when it must have ended
 }
 
 func (s silence) wait(until time.Time) error {
@@ -47,7 +47,7 @@ func (s silence) wait(until time.Time) error {
 	if short {
 		s.hung = until
 	}
-	s.nc.SetDeadline(s.hung) // an error shows in what follows
+	s.nc.SetDeadline(s.hung) // an error shows in the following read
 	err := over(s.in)
 	if short && errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
 		return nil

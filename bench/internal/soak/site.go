@@ -12,9 +12,9 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// A site is the handlers of the server process.
+// A site has the handlers of the server process.
 type site struct {
-	stats  func() recycling.Stats // nil: as the request's server says
+	stats  func() recycling.Stats // nil means the Stats of the request's server
 	slots  chan struct{}
 	hold   time.Duration
 	inside atomic.Int64
@@ -38,7 +38,8 @@ func (s *site) routes() http.Handler {
 	return mux
 }
 
-// with checks that a request is all of one piece, before and after its handler, and says whose it is.
+// with returns a handler that checks the request's canary before and after h, and puts it into the
+// response.
 func (s *site) with(h func(http.ResponseWriter, *http.Request, canary)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.inside.Add(1)
@@ -82,13 +83,13 @@ func size(r *http.Request) int {
 	return n
 }
 
-// sing answers with that many bytes, and says how many there are.
+// sing responds with SIZE bytes and a Content-Length.
 func (s *site) sing(w http.ResponseWriter, r *http.Request, c canary) {
 	w.Header().Set("Content-Length", strconv.Itoa(size(r)))
 	w.Write(c.song(size(r)))
 }
 
-// chunks answers with that many bytes, in parts that are sent at once.
+// chunks responds with SIZE bytes, in parts that it flushes.
 func (s *site) chunks(w http.ResponseWriter, r *http.Request, c canary) {
 	song := c.song(size(r))
 	for part := range 4 {
@@ -98,7 +99,7 @@ func (s *site) chunks(w http.ResponseWriter, r *http.Request, c canary) {
 	}
 }
 
-// echo listens to the body, and answers with one that is as long.
+// echo checks the body, and responds with a body of the same length.
 func (s *site) echo(w http.ResponseWriter, r *http.Request, c canary) {
 	n, ok, err := c.hear(r.Body)
 	if !ok {
@@ -112,10 +113,10 @@ func (s *site) echo(w http.ResponseWriter, r *http.Request, c canary) {
 	w.Write(c.song(n))
 }
 
-// ignore answers, and leaves the body to the server.
+// ignore responds without reading the body.
 func (s *site) ignore(w http.ResponseWriter, r *http.Request, c canary) { w.Write(c.song(size(r))) }
 
-// early answers before a body that it does not want.
+// early responds before it has read the body, and refuses the body.
 func (s *site) early(w http.ResponseWriter, r *http.Request, c canary) {
 	w.Header().Set("Connection", "close")
 	w.WriteHeader(http.StatusRequestEntityTooLarge)
@@ -124,7 +125,7 @@ func (s *site) early(w http.ResponseWriter, r *http.Request, c canary) {
 
 func (s *site) panic(http.ResponseWriter, *http.Request, canary) { panic("on purpose") }
 
-// cut panics when half of the answer is on its way.
+// cut panics after it has sent half of the response.
 func (s *site) cut(w http.ResponseWriter, r *http.Request, c canary) {
 	w.Header().Set("Content-Length", strconv.Itoa(size(r)))
 	w.Write(c.song(size(r) / 2))
@@ -134,10 +135,10 @@ func (s *site) cut(w http.ResponseWriter, r *http.Request, c canary) {
 
 func (s *site) goexit(http.ResponseWriter, *http.Request, canary) { runtime.Goexit() }
 
-// hang stays until the client has left.
+// hang returns when the client has disconnected.
 func (s *site) hang(_ http.ResponseWriter, r *http.Request, _ canary) { <-r.Context().Done() }
 
-// hijack takes the connection over, writes that many bytes on it, and closes it.
+// hijack takes over the connection, writes SIZE bytes, and closes it.
 func (s *site) hijack(w http.ResponseWriter, r *http.Request, c canary) {
 	nc, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -149,7 +150,8 @@ func (s *site) hijack(w http.ResponseWriter, r *http.Request, c canary) {
 	nc.Write(append([]byte("HTTP/1.1 101 Switching Protocols\r\n"+header+": "+c.String()+"\r\nConnection: Upgrade\r\nUpgrade: song\r\n\r\n"), c.song(size(r))...))
 }
 
-// keep answers, and looks at its request again when that is over: it belongs to the handler for as long as it is kept.
+// keep responds, and checks its request again after the handler has returned: a handler may keep
+// its request.
 func (s *site) keep(w http.ResponseWriter, r *http.Request, c canary) {
 	s.inside.Add(1)
 	go s.lookAgain(r, c)
@@ -166,8 +168,8 @@ func (s *site) lookAgain(r *http.Request, c canary) {
 	}
 }
 
-// work is a request that needs something of which there is little, such as a connection to a database, and gives
-// up when its client has.
+// work uses a scarce resource, such as a connection to a database. It gives up when its client has
+// given up.
 func (s *site) work(w http.ResponseWriter, r *http.Request) {
 	s.inside.Add(1)
 	defer s.inside.Add(-1)
@@ -188,7 +190,7 @@ func (s *site) acquire(ctx context.Context) error {
 	}
 }
 
-// flood answers with more than any buffer holds.
+// flood responds with more than any buffer holds.
 func flood(w http.ResponseWriter, _ *http.Request) {
 	part := make([]byte, 16<<10)
 	for range 64 << 20 / len(part) {

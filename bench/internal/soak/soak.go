@@ -12,9 +12,9 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// Soak has clients do all that clients do, well-behaved and otherwise, by chance, and writes the closing balance to w. A tenth
-// of the duration more, 5 seconds at most, goes before that, so that the server has what it keeps. It returns an
-// error if the balance does not hold, or when ctx ends.
+// Soak lets clients do at random what clients do, well-behaved or not, and writes the closing
+// balance to w. A tenth of the duration, but at most 5 seconds, warms up the server first. Soak
+// returns an error if the balance does not hold, or if ctx ends.
 func Soak(ctx context.Context, cfg Config, progress *record.Progress, w io.Writer) (err error) {
 	defer func() { err = endedBy(ctx, err) }()
 	cfg, err = cfg.filled(2 * time.Minute)

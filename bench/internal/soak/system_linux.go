@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// resident returns the resident bytes of a process, 0 if it is gone.
+// resident returns the resident bytes of a process, or 0 if the process is gone.
 func resident(pid int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
@@ -23,8 +23,8 @@ func resident(pid int) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// stolen returns how long the processors were withheld from this machine by the one that it is a guest of, and how long there were
-// processors, since it was started; zeros if that cannot be told.
+// stolen returns how much CPU time the host has withheld from this virtual machine since it was
+// started, and the total CPU time. Both are zero if they are not known.
 func stolen() (withheld, all int64) {
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -32,7 +32,7 @@ func stolen() (withheld, all int64) {
 	}
 	line, _, _ := bytes.Cut(b, []byte("\n"))
 	fields := bytes.Fields(line)
-	const steal = 8 // proc(5); what follows counts as user time too
+	const steal = 8 // field of proc(5); later fields are also counted as user time
 	if len(fields) <= steal {
 		return 0, 0
 	}
@@ -44,7 +44,7 @@ func stolen() (withheld, all int64) {
 	return withheld, all
 }
 
-// descriptors returns how many files and sockets this process has open, -1 if that cannot be told.
+// descriptors returns how many files and sockets this process has open, or -1 if that is not known.
 func descriptors() int {
 	d, err := os.Open("/proc/self/fd")
 	if err != nil {
@@ -58,7 +58,7 @@ func descriptors() int {
 	return len(names) - 1 // without d
 }
 
-// maxDescriptors returns how many this process may have.
+// maxDescriptors returns how many descriptors this process may have.
 func maxDescriptors() int {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
@@ -67,11 +67,12 @@ func maxDescriptors() int {
 	return int(min(limit.Cur, 1<<20))
 }
 
-// spread says that there are many loopback addresses.
+// spread reports that there are many loopback addresses.
 const spread = true
 
-// narrow has a socket that is not connected yet receive little before it is read, in segments such as a network has: with
-// those of the loopback interface the system would keep megabytes for each such connection.
+// narrow limits how much a socket that is not connected yet receives before it is read, and makes
+// it use segments as small as those of a network: with the segments of the loopback interface, the
+// kernel would keep megabytes for each such connection.
 func narrow(_, _ string, c syscall.RawConn) error {
 	var refused error
 	err := c.Control(func(fd uintptr) {

@@ -10,14 +10,14 @@ import (
 	"sync"
 )
 
-// errWrong is an answer, or a part of one, that does not belong to its request.
+// errWrong is the error for a response, or a part of one, that does not belong to its request.
 var errWrong = errors.New("an answer of another request")
 
-// A tally is what clients found.
+// A tally has what the clients have found.
 type tally struct {
 	mu      sync.Mutex // guards following
-	checked int64      // whole answers
-	cut     int64      // answers that had to end early, or not to come, and did
+	checked int64      // complete responses
+	cut     int64      // responses that were expected to be cut off or missing, and were
 	wrong   int64
 	hung    int64
 	lost    int64
@@ -25,7 +25,7 @@ type tally struct {
 	first   []error // some of the errors
 }
 
-// act counts one act, and its error if there is one.
+// act counts an act, and its error if there is one.
 func (t *tally) act(name string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,7 +59,7 @@ func (t *tally) answers(whole, cut int64) {
 func (t *tally) close(w io.Writer) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintf(w, "  answers      %d checked, %d mismatches, %d lost, %d hung; %d more had to be cut and were\n", t.checked, t.wrong, t.lost, t.hung, t.cut)
+	fmt.Fprintf(w, "  answers      %d checked, %d mismatches, %d lost, %d hung; %d more were cut off, as they had to be\n", t.checked, t.wrong, t.lost, t.hung, t.cut)
 	for _, err := range t.first {
 		fmt.Fprintf(w, "    %v\n", err)
 	}
@@ -69,7 +69,7 @@ func (t *tally) close(w io.Writer) error {
 	return nil
 }
 
-// list writes how often each act came.
+// list writes how often each act was done.
 func (t *tally) list(w io.Writer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

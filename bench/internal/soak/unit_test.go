@@ -31,7 +31,7 @@ func TestACanaryKnowsItsSong(t *testing.T) {
 	}
 }
 
-// An iotest reads three bytes at the most.
+// An iotest reads at most three bytes at a time.
 type iotest struct{ r io.Reader }
 
 func (i iotest) Read(b []byte) (int, error) { return i.r.Read(b[:min(len(b), 3)]) }
@@ -87,7 +87,8 @@ func TestGrowthIsToldFromNoise(t *testing.T) {
 		noise := float64(rnd.IntN(4 << 20))
 		flat = append(flat, 64<<20+noise)
 		leaky = append(leaky, 64<<20+noise+float64(i)*(256<<10))
-		young = append(young, 64<<20+noise+float64(min(i, 30))*(1<<20)) // until it has what it needs
+		// The server grows until it has what it needs.
+		young = append(young, 64<<20+noise+float64(min(i, 30))*(1<<20))
 	}
 	if text, err := flat.verdict(); err != nil || !strings.HasSuffix(text, ": flat") {
 		t.Errorf("flat: %s, %v", text, err)
@@ -123,17 +124,63 @@ func TestErrorsAreCountedByKind(t *testing.T) {
 
 func TestRecoveryIsTheEndOfWhatIsSlow(t *testing.T) {
 	after := shots{{outcome: refused}, {outcome: served, latency: slow + 1, due: 100}, {outcome: served, due: 200_000}, {outcome: served, due: 300_000}}
-	for n, want := range map[int]string{0: "not measured", 1: "not in 1s", 2: "not in 1s", 4: "200µs"} {
-		if got := recovery(after[:n], 1e9); got != want {
-			t.Errorf("the first %d: %s, want %s", n, got, want)
+	for n, want := range map[int]time.Duration{0: never, 1: never, 2: never, 4: 200_000} {
+		if got := recovery(after[:n]); got != want {
+			t.Errorf("the first %d: %v, want %v", n, got, want)
 		}
 	}
-	if got := recovery(after[2:], 1e9); got != "at once" {
-		t.Errorf("all served: %s", got)
+	if got := recovery(after[2:]); got != 0 {
+		t.Errorf("all served: %v", got)
 	}
 }
 
-// Each figure of the closing balance, when it alone is off, is an error.
+// If Overload misses only one target, the error names it. A figure at its limit meets the target.
+func TestOverloadNoticesEachMissedTarget(t *testing.T) {
+	good := func() findings {
+		f := findings{capacity: 100, duration: time.Second, recovery: targetRecovery, quiet: 1 << 20, memory: samples{1 << 20, 1<<20 + targetMemory, 2 << 20}}
+		for range 85 {
+			f.over = append(f.over, shot{outcome: served, latency: time.Hour})
+		}
+		for range 100 {
+			f.over = append(f.over, shot{outcome: refused, latency: targetRefusal})
+		}
+		return f
+	}
+	for named, change := range map[string]func(*findings){
+		"":                func(*findings) {},
+		"goodput is 0.84": func(f *findings) { f.over = f.over[1:] },
+		"refusals is 50.01ms": func(f *findings) {
+			f.over[85].latency, f.over[86].latency = time.Second, targetRefusal+10*time.Microsecond
+		},
+		"recovery took 2.01s":               func(f *findings) { f.recovery = 2010 * time.Millisecond },
+		"recovery took longer than was":     func(f *findings) { f.recovery = never },
+		"memory grew by 65.0 MiB, want 64 ": func(f *findings) { f.memory[1] += 1 << 20 },
+	} {
+		f := good()
+		change(&f)
+		err := f.verdict(io.Discard)
+		if named == "" {
+			if err != nil {
+				t.Errorf("at the limits: %v", err)
+			}
+			continue
+		}
+		if !errors.Is(err, errTarget) || !strings.Contains(err.Error(), named) || strings.Contains(err.Error(), ";") {
+			t.Errorf("%v, want errTarget with %q alone", err, named)
+		}
+	}
+	f := good()
+	f.quiet, f.memory, f.over = 0, nil, f.over[:85]
+	if err := f.verdict(io.Discard); err != nil {
+		t.Errorf("no refusals, and memory not known: %v", err)
+	}
+	f.recovery, f.over = never, nil
+	if err := f.verdict(io.Discard); err == nil || !strings.Contains(err.Error(), "goodput is 0.00") || !strings.Contains(err.Error(), "recovery") {
+		t.Errorf("two targets are missed: %v", err)
+	}
+}
+
+// A single wrong figure of the closing balance is an error.
 func TestTheBalanceNoticesEachFigure(t *testing.T) {
 	defer func(d time.Duration) { settle = d }(settle)
 	settle = 0

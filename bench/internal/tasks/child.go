@@ -17,21 +17,23 @@ import (
 	"github.com/recycling-go/recycling/core/offload/child"
 )
 
-// childEnv is the environment variable that makes a process of this program a server. It holds a childConfig as JSON.
+// childEnv is the environment variable that makes a process of this program a server. It holds a
+// childConfig as JSON.
 const childEnv = "RECYCLING_BENCH_TASKS"
 
-// A childConfig says what server a process is, and what its tasks are.
+// A childConfig says which server a process runs, and what its tasks do.
 type childConfig struct {
-	Server  string        // see the constants
-	Workers int           // of its pool; zero: the pool's default
-	Queue   int           // of its pool, as are the following
-	Wait    time.Duration //
-	Sleep   time.Duration // of a task
-	Spins   int           // of a task, after that
+	Server  string        // one of the constants
+	Workers int           // of its pool; zero means the pool's default
+	Queue   int           // of its pool
+	Wait    time.Duration // of its pool
+	Sleep   time.Duration // how long a task sleeps
+	Spins   int           // how long it computes afterwards
 }
 
-// Child is a server until standard input ends, and then exits, if the process was started to be one. In any other
-// process it does nothing. The main function of every program that calls [Run] must call Child before anything else.
+// Child runs a server until standard input ends, and then exits, if the process was started as a
+// server. In any other process it does nothing. The main function of every program that calls [Run]
+// must call Child before anything else.
 func Child() {
 	v, ok := os.LookupEnv(childEnv)
 	if !ok {
@@ -49,7 +51,8 @@ func Child() {
 	os.Exit(0)
 }
 
-// serve serves /task and /yo, says on standard output where, and returns when standard input ends.
+// serve serves /task and /yo, prints its address on standard output, and returns when standard
+// input ends.
 func (c childConfig) serve() error {
 	if c.Server == grandchild {
 		return child.Serve(func([]byte) ([]byte, error) {
@@ -137,7 +140,7 @@ func (c childConfig) children() (*offload.Resources[*child.Process], error) {
 		return cmd
 	}}
 	if runtime.GOOS == "windows" {
-		command.Nice = 0 // there is none
+		command.Nice = 0 // Windows does not support it
 	}
 	return offload.NewResources(context.Background(), offload.ResourceConfig[*child.Process]{
 		Config: offload.Config{Workers: c.Workers, Queue: c.Queue, Wait: c.Wait},
@@ -146,7 +149,7 @@ func (c childConfig) children() (*offload.Resources[*child.Process], error) {
 	})
 }
 
-// inChildren is a handler whose task is done by a child.
+// inChildren returns a handler that lets a child run its task.
 func inChildren(processes *offload.Resources[*child.Process]) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := offload.Use(r.Context(), processes, func(ctx context.Context, p *child.Process) ([]byte, error) {
@@ -160,13 +163,13 @@ func inChildren(processes *offload.Resources[*child.Process]) http.Handler {
 	})
 }
 
-// plain is a request that is the task itself.
+// plain is a request that runs the task itself.
 func (c childConfig) plain(context.Context) error {
 	task(c.Sleep, c.Spins)
 	return nil
 }
 
-// do returns a request that is a call of the pool's.
+// do returns a request that runs the task in the pool.
 func (c childConfig) do(pool *offload.Pool) request {
 	return func(ctx context.Context) error {
 		_, err := offload.Do(ctx, pool, func(ctx context.Context) (struct{}, error) { return struct{}{}, c.plain(ctx) })

@@ -15,8 +15,8 @@ import (
 
 var errUnavailable = errors.New("503 Service Unavailable")
 
-// connect makes n requests for path, each with a connection of its own, which is open already. HangUp, which is never
-// nil, closes them.
+// connect returns n requests for path. Each has its own connection, which is already open. hangUp
+// closes the connections, and is never nil.
 func connect(ctx context.Context, addr, path string, n int) (requests []request, hangUp func(), err error) {
 	clients := make([]*http.Client, n)
 	errs := make([]error, n)
@@ -34,8 +34,8 @@ func connect(ctx context.Context, addr, path string, n int) (requests []request,
 	}, errors.Join(errs...)
 }
 
-// get sends a request and reads the whole answer, so that the connection is kept. An answer that is neither 200 nor
-// 503 with Retry-After is an error like others.
+// get sends a request and reads the whole response, so that the connection is kept. It returns an
+// ordinary error for a response that is neither 200 nor 503 with Retry-After.
 func get(ctx context.Context, c *http.Client, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

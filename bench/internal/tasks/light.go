@@ -10,7 +10,8 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// What all workers are busy with while the light route is measured. The first is nothing, with which the others are compared.
+// What all workers do while the light route is measured. The first entry is no load; the others are
+// compared with it.
 var lightLoads = []struct {
 	name           string
 	sleep, compute time.Duration
@@ -21,21 +22,25 @@ var lightLoads = []struct {
 }
 
 const (
-	lightClients = 100      // of the light route
-	lightEvery   = 100 * ms // each of them sends a request
-	lightWarm    = 200 * ms // at most, from the first task to the first request
+	lightClients = 100      // clients of the light route
+	lightEvery   = 100 * ms // the interval of each client's requests
+	lightWarm    = 200 * ms // the longest time from the first task to the first request
 )
 
 func newLightTable(heavy int) *record.Table {
 	return &record.Table{
 		Name:  "light_tasks",
 		Title: "A light route beside heavy work",
-		Note: fmt.Sprintf(`GET /yo, from %d clients, %d times a second in all, while %d clients send tasks of 100 ms one after the other, so that all
-workers are busy. A request that is late because the one before was not answered counts from when it was due.
-Of idle: p99 divided by the same server's without tasks, in the same round. "default" is a pool with Workers as it is if it was not
-set: one less than there are processors. Where as many tasks compute as there are processors, requests wait for Go's scheduler, which
-interrupts a task after 10 ms. Children are processes with niceness 19, which run tasks one at a time. Clients, server and tasks share the processors.`,
+		Note: fmt.Sprintf(`%d clients send GET /yo, %d times a second in all. Beside them, %d clients send tasks of 100 ms, one after the other, so that all workers
+are busy. A latency counts from when the request was due, even if it was sent late because the one before was not answered. Clients, server and
+tasks share the processors. Where as many tasks compute as there are processors, a request waits until Go's scheduler interrupts a task, which it
+does after 10 ms.`,
 			lightClients, int(lightClients*time.Second/lightEvery), heavy),
+		Terms: []record.Term{
+			{Name: "offload default", Meaning: "a pool with the default number of workers: one less than there are processors"},
+			{Name: "children", Meaning: "processes with niceness 19, each of which runs one task at a time"},
+			{Name: "of idle", Meaning: "p99, divided by that of the same server without tasks in the same round"},
+		},
 		Keys:     []string{"load", "server"},
 		Baseline: unbounded,
 		Columns: []record.Column{
@@ -47,12 +52,12 @@ interrupts a task after 10 ms. Children are processes with niceness 19, which ru
 			{Name: "requests", Format: "%.0f"},
 		},
 		Charts: []record.Chart{
-			{Name: "light_tasks", Title: "A light route beside heavy work: p99", Column: "p99", X: "load", Series: "server", Log: true},
+			{Name: "light_tasks", Title: "A light route beside heavy work: p99", Column: "p99", X: "load", Series: "server"},
 		},
 	}
 }
 
-// heavyClients is how many clients send tasks beside the light route: enough for a queue.
+// heavyClients returns how many clients send tasks beside the light route: enough for a queue.
 func (c Config) heavyClients() int { return 2 * c.Workers }
 
 // runLight measures the light route of each server under each load.
@@ -100,7 +105,7 @@ func (m *measurement) runLight(ctx context.Context) {
 	}
 }
 
-// addLight adds to row what became of light requests, and of the heavy ones beside them.
+// addLight adds the results of the light requests, and of the heavy requests beside them, to row.
 func (m *measurement) addLight(row *record.Row, light, heavy *result) {
 	if light.failed > 0 {
 		m.fail(row, fmt.Sprintf("%d of %d requests failed: %s", light.failed, light.total(), light.errors[0]))
@@ -119,12 +124,14 @@ func (m *measurement) addLight(row *record.Row, light, heavy *result) {
 	row.Add("requests", float64(light.total()))
 }
 
-// p99 returns that of what was answered, in microseconds; ok is false if nothing was.
+// p99 returns the p99 latency of the served requests, in microseconds; ok is false if there are
+// none.
 func (r *result) p99() (v float64, ok bool) {
 	return float64(r.served.ValueAtQuantile(99)), r.served.TotalCount() > 0
 }
 
-// beside measures the light route of the server that c describes for d, while clients keep it busy with tasks.
+// beside measures the light route of the server that c describes for d, while clients keep it busy
+// with tasks.
 func beside(ctx context.Context, c childConfig, clients int, d time.Duration) (light, heavy *result, err error) {
 	p, err := start(ctx, c)
 	if err != nil {
@@ -157,8 +164,9 @@ func beside(ctx context.Context, c childConfig, clients int, d time.Duration) (l
 
 var errTooLate = fmt.Errorf("not sent within %v, since the one before was not answered", patience)
 
-// pace has each client send a request every interval, in turn, for d, and waits for the answers. A client sends one after the
-// other: a request that it cannot send in time is late, and fails if it would be so by more than clients' patience.
+// pace makes each client send a request every interval for d, and waits for the responses. The
+// clients take turns. Each client sends one request after the other: a request that it cannot send
+// in time is late, and it fails if it is late by more than patience.
 func pace(ctx context.Context, clients []request, interval, d time.Duration) *result {
 	r := newResult()
 	var all sync.WaitGroup
@@ -171,7 +179,7 @@ func pace(ctx context.Context, clients []request, interval, d time.Duration) *re
 				switch early := time.Until(due); {
 				case early > 0:
 					time.Sleep(early)
-					from = time.Now() // that a timer is late is no fault of the server's
+					from = time.Now() // a late timer is not the server's fault
 				case -early > patience:
 					r.add(0, errTooLate)
 					continue

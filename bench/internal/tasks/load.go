@@ -11,25 +11,28 @@ import (
 	"github.com/recycling-go/recycling/core/offload"
 )
 
-// A request waits for one answer. The error wraps an [offload.ShedError] if it was shed.
+// A request waits for one response. Its error wraps an [offload.ShedError] if the request was shed.
 type request func(context.Context) error
 
-// A result is what became of the requests of a number of clients. All of them are counted, but those under way when its context ended.
+// A result has the results of the requests of all clients, except those in flight when the context
+// ended.
 type result struct {
-	elapsed time.Duration // until the last answer
+	elapsed time.Duration // until the last response
 
-	mu     sync.Mutex              // guards following, while clients are at work
+	// mu guards the following fields while clients run.
+	mu     sync.Mutex
 	served *hdrhistogram.Histogram // latencies in microseconds
 	shed   *hdrhistogram.Histogram
 	failed int
-	errors []string // the first of them
+	errors []string // the first errors
 }
 
-const errorsKept = 10 // by gunicorn too
+const errorsKept = 10 // the same as in gunicorn's benchmark
 
 func newResult() *result { return &result{served: newHistogram(), shed: newHistogram()} }
 
-// newHistogram returns one for microseconds: 1 to more than any answer takes, which is a minute at most.
+// newHistogram returns a histogram of microseconds, from 1 to more than the longest response time,
+// which is a minute.
 func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, 2*time.Minute.Microseconds(), 3)
 }
@@ -38,7 +41,7 @@ func (r *result) total() int {
 	return int(r.served.TotalCount()+r.shed.TotalCount()) + r.failed
 }
 
-// add counts one answer. Being shed is no failure.
+// add counts one response. A shed request is not a failure.
 func (r *result) add(took time.Duration, err error) {
 	var shed *offload.ShedError
 	r.mu.Lock()
@@ -60,13 +63,14 @@ func (r *result) add(took time.Duration, err error) {
 	}
 }
 
-// closedLoop has each client send a request, and the next when that is answered, until all of them together have sent n,
-// or ctx ends. It waits for the last answer. A client that was shed comes again when it was asked to.
+// closedLoop lets each client send a request, and the next one after its response, until all
+// clients together have sent n requests, or ctx ends. It waits for the last response. A client
+// whose request was shed waits as long as the server asks it to.
 func closedLoop(ctx context.Context, clients []request, n int) *result {
 	r := newResult()
 	var left atomic.Int64
 	left.Store(int64(n))
-	sent, stop := context.WithCancel(ctx) // ends when nothing is left to send
+	sent, stop := context.WithCancel(ctx) // cancelled when nothing is left to send
 	defer stop()
 	var all sync.WaitGroup
 	begin := time.Now()
@@ -95,7 +99,7 @@ func closedLoop(ctx context.Context, clients []request, n int) *result {
 	return r
 }
 
-// backOff waits for as long as a shed request's client is asked to, or until there is nothing more to send.
+// backOff waits for the RetryAfter of a shed request, or until nothing is left to send.
 func backOff(sent context.Context, err error) {
 	var shed *offload.ShedError
 	if !errors.As(err, &shed) {

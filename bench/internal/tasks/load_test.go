@@ -28,7 +28,8 @@ func TestClosedLoop(t *testing.T) {
 	})
 }
 
-// The client comes again a second after it was shed, and at once after a failure. When nothing is left to send it does not wait.
+// The client tries again one second after it was shed, and at once after a failure. When nothing is
+// left to send, it does not wait.
 func TestShedClientsBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int32
@@ -72,7 +73,8 @@ func TestContextEndsALoop(t *testing.T) {
 	})
 }
 
-// The first request takes so long that the two after it are late: they count from when they were due.
+// The first request takes so long that the two after it are late. Their latency counts from when
+// they were due.
 func TestPaceCountsFromWhenRequestsAreDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := true
@@ -87,7 +89,7 @@ func TestPaceCountsFromWhenRequestsAreDue(t *testing.T) {
 		var got []int64
 		for _, b := range r.served.Distribution() {
 			for range b.Count {
-				got = append(got, (b.From+500)/1000) // a histogram rounds
+				got = append(got, (b.From+500)/1000) // a histogram rounds values
 			}
 		}
 		if want := []int64{0, 0, 5, 15, 25}; !slices.Equal(got, want) {
@@ -146,7 +148,7 @@ func TestIdeal(t *testing.T) {
 		scenario     string
 		bound, cores int
 		rate         float64
-		count        int // in a second, with 4 workers
+		count        int // per second, with 4 workers
 	}{
 		{"baseline_10ms", 4, 2, 100, 100},
 		{"throughput_10ms", 4, 2, 400, 400},

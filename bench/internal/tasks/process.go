@@ -11,14 +11,15 @@ import (
 	"strings"
 )
 
-// A process is a server. It belongs to whoever started it, who must stop it.
+// A process is a server process. Whoever started it owns it and must stop it.
 type process struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
 	addr  string
 }
 
-// start starts the server that c describes, and waits until it listens. When ctx ends it is killed.
+// start starts the server that c describes, and waits until it listens. The server is killed when
+// ctx ends.
 func start(ctx context.Context, c childConfig) (*process, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -50,7 +51,8 @@ func start(ctx context.Context, c childConfig) (*process, error) {
 	return p, nil
 }
 
-// stop kills the process and waits for its end. That it was killed is no error.
+// stop kills the process and waits for its end. It ignores the error, because the process was
+// killed.
 func (p *process) stop() {
 	p.cmd.Process.Kill()
 	p.stdin.Close()

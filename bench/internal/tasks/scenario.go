@@ -7,30 +7,31 @@ import (
 	"time"
 )
 
-// A scenario is what clients ask for, and how much of it may wait.
+// A scenario says what clients request, and how many requests may wait.
 type scenario struct {
 	name           string
-	sleep, compute time.Duration // of a task, in this order
+	sleep, compute time.Duration // what a task does, in this order
 	clients        int
-	requests       int // at most; what gunicorn's benchmark sends
+	requests       int // the maximum, which gunicorn's benchmark sends
 
-	// queue is how many calls may wait, for each worker of the pool, and wait for how long. Zero means enough for all clients, for
-	// as long as gunicorn's have patience.
+	// queue is how many calls may wait for each worker of the pool, and wait is how long they may
+	// wait. Zero means room for all clients, which wait as long as gunicorn's clients do.
 	queue int
 	wait  time.Duration
 }
 
 const (
-	patience = 30 * time.Second // of clients, for an answer; gunicorn's have the same
-	room     = 256              // for all clients of any scenario
+	patience = 30 * time.Second // how long clients wait for a response; the same as gunicorn's
+	room     = 256              // enough for all clients of any scenario
 )
 
 const ms = time.Millisecond
 
-// gunicorns is how many scenarios gunicorn's benchmark has. They come first. Its overload has room for all clients, which is the last one here.
+// gunicorns is the number of scenarios in gunicorn's benchmark. They come first. Its own overload
+// scenario has room for all clients; here that is the last scenario.
 const gunicorns = 6
 
-// The end of a full queue waits for 160 ms.
+// The last call in a full queue waits for 160 ms.
 const (
 	overloadQueue = 16
 	overloadWait  = 250 * ms
@@ -46,7 +47,7 @@ var scenarios = []scenario{
 	{"overload_10ms_queued", 10 * ms, 0, 200, 2000, 0, 0},
 }
 
-// bounds returns how many calls may wait for one of so many workers, and for how long.
+// bounds returns how many calls may wait for the given number of workers, and for how long.
 func (s scenario) bounds(workers int) (queue int, wait time.Duration) {
 	if s.queue == 0 {
 		return room, patience
@@ -54,7 +55,7 @@ func (s scenario) bounds(workers int) (queue int, wait time.Duration) {
 	return s.queue * workers, s.wait
 }
 
-// ideal returns how many tasks can be done in a second if bound of them may run at the same time.
+// ideal returns how many tasks can be done per second if bound of them may run at the same time.
 func (s scenario) ideal(bound, cores int) float64 {
 	rate := float64(min(bound, s.clients)) / (s.sleep + s.compute).Seconds()
 	if s.compute > 0 {
@@ -63,8 +64,9 @@ func (s scenario) ideal(bound, cores int) float64 {
 	return rate
 }
 
-// count returns how many requests take d, in batches in which all workers have a task. What is shed comes on top: half of
-// them, about, when all clients come at once and again after a second.
+// count returns how many requests take d, in batches that give every worker a task. With a bounded
+// queue it doubles that, because about half of the requests are shed when all clients send at once
+// and again after a second.
 func (s scenario) count(ideal float64, d time.Duration, workers int) int {
 	batches := max(int(math.Ceil(ideal*d.Seconds()/float64(workers))), 1)
 	n := batches * workers
@@ -74,7 +76,7 @@ func (s scenario) count(ideal float64, d time.Duration, workers int) int {
 	return min(n, s.requests)
 }
 
-// action and args are gunicorn's names of the task.
+// action and args are gunicorn's names for the task and its arguments.
 func (s scenario) action() string {
 	switch {
 	case s.compute == 0:
@@ -95,8 +97,8 @@ func (s scenario) args() []int64 {
 	return []int64{s.sleep.Milliseconds(), s.compute.Milliseconds()}
 }
 
-// compute computes what gunicorn's tasks do, but a number of times rather than until a time has come: processors that are
-// shared must not make it less.
+// compute does the same computation as gunicorn's tasks, but for a number of steps instead of a
+// time, so that shared processors do not make the work less.
 func compute(spins int) float64 {
 	x := 0.0
 	for i := range spins {
@@ -110,13 +112,13 @@ func compute(spins int) float64 {
 	return x
 }
 
-// sink is written so that computing is not left out as useless.
+// sink is written so that the compiler does not remove the computation.
 var sink struct {
 	sync.Mutex
 	sum float64
 }
 
-// task is what a worker does.
+// task is the work of a worker.
 func task(sleep time.Duration, spins int) {
 	if sleep > 0 {
 		time.Sleep(sleep)
@@ -129,8 +131,9 @@ func task(sleep time.Duration, spins int) {
 	}
 }
 
-// calibrate returns how many spins a goroutine does in a millisecond while n of them compute. Whatever else runs on the machine makes
-// that less, so many short times are taken, of which a tenth is better than what is returned.
+// calibrate returns how many spins a goroutine does in a millisecond while n goroutines compute.
+// Other load on the machine lowers that number, so calibrate takes many short measurements, and
+// returns the 90th percentile.
 func calibrate(n int) float64 {
 	const times, spins = 150, 10_000
 	rates := make([]float64, n)

@@ -15,28 +15,31 @@ const (
 	unbounded  = "net/http"
 	alone      = "workers alone"
 	children   = "offload children"
-	grandchild = "child" // a process of children
+	grandchild = "child" // a process that children starts
 )
 
 var taskServers = []string{unbounded, roundRobin, shared, direct, alone}
 
-// pooled reports whether a server's tasks have a pool.
+// pooled reports whether a server runs its tasks in a pool.
 func pooled(server string) bool { return server != unbounded && server != alone }
 
 func newTasksTable(cores, workers int) *record.Table {
 	t := &record.Table{
 		Name:  "tasks",
 		Title: "Heavy work: gunicorn's scenarios for its dirty workers",
-		Note: fmt.Sprintf(`Clients send one request after the other. "offload" is this server with offload.Pool.Middleware and one queue for all
-workers, "offload round robin" with a queue for each worker, which is gunicorn's design; "offload.Do" calls the pool without
-HTTP, which is how gunicorn's figures were taken; "net/http" has no pool: each client has a goroutine. "workers alone" is what
-this machine can do: tasks one after the other on as many goroutines as workers, without queue or HTTP.
-Of ideal: requests/s divided by min(workers, clients) / (sleep + compute), but at most %d processors / compute; without a pool the workers are
-as many as the clients. Computing is a number of steps that takes its time on a processor of its own; gunicorn's computes until a time
-has come, so that it does less of it on fewer processors than workers.
-In overload_10ms %d requests may wait, for %d ms; the others are shed: answered with 503 and Retry-After, which clients heed. req/s and
-latencies are of what was not shed. In overload_10ms_queued all clients may wait, as in gunicorn's overload_10ms.`,
-			cores, overloadQueue*workers, overloadWait.Milliseconds()),
+		Note: fmt.Sprintf(`Each client sends its next request when it has the answer to the last. In overload_10ms %d requests may wait, for %d ms at most; the others
+are answered with 503 and Retry-After, which clients obey. These are counted as shed; requests per second and latencies are those of the other
+answers. In overload_10ms_queued all clients may wait, as in gunicorn's own overload_10ms. Gunicorn's tasks compute until a time has come, so
+they do less when there are more workers than processors; here a task is a number of steps.`,
+			overloadQueue*workers, overloadWait.Milliseconds()),
+		Terms: []record.Term{
+			{Name: unbounded, Meaning: "no pool; each client's request has a goroutine"},
+			{Name: shared, Meaning: "recycling with offload.Pool.Middleware: one queue for all workers"},
+			{Name: roundRobin, Meaning: "the same with a queue for each worker, which is gunicorn's design"},
+			{Name: direct, Meaning: "calls of the pool without HTTP, which is how gunicorn's figures were taken"},
+			{Name: alone, Meaning: "no queue and no HTTP: as many goroutines as workers do one task after the other, which is what this machine can do"},
+			{Name: "of ideal", Meaning: fmt.Sprintf("requests per second, divided by what so many workers could do without any loss on %d processors", cores)},
+		},
 		Keys: []string{"scenario", "server"},
 		Columns: []record.Column{
 			{Name: "req/s", Format: "%.1f", Better: record.Higher},
@@ -51,7 +54,7 @@ latencies are of what was not shed. In overload_10ms_queued all clients may wait
 		},
 		Charts: []record.Chart{
 			{Name: "tasks_ideal", Title: "Heavy work: throughput, as a share of the ideal", Column: "of ideal", X: "scenario", Series: "server"},
-			{Name: "tasks_p99", Title: "Heavy work: p99", Column: "p99", X: "scenario", Series: "server", Log: true},
+			{Name: "tasks_p99", Title: "Heavy work: p99", Column: "p99", X: "scenario", Series: "server"},
 		},
 	}
 	for _, p := range []struct{ scenario, rate string }{
@@ -71,24 +74,24 @@ latencies are of what was not shed. In overload_10ms_queued all clients may wait
 	return t
 }
 
-// A Detail is one round of one scenario and server, with the fields of gunicorn's results.
+// A Detail describes one round of one scenario and server, with the fields of gunicorn's results.
 type Detail struct {
 	Timestamp  time.Time `json:"timestamp"`
 	Scenario   string    `json:"scenario"`
 	Config     Setting   `json:"config"`
-	Total      int       `json:"total_requests"` // what was shed included
+	Total      int       `json:"total_requests"` // including shed requests
 	Successful int       `json:"successful"`
 	Failed     int       `json:"failed"`
 	Errors     []string  `json:"errors"` // the first 10
 	Duration   float64   `json:"duration_sec"`
-	PerSecond  float64   `json:"requests_per_sec"` // successful ones
-	Latency    Latency   `json:"latency_ms"`       // of successful ones
+	PerSecond  float64   `json:"requests_per_sec"` // successful requests
+	Latency    Latency   `json:"latency_ms"`       // of successful requests
 }
 
-// A Setting is who did what.
+// A Setting describes the server, the task and the clients.
 type Setting struct {
 	Server  string  `json:"server"`
-	Workers int     `json:"workers,omitempty"` // with Queue and WaitMS absent if there is no pool
+	Workers int     `json:"workers,omitempty"` // like Queue and WaitMS, absent if there is no pool
 	Queue   int     `json:"queue,omitempty"`
 	WaitMS  int64   `json:"wait_ms,omitempty"`
 	Action  string  `json:"task_action"`
@@ -96,7 +99,7 @@ type Setting struct {
 	Clients int     `json:"concurrency"`
 }
 
-// Latency is how long answers took, in milliseconds; all zero if there were none.
+// Latency has the response times in milliseconds. All are zero if there were no responses.
 type Latency struct {
 	Min    float64 `json:"min"`
 	Max    float64 `json:"max"`
@@ -107,7 +110,7 @@ type Latency struct {
 	P99    float64 `json:"p99"`
 }
 
-// detail returns what r says of itself.
+// detail returns the figures of r as a Detail.
 func (r *result) detail() *Detail {
 	d := &Detail{
 		Total:      r.total(),
@@ -131,5 +134,5 @@ func (r *result) detail() *Detail {
 	return d
 }
 
-// milliseconds of microseconds, which is what histograms hold.
+// milliseconds converts from microseconds, the unit of the histograms.
 func milliseconds(us int64) float64 { return float64(us) / 1e3 }

@@ -1,7 +1,9 @@
-// Package tasks measures long work beside short: the six scenarios of gunicorn's benchmark of its dirty workers, on
-// package offload's, and a light route beside workers that are all busy.
+// Package tasks measures heavy requests, and light requests beside them: the six scenarios of the
+// benchmark of gunicorn's dirty workers, on the workers of package offload, and a light route while
+// all workers are busy.
 //
-// Every HTTP server is a process of its own, for one measurement: this program, which becomes one in [Child].
+// Each measurement of an HTTP server uses a separate process, which is this program, started again.
+// See [Child].
 package tasks
 
 import (
@@ -14,31 +16,35 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// A Config says what is measured, and for how long.
+// A Config says what to measure, and for how long.
 type Config struct {
-	// Rounds is how often everything is measured. It must be one at least.
+	// Rounds is how often everything is measured, at least once.
 	Rounds int
 
-	// Duration is how long each scenario takes a server that is as fast as can be, about: it decides how many
-	// requests there are. They are never more than gunicorn sends, nor fewer than Workers.
+	// Duration is about how long each scenario would take on an ideal server. It determines the
+	// number of requests, which is never more than gunicorn's benchmark sends, and never less than
+	// Workers.
 	Duration time.Duration
 
-	// Light is for how long the light route is measured, for each server and load. Zero means not at all.
+	// Light is how long the light route is measured for each server and load. If it is zero, the
+	// light route is not measured.
 	Light time.Duration
 
-	// Workers is how many tasks an offload pool runs at the same time. It must be one at least; gunicorn had 4.
+	// Workers is how many tasks an offload pool runs at the same time, at least one. In gunicorn's
+	// benchmark it was 4.
 	Workers int
 
-	// Scenarios are the names of those to measure, in the order of [Scenarios]. Nil means all, empty means none.
+	// Scenarios are the names of the scenarios to measure, in the order of [Scenarios]. Nil means
+	// all, and empty means none.
 	Scenarios []string
 }
 
-// Quick returns a Config for less than 25 seconds.
+// Quick returns a Config that takes less than 25 seconds.
 func Quick() Config {
 	return Config{Rounds: 1, Duration: 250 * ms, Light: time.Second, Workers: 4, Scenarios: Scenarios()[:gunicorns]}
 }
 
-// Full returns a Config for about 13 minutes.
+// Full returns a Config that takes about 13 minutes.
 func Full() Config {
 	return Config{Rounds: 3, Duration: 7 * time.Second, Light: 10 * time.Second, Workers: 4}
 }
@@ -52,9 +58,9 @@ func Scenarios() []string {
 	return names
 }
 
-// Run adds the tables "tasks" and "light_tasks" to r, and figures to them as they come. A server that cannot be
-// measured is told in its row. The error is that c is wrong, or ctx's: then the measurement that was under way is
-// not in the tables, and all before are.
+// Run adds the tables "tasks" and "light_tasks" to r. If a server fails, its row says so. Run
+// returns an error if c is wrong, or if ctx ends; then the tables have every measurement except the
+// interrupted one.
 func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error {
 	chosen, err := c.choose()
 	if err != nil {
@@ -93,8 +99,8 @@ type measurement struct {
 	Config
 	progress *record.Progress
 	cores    int     // that Go uses, here and in the servers
-	spins    float64 // of compute, in a millisecond
-	round    int     // from 1
+	spins    float64 // how many spins compute does in a millisecond
+	round    int     // counts from 1
 	tasks    *record.Table
 	light    *record.Table
 }
@@ -123,7 +129,7 @@ func (c Config) choose() ([]scenario, error) {
 	return chosen, nil
 }
 
-// runScenario measures one server in one scenario, and adds that to its row.
+// runScenario measures one server in one scenario, and adds the result to its row.
 func (m *measurement) runScenario(ctx context.Context, s scenario, server string) {
 	if ctx.Err() != nil {
 		return
@@ -132,7 +138,7 @@ func (m *measurement) runScenario(ctx context.Context, s scenario, server string
 	begin := time.Now()
 	bound := m.Workers
 	if server == unbounded {
-		bound = s.clients // each has a goroutine
+		bound = s.clients // each request has a goroutine
 	}
 	ideal := s.ideal(bound, m.cores)
 	requests := s.count(ideal, m.Duration, m.Workers)
@@ -181,7 +187,7 @@ func (m *measurement) runScenario(ctx context.Context, s scenario, server string
 	}
 }
 
-// fail says in row what went wrong in this round.
+// fail adds the failure of this round to row.
 func (m *measurement) fail(row *record.Row, why string) {
 	if row.Failed != "" {
 		row.Failed += "; "
@@ -189,7 +195,7 @@ func (m *measurement) fail(row *record.Row, why string) {
 	row.Failed += fmt.Sprintf("round %d: %s", m.round, why)
 }
 
-// measure has clients send requests to the server that c describes, which it starts and ends.
+// measure starts the server that c describes, lets clients send requests to it, and stops it.
 func measure(ctx context.Context, c childConfig, clients, requests int) (*result, error) {
 	switch c.Server {
 	case alone:

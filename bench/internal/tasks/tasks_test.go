@@ -18,7 +18,7 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
-// TestMain fails if a goroutine of a measurement is left when all tests have ended.
+// TestMain fails if a goroutine of a measurement is left after all tests.
 func TestMain(m *testing.M) {
 	Child()
 	os.Exit(leak.Main(m, "internal/tasks.", "core/offload.", "alitto/pond", "net/http.(*persistConn)", "os/exec."))
@@ -32,7 +32,8 @@ func sum(values []float64) (n float64) {
 }
 
 func TestEveryRequestIsCounted(t *testing.T) {
-	// Two runs at once, since one scenario takes as long as all others. What counts is not how fast they are.
+	// Two runs at once, because one scenario takes as long as all the others. Their speed does not
+	// matter.
 	var slow, quick []string
 	for _, name := range Scenarios() {
 		if name == "io_bound_500ms" {
@@ -79,7 +80,7 @@ func TestEveryRequestIsCounted(t *testing.T) {
 	}
 }
 
-// The names are those of gunicorn's results.
+// The names of the fields are those of gunicorn's results.
 func TestDetailHasTheFieldsOfGunicorn(t *testing.T) {
 	r := newResult()
 	r.add(time.Millisecond, nil)
@@ -108,7 +109,7 @@ func TestDetailHasTheFieldsOfGunicorn(t *testing.T) {
 	}
 }
 
-// A writerFunc is a Progress's writer.
+// A writerFunc is the writer of a Progress.
 type writerFunc func(p []byte)
 
 func (f writerFunc) Write(p []byte) (int, error) {

@@ -16,15 +16,16 @@ import (
 
 type options struct {
 	race, short, verbose bool
-	run, strategy, log   string
+	run, skip            string
+	strategy, log        string
 	timeout              time.Duration
 }
 
 //go:embed excuses.txt
 var excusesText string
 
-// excuses returns the reasons for tests of a package that cannot pass. A line of the file is a package, a test and
-// a reason.
+// excuses returns the reasons for the tests of a package that cannot pass. Each line of the file is
+// a package, a test and a reason.
 func excuses(pkg string) map[string]string {
 	m := map[string]string{}
 	for line := range strings.Lines(excusesText) {
@@ -36,16 +37,17 @@ func excuses(pkg string) map[string]string {
 	return m
 }
 
-// A result is how a package's tests went.
+// A result holds the results of a package's tests.
 type result struct {
 	pkg      string
-	outcome  map[string]string // of each test: pass, fail, skip
+	outcome  map[string]string // by test: pass, fail, skip
 	output   map[string]string
 	excused  map[string]string
 	baseline map[string]string
 }
 
-// compare runs the tests of a suite without and with the hook, and reports whether what passes without passes with it.
+// compare runs the tests of a suite without and with the hook, and reports whether every test that
+// passes without the hook also passes with it.
 func (o options) compare(name string) (ok bool, err error) {
 	dir, err := os.MkdirTemp("", "conformance")
 	if err != nil {
@@ -95,7 +97,7 @@ func (o options) comparePackage(s *suite, pkg, dir string) (*result, error) {
 	return r, nil
 }
 
-// An event is a line of go test -json.
+// An event is a line of the output of go test -json.
 type event struct{ Action, Test, Output string }
 
 func (o options) runTests(s *suite, pkg, overlay, strategy, dir string) (*result, error) {
@@ -108,6 +110,9 @@ func (o options) runTests(s *suite, pkg, overlay, strategy, dir string) (*result
 	}
 	if o.run != "" {
 		args = append(args, "-run", o.run)
+	}
+	if o.skip != "" {
+		args = append(args, "-skip", o.skip)
 	}
 	timeout := o.timeout
 	if timeout == 0 {
@@ -169,7 +174,7 @@ func (r *result) read(in io.Reader) {
 	}
 }
 
-// failures returns the tests that pass on net/http and not here, leaves only.
+// failures returns the tests that pass on net/http but not here, without the parents of such tests.
 func (r *result) failures() (failed []string) {
 	for t, base := range r.baseline {
 		if base != "pass" || r.outcome[t] == "pass" || r.outcome[t] == "skip" {

@@ -1,16 +1,19 @@
 // Conformance runs net/http's own tests against this project's server.
 //
-// Every test of net/http that starts a server ends in (*http.Server).Serve. The run copies that one file of the
-// standard library into a temporary folder, adds a hook there, and lets the go command
-// put the copy in the place of the original (go help build, -overlay). The tests are neither copied nor changed. They
-// run twice, without the hook for the baseline and with it: what passes there must pass
-// here, but for what stands in excuses.txt with a reason.
+// Every test of net/http that starts a server ends up in (*http.Server).Serve. The program copies
+// the file server.go of the standard library into a temporary directory, adds hooks to the copy,
+// and has the go command compile it in place of the original (-overlay, see go help build). The
+// tests are neither copied nor changed. They run twice, without the hooks for the baseline and with
+// them: every test that passes without them must pass with them, unless excuses.txt has an entry
+// with a reason.
 //
-//	go run ./core/internal/conformance [-strategy STRATEGY] [-race] [-short] [-run REGEXP] [-timeout TIME] [-log FILE] [-v] [SUITE ...]
+//	go run ./core/internal/conformance [-strategy STRATEGY] [-race] [-short] [-run REGEXP]
+//		[-skip REGEXP] [-timeout TIME] [-log FILE] [-v] [SUITE ...]
 //
-// A suite is a package of the standard library, such as net/http, which is the default, and net/http/httputil; or a module
-// at a version, such as github.com/gorilla/websocket@v1.5.3, all packages of which are run from a copy. "std" means
-// the former that this project is held to, "others" the latter, and "all" both.
+// A suite is a package of the standard library, such as net/http, which is the default, or
+// net/http/httputil; or a module at a version, such as github.com/gorilla/websocket@v1.5.3, all
+// packages of which are run from a copy. "std" means the suites of the standard library that this
+// project has to pass, "others" the modules, and "all" both.
 package main
 
 import (
@@ -21,12 +24,13 @@ import (
 	"slices"
 )
 
-// What the project is held to.
+// The suites that this project has to pass.
 var (
 	std    = []string{"net/http", "net/http/httputil"}
 	others = []string{
 		"github.com/go-chi/chi/v5@v5.5.0",
 		"github.com/labstack/echo/v4@v4.16.0",
+		"github.com/labstack/echo/v5@v5.4.4",
 		"github.com/gin-gonic/gin@v1.12.0",
 		"github.com/coder/websocket@v1.8.15",
 		"github.com/gorilla/websocket@v1.5.3",
@@ -41,6 +45,7 @@ func main() {
 	flag.BoolVar(&o.race, "race", false, "run with the race detector")
 	flag.BoolVar(&o.short, "short", false, "skip what net/http calls long tests")
 	flag.StringVar(&o.run, "run", "", "run only tests that match `REGEXP`")
+	flag.StringVar(&o.skip, "skip", "", "run no tests that match `REGEXP`, such as /h2")
 	flag.StringVar(&o.strategy, "strategy", "recycling", "the `STRATEGY` to run against")
 	flag.BoolVar(&o.verbose, "v", false, "print what failing tests printed")
 	flag.StringVar(&o.log, "log", "", "write what the run against this server prints, as go test -json, to `FILE`")
@@ -57,17 +62,34 @@ func main() {
 	if len(suites) == 0 {
 		suites = []string{"net/http"}
 	}
-	ok := true
-	for _, s := range suites {
-		passed, err := o.compare(s)
-		if err != nil {
-			log.Fatal(err)
-		}
-		ok = ok && passed
+	ok, err := o.compareAll(suites)
+	if err != nil {
+		log.Fatal(err)
 	}
 	if !ok {
 		fmt.Println("FAIL")
 		os.Exit(1)
 	}
 	fmt.Println("ok")
+}
+
+// compareAll compares the suites, one after the other.
+func (o options) compareAll(suites []string) (ok bool, err error) {
+	dir, err := os.MkdirTemp("", "conformance")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	if err := leaveCache(dir); err != nil {
+		return false, err
+	}
+	ok = true
+	for _, s := range suites {
+		passed, err := o.compare(s)
+		if err != nil {
+			return false, err
+		}
+		ok = ok && passed
+	}
+	return ok, nil
 }

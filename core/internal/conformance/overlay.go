@@ -9,12 +9,24 @@ import (
 	"strings"
 )
 
-// hooks are where the copy of server.go calls the server under test: a text, and what is put after it.
-var hooks = []struct{ method, call string }{
-	{"\t\tfn(s, l) // call hook with unwrapped listener\n\t}\n", "if h := ServeHook; h != nil {\nif err, ok := h(s, l); ok {\nreturn err\n}\n}"},
-	{"func (s *Server) Close() error {", "if h := CloseHook; h != nil {\nif err, ok := h(s); ok {\nreturn err\n}\n}"},
-	{"func (s *Server) Shutdown(ctx context.Context) error {", "if h := ShutdownHook; h != nil {\nif err, ok := h(s, ctx); ok {\nreturn err\n}\n}"},
-	{"func (s *Server) SetKeepAlivesEnabled(v bool) {", "if h := KeepAlivesHook; h != nil {\nh(s, v)\n}"},
+// An edit replaces a text that server.go has once.
+type edit struct{ find, replace string }
+
+// after inserts code after a text.
+func after(text, code string) edit { return edit{text, text + "\n" + code + "\n"} }
+
+// edits make the copy of server.go call the server under test.
+var edits = []edit{
+	after("\t\tfn(s, l) // call hook with unwrapped listener\n\t}\n", "if h := ServeHook; h != nil {\nif err, ok := h(s, l); ok {\nreturn err\n}\n}"),
+	after("func (s *Server) Close() error {", "if h := CloseHook; h != nil {\nif err, ok := h(s); ok {\nreturn err\n}\n}"),
+	after("func (s *Server) Shutdown(ctx context.Context) error {", "if h := ShutdownHook; h != nil {\nif err, ok := h(s, ctx); ok {\nreturn err\n}\n}"),
+	after("func (s *Server) SetKeepAlivesEnabled(v bool) {", "if h := KeepAlivesHook; h != nil {\nh(s, v)\n}"),
+	// Tests of net/http write this variable between their servers, without a lock. The http.Server
+	// serves the listeners of this project on goroutines that such a test does not wait for.
+	{
+		"if fn := testHookServerServe; fn != nil {",
+		"if _, ours := l.(interface{ ForNetHTTP() }); ours {\n} else if fn := testHookServerServe; fn != nil {",
+	},
 }
 
 const hookVars = `package http
@@ -32,8 +44,8 @@ var (
 )
 `
 
-// overlay writes the patched files into dir, and returns the name of the file that go test -overlay wants. testPackage
-// is the import path of the tests, and testDir where they are.
+// overlay writes the patched files into dir, and returns the name of the file for go test -overlay.
+// testPackage is the package name of the tests, and testDir is their directory.
 func overlay(dir, testDir, testPackage string) (string, error) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -45,11 +57,11 @@ func overlay(dir, testDir, testPackage string) (string, error) {
 		return "", err
 	}
 	server := string(text)
-	for _, h := range hooks {
-		if strings.Count(server, h.method) != 1 {
-			return "", fmt.Errorf("%s has no %q: is this a Go version nobody has tried?", filepath.Join(src, "server.go"), h.method)
+	for _, e := range edits {
+		if strings.Count(server, e.find) != 1 {
+			return "", fmt.Errorf("%s has no %q: is this a Go version nobody has tried?", filepath.Join(src, "server.go"), e.find)
 		}
-		server = strings.Replace(server, h.method, h.method+"\n"+h.call+"\n", 1)
+		server = strings.Replace(server, e.find, e.replace, 1)
 	}
 	replace := map[string]string{}
 	add := func(in, name, content string) error {
@@ -74,7 +86,7 @@ func overlay(dir, testDir, testPackage string) (string, error) {
 	return file, os.WriteFile(file, config, 0o666)
 }
 
-// connect is the test file that leads the hooks to a recycling.Server.
+// connect is the test file that connects the hooks to a recycling.Server.
 const connect = `package main
 
 import (

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// A suite is packages whose tests are run, and where.
+// A suite is a set of packages whose tests are run, and where to run them.
 type suite struct {
 	name     string
-	dir      string   // where the go command is run; "" for here
-	work     string   // a go.work file, "" for the one in force
+	dir      string   // where to run the go command; "" means here
+	work     string   // a go.work file; "" means the current one
 	packages []string // import paths
 }
 
-// open finds the packages of a suite. Those of a module are copied into dir, together with a go.work file, since the
-// module cache may not be changed, not even by an overlay.
+// open finds the packages of a suite. It copies those of a module into dir, together with a go.work
+// file, since the module cache must not be changed, not even by an overlay.
 func open(name, dir string) (*suite, error) {
 	module, version, ok := strings.Cut(name, "@")
 	if !ok {

@@ -6,35 +6,38 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/recycling-go/recycling/core/internal/gohttp"
 )
 
-// maxDiscard is how much of a body that the handler left unread is read, so that the connection can be used
-// again. Beyond that it is cheaper to close. The number is net/http's.
+// maxDiscard is how much of a body that the handler left unread is read so that the connection can
+// be reused. Beyond that, closing the connection is cheaper. The number is net/http's.
 const maxDiscard = 256 << 10
 
-// A body is a request's. It reads the worker's input, until the handler has returned: detached, it
-// answers with http.ErrBodyReadAfterClose for ever.
+// A body is a request's body. It reads the worker's input until the handler has returned. Then it
+// is detached, and returns http.ErrBodyReadAfterClose forever.
 type body struct {
 	x *exchange
 
 	readToEnd atomic.Bool // the handler has seen io.EOF
-	limited   atomic.Bool // the last Read was cut short by a http.MaxBytesReader, and filled nevertheless
+	refused   atomic.Bool // the handler cannot read it: see response.stopContinueLocked
+	// The last Read was cut short by an http.MaxBytesReader, and filled its buffer nevertheless.
+	limited atomic.Bool
 
-	mu      sync.Mutex // guards following, and is held while reading
+	mu      sync.Mutex // guards following; held while reading
 	in      *input     // nil once detached
 	chunks  chunks
 	chunked bool
-	left    int64 // of a body with a declared length
-	eof     bool  // the end was read, and was where it should be
-	cut     bool  // the input ended before it
+	left    int64 // bytes left of a body of declared length
+	eof     bool  // the end was read, at the right place
+	cut     bool  // the input ended prematurely
 	closed  bool
 	early   bool // closed with more left than is worth reading
-	taken   bool // the handler took over the connection
+	taken   bool // the handler took over the connection, and may go on reading
 }
 
 // begin prepares b for a body of n bytes; -1 means chunked.
@@ -42,7 +45,7 @@ func (b *body) begin(x *exchange, n int64) {
 	b.x, b.in, b.left, b.chunked = x, &x.worker.in, n, n < 0
 }
 
-// Read also asks the client to go on if that waits for "100 Continue".
+// Read first sends "100 Continue" if the client waits for it.
 func (b *body) Read(p []byte) (int, error) {
 	if b.x.expects {
 		b.mu.Lock()
@@ -54,7 +57,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed {
+	if b.closed || b.refused.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := b.readLocked(p)
@@ -65,27 +68,10 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// calledByLimit reports whether it is http.MaxBytesReader that calls Read.
-func calledByLimit() bool {
-	var pc [1]uintptr
-	if runtime.Callers(3, pc[:]) == 0 {
-		return false
-	}
-	frame, _ := runtime.CallersFrames(pc[:]).Next()
-	return frame.Function == "net/http.(*maxBytesReader).Read"
-}
-
-// overLimit reports whether a http.MaxBytesReader found the body too large. It tells the ResponseWriter so
-// by a method that only net/http can have. But it can be told by how it reads: it asks for
-// one byte more than it will give out, a part of the buffer that it was given, and has got it.
-func (x *exchange) overLimit() bool { return x.body.limited.Load() }
-
 func (b *body) readLocked(p []byte) (n int, err error) {
 	switch {
 	case b.eof:
 		return 0, io.EOF
-	case b.taken:
-		panic("net/http: Request.Body read after its connection was hijacked")
 	case b.chunked:
 		n, err = b.chunks.read(b.in, p)
 		if err == io.EOF {
@@ -110,7 +96,7 @@ func (b *body) readLocked(p []byte) (n int, err error) {
 			err = io.ErrUnexpectedEOF
 			b.cut = true
 		case err == nil && b.left == 0:
-			err = io.EOF // with the last bytes: it saves the handler a call
+			err = io.EOF // with the last bytes, to save the handler a call
 			b.eof = true
 		}
 	}
@@ -118,7 +104,7 @@ func (b *body) readLocked(p []byte) (n int, err error) {
 	case b.eof:
 		b.x.allReceived()
 	case err != nil:
-		b.x.clientGone() // nothing that follows could be read
+		b.x.clientGone() // no more can be read
 	}
 	return n, err
 }
@@ -126,6 +112,8 @@ func (b *body) readLocked(p []byte) (n int, err error) {
 var (
 	errTrailerEOF  = errors.New("http: unexpected EOF reading trailer")
 	errTrailerLong = errors.New("http: suspiciously long trailer after chunked body")
+
+	errTrailerFields = errors.New("message too large") // net/textproto's text
 )
 
 // readTrailer reads the fields after the last chunk into the request's Trailer.
@@ -152,8 +140,10 @@ func (b *body) readTrailer() error {
 	if fields.Len() <= 2 {
 		return nil
 	}
-	scratch := exchange{}
-	if err := scratch.parseFields(fields.String()); err != nil || scratch.spaceInName {
+	scratch := exchange{trailer: true}
+	if err := scratch.parseFields([]byte(fields.String()), b.x.srv.fieldLimit()); err == errValues {
+		return errTrailerFields
+	} else if err != nil || scratch.spaceInName {
 		return textproto.ProtocolError("malformed trailer")
 	}
 	t := &b.x.req.Trailer
@@ -166,21 +156,24 @@ func (b *body) readTrailer() error {
 	return nil
 }
 
-// Close reads what is left if that is little, so that the connection can be used again.
+// Close reads the rest of the body if that is short, so that the connection can be reused.
 func (b *body) Close() error {
+	if b.x.expects && gohttp.LateBodyIsRefused {
+		b.x.res.refuseBody()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.closeLocked()
 }
 
 func (b *body) closeLocked() (err error) {
-	if b.closed {
+	if b.closed || b.refused.Load() {
 		return nil
 	}
 	switch {
 	case b.eof, b.taken:
-	case !b.chunked && b.x.req.Close:
-		// The connection is closed next; no point in reading on.
+	case !b.chunked && b.x.res.wantsClose:
+		// The connection will be closed, so reading on is pointless.
 	case !b.chunked && b.left > maxDiscard:
 		b.early = true
 	default:
@@ -207,17 +200,17 @@ func (b *body) discardLocked(max int64) (n int64, err error) {
 	return n, err
 }
 
-// A verdict is what became of the rest of a body before the answer's header is written.
+// A verdict says what became of the rest of a body before the response header is written.
 type verdict int
 
 const (
-	bodyRead   verdict = iota // nothing is left: the connection can be used again
-	bodyBroken                // something is wrong with it, or it was closed too early
+	bodyRead   verdict = iota // nothing is left: the connection can be reused
+	bodyBroken                // the body has an error, or was closed too early
 	bodyLarge                 // too much is left
 )
 
-// settle reads the rest of the body, as far as that is worth it. There are clients which read
-// no answer until they have sent everything, so this comes before the answer.
+// settle reads the rest of the body, as far as that is worth it. It precedes the response because
+// some clients do not read a response until they have sent everything.
 func (b *body) settle() verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -229,34 +222,53 @@ func (b *body) settle() verdict {
 	case !b.chunked && b.left >= maxDiscard:
 		return bodyLarge
 	case b.cut:
-		return bodyRead // the handler knows; as net/http, do not announce an end that the client has made
+		// The handler has seen the error. Like net/http, do not announce a close that the client
+		// began.
+		return bodyRead
 	}
 	n, err := b.discardLocked(maxDiscard + 1)
+	if gohttp.AnswerClosesBody || err == nil && n <= maxDiscard {
+		b.closed = true
+	}
 	switch {
 	case err != nil:
 		return bodyBroken
 	case n > maxDiscard:
 		return bodyLarge
 	}
-	b.closed = true
 	return bodyRead
 }
 
-// unread reports whether there is more to come.
+// unread reports whether a part of the body has not been read.
 func (b *body) unread() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.in != nil && !b.eof
 }
 
-// take ends reading because the handler takes over the connection.
-func (b *body) take() {
-	b.mu.Lock()
-	b.taken = true
-	b.mu.Unlock()
+// remains reports whether Read might return more. It does not wait for a Read in progress.
+func (b *body) remains() bool {
+	if !b.mu.TryLock() {
+		return true
+	}
+	defer b.mu.Unlock()
+	return !b.eof && !b.cut
 }
 
-// interrupt ends a Read that goes on beside the handler's return, since nobody but the client could.
+// take makes b read from r, through which the handler reads its hijacked connection from now on.
+func (b *body) take(r io.Reader) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.taken = true
+	if b.in != nil {
+		in := newInput()
+		in.shared = r
+		b.in = &in
+	}
+}
+
+// interrupt ends a Read that is still in progress on another goroutine when the handler has
+// returned. Otherwise only the client could end it.
 func (b *body) interrupt(c *Conn) {
 	if b.mu.TryLock() {
 		b.mu.Unlock()
@@ -267,8 +279,9 @@ func (b *body) interrupt(c *Conn) {
 	b.mu.Unlock() //lint:ignore SA2001 the Read is over
 }
 
-// detach closes b, and takes the worker's input from it. It reports whether b was read to its end, without which
-// no other request can follow, and whether Close left more behind than is worth reading.
+// detach closes b, and takes the worker's input away from it. It reports whether b was read to its
+// end, without which no other request can follow, and whether Close left more than is worth
+// reading.
 func (b *body) detach() (whole, early bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -281,10 +294,19 @@ func (b *body) detach() (whole, early bool) {
 	return b.eof, b.early
 }
 
-// drop is detach for a connection that is at its end: nothing is read any more.
+// drop is detach for a connection that is about to end: it reads no more.
 func (b *body) drop() {
 	b.mu.Lock()
-	b.in = nil
-	b.closed = true
-	b.mu.Unlock()
+	defer b.mu.Unlock()
+	if !b.taken {
+		b.in = nil
+		b.closed = true
+	}
+}
+
+// buffered reports whether the rest of a body of declared length is in the input buffer.
+func (b *body) buffered() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.in != nil && !b.chunked && b.left <= int64(b.in.buffered())
 }

@@ -14,76 +14,95 @@ import (
 	"github.com/recycling-go/recycling/core/internal/park"
 )
 
-// A Conn is a connection and what is kept of it between requests, which is little.
+// A Conn is a connection, with the little state that it keeps between requests.
 type Conn struct {
 	park.Conn
 
-	// Crew and Standing are for who made the connection; they mean nothing here.
-	Crew     any
+	// Scheduler is where c's workers come from.
+	Scheduler Scheduler
+
+	// Standing belongs to the engine and means nothing in this package.
 	Standing uint8
 
-	Lingers bool // it was shed, and is open for a moment for the client's sake
+	// Lingers is set when the connection was shed and stays open for a moment, so that the client
+	// can read the response. Server.Lingering counts such connections.
+	Lingers bool
+
+	// Unproven is set while a connection that parks has not yet sent a complete header.
+	// Server.Unproven counts such connections. The accepting code sets it, and the code that
+	// removes the connection subtracts it.
+	Unproven bool
+
+	// Unannounced is set until the first hook is called for the connection. Server.Unannounced
+	// counts such connections. The accepting code sets it, and the code that removes the connection
+	// subtracts it.
+	Unannounced bool
 
 	of   *Base
 	srv  *Server
-	base context.Context // of the requests
+	base context.Context // of all requests
 
-	pending []byte // read and not used, while no worker has it
+	pending []byte // read but not used yet, while no worker owns the connection
 	scanned int    // how far input was searched for the end of a header
-	checked bool   // the first line of it is a request line
+	checked int    // how far its lines were checked
 	skipped int    // bytes of empty lines before it
 
+	// beganAt is when the current request began, in nanoseconds since epoch, for ReadTimeout. Zero
+	// means not noted: there is no ReadTimeout, or the request arrived in one read.
+	beganAt int64
+	hooked  net.Conn // passed to the ConnState and ConnContext hooks; nil without hooks
+
 	phase    phase
-	lingered uint8    // reads since the last answer
-	begun    int64    // when the request that comes in pieces began, in nanoseconds since epoch; zero: it came in one
-	hooked   net.Conn // what the hooks ConnState and ConnContext get; nil if there are none
+	lingered uint8 // reads since the last response
+	last     bool  // the current request is the last
+	lines    int32 // header lines checked, not counting continuation lines
+	requests int32 // how many more requests it may serve; counted only if limited
+	maxAgeAt int64 // when it becomes too old, in nanoseconds since epoch; zero: never
 
-	requests int32 // so many are still answered; counted only if that is limited
-	last     bool  // the request at hand is the last
-	old      int64 // from when on it is too old, in nanoseconds since epoch; zero: never
-
-	over        atomic.Bool // End was called
+	endCalled   atomic.Bool // End was called
 	waitMu      sync.Mutex  // guards following
-	waiting     bool        // its worker waits for the first bytes of a request: see Interrupt
-	first       bool        // that is its first request
-	interrupted bool        // and the read deadline is Interrupt's
+	waiting     bool        // the worker is waiting for the first bytes of a request: see Interrupt
+	first       bool        // for those of the first request
+	interrupted bool        // Interrupt has set the read deadline
 
 	tls *tls.ConnectionState // nil without TLS, or before the handshake
 }
 
-// A phase is how far a connection is in its life.
+// A phase is a stage in the life of a connection.
 type phase uint8
 
 const (
-	fresh     phase = iota // nobody served it yet
-	opened                 // it waits for its first request, or is at it
-	between                // it has answered a request
-	lingering              // it has given its last answer
-	hijacked               // a handler took it
+	fresh     phase = iota // no worker has served it yet
+	opened                 // waiting for or serving its first request
+	between                // has served at least one request
+	lingering              // has sent its last response
+	hijacked               // taken over by a handler
 )
 
-// Init makes c ready for a worker: one of base's connections, which park.Set has accepted or added.
+// Init prepares c, which park.Set has accepted or added, to be served as a connection of base.
 func (c *Conn) Init(base *Base) {
 	c.Owner, c.of, c.srv, c.base = c, base, base.Server, base.Context
 	if l := &c.srv.Limits; l.Requests > 0 {
-		c.requests = int32(min(l.Requests-share(l.Requests), math.MaxInt32))
+		c.requests = int32(min(l.Requests-jitter(l.Requests), math.MaxInt32))
 	}
 	if l := &c.srv.Limits; l.Age > 0 {
-		c.old = int64(time.Since(epoch) + l.Age - share(l.Age))
+		now := time.Since(epoch)
+		c.maxAgeAt = int64(now + min(l.Age-jitter(l.Age), math.MaxInt64-now))
 	}
 }
 
-// share is up to a tenth of n, by chance: what begins at the same time shall not end at the same time.
-func share[N int | time.Duration](n N) N { return rand.N(n/10 + 1) }
+// jitter returns a random duration or count up to n/10, so that connections opened together do not
+// expire together.
+func jitter[N int | time.Duration](n N) N { return rand.N(n/10 + 1) }
 
-// wear notes that a request begins, which may be the last.
-func (c *Conn) wear() {
+// countRequest counts the request that begins now, and notes whether it is the connection's last.
+func (c *Conn) countRequest() {
 	l := &c.srv.Limits
 	if l.Requests > 0 {
 		c.requests--
 		c.last = c.requests <= 0
 	}
-	if c.old > 0 && int64(time.Since(epoch)) >= c.old {
+	if c.maxAgeAt > 0 && int64(time.Since(epoch)) >= c.maxAgeAt {
 		c.last = true
 	}
 	if c.last {
@@ -91,13 +110,13 @@ func (c *Conn) wear() {
 	}
 }
 
-// keepAlives reports whether there may be another request after the one at hand.
-func (c *Conn) keepAlives() bool { return !c.last && c.srv.keepAlives() }
+// keepAlives reports whether another request may follow the current one.
+func (c *Conn) keepAlives() bool { return !c.last && !c.srv.lame.Load() && c.srv.keepAlives() }
 
-// Base is the context that the connection's requests have in common.
+// Base returns the context that all requests of the connection derive from.
 func (c *Conn) Base() context.Context { return connContext{c.base, c} }
 
-// A connContext knows a connection's addresses and server.
+// A connContext adds the server and the connection's local address to a context.
 type connContext struct {
 	context.Context
 	c *Conn
@@ -113,15 +132,24 @@ func (x connContext) Value(key any) any {
 	return x.Context.Value(key)
 }
 
-// Announce makes the net.Conn that hooks get, and calls those for a new connection, once. Who accepts connections
-// one by one calls it, as net/http does in that place; who accepts for others leaves that to Serve.
-func (c *Conn) Announce() error {
-	h := c.srv.HTTP
+// announce creates the net.Conn that hooks get, and calls the hooks for a new connection, once. In
+// net/http the accept loop calls them, so that a hook that blocks delays all other connections.
+// Here the worker calls them.
+func (c *Conn) announce() error {
+	h := c.srv
 	if h.ConnState == nil && h.ConnContext == nil || c.hooked != nil {
 		return nil
 	}
-	if c.unshaken() {
-		c.Secure(c.of.TLS)
+	if c.Unannounced {
+		defer func() {
+			c.Unannounced = false
+			c.srv.Unannounced.Add(-1)
+		}()
+	}
+	if c.needsHandshake() {
+		if err := c.SecureNetConn(c.of.TLS); err != nil {
+			return err
+		}
 	}
 	nc, err := c.NetConn()
 	if err != nil {
@@ -129,7 +157,7 @@ func (c *Conn) Announce() error {
 	}
 	c.hooked = nc
 	if h.ConnContext != nil {
-		ctx := h.ConnContext(context.WithValue(c.base, http.ServerContextKey, h), nc)
+		ctx := h.ConnContext(context.WithValue(c.base, http.ServerContextKey, h.HTTP), nc)
 		if ctx == nil {
 			panic("ConnContext returned nil")
 		}
@@ -141,75 +169,199 @@ func (c *Conn) Announce() error {
 
 // setState calls the ConnState hook.
 func (c *Conn) setState(s http.ConnState) {
-	if c.hooked != nil && c.srv.HTTP.ConnState != nil {
-		c.srv.HTTP.ConnState(c.hooked, s)
+	if c.hooked == nil || c.srv.ConnState == nil {
+		return
+	}
+	if s == http.StateIdle {
+		c.srv.Idling.Add(1)
+		defer c.srv.Idling.Add(-1)
+	}
+	c.srv.ConnState(c.hooked, s)
+}
+
+// Report calls the ConnState hook for a connection that is not served by a worker.
+func (c *Conn) Report(s http.ConnState) { c.setState(s) }
+
+// TLS returns the state of c's TLS connection, nil without TLS.
+func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
+
+// markProven notes that c is no longer unproven: it has sent a complete header, speaks another
+// protocol, or lingers.
+func (c *Conn) markProven() {
+	if c.Unproven {
+		c.Unproven = false
+		c.srv.Unproven.Add(-1)
 	}
 }
 
-// End closes c, which the caller has. A second call does nothing.
+// End closes c, which the caller owns. A second call does nothing. A panic of a hook, or of a
+// method of the application's net.Conn, is logged. Hooks may block: see EndAside.
 func (c *Conn) End() {
-	if !c.over.Swap(true) {
-		if c.phase == opened && len(c.pending) > 0 { // it was parked with a part of its first request
-			c.setState(http.StateActive)
-		}
-		c.Close()
-		c.setState(http.StateClosed)
+	if c.endCalled.Swap(true) {
+		return
+	}
+	defer c.report()()
+	defer c.guard(func() { c.Close() })
+	c.reportStarted()
+}
+
+// EndAside is End for callers that must not wait for the application: the leader, the deadline
+// timer and shutdown. If there are hooks, or the net.Conn is the application's, c ends soon, in the
+// background.
+func (c *Conn) EndAside() {
+	if c.hooked == nil && c.Parks() {
+		c.End()
+		return
+	}
+	c.srv.background(c.End)
+}
+
+// Evict is EndAside for a connection that has to make room: its descriptor is closed when Evict
+// returns, and hooks are called afterwards. A connection that does not park is ended as by
+// EndAside.
+func (c *Conn) Evict() {
+	if c.hooked == nil || !c.Parks() {
+		c.EndAside()
+		return
+	}
+	if c.endCalled.Swap(true) {
+		return
+	}
+	closed := c.report()
+	c.guard(func() { c.Close() })
+	c.srv.background(func() {
+		defer closed()
+		c.reportStarted()
+	})
+}
+
+// report counts an upcoming call of the StateClosed hook, and returns a function that makes the
+// call.
+func (c *Conn) report() (closed func()) {
+	if c.hooked == nil || c.srv.ConnState == nil {
+		return func() {}
+	}
+	c.srv.Reporting.Add(1)
+	return func() {
+		defer c.srv.Reporting.Add(-1)
+		c.guard(func() { c.setState(http.StateClosed) })
 	}
 }
 
-// Expire ends c because it has waited for too long.
+// reportStarted reports StateActive for a connection that was parked with a part of its first
+// request.
+func (c *Conn) reportStarted() {
+	if c.phase == opened && len(c.pending) > 0 {
+		c.guard(func() { c.setState(http.StateActive) })
+	}
+}
+
+// Expire ends c because it has waited too long. It does not wait for the application: see EndAside.
 func (c *Conn) Expire() {
-	if c.unshaken() {
-		c.logTLS(c.errTooLate())
+	if c.needsHandshake() && c.logExpired() {
+		return
 	}
-	c.End()
+	c.EndAside()
 }
 
-// Release gives c away for good, and what was read of it but not by the caller.
+// logPatience is how long a connection stays open for a line about it to be logged.
+const logPatience = 250 * time.Millisecond
+
+// logExpired logs in the background that c's TLS handshake timed out, and then ends c, so that an
+// observer of the close finds the line in the log. After logPatience c ends in any case. If too
+// many lines are waiting to be logged, logExpired does nothing and returns false.
+func (c *Conn) logExpired() bool {
+	err := c.errTooLate()
+	late := time.AfterFunc(logPatience, c.EndAside)
+	logged := c.srv.logLater(func() {
+		defer c.End()
+		defer late.Stop()
+		c.guard(func() { c.logTLS(err) })
+	})
+	if !logged {
+		late.Stop()
+	}
+	return logged
+}
+
+// Release gives c's net.Conn to the caller for good, with the bytes that were read from it but not
+// returned to the caller.
 func (c *Conn) Release() (nc net.Conn, early []byte, err error) {
 	phase := c.phase
-	c.phase = hijacked // before Detach, which tells whoever counts connections
+	c.phase = hijacked // before Detach, which notifies the code that counts connections
 	if nc, early, err = c.Detach(); err != nil {
 		c.phase = phase
 		return nil, nil, err
 	}
+	given := false
+	defer func() {
+		if !given { // the hook panicked, and nobody else owns nc
+			nc.Close()
+		}
+	}()
 	c.setState(http.StateHijacked)
+	given = true
 	return nc, early, nil
 }
 
-// Hijacked reports whether the connection was given away.
+// Hijacked reports whether the connection was given away by Release.
 func (c *Conn) Hijacked() bool { return c.phase == hijacked }
 
-// epoch is what Conn.begun counts from.
+// epoch is the reference time of Conn.beganAt and Conn.maxAgeAt.
 var epoch = time.Now()
 
-// begin notes that a request begins, if that matters. It may have begun already.
+// begin notes when a request begins, if there is a ReadTimeout. Further calls for the same request
+// have no effect.
 func (c *Conn) begin() {
-	if c.begun == 0 && c.srv.HTTP.ReadTimeout > 0 {
-		c.begun = int64(time.Since(epoch))
+	if c.beganAt == 0 && c.srv.HTTP.ReadTimeout > 0 {
+		c.beganAt = int64(time.Since(epoch))
 	}
 }
 
-// beginning returns when the request at hand began, and prepares for the next.
+// beginning returns when the current request began, and resets that time for the next request.
 func (c *Conn) beginning() time.Time {
-	if c.begun == 0 {
+	if c.beganAt == 0 {
 		return time.Now()
 	}
-	t := epoch.Add(time.Duration(c.begun))
-	c.begun = 0
+	t := epoch.Add(time.Duration(c.beganAt))
+	c.beganAt = 0
 	return t
 }
 
-// lastChance is how much longer a connection that does not park waits for another request when it has no
-// future. Bytes that have arrived are read within it: a deadline that has passed would hide them.
+// lastChance is how much longer a connection that does not park waits for another request once it
+// may not have one. Bytes that have already arrived are read within that time: a deadline in the
+// past would hide them.
 const lastChance = 10 * time.Millisecond
 
-// graceTime is how much longer a connection waits for its first request when the server drains: that may well
-// be on its way. The number is net/http's.
-const graceTime = 5 * time.Second
+// GraceTime is how much longer a connection waits for its first request when the server drains: the
+// request may already be on its way. The number is net/http's.
+const GraceTime = 5 * time.Second
 
-// Interrupt bounds the wait for a request, if that is what c's worker does.
-func (c *Conn) Interrupt() {
+// Interrupt shortens the wait for a request if c's worker is in one. It is for shutdown, and does
+// not block.
+func (c *Conn) Interrupt() { c.runAside(c.interrupt) }
+
+// Abandon makes all further operations on c fail, and ends c unless a worker owns it. It is for
+// shutdown, and does not block.
+func (c *Conn) Abandon() {
+	c.runAside(func() {
+		if c.Conn.Abandon() {
+			c.EndAside()
+		}
+	})
+}
+
+// runAside calls f, in the background if f may call methods of the application's net.Conn. There a
+// panic of f is logged.
+func (c *Conn) runAside(f func()) {
+	if c.Parks() {
+		f()
+		return
+	}
+	c.srv.background(func() { c.guard(f) })
+}
+
+func (c *Conn) interrupt() {
 	c.waitMu.Lock()
 	defer c.waitMu.Unlock()
 	if !c.waiting || c.interrupted {
@@ -217,20 +369,20 @@ func (c *Conn) Interrupt() {
 	}
 	c.interrupted = true
 	if c.first {
-		c.SetReadDeadline(time.Now().Add(graceTime))
+		c.SetReadDeadline(time.Now().Add(GraceTime))
 	} else {
 		c.SetReadDeadline(time.Now().Add(lastChance))
 	}
 }
 
-// beginWait says that its worker waits for the first bytes of a request.
+// beginWait notes that c's worker begins to wait for the first bytes of a request.
 func (c *Conn) beginWait() {
 	c.waitMu.Lock()
 	c.waiting, c.interrupted, c.first = true, false, c.phase != between
 	c.waitMu.Unlock()
 }
 
-// endWait says that it does not any more, and reports whether the read deadline is Interrupt's.
+// endWait notes that the wait is over, and reports whether Interrupt has set the read deadline.
 func (c *Conn) endWait() (interrupted bool) {
 	c.waitMu.Lock()
 	defer c.waitMu.Unlock()

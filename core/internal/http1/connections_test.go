@@ -2,12 +2,13 @@ package http1
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
 
-// connections are the input of whole connections, most of them off in one place. Where there is a • one of
-// parts stands.
+// connections returns inputs of whole connections, most of which have one flaw. In format, each of
+// parts in turn replaces the •.
 func connections() (all []string) {
 	for _, v := range vectors {
 		all = append(all, v, v+"5\r\nhello\r\n0\r\n\r\n"+next, v+next)
@@ -20,7 +21,7 @@ func connections() (all []string) {
 	return slices.Concat(all, bodySizes())
 }
 
-// next is a request that must not get lost, and not be made of a body.
+// next is a request that must not get lost, and must not be taken out of a body.
 const next = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
 
 const (
@@ -28,7 +29,7 @@ const (
 	post5       = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
 )
 
-// modes are the paths by which the handler goes about a body in different ways.
+// modes are paths for which the handler treats the body in different ways.
 var modes = []string{"/", "/?1", "/?12", "/?123", "/none", "/some", "/some?1", "/close", "/early", "/304", "/length", "/bye", "/panic", "/long"}
 
 var connectionTable = []struct {
@@ -49,6 +50,15 @@ var connectionTable = []struct {
 
 	{"sizes of chunks", chunkedPost + "\r\n•\r\nhello\r\n0\r\n\r\n" + next, []string{"5", "05", "005", "0000000000000005", "00000000000000005", "0x5", "+5", "-5", " 5", "5 ", "5\t", "5 \t ", "5\x0b", "", "x", "5x", "5,5", "5 5", "4", "6", "a", "A",
 		"7fffffffffffffff", "8000000000000000", "ffffffffffffffff", "FFFFFFFFFFFFFFFB", "10000000000000000", "fffffffffffffffff", "٥"}},
+	{"sizes of chunks at the edges, with bytes in front", chunkedPost + "\r\n•hello", func() (all []string) {
+		for _, front := range []string{"1\r\na\r\n", "5\r\nhello\r\n", ""} {
+			for _, n := range []uint64{0, 1, 1<<31 - 1, 1 << 31, 1<<31 + 1, 1<<63 - 1, 1 << 63, 1<<63 + 1, math.MaxUint64 - 1, math.MaxUint64} {
+				all = append(all, fmt.Sprintf("%s%x\r\n", front, n))
+			}
+		}
+		return all
+	}()},
+	{"lengths at the edges", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: •\r\n\r\nhello", []string{"0", "1", "2147483647", "2147483648", "2147483649", "9223372036854775807", "9223372036854775808", "9223372036854775809", "18446744073709551615", "18446744073709551616"}},
 	{"the last chunk", chunkedPost + "\r\n5\r\nhello\r\n•\r\n" + next, []string{"0\r\n", "00\r\n", "0000000000000000\r\n", "00000000000000000\r\n", "0;a=b\r\n", "0\n", "0 \r\n", "0\r\r\n", "\r\n", "0\r\n\r\n", "0", "-0\r\n", "0;\r\n", "0;\n"}},
 	{"line ends of chunks", chunkedPost + "\r\n•0\r\n\r\n" + next, []string{"5\nhello\r\n", "5\r\nhello\n", "5\r\nhello", "5\nhello\n", "5\rhello\r\n", "5\r\rhello\r\n", "5\r\r\nhello\r\n", "5\r\nhello\r\r\n", "5\r\nhello\rx", "5\r\nhello\r", "5\r\nhellox\r\n", "5\r\nhello\r\n\r\n", "5\r\nhello  \r\n", "5\n\rhello\r\n", "5;a\nhello\r\n", "5;a=\"\n\"\r\nhello\r\n"}},
 	{"extensions of chunks", chunkedPost + "\r\n5•\r\nhello\r\n0\r\n\r\n" + next, []string{";a", ";a=b", ";a=b;c=d", " ; a = b ; c", ";a=\"b\"", ";a=\"b c\"", ";a=\"\\\"\"", ";a=\"\\\\\"", ";a=\"\"", ";a=\";\"", ";a=\"b", ";a=b\"", ";a=\"b\"c", ";a='b'", ";", ";;", ";a;", ";=b", ";a=", ";a==b", ";a b", ";a=b c",
@@ -105,7 +115,8 @@ var connectionTable = []struct {
 
 var connectionValues = []string{"close", "Close", "keep-alive", "Keep-Alive", "close, keep-alive", "keep-alive, close", "upgrade", "close,", ",close", "x, close", "closed", "\"close\"", "", "close\r\nConnection: keep-alive", "keep-alive\r\nConnection: close", "upgrade\r\nUpgrade: x", "\vclose", "cloſe", "\u212Aeep-alive"}
 
-// bodySizes are bodies around the sizes of buffers, and lengths that are not those of what follows.
+// bodySizes returns bodies whose sizes are close to those of buffers, and lengths that do not match
+// the body.
 func bodySizes() (all []string) {
 	for _, path := range []string{"/", "/none", "/some", "/early"} {
 		for _, n := range []int{1, 2, 4000, 4095, 4096, 4097, 8192, 20000} {

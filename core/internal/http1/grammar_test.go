@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// header is a header block: lines that end in LF or CRLF, the last of which is empty.
+// header matches a header block: lines that end in LF or CRLF, the last of which is empty.
 var (
 	header      = regexp.MustCompile(`^(?s:.*?\n)\r?\n`)
 	emptyLine   = regexp.MustCompile(`\r?\n$`)
@@ -21,7 +21,8 @@ var (
 	lengthField = regexp.MustCompile(`(?i)\nContent-Length:`)
 )
 
-// refusable reports whether a header block has one of the faults of package http1's table.
+// refusable reports whether a header block has one of the faults in the table of package http1's
+// comment.
 func refusable(block string) bool {
 	line, h, ok := splitBlock(block)
 	if !ok {
@@ -47,7 +48,7 @@ func refusable(block string) bool {
 	return authorityForm.MatchString(target)
 }
 
-// splitBlock returns the parts of the request line, and the header, of a block that is well-formed.
+// splitBlock returns the parts of the request line, and the header, of a well-formed block.
 func splitBlock(block string) (line [3]string, h http.Header, ok bool) {
 	first, rest, _ := strings.Cut(block, "\n")
 	parts := strings.Split(strings.TrimSuffix(first, "\r"), " ")
@@ -67,9 +68,10 @@ var (
 	authorityForm  = regexp.MustCompile(`^[A-Za-z][0-9A-Za-z+.-]*:[0-9]+$`)
 )
 
-// loose reports whether net/http finds close and keep-alive in Connection, or 100-continue in Expect, where no element
-// of the list is that: between two spaces for example. It finds keep-alive in the first of several
-// fields only. The engine reads lists as they are written, and what follows cannot be compared.
+// loose reports whether net/http finds close or keep-alive in Connection, or 100-continue in
+// Expect, where it is not an element of the list, for example between two spaces. net/http also
+// looks for keep-alive only in the first of several fields. The engine parses lists strictly, so
+// that what follows cannot be compared.
 func loose(proto string, h http.Header) bool {
 	connection, expect := h["Connection"], h["Expect"]
 	return inWords(connection, "close") && !inList(connection, "close") ||
@@ -77,19 +79,20 @@ func loose(proto string, h http.Header) bool {
 		len(expect) > 0 && inWords(expect, "100-continue") != inList(expect[:1], "100-continue")
 }
 
-// inWords reports whether the first of values has word in it, apart from others.
+// inWords reports whether the first of values contains word as a separate word.
 func inWords(values []string, word string) bool {
 	return len(values) > 0 && slices.ContainsFunc(strings.FieldsFunc(values[0], func(c rune) bool { return c == ' ' || c == '\t' || c == ',' }),
 		func(f string) bool { return foldASCII(f) == word })
 }
 
-// inList reports whether an element of the lists in values is word.
+// inList reports whether word is an element of the lists in values.
 func inList(values []string, word string) bool {
 	return slices.ContainsFunc(strings.Split(strings.Join(values, ","), ","),
 		func(e string) bool { return foldASCII(strings.Trim(e, " \t")) == word })
 }
 
-// foldASCII is strings.ToLower for ASCII. There are letters elsewhere whose small form is in ASCII.
+// foldASCII is strings.ToLower for ASCII. Some letters outside of ASCII have a lower case form in
+// ASCII.
 func foldASCII(s string) string {
 	if strings.ContainsFunc(s, func(c rune) bool { return c >= 0x80 }) {
 		return s
@@ -97,8 +100,8 @@ func foldASCII(s string) string {
 	return strings.ToLower(s)
 }
 
-// The grammar of RFC 9112 section 7.1 over bytes as runes, but for white space before CRLF, which both
-// servers let pass.
+// chunkLine matches the grammar of RFC 9112 section 7.1, with bytes as runes, but also allows white
+// space before CRLF, which both servers accept.
 var chunkLine = regexp.MustCompile(`^([0-9A-Fa-f]+)(?:` + bws + `;` + bws + token +
 	`(?:` + bws + `=` + bws + `(?:` + token + `|` + quoted + `))?)*` + bws + `\r\n$`)
 
@@ -117,11 +120,11 @@ func latin1(b []byte) string {
 	return string(runes)
 }
 
-// spaceInName is a field whose name has white space in it or after it.
+// spaceInName matches a field whose name has white space in or after it.
 var spaceInName = regexp.MustCompile(`^[^ \t:][^:]*[ \t][^:]*:`)
 
-// chunkedLen returns how long the chunked body is that b begins with, with its trailer. There is a fault
-// if it is not in the grammar; that it has no end is none.
+// chunkedLen returns the length of the chunked body at the beginning of b, including its trailer.
+// It reports a fault if the body violates the grammar, but not if the end is missing.
 func chunkedLen(b []byte) (n int, fault bool) {
 	n, ended, fault := chunksLen(b)
 	for ended && !fault {
@@ -140,7 +143,7 @@ func chunkedLen(b []byte) (n int, fault bool) {
 	return n, fault
 }
 
-// chunksLen is chunkedLen without the trailer. It reports whether there is a last chunk.
+// chunksLen is chunkedLen without the trailer. ended reports whether there is a last chunk.
 func chunksLen(b []byte) (n int, ended, fault bool) {
 	for {
 		line := b[n:]
@@ -159,7 +162,8 @@ func chunksLen(b []byte) (n int, ended, fault bool) {
 		}
 		size, err := strconv.ParseUint(m[1], 16, 64)
 		if err != nil || size >= uint64(len(b)-n) {
-			return len(b), false, false // both servers know when a number is too large
+			// Both servers detect a number that is too large.
+			return len(b), false, false
 		}
 		n += int(size)
 		switch rest := b[n:]; {

@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// compareServers serves one connection three times, twice with the engine and once with net/http.
+// compareServers serves one connection three times: twice with the engine, once with net/http.
 func compareServers(t *testing.T, input, cuts []byte) {
 	w := NewWorker(&Server{HTTP: &http.Server{ErrorLog: quiet, DisableGeneralOptionsHandler: true}})
 	got := serveInput(w, input, cuts)
-	// The same Worker: nothing of the first connection may be left in it.
+	// Use the same Worker, which must not retain anything of the first connection.
 	if whole := serveInput(w, input, nil); !reflect.DeepEqual(got, whole) {
 		t.Errorf("%q\nin reads of %v: %v\nin one read: %v", input, cuts, got, whole)
 		return
@@ -27,37 +27,37 @@ func compareServers(t *testing.T, input, cuts []byte) {
 	}
 }
 
-// A judgment says in what the engine has to differ from net/http on some input.
+// A judgment says how the engine must differ from net/http on some input.
 type judgment struct {
-	input    []byte // what net/http would have to be sent to do the same
-	rest     []byte // of it, what was no request that the handler saw
-	last     int    // the last request that it saw
-	odd      oddity // of that
-	lastPOST bool   // its method is POST
-	loose    bool   // there is no telling: see loose
-	faulty   bool   // a request that it saw should have been refused
+	input    []byte // what net/http would have to receive to behave the same
+	rest     []byte // the part of input after the last request that the handler saw
+	last     int    // the last request that the handler saw
+	odd      oddity // of the last request
+	lastPOST bool   // the method of the last request is POST
+	loose    bool   // the outcome is undetermined: see loose
+	faulty   bool   // a request that the handler saw should have been rejected
 }
 
-// An oddity is what makes a request the last of its connection, in a way that net/http does not know.
+// An oddity is a reason, not known to net/http, why a request is the last of its connection.
 type oddity int
 
 const (
 	ordinary oddity = iota
-	cut             // the input ends within the body, which has a length
-	broken          // the body is not in the grammar, which net/http may not notice
+	cut             // the input ends within the body, which has a declared length
+	broken          // the body violates the grammar, which net/http may not notice
 	twofold         // both Transfer-Encoding and Content-Length
 	unwished        // HTTP/1.0 with both close and keep-alive in Connection
 )
 
-// judge walks through the input by the requests that the engine's handler saw. If these are wrong
-// the comparison is going to fail.
+// judge walks through the input along the requests that the engine's handler saw. If these are
+// wrong, the comparison will fail.
 func judge(input []byte, requests []seen) *judgment {
 	j := &judgment{input: bytes.Clone(input)}
 	pos := 0
 	for i, r := range requests {
 		j.dropEmptyLines(pos)
 		j.last, j.lastPOST = i, r.Method == "POST"
-		if j.loose = loose(r.Proto, r.Header); j.loose {
+		if j.loose = loose(r.Proto, r.Header) || r.mayBeWhole() && r.Header["Expect"] != nil; j.loose {
 			return j
 		}
 		if pos = j.walk(pos, r); j.odd > cut {
@@ -67,11 +67,20 @@ func judge(input []byte, requests []seen) *judgment {
 	j.dropEmptyLines(pos)
 	j.rest = j.input[pos:]
 	_, h, _ := splitBlock(header.FindString(string(j.rest)))
-	j.loose = loose("", h)
+	j.loose = loose("", h) || endsUnseen(j.rest)
 	return j
 }
 
-// walk returns where r ends, which begins at pos. If it has to be the last it sees to it that net/http knows.
+// endsUnseen reports whether rest is an incomplete first line that exactly fills net/http's buffer.
+// Net/http then closes the connection without a response. After any other incomplete first line it
+// sends 400.
+func endsUnseen(rest []byte) bool {
+	const buffer = 4 << 10
+	return len(rest) > 0 && len(rest)%buffer == 0 && bytes.IndexByte(rest, '\n') < 0
+}
+
+// walk returns the end of r, which begins at pos. If r has to be the last request, walk changes the
+// input so that net/http treats it as the last, too.
 func (j *judgment) walk(pos int, r seen) (end int) {
 	block := header.Find(j.input[pos:])
 	body := pos + len(block)
@@ -104,13 +113,13 @@ func (j *judgment) walk(pos int, r seen) (end int) {
 	return end
 }
 
-// dropEmptyLines takes empty lines at pos out of the input.
+// dropEmptyLines removes empty lines at pos from the input.
 func (j *judgment) dropEmptyLines(pos int) {
 	n := len(emptyLines.Find(j.input[pos:]))
 	j.input = append(j.input[:pos], j.input[pos+n:]...)
 }
 
-// compare returns what is wrong, if anything is.
+// compare returns what is wrong, or "" if nothing is.
 func (j *judgment) compare(got, want session) string {
 	switch {
 	case len(want.seen) < len(got.seen):
@@ -144,8 +153,8 @@ func (j *judgment) compare(got, want session) string {
 			return ""
 		}
 	case j.refusable():
-		// Both refuse it, and for different reasons if there are several.
-		if at := strings.LastIndex(want.out, "HTTP/1.1 "); at >= 0 && refusal(got.out, want.out[:at]) {
+		// Both reject it, perhaps for different reasons if there are several.
+		if at := max(strings.LastIndex(want.out, "HTTP/1.1 "), strings.LastIndex(want.out, "HTTP/1.0 417 ")); at >= 0 && refusal(got.out, want.out[:at]) {
 			return ""
 		}
 	case len(got.seen) < len(want.seen):
@@ -154,12 +163,13 @@ func (j *judgment) compare(got, want session) string {
 	return "another answer"
 }
 
-// excuse takes out what got and want may differ in.
+// excuse removes the permitted differences between got and want.
 func (o oddity) excuse(got, want *seen) string {
 	switch o {
 	case cut:
 		if want.Err == "EOF" && !want.Partly {
-			want.Err = "unexpected EOF" // net/http forgets that it was unexpected
+			// net/http loses the information that it was unexpected.
+			want.Err = "unexpected EOF"
 		}
 	case broken:
 		if got.Err == "EOF" && !got.Partly {
@@ -170,19 +180,19 @@ func (o oddity) excuse(got, want *seen) string {
 		}
 		got.Body, got.Err, got.Trailer = want.Body, want.Err, want.Trailer
 	case twofold:
-		want.Close = false
 		if v := want.Header["Connection"]; len(v) > 1 {
 			want.Header["Connection"] = v[:len(v)-1]
 		} else {
 			delete(want.Header, "Connection")
 		}
+		want.Close = inList(want.Header["Connection"], "close")
 	case unwished:
 		want.Header["Connection"] = got.Header["Connection"]
 	}
 	return ""
 }
 
-// oneAnswer reports whether out is one answer, or nothing if the handler has panicked.
+// oneAnswer reports whether out is exactly one response, or nothing in case the handler panicked.
 func oneAnswer(out, method string) bool {
 	if out == "" {
 		return true
@@ -202,7 +212,7 @@ func oneAnswer(out, method string) bool {
 	}
 }
 
-// refusal reports whether out consists of before and an answer with 400.
+// refusal reports whether out consists of before and a 400 response.
 func refusal(out, before string) bool {
 	out, ok := strings.CutPrefix(out, before)
 	for _, text := range []string{"400 Bad Request", "400 Bad Request: malformed Host header"} {
@@ -213,10 +223,12 @@ func refusal(out, before string) bool {
 	return false
 }
 
-// refusable reports whether what follows the last request may be refused, whatever net/http does.
+// refusable reports whether the input after the last request may be rejected, whatever net/http
+// does.
 func (j *judgment) refusable() bool {
 	if j.lastPOST && bytes.HasPrefix(j.rest, []byte("\r")) {
-		return true // after a POST, net/http takes a bare CR for an empty line
+		// After a POST, net/http takes a bare CR for an empty line.
+		return true
 	}
 	return refusable(header.FindString(string(j.rest)))
 }

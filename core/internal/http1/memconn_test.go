@@ -8,19 +8,30 @@ import (
 	"time"
 )
 
-// A memConn is a connection whose client has sent everything, closed its side, and reads all.
+// A memConn is a connection whose client has sent everything, closes its side and reads everything.
 type memConn struct {
 	cuts []byte
 	over func() // called once at the end
 
 	mu   sync.Mutex // guards following
 	in   []byte
-	i    int // in cuts
-	left int // of a segment that was read in part
+	i    int // index in cuts
+	left int // bytes left of a partially read segment
 	out  bytes.Buffer
 }
 
-// Read returns bytes of one segment. The cuts say how long these are, again and again; no cuts, one segment.
+// newMemConn returns a memConn, and a channel that is closed when the memConn is closed.
+func newMemConn(in, cuts []byte) (c *memConn, over <-chan struct{}) {
+	openConns.Add(1)
+	ch := make(chan struct{})
+	return &memConn{in: in, cuts: cuts, over: sync.OnceFunc(func() {
+		openConns.Add(-1)
+		close(ch)
+	})}, ch
+}
+
+// Read returns bytes of one segment. The lengths of the segments follow from cuts, used cyclically.
+// Without cuts, the input is one segment.
 func (c *memConn) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,8 +81,8 @@ type memAddr struct{}
 func (memAddr) Network() string { return "mem" }
 func (memAddr) String() string  { return "mem" }
 
-// halfClosing is for net/http, which sleeps half a second between closing the half and the whole of a
-// connection. Everything has been said by then.
+// A halfClosing is for servers that wait half a second between half-closing and closing a
+// connection. By that time everything has been sent.
 type halfClosing struct{ *memConn }
 
 func (c halfClosing) CloseWrite() error { return c.Close() }

@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"path"
 	"runtime"
@@ -13,52 +13,62 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/recycling-go/recycling/core/internal/gohttp"
 )
 
-// errOver is what a ResponseWriter answers with once its handler has returned.
+// errOver is what a ResponseWriter returns once its handler has returned.
 var errOver = errors.New("recycling: ResponseWriter used after its handler returned")
 
-// A response is the ResponseWriter. What it writes goes through three stages, the first two of which are the
-// worker's and recycled:
+// A response is the ResponseWriter. What it writes passes through three stages, the first two of
+// which belong to the worker and are recycled:
 //
-//	pre    2 KB, so that an answer that fits gets a Content-Length, and the first bytes a Content-Type
-//	framer puts the header in front and, if need be, chunk sizes around
-//	out    4 KB, so that header and body of a small answer are one write
+//	pre    2 KB, so that a response that fits gets a Content-Length, and the first bytes decide on
+//	       the Content-Type
+//	framer inserts the header, and chunk sizes if needed
+//	out    4 KB, so that the header and body of a small response are one write
 //
-// The sizes are net/http's; they can be seen in how a long answer is cut into chunks.
+// The sizes are net/http's. They are visible in how a long response is split into chunks.
 type response struct {
 	x *exchange
 
-	head, is11                   bool // the request's method is HEAD; its version is 1.1 or later
-	wantsClose, wants10KeepAlive bool // what the client said of the connection
+	// Properties of the request as received, since the handler may change its http.Request: head
+	// and connect say that the method is HEAD or CONNECT, is11 that the version is HTTP/1.1 or
+	// later, and the others what the client asked for about the connection.
+	head, connect, is11          bool
+	wantsClose, wants10KeepAlive bool
 
-	mu         sync.Mutex // guards following; held while writing
-	pre        *bufio.Writer
-	out        *bufio.Writer
-	over       bool // the handler has returned
-	hijacked   bool
-	status     int         // zero until the header was (logically) written
-	header     http.Header // the handler's; nil until it asks for it
-	fields     []field     // of header when WriteHeader was called, or when the handler returned
-	sent       bool        // the header is in out
+	canContinue atomic.Bool // "100 Continue" may be sent; changed with mu held
+
+	mu       sync.Mutex // guards following; held while writing
+	pre      *bufio.Writer
+	out      *bufio.Writer
+	over     bool // the handler has returned
+	hijacked bool
+	said     *[]string   // lines to log once mu is released
+	copying  int32       // calls of ReadFrom that bypass the buffers
+	status   int         // zero until the header is (logically) written
+	header   http.Header // the handler's; nil until it asks for it
+	// fields are those of header when WriteHeader was called, or when the handler returned.
+	fields     []field
+	sent       bool // the header is in out
 	chunking   bool
 	declared   int64 // Content-Length; -1: none
-	undeclared bool  // there is a Content-Length, which is no number
+	undeclared bool  // there is a Content-Length, but it is not a number
 	written    int64 // bytes of the body
 	trailers   []string
-	tunnel     bool // the answer to CONNECT, which ends with its header
-	closing    bool // the connection is closed after this answer
-	lingering  bool // and not before the client had time to read it
-	fullDuplex bool // the handler reads and writes as it likes
+	tunnel     bool // a 2xx response to CONNECT, which ends with its header
+	closing    bool // the connection is closed after this response
+	lingering  bool // and lingers first, so that the client can read the response
+	fullDuplex bool // the handler may read and write at the same time
+	continued  bool // "100 Continue" was sent
 
-	deadlineMu sync.Mutex // guards following, and is held while a deadline is set
-	late       bool       // over, for who must not wait for mu
-
-	continueMu  sync.Mutex // held while "100 Continue" is being written
-	canContinue atomic.Bool
+	deadlineMu sync.Mutex  // guards following; held while a deadline is set
+	late       bool        // over, for callers that must not wait for mu
+	taken      *RereadConn // wraps the net.Conn that Hijack returned
 
 	notifyMu sync.Mutex // guards following
-	notify   chan bool  // of CloseNotify
+	notify   chan bool  // returned by CloseNotify
 	notified bool
 }
 
@@ -66,23 +76,31 @@ func (w *response) begin(x *exchange) {
 	w.x = x
 	w.declared = -1
 	w.pre, w.out = x.worker.pre, x.worker.out
-	w.pre.Reset(framer{x.worker}) // it may hold what a handler wrote that panicked, or an error
+	w.pre.Reset(framer{x.worker}) // it may hold an error, or output of a handler that panicked
 }
 
-// Header returns the header map that WriteHeader sends. Changes after that have no effect but on trailers.
-func (w *response) Header() http.Header {
+// release drops what belongs to the worker: see exchange.release.
+func (w *response) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.pre, w.out, w.fields = nil, nil, nil
+}
+
+// Header returns the header map that WriteHeader sends. Later changes only affect trailers.
+func (w *response) Header() http.Header {
+	w.mu.Lock()
+	defer w.unlock()
 	if w.header == nil {
 		w.header = make(http.Header)
 	}
 	return w.header
 }
 
-// WriteHeader sends an informational answer at once, and any other with the first bytes of the body.
+// WriteHeader sends an informational response at once, and any other status with the first bytes of
+// the body.
 func (w *response) WriteHeader(status int) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.unlock()
 	w.writeHeaderLocked(status)
 }
 
@@ -100,13 +118,14 @@ func (w *response) writeHeaderLocked(status int) {
 		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
 	}
 	if status < 101 || status > 199 {
-		w.stopContinue()
+		w.stopContinueLocked(status >= 200)
 	}
 	if status < 200 && status != http.StatusSwitchingProtocols {
 		w.writeInformation(status)
 		return
 	}
 	w.status = status
+	w.noteLimit()
 	w.fields = w.x.worker.collect(w.header, true)
 	w.takeLength()
 }
@@ -118,14 +137,15 @@ func (w *response) takeLength() {
 		if err == nil && n >= 0 {
 			w.declared = n
 		} else {
-			w.x.c.srv.Logf("http: invalid Content-Length of %q", cl)
+			w.logf("http: invalid Content-Length of %q", cl)
 			w.header.Del("Content-Length")
 			w.undeclared = true
 		}
 	}
 }
 
-// writeInformation sends a 1xx answer. An HTTP/1.0 client would not understand it (RFC 9110 section 15.2).
+// writeInformation sends a 1xx response, except to an HTTP/1.0 client, which would not understand
+// it (RFC 9110 section 15.2).
 func (w *response) writeInformation(status int) {
 	if !w.is11 {
 		return
@@ -136,7 +156,29 @@ func (w *response) writeInformation(status int) {
 	w.out.Flush()
 }
 
-// complain logs a mistake of the handler's, and where it was made: functions of net/http are not to blame.
+// logf logs a line once mu is released: the log's writer belongs to the application.
+func (w *response) logf(format string, args ...any) {
+	if w.said == nil {
+		w.said = new([]string)
+	}
+	*w.said = append(*w.said, fmt.Sprintf(format, args...))
+}
+
+// unlock releases mu, and writes the lines passed to logf.
+func (w *response) unlock() {
+	said := w.said
+	w.said = nil
+	w.mu.Unlock()
+	if said == nil {
+		return
+	}
+	for _, line := range *said {
+		w.x.srv.Logf("%s", line)
+	}
+}
+
+// complain logs a mistake of the handler with its source line, skipping frames of net/http and of
+// this package.
 func (w *response) complain(what string) {
 	pc := make([]uintptr, 16)
 	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc)])
@@ -144,14 +186,14 @@ func (w *response) complain(what string) {
 	for more && (strings.HasPrefix(frame.Function, thisPackage) || strings.HasPrefix(frame.Function, "net/http.")) {
 		frame, more = frames.Next()
 	}
-	w.x.c.srv.Logf("%s from %s (%s:%d)", what, frame.Function, path.Base(frame.File), frame.Line)
+	w.logf("%s from %s (%s:%d)", what, frame.Function, path.Base(frame.File), frame.Line)
 }
 
 const thisPackage = "github.com/recycling-go/recycling/core/internal/http1."
 
 func (w *response) Write(p []byte) (int, error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.unlock()
 	if err := w.admit(len(p)); err != nil || len(p) == 0 {
 		return 0, err
 	}
@@ -160,14 +202,14 @@ func (w *response) Write(p []byte) (int, error) {
 
 func (w *response) WriteString(s string) (int, error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer w.unlock()
 	if err := w.admit(len(s)); err != nil || len(s) == 0 {
 		return 0, err
 	}
 	return w.pre.WriteString(s)
 }
 
-// admit prepares for n bytes of body, or says why they cannot be written.
+// admit prepares for n bytes of body, or returns why they cannot be written.
 func (w *response) admit(n int) error {
 	switch {
 	case w.hijacked:
@@ -178,14 +220,14 @@ func (w *response) admit(n int) error {
 	case w.over:
 		return errOver
 	}
-	w.stopContinue()
+	w.stopContinueLocked(true)
 	if w.status == 0 {
 		w.writeHeaderLocked(http.StatusOK)
 	}
 	if n == 0 {
 		return nil
 	}
-	if !bodyAllowed(w.status) || w.status == http.StatusResetContent {
+	if !w.hasBody() {
 		return http.ErrBodyNotAllowed
 	}
 	w.written += int64(n)
@@ -195,67 +237,15 @@ func (w *response) admit(n int) error {
 	return nil
 }
 
-// sniffLen is how many bytes http.DetectContentType looks at.
-const sniffLen = 512
-
-// ReadFrom lets the kernel copy a file: io.Copy calls it.
-func (w *response) ReadFrom(src io.Reader) (n int64, err error) {
-	buf := copyBuffer()
-	defer releaseCopyBuffer(buf)
-	plain := struct{ io.Writer }{w}
-	if !w.headerSent() {
-		// Nothing is sent before there is something to send, and that is sniffed.
-		n, err = io.CopyBuffer(plain, io.LimitReader(src, sniffLen), buf)
-		if err != nil || n < sniffLen {
-			return n, err
-		}
-	}
-	if k, ok, err := w.sendFile(src); ok {
-		return n + k, err
-	}
-	k, err := io.CopyBuffer(plain, src, buf)
-	return n + k, err
-}
-
-func (w *response) headerSent() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.sent
-}
-
-// sendFile sends what the connection can send by itself. It reports false if it cannot.
-func (w *response) sendFile(src io.Reader) (n int64, ok bool, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.over || w.hijacked {
-		return 0, false, nil
-	}
-	if err := w.flushLocked(); err != nil {
-		return 0, true, err
-	}
-	if w.chunking || w.head || !bodyAllowed(w.status) {
-		return 0, false, nil
-	}
-	n, ok, err = w.x.c.SendFile(src)
-	w.written += n
-	if err != nil {
-		w.x.worker.writeFailed(err)
-	}
-	return n, ok, err
-}
-
-// Flush sends what was written so far.
+// Flush sends what has been written so far.
 func (w *response) Flush() { w.FlushError() }
 
 // FlushError is Flush for http.ResponseController.
 func (w *response) FlushError() error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch {
-	case w.hijacked:
-		return http.ErrHijacked
-	case w.over:
-		return errOver
+	defer w.unlock()
+	if err := w.closedLocked(); err != nil {
+		return err
 	}
 	return w.flushLocked()
 }
@@ -273,33 +263,37 @@ func (w *response) flushLocked() error {
 
 // SetReadDeadline is for http.ResponseController.
 func (w *response) SetReadDeadline(t time.Time) error {
-	return w.setDeadline(w.x.c.SetReadDeadline, t)
+	return w.setDeadline((*Conn).SetReadDeadline, net.Conn.SetReadDeadline, t)
 }
 
 // SetWriteDeadline is for http.ResponseController.
 func (w *response) SetWriteDeadline(t time.Time) error {
-	return w.setDeadline(w.x.c.SetWriteDeadline, t)
+	return w.setDeadline((*Conn).SetWriteDeadline, net.Conn.SetWriteDeadline, t)
 }
 
-// setDeadline does not wait for a Write: it may have to end it.
-func (w *response) setDeadline(set func(time.Time) error, t time.Time) error {
+// setDeadline does not wait for a Write in progress, which the deadline may have to end. It also
+// sets the deadline of a hijacked connection, at any time.
+func (w *response) setDeadline(set func(*Conn, time.Time) error, setTaken func(net.Conn, time.Time) error, t time.Time) error {
 	w.deadlineMu.Lock()
 	defer w.deadlineMu.Unlock()
-	if w.late {
+	switch {
+	case w.taken != nil:
+		return setTaken(w.taken.Conn, t)
+	case w.late:
 		return errOver
 	}
-	return set(t)
+	return set(w.x.c, t)
 }
 
 // EnableFullDuplex is for http.ResponseController.
 func (w *response) EnableFullDuplex() error {
 	w.mu.Lock()
+	defer w.unlock()
 	w.fullDuplex = true
-	w.mu.Unlock()
 	return nil
 }
 
-// CloseNotify returns a channel that is sent on when the client hangs up.
+// CloseNotify returns a channel that receives a value when the client hangs up.
 func (w *response) CloseNotify() <-chan bool {
 	if w.isOver() {
 		panic("net/http: CloseNotify called after ServeHTTP finished")
@@ -328,35 +322,54 @@ func (w *response) notifyClose() {
 
 func (w *response) isOver() bool {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.over
+	defer w.unlock()
+	return w.over && !w.hijacked
 }
 
-// sendContinue sends "100 Continue", unless it was sent or the answer has begun.
+// sendContinue sends "100 Continue", unless it was sent already or the response has begun.
 func (w *response) sendContinue() {
 	if !w.canContinue.Load() {
 		return
 	}
-	w.continueMu.Lock()
-	defer w.continueMu.Unlock()
-	if w.canContinue.Load() {
+	w.mu.Lock()
+	defer w.unlock()
+	if w.canContinue.Load() && !w.over {
+		w.canContinue.Store(false)
 		w.out.WriteString("HTTP/1.1 100 Continue\r\n\r\n")
 		w.out.Flush()
-		w.canContinue.Store(false)
+		w.continued = true
 	}
 }
 
-// stopContinue makes sure that no "100 Continue" is sent from now on.
-func (w *response) stopContinue() {
+// stopContinueLocked prevents a later "100 Continue". If none has been sent, and the client gets a
+// response instead (answered), the client may never send the body.
+func (w *response) stopContinueLocked(answered bool) {
 	if !w.canContinue.Load() {
 		return
 	}
-	w.continueMu.Lock()
 	w.canContinue.Store(false)
-	w.continueMu.Unlock()
+	if answered && gohttp.LateBodyIsRefused {
+		w.closing = true
+		w.x.body.refused.Store(true)
+	}
 }
 
-// bodyAllowed reports whether an answer with this status has a body.
+// refuseBody handles closing the body while the client waits for "100 Continue".
+func (w *response) refuseBody() {
+	if !w.canContinue.Load() {
+		return
+	}
+	w.mu.Lock()
+	defer w.unlock()
+	w.stopContinueLocked(true)
+}
+
+// hasBody reports whether the response may have a body. A 205 has none (RFC 9110 section 15.3.6).
+func (w *response) hasBody() bool {
+	return bodyAllowed(w.status) && w.status != http.StatusResetContent
+}
+
+// bodyAllowed reports whether a response with this status may have a body according to net/http.
 func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }

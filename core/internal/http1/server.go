@@ -5,94 +5,158 @@ import (
 	"context"
 	"crypto/tls"
 	"log"
+	"math"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/recycling-go/recycling/core/internal/gohttp"
 	"github.com/recycling-go/recycling/core/internal/park"
 )
 
-// A Server is what connections have in common.
+// A Server holds what all connections have in common.
 type Server struct {
-	// HTTP holds handler, timeouts, limits and hooks.
+	// HTTP holds the handler, timeouts, limits and hooks.
 	HTTP *http.Server
 
-	// Requeue puts a connection at the end of the run queue, so that one with many requests in
-	// a row does not keep its worker from the others. Nil: it may.
-	Requeue func(*Conn)
-
-	// Shake has c.Shake(hello) called, on a goroutine that may have to wait for the client.
-	Shake func(c *Conn, hello []byte)
-
-	// Continue has a worker serve c, which the caller has.
-	Continue func(c *Conn)
+	// ConnState and ConnContext are the application's hooks of these names, or nil.
+	ConnState   func(net.Conn, http.ConnState)
+	ConnContext func(ctx context.Context, c net.Conn) context.Context
 
 	// Limits are those that net/http does not have.
 	Limits Limits
 
-	// Enter reports whether a connection that does not park may be served. If not, it has ended it, or soon will. Nil: all may.
-	Enter func(c *Conn) bool
+	// Admit reports whether a connection that does not park may be served. If not, Admit has ended
+	// the connection, or it will end soon. If nil, all connections may be served.
+	Admit func(c *Conn) bool
 
-	// Reserve has c served by a worker in reserve, and reports whether there is one. Nil: there is none.
-	Reserve func(c *Conn) bool
+	// Background calls f on a goroutine that may block. If nil, the caller calls f itself.
+	Background func(f func())
 
-	// Refuse writes the answer to what is shed. It is called once, by Prepare, with a request that nobody has sent. Nil: a
-	// line of text.
+	// Unproven counts the connections with Conn.Unproven set.
+	Unproven atomic.Int64
+
+	// Unannounced counts the connections with Conn.Unannounced set.
+	Unannounced atomic.Int64
+
+	logging atomic.Int64 // pending calls of functions passed to logLater
+
+	// Reporting counts connections that are closed, or about to be, and whose StateClosed hook has
+	// not returned yet.
+	Reporting atomic.Int64
+
+	// Idling counts connections that are inside the StateIdle hook.
+	Idling atomic.Int64
+
+	// Refuse writes the response that shed connections get. Prepare calls it once, with a request
+	// that no client has sent. If nil, the response is a line of text.
 	Refuse http.Handler
 
 	refuseOnce             sync.Once
 	refuseHead, refuseRest []byte
 
-	Requests atomic.Int64 // answered by a handler, or under way
-	Retired  atomic.Int64 // connections that have reached a limit of their own
+	Requests atomic.Int64 // served, or being served, by a handler
+	Retired  atomic.Int64 // connections that have reached Limits.Requests or Limits.Age
 
-	// Lingering counts connections whose Lingers is set. Who removes them subtracts them.
+	// Lingering counts the connections with Conn.Lingers set. The code that removes them subtracts
+	// them.
 	Lingering atomic.Int64
 
-	draining atomic.Bool // answers say "Connection: close", and nothing is parked between requests
+	// Responses say "Connection: close", and nothing is parked between requests.
+	draining atomic.Bool
+	lame     atomic.Bool // responses say "Connection: close"; nothing else changes
 	noReuse  atomic.Bool // SetKeepAlivesEnabled(false)
 }
 
-// Limits bound what one connection may do. Zero is no limit.
+// Limits bounds what one connection may do. Zero means no limit.
 type Limits struct {
 	Requests    int           // on a connection
-	Age         time.Duration // of a connection, when a request comes
-	BodyTimeout time.Duration // how long a body may make no progress: see input.read
-	HealthPath  string        // is served when others are shed; empty: none is
+	Age         time.Duration // of a connection, checked at each request
+	BodyTimeout time.Duration // without progress in reading a body: see input.limit
+	HealthPath  string        // served while other requests are shed; empty: none
 }
 
-// SetDraining makes every connection end after the request it is at.
+func (s *Server) background(f func()) {
+	if s.Background == nil {
+		f()
+		return
+	}
+	s.Background(f)
+}
+
+// maxLogging is how many lines may wait to be logged in the background. Further lines are lost.
+const maxLogging = 1 << 10
+
+// logLater calls log in the background, for callers that must not wait for the ErrorLog. It returns
+// false if too many calls are pending.
+func (s *Server) logLater(log func()) (accepted bool) {
+	if s.logging.Add(1) > maxLogging {
+		s.logging.Add(-1)
+		return false
+	}
+	s.background(func() {
+		defer s.logging.Add(-1)
+		log()
+	})
+	return true
+}
+
+// LogLater is Logf for callers that must not wait.
+func (s *Server) LogLater(format string, args ...any) {
+	s.logLater(func() { s.Logf(format, args...) })
+}
+
+// SetDraining makes every connection end after its current request.
 func (s *Server) SetDraining() { s.draining.Store(true) }
+
+// SetLame makes every connection end after its next response. Idle connections stay open, so that
+// no request is lost.
+func (s *Server) SetLame() { s.lame.Store(true) }
+
+// UnsetDraining undoes SetDraining.
+func (s *Server) UnsetDraining() { s.draining.Store(false) }
 
 // Draining reports whether SetDraining was called.
 func (s *Server) Draining() bool { return s.draining.Load() }
 
-// SetKeepAlivesEnabled is http.Server's.
+// SetKeepAlivesEnabled is http.Server.SetKeepAlivesEnabled.
 func (s *Server) SetKeepAlivesEnabled(v bool) { s.noReuse.Store(!v) }
 
 func (s *Server) keepAlives() bool { return !s.noReuse.Load() && !s.draining.Load() }
 
-// http1 and http2 report whether HTTP/1, and HTTP/2 without TLS, may be spoken.
+// http1 reports whether the server speaks HTTP/1.
 func (s *Server) http1() bool {
-	return s.HTTP.Protocols == nil || s.HTTP.Protocols.HTTP1()
+	p := gohttp.Protocols(s.HTTP)
+	return p == nil || p.HTTP1()
 }
 
-func (s *Server) http2() bool { return s.HTTP.Protocols != nil && s.HTTP.Protocols.UnencryptedHTTP2() }
+// http2 reports whether the server speaks HTTP/2 without TLS.
+func (s *Server) http2() bool {
+	p := gohttp.Protocols(s.HTTP)
+	return p != nil && p.UnencryptedHTTP2()
+}
 
-// Timeouts returns how long a connection may wait in each class, as s.HTTP says.
+// Timeouts sets the timeout of each class of waiting according to s.HTTP.
 func (s *Server) Timeouts(set *park.Config) {
 	set.Timeouts[park.Hello] = s.handshakeTimeout()
+	set.Timeouts[park.First] = s.headerTimeout()
 	set.Timeouts[park.Header] = s.headerTimeout()
 	set.Timeouts[park.Idle] = s.idleTimeout()
-	set.Timeouts[park.Grace] = graceTime
+	set.Timeouts[park.Grace] = GraceTime
 	set.Timeouts[park.Linger] = lingerTime
 }
 
-// Timeouts where net/http has none. A negative one of s.HTTP's means that there is none here either.
+// Timeouts where net/http has none. A negative timeout in s.HTTP disables them.
 const (
 	defaultHeaderTimeout = 30 * time.Second
-	defaultIdleTimeout   = 3 * time.Minute // longer than that of Go's clients, and of most proxies
+
+	// The idle timeout is longer than that of clients and proxies. If the server closes an idle
+	// connection first, it may lose a request that is already on its way, so the client should
+	// close first. Google's load balancers, which keep idle connections for 600 seconds, respond
+	// with 502 otherwise.
+	defaultIdleTimeout = 620 * time.Second
 )
 
 func (s *Server) headerTimeout() time.Duration {
@@ -103,7 +167,7 @@ func (s *Server) idleTimeout() time.Duration {
 	return max(cmp.Or(s.HTTP.IdleTimeout, s.HTTP.ReadTimeout, defaultIdleTimeout), 0)
 }
 
-// headerSlop is what net/http allows on top of MaxHeaderBytes.
+// headerSlop is what net/http allows beyond MaxHeaderBytes.
 const headerSlop = 4096
 
 func (s *Server) headerLimit() int {
@@ -111,10 +175,10 @@ func (s *Server) headerLimit() int {
 	if n <= 0 {
 		n = http.DefaultMaxHeaderBytes
 	}
-	return n + headerSlop
+	return min(n, math.MaxInt-headerSlop) + headerSlop
 }
 
-// Logf writes to the server's ErrorLog.
+// Logf writes to the http.Server's ErrorLog, or to the standard logger.
 func (s *Server) Logf(format string, args ...any) {
 	if s.HTTP.ErrorLog != nil {
 		s.HTTP.ErrorLog.Printf(format, args...)
@@ -135,26 +199,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.ServeHTTP(w, r)
 }
 
-// generalOptions answers "OPTIONS *".
+// generalOptions responds to "OPTIONS *".
 type generalOptions struct{}
 
 func (generalOptions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", "0")
 	if r.ContentLength != 0 {
-		// A body here has no meaning. Read a little of it, to be polite.
+		// A body has no meaning here. Read a little of it anyway, as net/http does.
 		discard(http.MaxBytesReader(w, r.Body, 4<<10))
 	}
 }
 
-// A Base is what the connections of one listener share.
+// A Base holds what the connections of one listener have in common.
 type Base struct {
 	Server  *Server
-	Context context.Context // of BaseContext, or Background
+	Context context.Context // from BaseContext, or Background
 
-	// Delegate takes a connection that speaks another protocol, which TLS has negotiated, or
-	// HTTP/2 without TLS, and what was read of it.
+	// Delegate takes over a connection that speaks another protocol: one negotiated by TLS, or
+	// HTTP/2 without TLS. ahead is everything that was read from it, including the HTTP/2 preface.
 	Delegate func(c *Conn, protocol string, ahead []byte)
 
-	// TLS is nil without TLS. It is only for connections that park; others bring theirs.
+	// TLS is nil without TLS. It applies only to connections that park. Other connections bring
+	// their own.
 	TLS *tls.Config
 }

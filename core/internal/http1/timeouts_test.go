@@ -14,7 +14,7 @@ func TestTimeouts(t *testing.T) {
 		header, read, idle   time.Duration // of http.Server
 		wantHeader, wantIdle time.Duration
 	}{
-		{0, 0, 0, 30 * time.Second, 3 * time.Minute},
+		{0, 0, 0, 30 * time.Second, 620 * time.Second},
 		{time.Hour, 0, time.Minute, time.Hour, time.Minute},
 		{0, time.Hour, 0, time.Hour, time.Hour},
 		{none, 0, none, 0, 0},

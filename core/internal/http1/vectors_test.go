@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// vectors are header blocks, most of them off in one place.
+// vectors are header blocks, most of which have one flaw.
 var vectors = makeVectors()
 
 func makeVectors() (all []string) {

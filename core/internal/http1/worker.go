@@ -1,6 +1,10 @@
 package http1
 
-import "bufio"
+import (
+	"bufio"
+	"hash/maphash"
+	"time"
+)
 
 // Sizes of response.pre and response.out.
 const (
@@ -8,13 +12,15 @@ const (
 	outSize = 4 << 10
 )
 
-// A Worker serves one connection at a time, with memory of its own that it uses again and again.
-// It belongs to one goroutine.
+// A Worker serves one connection at a time, and reuses its memory for the next. It belongs to one
+// goroutine.
 type Worker struct {
-	// Hijacked is called, before the handler returns, when it has taken over the connection. Nil: nobody needs to know.
+	// Hijacked is called when a handler has taken over the connection, before the handler returns.
+	// It may be nil.
 	Hijacked func()
 
-	// Reserve says that it answers one request of a connection, and leaves what follows to others: see Server.Requeue.
+	// Reserve makes the worker serve only one request of a connection, and leave the following
+	// requests to other workers: see Scheduler.Enqueue.
 	Reserve bool
 
 	srv *Server
@@ -22,35 +28,46 @@ type Worker struct {
 	out *bufio.Writer // to the connection
 	pre *bufio.Writer // to a framer, which writes to out
 
-	x        *exchange // the one at hand
-	writeErr error     // the first error in writing to this connection
-	timing   bool      // the read deadline is that of the header, for a connection that does not park
+	x        *exchange // the current one
+	writeErr error     // the first write error on this connection
+	writing  bool      // a Write is in progress, or has panicked
+	// timing is set while the read deadline is that of the header, on a connection that does not
+	// park.
+	timing bool
+	// crowded is when other connections were first seen to wait for a worker in this turn; zero if
+	// none wait.
+	crowded time.Time
 
-	fields []field // of the answer's header: see collect
+	fields []field // of the response header: see collect
 	values []string
+	seen   seenTexts
 }
 
 // NewWorker returns a Worker for connections of s.
 func NewWorker(s *Server) *Worker {
 	w := &Worker{srv: s}
-	w.in.buf = make([]byte, bufferSize)
+	w.in = newInput()
+	w.seen.seed = maphash.MakeSeed()
 	w.out = bufio.NewWriterSize(connWriter{w}, outSize)
 	w.pre = bufio.NewWriterSize(framer{w}, preSize)
 	return w
 }
 
-// A connWriter writes to the worker's connection, and notes if that fails.
+// A connWriter writes to the worker's connection, and records failure.
 type connWriter struct{ w *Worker }
 
 func (cw connWriter) Write(p []byte) (int, error) {
+	cw.w.writing = true
 	n, err := cw.w.in.c.Write(p)
+	cw.w.writing = false
 	if err != nil {
 		cw.w.writeFailed(err)
 	}
 	return n, err
 }
 
-// writeFailed ends the request's context: nobody gets the answer.
+// writeFailed records a write error and cancels the request's context: the client will not get the
+// response.
 func (w *Worker) writeFailed(err error) {
 	if w.writeErr != nil {
 		return
@@ -61,45 +78,35 @@ func (w *Worker) writeFailed(err error) {
 	}
 }
 
-// attach makes c the connection at hand, with what was read of it before.
+// attach makes c the current connection, with the bytes read from it before.
 func (w *Worker) attach(c *Conn) {
-	w.writeErr, w.timing = nil, false
+	w.writeErr, w.writing, w.timing = nil, false, false
 	w.out.Reset(connWriter{w})
-	w.in.c, w.in.r, w.in.w = &c.Conn, 0, 0
-	if c.pending == nil {
-		return
-	}
-	if len(c.pending) > bufferSize/2 {
-		w.in.buf = c.pending[:cap(c.pending)] // it grew large: take it as it is
-	} else {
-		copy(w.in.buf, c.pending)
-	}
-	w.in.w = len(c.pending)
+	w.in.c = &c.Conn
+	w.in.resume(c.pending)
 	c.pending = nil
 }
 
-// detach leaves with c what was read of it and not used.
+// detach stores in c the bytes that were read from it but not used, and releases it.
 func (w *Worker) detach(c *Conn) {
-	b := w.in.bytes()
-	switch {
-	case len(b) == 0:
-		c.pending = nil
-	case len(b) > bufferSize/2:
-		c.pending = b // give away the buffer: a header that comes in small pieces must not be copied for each of them
-		w.in.buf = make([]byte, bufferSize)
-	default:
-		c.pending = append(make([]byte, 0, len(b)), b...)
-	}
+	c.pending = w.in.suspend()
 	w.release()
 }
 
-// release forgets the connection.
+// release drops all references to the connection.
 func (w *Worker) release() {
-	if len(w.in.buf) != bufferSize {
-		w.in.buf = make([]byte, bufferSize)
-	}
-	w.in.c, w.in.r, w.in.w, w.x = nil, 0, 0, nil
+	w.endExchange()
 	w.in.limit(0)
+	w.in.c = nil
+	w.in.resume(nil)
 	clear(w.fields)
 	clear(w.values)
+}
+
+// endExchange ends the current exchange, if there is one.
+func (w *Worker) endExchange() {
+	if x := w.x; x != nil {
+		w.x = nil
+		x.release()
+	}
 }

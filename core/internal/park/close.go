@@ -1,37 +1,48 @@
 package park
 
 import (
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
 )
 
-// How a connection comes to its end.
+// This file holds the ways to close or abandon a connection.
 
-// CloseWrite tells the client that nothing more comes.
+// CloseWrite tells the client that no more data follows.
 func (c *Conn) CloseWrite() error {
 	if s := c.sec.Load(); s != nil {
 		s.wire.closing.Store(true)
 		return s.conn.CloseWrite()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ended {
-		return net.ErrClosed
+	nc, err := c.halfClose()
+	if nc == nil {
+		return err
 	}
-	if c.nc == nil {
-		return c.opError("close", errnoOrNil(sysShutdown(c.fd, shutWrite)))
-	}
-	if w, ok := c.nc.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
+	if w, ok := nc.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite() // the application's method, which may block
 	}
 	return errors.ErrUnsupported
 }
 
-// Abandon makes whatever anybody does on c fail from now on. It reports whether c was parked: then
-// it is the caller's now. If not, it is for its worker to close.
+// halfClose implements CloseWrite for a bare descriptor. For other connections it returns the
+// net.Conn.
+func (c *Conn) halfClose() (net.Conn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended:
+		return nil, net.ErrClosed
+	case c.nc == nil:
+		return nil, c.opError("close", errnoOrNil(sysShutdown(c.fd, shutWrite)))
+	}
+	return c.nc, nil
+}
+
+// Abandon makes every operation on c fail from now on. It reports whether c was parked, in which
+// case the caller now owns it. Otherwise c's worker closes it.
 func (c *Conn) Abandon() (mine bool) {
-	c.abandoned.Store(true) // before Take: a worker that does not see it has parked
+	c.flags.Or(abandonedFlag) // before Take: a worker that misses the flag has parked
 	if c.Take() {
 		return true
 	}
@@ -40,20 +51,40 @@ func (c *Conn) Abandon() (mine bool) {
 	return false
 }
 
-// cut makes reading and writing fail. The descriptor stays its owner's.
+// cut makes reading and writing fail. The owner still has to close the descriptor.
 func (c *Conn) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.ended:
 	case c.nc != nil:
+		shutDown(c.nc)
 		c.nc.Close()
 	default:
 		sysShutdown(c.fd, shutBoth)
 	}
 }
 
-// clientGone tells whoever watches.
+// shutDown wakes goroutines that are blocked in a system call on nc, whose socket the application
+// may have made blocking: Close would wait for them.
+func shutDown(nc net.Conn) {
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		nc.CloseRead()
+		nc.CloseWrite()
+	case *net.UnixConn:
+		nc.CloseRead()
+		nc.CloseWrite()
+	case *tls.Conn: // its Close would wait for room for close_notify
+		nc.NetConn().Close()
+	}
+}
+
+// GiveUp makes reading and writing fail from now on, so that Close does not wait. The caller must
+// own c.
+func (c *Conn) GiveUp() { c.cut() }
+
+// clientGone calls the function that Watch was given.
 func (c *Conn) clientGone() {
 	c.mu.Lock()
 	gone := c.gone
@@ -64,15 +95,19 @@ func (c *Conn) clientGone() {
 	}
 }
 
-// Close closes the connection. The caller must have it; nobody has it afterwards.
-// A second call does nothing.
+// Close closes the connection. The caller must own it; afterwards nobody does. A second call does
+// nothing.
 //
-// With TLS, and a client that is so slow to read that there is no room to tell it of the end, that is done later.
+// With TLS, if the client reads so slowly that there is no room for close_notify, Close returns and
+// the connection is closed later.
 func (c *Conn) Close() error {
 	if s := c.sec.Load(); s != nil && !c.isEnded() {
 		c.Unwatch()
 		s.finish()
-		if !s.close() && !c.abandoned.Load() {
+		if s.direct.Load() != nil {
+			return c.closeDirect(s)
+		}
+		if !s.close() && !c.is(abandonedFlag) {
 			go c.closeLater(s.wire.unsent)
 			return nil
 		}
@@ -80,9 +115,25 @@ func (c *Conn) Close() error {
 	return c.finish()
 }
 
-// finish is the rest of Close.
-func (c *Conn) finish() error {
-	nc, file, fd := c.end()
+// finish completes Close. It closes the net.Conn or descriptor even if a method of the
+// application's net.Conn panics. With SO_LINGER it does so on another goroutine: close(2) waits
+// until the client has taken everything, whether or not the socket is blocking.
+func (c *Conn) finish() (err error) {
+	defer func() {
+		if c.lingers() {
+			go c.closeSlowly(c.end())
+		} else {
+			err = c.closeAll(c.end())
+		}
+	}()
+	if !c.parks {
+		c.unprobe()
+	}
+	return nil
+}
+
+// closeAll closes what end returned.
+func (c *Conn) closeAll(nc net.Conn, file *os.File, fd int) error {
 	switch {
 	case nc != nil:
 		return nc.Close()
@@ -94,17 +145,23 @@ func (c *Conn) finish() error {
 	return nil
 }
 
+// closeSlowly is like closeAll, but may block.
+func (c *Conn) closeSlowly(nc net.Conn, file *os.File, fd int) {
+	if nc == nil && file == nil && fd >= 0 {
+		sysCloseSlowly(fd)
+		return
+	}
+	c.closeAll(nc, file, fd)
+}
+
 func (c *Conn) isEnded() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ended
 }
 
-// end takes c out of the set and out of everybody's reach, and returns what it was made of.
+// end removes c from the set, makes it unusable, and returns what remains to be closed.
 func (c *Conn) end() (net.Conn, *os.File, int) {
-	if c.fd < 0 {
-		c.unprobe()
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
@@ -112,8 +169,11 @@ func (c *Conn) end() (net.Conn, *os.File, int) {
 	}
 	c.state.do(actEnd)
 	c.ended = true
+	if c.bare() {
+		c.retire()
+	}
 	c.gone = nil
-	c.set.calendar.leave(c)
+	c.set.deadlines.leave(c)
 	c.set.remove(c)
 	return c.nc, c.file, c.fd
 }

@@ -1,25 +1,47 @@
 package park
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
-// A Config says what a Set needs to know of its server.
+// A Config holds what a Set needs to know about its server.
 type Config struct {
-	// Parks says that connections are to be accepted and parked. A Set without that only knows
-	// connections that came from elsewhere, and has no descriptor.
+	// Parks says whether the Set accepts and parks connections. A Set that does not park has no
+	// descriptor, and knows only connections accepted elsewhere.
 	Parks bool
-	// Full reports whether accepting has to rest for a moment. Nil: never.
+	// Full reports whether accepting must pause for a moment. If nil, it never pauses.
 	Full func() bool
-	// Enter reports whether a new connection may stay. If not, it is Enter's to close. Nil: all may.
+	// Enter reports whether a new connection is admitted. If not, Enter closes it. If nil, every
+	// connection is admitted.
 	Enter func(*Conn) bool
-	// Refuse answers a new connection for which the process has no descriptor but one that was kept for that, and
-	// closes it at once.
+	// Spare closes a connection, so that its descriptor can be used for a new one, and reports
+	// whether it found one to close. If nil, there is none.
+	Spare func() bool
+	// Refuse responds to a new connection and closes it at once. It is called when the process has
+	// run out of descriptors, except for the one reserved for this purpose.
 	Refuse func(*Conn)
-	// Timeouts are how long a connection may wait in each class; zero means forever.
+	// Timeouts holds how long a connection may wait in each class; zero means no timeout.
 	Timeouts [classes]time.Duration
-	// Expire gets a connection that has waited too long. It is Expire's to close.
+	// WriteStall is how long a write may make no progress; zero means no limit.
+	WriteStall time.Duration
+	// Expire is called with a connection that has timed out. Expire must close it.
 	Expire func(*Conn)
-	// Removed is told of every connection that has come to its end, closed or detached.
+	// Removed is called for every connection that has ended, closed or detached.
 	Removed func(*Conn)
-	// Logf reports trouble with accepting.
+	// Logf reports system errors. It is called on a goroutine that nothing waits for, so it may
+	// block, panic or call runtime.Goexit.
 	Logf func(format string, args ...any)
+	// Errors counts system errors. If nil, they are not counted.
+	Errors *Errors
+}
+
+// Errors counts system errors that do not stop the server.
+type Errors struct {
+	// Accept counts errors in accepting. Accepting is retried, unless the error is final for the
+	// listener.
+	Accept atomic.Int64
+	// Poll counts errors of epoll_pwait and epoll_ctl. An error of epoll_ctl ends one connection or
+	// is retried.
+	Poll atomic.Int64
 }

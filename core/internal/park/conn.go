@@ -12,64 +12,73 @@ import (
 	"time"
 )
 
-// ErrWait is returned by [Conn.TryRead] if there is nothing to read now.
+// ErrWait is returned by [Conn.TryRead] if there is nothing to read yet.
 var ErrWait = errors.New("park: would have to wait")
 
-// A Conn is one accepted connection. It comes in three kinds, the first two of which may have TLS on top, by Secure:
+// A Conn is one accepted connection. It comes in three kinds, the first two of which may have TLS
+// on top (see Secure):
 //
-//   - a bare descriptor: what Set accepts, and the cheapest there is;
-//   - a socket with a net.Conn: because a hook of the application was given one. It
-//     parks as well, and costs what net/http's connections cost while open;
-//   - a net.Conn that is no socket of ours: it cannot be parked, and TryRead waits.
+//   - a bare descriptor, as the Set accepts it, which is the cheapest kind;
+//   - a socket with a net.Conn, made because a hook of the application needed one. It parks as
+//     well, and while open costs as much as a connection of net/http;
+//   - a net.Conn that is not a socket of this package: it cannot be parked, and TryRead waits.
 //
-// Reading, writing, parking and closing are for the worker that has the connection.
-// SetReadDeadline, SetWriteDeadline, Watch and Abandon may be called by anybody at any time.
+// Only the worker that owns the connection may read, write, park and close it. SetReadDeadline,
+// SetWriteDeadline, Watch and Abandon may be called from any goroutine at any time.
 type Conn struct {
-	// Owner is who made the connection. The Set does not look at it.
+	// Owner is set by the creator of the connection. The Set does not use it.
 	Owner any
 
 	set    *Set
 	state  cell
-	gen    uint32 // tells this connection from earlier ones on the same descriptor
+	gen    uint32 // distinguishes this connection from earlier ones on the same descriptor
 	fd     int    // -1 unless a bare descriptor
-	remote string // the peer, as net has it; made at the first call of RemoteAddr for other kinds
+	remote string // the peer's address as in net; for other kinds RemoteAddr sets it
 
 	sec atomic.Pointer[secure] // nil without TLS
 
-	class      Class       // guarded by set.calendar.mu, readable for whoever has the connection
-	drained    bool        // the last read was short, so the next event says when there is more: epoll(7)
-	registered atomic.Bool // in the epoll set
-	hungUp     atomic.Bool // an event said so; reading is not over before io.EOF, and no other event will come
-	abandoned  atomic.Bool // nothing works any more
-	prev, next *Conn       // guarded by set.calendar.mu
-	deadline   int64       // of class, in nanoseconds since epoch
+	class      Class         // guarded by set.deadlines.mu; the connection's owner may read it
+	drained    bool          // the last read was short, so an event will announce more: epoll(7)
+	parks      bool          // a socket of this package, which can be parked; never changes
+	linger     bool          // may have inherited SO_LINGER from the listening socket
+	registered atomic.Bool   // in the epoll set
+	uses       atomic.Int32  // of fd at the moment: see use
+	flags      atomic.Uint32 // hungUpFlag and abandonedFlag
+	prev, next *Conn         // guarded by set.deadlines.mu
+	deadline   int64         // of class, in nanoseconds since epoch
 
+	patience        *Patience    // of Read; nil: Read waits until readBy
 	readBy, writeBy atomic.Int64 // deadlines in nanoseconds since epoch; zero: none
 
 	mu        sync.Mutex      // guards following
-	ended     bool            // closed or detached: fd means nothing any more
-	asked     bool            // local is the kernel's answer, not the listener's address
-	unprobing bool            // a probe is being ended, by nc's read deadline
-	slot      int32           // its place in the set's table; -1: none
-	local     net.Addr        // of what began as a bare descriptor
+	ended     bool            // closed or detached: fd is no longer valid
+	asked     bool            // local came from the kernel; it is not the listener's address
+	unprobing bool            // a probe is being stopped through nc's read deadline
+	slot      int32           // index in the set's table; -1: none
+	bounds    *bounds         // nil: none yet; connections that do not park get it in Add
+	local     net.Addr        // local address; see asked
 	nc        net.Conn        // nil for a bare descriptor
-	rc        syscall.RawConn // of nc, if that is a socket of ours
-	file      *os.File        // a bare descriptor in Go's own poller, once somebody had to wait
-	gone      func()          // called once when the client is gone
-	probe     *probe          // reads ahead to notice that, where there is no epoll set
+	rc        syscall.RawConn // of nc, if that is a socket of this package, or of file
+	file      *os.File        // a bare descriptor in Go's own poller, once something had to wait
+	gone      func()          // called once, when the client is gone
+	probe     *probe          // reads ahead to notice that the client is gone, without an epoll set
 }
 
-// A waiter is what waits in Go's poller: an os.File or a net.Conn.
-type waiter interface {
-	io.ReadWriteCloser
-	SetReadDeadline(time.Time) error
-	SetWriteDeadline(time.Time) error
-}
+// Flags of a Conn. They are never cleared.
+const (
+	// hungUpFlag is set when an event reports a hang-up. No other event follows, but reading may
+	// still return data before io.EOF.
+	hungUpFlag = 1 << iota
+	// abandonedFlag is set when the connection is given up: every operation fails from then on.
+	abandonedFlag
+)
+
+func (c *Conn) is(flag uint32) bool { return c.flags.Load()&flag != 0 }
 
 // Parks reports whether c can be parked at all.
-func (c *Conn) Parks() bool { return c.fd >= 0 || c.rc != nil }
+func (c *Conn) Parks() bool { return c.parks }
 
-// RemoteAddr returns the peer's address as text, as net has it.
+// RemoteAddr returns the peer's address as text, formatted as in net.
 func (c *Conn) RemoteAddr() string {
 	if c.remote == "" && c.nc != nil {
 		if a := c.nc.RemoteAddr(); a != nil {
@@ -79,25 +88,37 @@ func (c *Conn) RemoteAddr() string {
 	return c.remote
 }
 
-// LocalAddr returns the connection's own address. Anybody may call it, also when c has come to its end. If nobody
-// did before, the address is that of the listener then, which is another only where that listens on all addresses.
+// LocalAddr returns the connection's local address. It may be called from any goroutine, also after
+// the connection has ended. If it was never called before that, it returns the listener's address,
+// which differs only if the listener listens on all addresses.
 func (c *Conn) LocalAddr() net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case c.asked, c.ended && c.nc == nil:
 	case c.nc != nil:
-		return c.nc.LocalAddr()
-	case c.asked, c.ended:
-		return c.local
-	}
-	if a := localAddr(c.fd); a != nil {
-		c.local, c.asked = a, true
+		c.local, c.asked = c.nc.LocalAddr(), true
+	case c.parks:
+		if a := localAddr(c.fd); a != nil {
+			c.local, c.asked = a, true
+		}
 	}
 	return c.local
 }
 
-// TryRead reads what is there, and returns ErrWait if that is nothing. A connection that does not
-// park waits instead, as Read does.
+// KnownAddr is like LocalAddr, but asks neither the kernel nor the application's net.Conn: if
+// LocalAddr was never called, it returns the listener's address, or nil.
+func (c *Conn) KnownAddr() net.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.parks && c.nc != nil && !c.asked {
+		return c.nc.LocalAddr()
+	}
+	return c.local
+}
+
+// TryRead reads the data that is available, or returns ErrWait if there is none. On a connection
+// that does not park it waits, as Read does.
 func (c *Conn) TryRead(b []byte) (int, error) {
 	if s := c.sec.Load(); s != nil {
 		return s.tryRead(b)
@@ -105,28 +126,53 @@ func (c *Conn) TryRead(b []byte) (int, error) {
 	return c.TryReadWire(b)
 }
 
-// TryReadWire is TryRead, without TLS.
+// TryReadWire is TryRead below TLS.
 func (c *Conn) TryReadWire(b []byte) (int, error) {
-	switch {
-	case c.fd >= 0:
+	if c.use() {
 		n, errno := sysRead(c.fd, b)
-		return c.took(n, len(b), errno)
-	case c.rc != nil:
-		var n int
-		var errno syscall.Errno
-		err := c.rc.Read(func(fd uintptr) bool {
-			n, errno = sysRead(int(fd), b)
-			return true
-		})
-		if err != nil {
-			return 0, err
-		}
+		c.unuse()
 		return c.took(n, len(b), errno)
 	}
-	return c.Read(b)
+	if !c.parks {
+		return c.Read(b)
+	}
+	w, err := c.waiter()
+	if err != nil {
+		return 0, err
+	}
+	n, errno, err := w.tryRead(b)
+	if err != nil {
+		return 0, c.opError("read", err)
+	}
+	return c.took(n, len(b), errno)
 }
 
-// took turns the result of a read without waiting into what TryRead returns.
+// Peek is like TryReadWire, but leaves the bytes it returns to be read again. It returns 0, nil if
+// there is no data. It is only for connections that park.
+func (c *Conn) Peek(b []byte) (n int, err error) {
+	var errno syscall.Errno
+	switch {
+	case len(b) == 0:
+		return 0, nil
+	case c.fd >= 0:
+		n, errno = sysPeek(c.fd, b)
+	default:
+		if err := c.rc.Control(func(fd uintptr) { n, errno = sysPeek(int(fd), b) }); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case errno == syscall.EAGAIN:
+		return 0, nil
+	case errno != 0:
+		return 0, c.opError("read", errno)
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// took converts the result of a nonblocking read into what TryRead returns.
 func (c *Conn) took(n, size int, errno syscall.Errno) (int, error) {
 	switch {
 	case errno == syscall.EAGAIN:
@@ -141,16 +187,18 @@ func (c *Conn) took(n, size int, errno syscall.Errno) (int, error) {
 	return n, nil
 }
 
-// Drained reports whether the last read took all there was, so that another would
-// return ErrWait unless something came in the meantime. Then Park notices. With TLS it takes a read to know.
+// Drained reports whether the last read took all the data, so that another read would return
+// ErrWait unless more has arrived since; Park notices if it has. With TLS it reports false, since
+// only a read can tell.
 func (c *Conn) Drained() bool {
-	return c.drained && !c.hungUp.Load() && c.sec.Load() == nil
+	return c.drained && !c.is(hungUpFlag) && c.sec.Load() == nil
 }
 
-// HungUp reports whether it is known that the client has closed, or at least sends no more.
-func (c *Conn) HungUp() bool { return c.hungUp.Load() }
+// HungUp reports whether the client is known to have closed the connection, or at least its sending
+// side.
+func (c *Conn) HungUp() bool { return c.is(hungUpFlag) }
 
-// Read reads, and waits for bytes until the read deadline. Only one Read at a time.
+// Read reads, waiting for bytes until the read deadline. Only one Read may run at a time.
 func (c *Conn) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
@@ -162,8 +210,11 @@ func (c *Conn) Read(b []byte) (int, error) {
 }
 
 func (c *Conn) read(b []byte) (int, error) {
-	if c.fd >= 0 && !past(&c.readBy) {
+	if c.bare() && !past(&c.readBy) {
 		if n, err := c.TryReadWire(b); err != ErrWait {
+			if p := c.patience; p != nil {
+				p.got(n, 0)
+			}
 			return n, err
 		}
 	}
@@ -171,41 +222,19 @@ func (c *Conn) read(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.fd < 0 {
+	if !c.parks {
 		if p := c.unprobe(); p != nil && p.n > 0 {
 			b[0] = p.b[0]
 			return 1, nil
 		}
+		n, err := c.readSlowly(w, b)
+		return n, c.foreignError("read", err)
 	}
-	n, err := w.Read(b)
+	n, err := c.readSlowly(w, b)
 	return n, c.opError("read", err)
 }
 
-// ReadWithin is Read that also returns os.ErrDeadlineExceeded when it has waited for d. A read deadline that somebody
-// sets at that very moment may be lost.
-func (c *Conn) ReadWithin(b []byte, d time.Duration) (int, error) {
-	if d <= 0 {
-		return 0, c.opError("read", os.ErrDeadlineExceeded)
-	}
-	if c.Parks() && c.sec.Load() == nil && !past(&c.readBy) {
-		if n, err := c.TryReadWire(b); err != ErrWait {
-			return n, err
-		}
-	}
-	before, late := c.readBy.Load(), make(chan struct{})
-	t := time.AfterFunc(d, func() {
-		c.SetReadDeadline(epoch)
-		close(late)
-	})
-	n, err := c.Read(b)
-	if !t.Stop() {
-		<-late
-		c.SetReadDeadline(fromNanos(before))
-	}
-	return n, err
-}
-
-// fromNanos returns the time that deadlines keep as n.
+// fromNanos returns the time that a deadline stores as n.
 func fromNanos(n int64) time.Time {
 	if n == 0 {
 		return time.Time{}
@@ -213,19 +242,20 @@ func fromNanos(n int64) time.Time {
 	return epoch.Add(time.Duration(n))
 }
 
-// Write writes all of b, and waits for room until the write deadline. Only one Write or
-// SendFile at a time, but it may run beside a Read.
+// Write writes all of b, waiting for buffer space until the write deadline. Only one Write or
+// SendFile may run at a time, but it may run concurrently with a Read.
 func (c *Conn) Write(b []byte) (int, error) {
 	if s := c.sec.Load(); s != nil {
-		return s.conn.Write(b)
+		return s.write(b)
 	}
 	return c.write(b)
 }
 
 func (c *Conn) write(b []byte) (int, error) {
 	done := 0
-	for c.fd >= 0 && !past(&c.writeBy) {
+	for !past(&c.writeBy) && c.use() {
 		n, errno := sysWrite(c.fd, b[done:])
+		c.unuse()
 		if errno == syscall.EAGAIN {
 			break
 		}
@@ -240,39 +270,28 @@ func (c *Conn) write(b []byte) (int, error) {
 	if err != nil {
 		return done, err
 	}
-	n, err := w.Write(b[done:])
+	if !c.parks {
+		n, err := c.writePieces(b)
+		return n, c.foreignError("write", err)
+	}
+	n, err := c.writeSlowly(w, b[done:])
 	return done + n, c.opError("write", err)
 }
 
-// past reports whether a deadline is over.
+// past reports whether a deadline has passed.
 func past(by *atomic.Int64) bool {
 	t := by.Load()
 	return t != 0 && nanos() >= t
 }
 
-// waiter returns what waits for c in Go's poller, and makes it if there is none yet.
-func (c *Conn) waiter() (waiter, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.ended:
-		return nil, net.ErrClosed
-	case c.nc != nil:
-		return c.nc, nil
-	case c.file == nil:
-		c.file = os.NewFile(uintptr(c.fd), "connection")
-		c.file.SetReadDeadline(fromNanos(c.readBy.Load()))
-		c.file.SetWriteDeadline(fromNanos(c.writeBy.Load()))
-	}
-	return c.file, nil
-}
-
-// SetReadDeadline sets until when Read waits, one that waits already included; the zero time means forever.
+// SetReadDeadline sets how long Read waits, including a Read in progress; the zero time means no
+// deadline.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.setDeadline(&c.readBy, t, waiter.SetReadDeadline)
 }
 
-// SetWriteDeadline sets until when Write waits, one that waits already included; the zero time means forever.
+// SetWriteDeadline sets how long Write waits, including a Write in progress; the zero time means no
+// deadline.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return c.setDeadline(&c.writeBy, t, waiter.SetWriteDeadline)
 }
@@ -280,34 +299,41 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 func (c *Conn) setDeadline(by *atomic.Int64, t time.Time, set func(waiter, time.Time) error) error {
 	var n int64
 	if !t.IsZero() {
-		n = max(int64(t.Sub(epoch)), 1)
+		if n = int64(t.Sub(epoch)); n == 0 {
+			n = 1
+		}
 	}
-	if n == 0 && by.Load() == 0 {
-		return nil
+	if n == 0 && by.Load() == 0 && c.bare() {
+		return nil // on a net.Conn the application may have set a deadline
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	by.Store(n)
+	if bound := c.boundedLocked(by); bound != n {
+		t = fromNanos(bound)
+	}
 	switch {
 	case c.ended:
 		return net.ErrClosed
 	case c.unprobing && by == &c.readBy:
-		return nil // unprobe sets it; now the probe would go on
-	case c.nc != nil:
-		return set(c.nc, t)
-	case c.file != nil:
-		return set(c.file, t)
+		return nil // unprobed sets it; setting it now would let the probe continue
+	case c.nc != nil, c.file != nil:
+		return set(waiter{c.nc, c.file, c.rc}, t)
 	}
-	return nil // a bare descriptor gets its deadlines when somebody has to wait for it
+	return nil // waiter sets the deadlines when something has to wait
 }
 
-// opError is err as a method of net.Conn would return it. What os.File says around it is dropped.
+// opError returns err as a method of net.Conn would. It drops the wrapping that os.File and
+// syscall.RawConn add.
 func (c *Conn) opError(op string, err error) error {
-	if err == nil || err == io.EOF || c.nc != nil {
+	if err == nil || err == io.EOF {
 		return err
 	}
-	if pe, ok := err.(*fs.PathError); ok {
-		err = pe.Err
+	switch e := err.(type) {
+	case *fs.PathError:
+		err = e.Err
+	case *net.OpError:
+		err = e.Err
 	}
 	if errno, ok := err.(syscall.Errno); ok {
 		err = os.NewSyscallError(op, errno)
@@ -318,7 +344,16 @@ func (c *Conn) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.set.network(), Source: nil, Addr: textAddr{c.set.network(), c.remote}, Err: err}
 }
 
-// A textAddr is a peer's address in an error.
+// foreignError returns an error of the application's net.Conn unchanged, and wraps this package's
+// own.
+func (c *Conn) foreignError(op string, err error) error {
+	if err == os.ErrDeadlineExceeded {
+		return c.opError(op, err)
+	}
+	return err
+}
+
+// A textAddr is a peer's address for use in an error.
 type textAddr struct{ network, text string }
 
 func (a textAddr) Network() string { return a.network }

@@ -5,44 +5,46 @@ import (
 	"time"
 )
 
-// A Class is a reason to wait, which has one timeout for all connections of a Set.
+// A Class is a reason to wait. Each class has one timeout for all connections of a Set.
 type Class uint8
 
 const (
 	None   Class = iota // no deadline
-	Hello               // for what a TLS client begins with
-	Header              // from the first moment of a request until its header is complete
+	Hello               // for a TLS client's first bytes
+	First               // for the header of the first request, from the start until it is complete
+	Header              // likewise, for a later request
 	Idle                // between requests
 	Grace               // before the first request, while the server drains
-	Linger              // after the last answer, until the client has closed too
+	Linger              // after the last response, until the client closes its side too
 	classes
 )
 
-// A waiting list holds the connections of one class, the one that expires first in front: the timeout is
-// the same for all, so appending keeps the order.
+// waiting is the list of the connections of one class, ordered by deadline: the timeout is the same
+// for all, so appending keeps the order.
 type waiting struct {
 	first, last *Conn
-	timeout     time.Duration // zero: no deadline, nothing is listed
+	timeout     time.Duration // zero: no deadline, the list stays empty
 }
 
-// A calendar closes what has waited too long. It owns one timer, which is armed while something is listed.
-type calendar struct {
+// deadlines tracks how long connections wait, and expires those that have waited too long. It owns
+// one timer, which is armed while a connection is listed.
+type deadlines struct {
 	mu     sync.Mutex // guards following, and the links of every Conn
 	lists  [classes]waiting
 	timer  *time.Timer // nil until the first deadline
 	due    int64       // when timer fires, in nanoseconds since epoch; zero if it is not armed
 	closed bool
-	expire func(*Conn) // takes a connection that has expired
+	expire func(*Conn) // called with each connection that has expired
 }
 
 var epoch = time.Now()
 
-// nanos returns the time in nanoseconds since the process began, by the monotonic clock.
+// nanos returns the time in nanoseconds since epoch, by the monotonic clock.
 func nanos() int64 { return int64(time.Since(epoch)) }
 
-// enter puts c on class k's list if k has a timeout, unless it is there already: a class is entered
-// when waiting for something begins, and not anew for each byte of it.
-func (d *calendar) enter(c *Conn, k Class) {
+// enter puts c on the list of class k if k has a timeout, unless c is on it already: the wait
+// begins once, not again with each byte that arrives.
+func (d *deadlines) enter(c *Conn, k Class) {
 	if c.class == k {
 		return
 	}
@@ -57,7 +59,7 @@ func (d *calendar) enter(c *Conn, k Class) {
 		return
 	}
 	now := nanos()
-	c.class, c.deadline = k, now+int64(w.timeout)
+	c.class, c.deadline = k, after(now, w.timeout)
 	c.prev, c.next = w.last, nil
 	if w.last != nil {
 		w.last.next = c
@@ -70,8 +72,8 @@ func (d *calendar) enter(c *Conn, k Class) {
 	}
 }
 
-// leave takes c off its list.
-func (d *calendar) leave(c *Conn) {
+// leave removes c from its list.
+func (d *deadlines) leave(c *Conn) {
 	if c.class == None {
 		return
 	}
@@ -80,7 +82,7 @@ func (d *calendar) leave(c *Conn) {
 	d.mu.Unlock()
 }
 
-func (d *calendar) unlinkLocked(c *Conn) {
+func (d *deadlines) unlinkLocked(c *Conn) {
 	if c.class == None {
 		return
 	}
@@ -98,12 +100,12 @@ func (d *calendar) unlinkLocked(c *Conn) {
 	c.prev, c.next, c.class = nil, nil, None
 }
 
-// expired reports whether c's deadline has passed. Only its worker may ask.
-func (d *calendar) expired(c *Conn) bool {
+// expired reports whether c's deadline has passed. Only c's worker may call it.
+func (d *deadlines) expired(c *Conn) bool {
 	return c.class != None && nanos() >= c.deadline
 }
 
-func (d *calendar) armLocked(due, now int64) {
+func (d *deadlines) armLocked(due, now int64) {
 	d.due = due
 	wait := time.Duration(max(due-now, 0))
 	if d.timer == nil {
@@ -113,34 +115,51 @@ func (d *calendar) armLocked(due, now int64) {
 	}
 }
 
-// any reports whether a parked connection waits in class k.
-func (d *calendar) any(k Class) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for c := d.lists[k].first; c != nil; c = c.next {
-		if state(c.state.v.Load()) == parked {
-			return true
+// longestLocked returns the parked connection that has waited longest in any of the classes, and
+// since when. It returns nil if there is none.
+func (d *deadlines) longestLocked(classes []Class) (longest *Conn, since int64) {
+	for _, k := range classes {
+		w := &d.lists[k]
+		for c := w.first; c != nil; c = c.next {
+			if state(c.state.v.Load()) != parked {
+				continue
+			}
+			if t := c.deadline - int64(w.timeout); longest == nil || t < since {
+				longest, since = c, t
+			}
+			break // the first parked one has waited longest in its class
 		}
 	}
-	return false
+	return longest, since
 }
 
-// takeFirst takes the parked connection that has waited in class k for the longest time; nil if there is none.
-func (d *calendar) takeFirst(k Class) *Conn {
+// longest returns how long that connection has waited, and whether there is one.
+func (d *deadlines) longest(classes []Class) (time.Duration, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for c := d.lists[k].first; c != nil; c = c.next {
-		if c.state.do(actTake) {
+	c, since := d.longestLocked(classes)
+	return time.Duration(nanos() - since), c != nil
+}
+
+// takeLongest takes that connection, or returns nil if there is none.
+func (d *deadlines) takeLongest(classes []Class) *Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for {
+		c, _ := d.longestLocked(classes)
+		if c == nil {
+			return nil
+		}
+		if c.state.do(actTake) { // otherwise it is no longer parked
 			d.unlinkLocked(c)
 			return c
 		}
 	}
-	return nil
 }
 
-// sweep takes every parked connection whose time is up. One that a worker has at the moment is
-// left to it: it finds out when it wants to park.
-func (d *calendar) sweep() {
+// sweep takes every parked connection whose deadline has passed. It leaves a connection that a
+// worker owns to that worker, which checks the deadline when it parks the connection.
+func (d *deadlines) sweep() {
 	var out []*Conn
 	d.mu.Lock()
 	now := nanos()
@@ -166,13 +185,26 @@ func (d *calendar) sweep() {
 		d.armLocked(next, now)
 	}
 	d.mu.Unlock()
-	for _, c := range out {
+	d.expireAll(out)
+}
+
+// expireAll calls d.expire for each connection in out, even if a hook of the application ends the
+// goroutine.
+func (d *deadlines) expireAll(out []*Conn) {
+	defer func() {
+		if len(out) > 0 {
+			go d.expireAll(out)
+		}
+	}()
+	for len(out) > 0 {
+		c := out[0]
+		out = out[1:]
 		d.expire(c)
 	}
 }
 
-// stop ends the sweeping for good.
-func (d *calendar) stop() {
+// stop stops the timer for good.
+func (d *deadlines) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true

@@ -13,33 +13,38 @@ import (
 	"time"
 )
 
-// A secure is the TLS of a connection. Package tls reads from it and writes to it by a wire, and keeps what
-// it needs of a record that is not complete; a read that need not wait therefore can be given up and
-// repeated, once the handshake is over. The handshake itself cannot: it keeps its goroutine.
+// A secure is the TLS layer of a connection. Package tls reads and writes through a wire, and
+// buffers an incomplete record, so once the handshake is over a read that cannot complete can be
+// abandoned and retried. The handshake itself cannot be: it keeps its goroutine.
 type secure struct {
 	conn *tls.Conn
 	wire wire
 
-	asked atomic.Bool // somebody wants a recheck
+	asked  atomic.Bool            // another recheck is requested
+	direct atomic.Pointer[direct] // conn runs on a net.Conn, not on wire; nil if not
+
+	writing sync.Mutex // held while writing, and while a recheck may have to reply to the client
 
 	mu    sync.Mutex // held while reading; guards following
-	ahead []byte     // decrypted, and read while looking whether the client is gone
-	over  bool       // c is being closed or given away: nothing is read any more
+	ahead []byte     // decrypted bytes that a recheck has read
+	over  bool       // c is being closed or given away: nothing may read any more
 }
 
-// A wire is what is under a tls.Conn: the connection as it would be without TLS.
+// A wire is the connection below a tls.Conn, as it would be without TLS.
 type wire struct {
 	c     *Conn
-	hello [][]byte // was read before the handshake, for a Read each
+	hello [][]byte // bytes read before the handshake, one slice per Read
 
-	trying  atomic.Bool // reads must not wait
-	alone   atomic.Bool // nobody is going to write, so that what reading has to answer must not wait either
-	closing atomic.Bool // nothing but good-bye is written any more, which does not wait, and closing is c's
-	unsent  []byte      // what of that there was no room for
-	gone    atomic.Bool // c has been detached, and c.nc is the connection
+	trying atomic.Bool // reads must not block
+	alone  atomic.Bool // no writer is active, so a reply that a read causes must not block either
+	// closing is set before the last write, such as close_notify, which must not block. From then
+	// on Close does nothing, since c closes the connection.
+	closing atomic.Bool
+	unsent  []byte      // the part of close_notify that did not fit
+	gone    atomic.Bool // c is detached, and c.nc is the connection
 }
 
-// errAgain is errWait for package tls, which gives up for good after errors that are not temporary.
+// errAgain is ErrWait for package tls, which fails for good after an error that is not temporary.
 var errAgain net.Error = againError{}
 
 type againError struct{}
@@ -48,8 +53,9 @@ func (againError) Error() string   { return ErrWait.Error() }
 func (againError) Timeout() bool   { return true }
 func (againError) Temporary() bool { return true }
 
-// Secure makes c a TLS connection, and returns it; the handshake is the caller's. hello was read from c
-// already; package tls reads no two of its parts at once. The caller must have c. It may be called again, to add hello.
+// Secure makes c a TLS connection and returns its tls.Conn; the caller runs the handshake. The
+// parts of hello were already read from c; package tls gets each part from a Read of its own. The
+// caller must own c, and may call Secure again to add to hello.
 func (c *Conn) Secure(config *tls.Config, hello ...[]byte) *tls.Conn {
 	s := c.sec.Load()
 	if s == nil {
@@ -80,7 +86,7 @@ func (w *wire) Read(p []byte) (int, error) {
 		return w.c.nc.Read(p)
 	case !w.trying.Load():
 		return w.c.read(p)
-	case w.c.drained && !w.c.hungUp.Load():
+	case w.c.drained && !w.c.is(hungUpFlag):
 		return 0, errAgain
 	}
 	n, err := w.c.TryReadWire(p)
@@ -95,7 +101,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	case w.gone.Load():
 		return w.c.nc.Write(p)
 	case w.closing.Load() && len(w.unsent) > 0:
-		return len(p), nil // what follows good-bye is of no use to anybody
+		return len(p), nil // nothing after close_notify matters to the client
 	case w.closing.Load():
 		n, err := w.c.tryWrite(p)
 		if err == syscall.EAGAIN || err == io.ErrShortWrite {
@@ -109,7 +115,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	return w.c.write(p)
 }
 
-// Close is called by whoever was given the tls.Conn, and by package tls. The descriptor is not theirs.
+// Close is called by package tls and by any holder of the tls.Conn. Neither owns the descriptor.
 func (w *wire) Close() error {
 	switch {
 	case w.gone.Load():
@@ -159,7 +165,7 @@ func (w *wire) SetDeadline(t time.Time) error {
 	return errors.Join(w.SetReadDeadline(t), w.SetWriteDeadline(t))
 }
 
-// tryRead is Conn.TryRead.
+// tryRead implements Conn.TryRead.
 func (s *secure) tryRead(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,6 +178,9 @@ func (s *secure) tryReadLocked(b []byte) (int, error) {
 	if n := s.takeAhead(b); n > 0 {
 		return n, nil
 	}
+	if d := s.direct.Load(); d != nil {
+		return d.tryRead(b, s.wire.alone.Load())
+	}
 	s.wire.trying.Store(true)
 	n, err := s.conn.Read(b)
 	s.wire.trying.Store(false)
@@ -181,12 +190,25 @@ func (s *secure) tryReadLocked(b []byte) (int, error) {
 	return n, err
 }
 
-// read is Conn.Read.
+// write implements Conn.Write.
+func (s *secure) write(b []byte) (int, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if d := s.direct.Load(); d != nil {
+		return s.wire.c.writeDirect(waiter{nc: d.nc}, s.conn, b)
+	}
+	return s.conn.Write(b)
+}
+
+// read implements Conn.Read.
 func (s *secure) read(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := s.takeAhead(b); n > 0 {
 		return n, nil
+	}
+	if d := s.direct.Load(); d != nil {
+		return s.wire.c.readPatiently(waiter{nc: d.nc}, s.conn.Read, b)
 	}
 	return s.conn.Read(b)
 }
@@ -199,9 +221,10 @@ func (s *secure) takeAhead(b []byte) int {
 	return n
 }
 
-// recheck is Conn.Recheck. A client can hang up inside TLS, so it has to be read, unless somebody does that
-// anyway: who reads for a request notices, and who is at a recheck looks again. Reading may have to answer to the
-// client, and so may wait: the leader must not call this.
+// recheck implements Conn.Recheck. A client can hang up inside TLS, so recheck has to read, unless
+// another read is in progress: a read for a request notices the hang-up itself, and a running
+// recheck looks again. Reading may have to reply to the client, which blocks while a write is in
+// progress, so the leader must not call recheck.
 func (s *secure) recheck() {
 	s.asked.Store(true)
 	for s.asked.Load() && s.mu.TryLock() {
@@ -214,32 +237,37 @@ func (s *secure) recheck() {
 	}
 }
 
-// lookLocked reads if that is of use to somebody, and reports whether the client is gone.
+// lookLocked reads ahead if c is being watched, and reports whether the client is gone.
 func (s *secure) lookLocked() bool {
 	if s.over || len(s.ahead) > 0 || !s.wire.c.watched() {
 		return false
 	}
-	s.wire.c.drained = false // an event has come since
+	if s.writing.TryLock() { // otherwise the reply waits as the writer does, and ends with it
+		defer s.writing.Unlock()
+		s.wire.alone.Store(true)
+		defer s.wire.alone.Store(false)
+	}
+	s.wire.c.drained = false // an event has arrived since
 	var b [1]byte
 	n, err := s.tryReadLocked(b[:])
 	s.ahead = append(s.ahead, b[:n]...)
 	return err != nil && err != ErrWait
 }
 
-// settled waits for a recheck that is under way.
+// settled waits for a recheck that is in progress.
 func (s *secure) settled() {
 	s.mu.Lock()
-	s.mu.Unlock() //lint:ignore SA2001 that is all
+	s.mu.Unlock() //lint:ignore SA2001 waiting for the lock is all it does
 }
 
-// finish is settled for good: the descriptor is about to become another's.
+// finish is like settled, but final: the descriptor number is about to be reused.
 func (s *secure) finish() {
 	s.mu.Lock()
 	s.over = true
 	s.mu.Unlock()
 }
 
-// rest gives up what was read ahead.
+// rest returns the bytes that were read ahead, and drops them.
 func (s *secure) rest() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,25 +276,26 @@ func (s *secure) rest() []byte {
 	return b
 }
 
-// close says good-bye to the client, without waiting. It reports false if there was no room for that.
+// close sends close_notify to the client without blocking. It returns false if there was no room
+// for all of it.
 func (s *secure) close() bool {
 	s.wire.closing.Store(true)
 	s.conn.Close()
 	return len(s.wire.unsent) == 0
 }
 
-// goodByeTime is how long a client that is slow to read gets for making room for good-bye. The number is that of
-// package tls.
+// goodByeTime is how long a client that is slow to read may take to make room for close_notify. The
+// value is that of package tls.
 const goodByeTime = 5 * time.Second
 
-// closeLater closes c when there was room for what close has left, or time is up.
+// closeLater closes c once the rest of close_notify is written, or time has run out.
 func (c *Conn) closeLater(unsent []byte) {
 	c.SetWriteDeadline(time.Now().Add(goodByeTime))
 	c.write(unsent)
 	c.finish()
 }
 
-// remoteAddr makes a net.Addr of a peer's text.
+// remoteAddr converts a peer's address from text to a net.Addr.
 func remoteAddr(network, text string) net.Addr {
 	if network == "unix" {
 		return &net.UnixAddr{Name: text, Net: network}
@@ -278,10 +307,13 @@ func remoteAddr(network, text string) net.Addr {
 	return net.TCPAddrFromAddrPort(a)
 }
 
-// WriteLast writes b without waiting: what there is no room for is lost. Nothing can be written afterwards. It is for
-// connections that park.
+// WriteLast writes b without blocking, and drops what does not fit. Nothing can be written
+// afterwards. It is only for connections that park.
 func (c *Conn) WriteLast(b []byte) {
 	if s := c.sec.Load(); s != nil {
+		if s.direct.Load() != nil {
+			c.SetWriteDeadline(time.Now().Add(partTime))
+		}
 		s.wire.closing.Store(true)
 		s.conn.Write(b)
 		return
@@ -289,18 +321,23 @@ func (c *Conn) WriteLast(b []byte) {
 	c.tryWrite(b)
 }
 
-// tryWrite writes what there is room for, and does not wait.
+// tryWrite writes what fits, without blocking.
 func (c *Conn) tryWrite(b []byte) (n int, err error) {
 	var errno syscall.Errno
-	switch {
-	case c.fd >= 0:
+	if c.use() {
 		n, errno = sysWrite(c.fd, b)
-	case c.rc != nil:
-		if err := c.rc.Control(func(fd uintptr) { n, errno = sysWrite(int(fd), b) }); err != nil {
+		c.unuse()
+	} else {
+		if !c.parks {
+			return 0, os.ErrDeadlineExceeded
+		}
+		w, err := c.waiter()
+		if err != nil {
 			return 0, err
 		}
-	default:
-		return 0, os.ErrDeadlineExceeded
+		if err := w.rc.Control(func(fd uintptr) { n, errno = sysWrite(int(fd), b) }); err != nil {
+			return 0, err
+		}
 	}
 	if errno == 0 && n < len(b) {
 		return n, io.ErrShortWrite

@@ -24,7 +24,7 @@ var serverConfig = sync.OnceValue(func() *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{cert}}
 })
 
-// secure returns a connection with TLS, its client, and what is below that.
+// secure returns a TLS connection, its client, and the client's raw connection.
 func (f *fixture) secure(t *testing.T) (*Conn, *tls.Conn, net.Conn) {
 	t.Helper()
 	raw := f.dial(t)
@@ -42,7 +42,7 @@ func (f *fixture) secure(t *testing.T) (*Conn, *tls.Conn, net.Conn) {
 	return c, client, raw
 }
 
-// leadOn leads until the test is over. Nothing is to come of it.
+// leadOn leads until the test is over. It expects Lead to return no connections.
 func (f *fixture) leadOn(t *testing.T) {
 	t.Helper()
 	ended := make(chan struct{})
@@ -75,7 +75,7 @@ func TestSecureConnectionComesBackWithItsBytes(t *testing.T) {
 		}
 	}
 
-	// A record that is not complete is kept, and is no hindrance to parking.
+	// An incomplete record is kept, and does not prevent parking.
 	f.park(t, c, None)
 	raw.(*net.TCPConn).SetNoDelay(true)
 	for _, b := range record(t, client, "hello") {
@@ -102,7 +102,7 @@ func TestSecureConnectionComesBackWithItsBytes(t *testing.T) {
 	}
 }
 
-// record returns the record of s that c would send.
+// record returns the record that c would send for s.
 func record(t *testing.T, c *tls.Conn, s string) []byte {
 	t.Helper()
 	hold := c.NetConn().(*holding)
@@ -115,7 +115,7 @@ func record(t *testing.T, c *tls.Conn, s string) []byte {
 	return b
 }
 
-// A holding is a connection that can keep back what is written.
+// A holding is a connection that can hold back what is written.
 type holding struct {
 	net.Conn
 	held *[]byte
@@ -129,7 +129,7 @@ func (h *holding) Write(p []byte) (int, error) {
 	return h.Conn.Write(p)
 }
 
-// Whoever comes too late for a look at the connection must have had it all the same.
+// A recheck that finds another one running must still take effect.
 func TestSecureWatchMissesNoEnd(t *testing.T) {
 	f := newFixture(t, nil)
 	var all []*Conn
@@ -147,9 +147,9 @@ func TestSecureWatchMissesNoEnd(t *testing.T) {
 			})
 		}
 		client.CloseWrite()
-		group.Go(c.Recheck) // as for the event that this is
+		group.Go(c.Recheck) // as for the event that announces this
 		group.Wait()
-		for { // the client's bytes may have been on their way
+		for { // the client's bytes may have been in flight
 			select {
 			case <-gone:
 			default:
@@ -165,7 +165,7 @@ func TestSecureWatchMissesNoEnd(t *testing.T) {
 	}
 }
 
-// A connection that is given away is not read by those who look whether the client is gone.
+// A recheck does not read from a connection that has been given away.
 func TestSecureConnectionIsDetachedWhileWatched(t *testing.T) {
 	f := newFixture(t, nil)
 	type pair struct {
@@ -202,7 +202,7 @@ func TestSecureConnectionIsDetachedWhileWatched(t *testing.T) {
 	}
 }
 
-// A watch that comes too late, of a goroutine that somebody has left behind, must not touch the descriptor.
+// A late Watch, by a goroutine that was left behind, must not use the descriptor.
 func TestSecureConnectionIsClosedWhileWatched(t *testing.T) {
 	f := newFixture(t, nil)
 	for range 100 {
@@ -220,7 +220,7 @@ func TestSecureConnectionIsClosedWhileWatched(t *testing.T) {
 	}
 }
 
-// A good-bye that there was no room for is sent when there is, unless the connection is abandoned.
+// A close_notify that did not fit is sent when there is room, unless the connection is abandoned.
 func TestSecureCloseSendsTheRestByItself(t *testing.T) {
 	for _, abandoned := range []bool{false, true} {
 		f := newFixture(t, nil)
@@ -242,7 +242,7 @@ func TestSecureCloseSendsTheRestByItself(t *testing.T) {
 	}
 }
 
-// An idle connection is not kept by a client that sends parts of a record again and again.
+// A client cannot keep an idle connection open by sending parts of a record repeatedly.
 func TestSecureIdleTimeIsOver(t *testing.T) {
 	const timeout = 100 * time.Millisecond
 	f := newFixture(t, map[Class]time.Duration{Idle: timeout})

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,43 +16,51 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Supported reports whether connections can be parked at all.
+// Supported reports whether the system can park connections.
 const Supported = true
 
-// A Set is an epoll set, the connections it accepted, and their deadlines.
+// A Set holds an epoll set, the connections in it, and their deadlines.
 type Set struct {
-	config   Config
-	calendar calendar
-	table    table
-	gen      atomic.Uint32
+	config    Config
+	deadlines deadlines
+	table     table
+	gen       atomic.Uint32
+	log       journal
 
 	epfd int
 	file *os.File        // epfd in Go's poller
 	wait syscall.RawConn // of file
 
-	// The leader's own; one leads at a time.
-	events [128]unix.EpollEvent
-	n      int // of events
-	ready  func(uintptr) bool
-	peer   listener.Addr
+	// Used only by the leader; there is one leader at a time.
+	events  [128]unix.EpollEvent
+	n       int           // number of events; -1 if there was an error
+	failure syscall.Errno // that error
+	ready   func(uintptr) bool
+	peer    listener.Addr
 
 	accepting sync.Mutex // held while connections are being accepted; guards following
-	spare     int        // a descriptor kept for when there are no others; -1: none
-	logged    Ration
+	spare     int        // a descriptor in reserve for when there is no other; -1: none
+
+	stallMu    sync.Mutex  // guards following
+	stallTimer *time.Timer // armed while there are connections that do not park: see watchWrites
+	stallMore  bool        // some were added since the last check
 
 	mu      sync.Mutex         // guards following
-	sources []*source          // by the index that their events carry; nil where closed
+	sources []*source          // by the index in their events; nil where closed
 	others  map[*Conn]struct{} // connections with a net.Conn
-	asking  *time.Timer        // armed while there are others that may be parked: see ask
+	asking  *time.Timer        // armed while others is not empty: see ask
 	net     string             // the network of the first source
 }
 
-// NewSet returns a Set that waits for nothing yet. Close it to give its descriptor back.
+// NewSet returns an empty Set. Close releases its descriptor.
 func NewSet(config Config) (*Set, error) {
 	s := &Set{config: config, epfd: -1, spare: -1, others: map[*Conn]struct{}{}}
-	s.calendar.expire = config.Expire
+	if config.Errors == nil {
+		s.config.Errors = new(Errors)
+	}
+	s.deadlines.expire = config.Expire
 	for k, d := range config.Timeouts {
-		s.calendar.lists[k].timeout = d
+		s.deadlines.lists[k].timeout = d
 	}
 	if !config.Parks {
 		return s, nil
@@ -62,7 +69,7 @@ func NewSet(config Config) (*Set, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	// Non-blocking, so that os.NewFile puts it into the runtime's poller.
+	// Nonblocking, so that os.NewFile adds it to the runtime's poller.
 	if err := unix.SetNonblock(epfd, true); err != nil {
 		unix.Close(epfd)
 		return nil, os.NewSyscallError("fcntl", err)
@@ -77,9 +84,9 @@ func NewSet(config Config) (*Set, error) {
 	return s, nil
 }
 
-// Close ends leading: Lead returns an error from now on. Connections are not touched.
+// Close ends leading: from now on Lead returns an error. It does not touch the connections.
 func (s *Set) Close() error {
-	s.calendar.stop()
+	s.deadlines.stop()
 	if s.file == nil {
 		return nil
 	}
@@ -89,7 +96,7 @@ func (s *Set) Close() error {
 	return s.file.Close()
 }
 
-// poll asks the epoll set without waiting. It returns how many events there are, or -1.
+// poll queries the epoll set without blocking. It returns the number of events, or -1.
 func (s *Set) poll() int {
 	n, _, e := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd), uintptr(unsafe.Pointer(&s.events)), uintptr(len(s.events)), 0, 0, 0)
 	switch e {
@@ -98,18 +105,26 @@ func (s *Set) poll() int {
 	case syscall.EINTR:
 		s.n = 0
 	default:
-		s.n = -1
+		s.n, s.failure = -1, e
 	}
 	return s.n
 }
 
-// Lead waits until connections can make progress - new ones, and parked ones of which
-// there is something to read - and returns them, at least one, appended to batch. They are the
-// caller's. The error is final: the Set was closed.
+// pollPause is how long the leader pauses after epoll_pwait has failed.
+const pollPause = 50 * time.Millisecond
+
+// Lead waits until connections can make progress (new ones, and parked ones that have something to
+// read), appends them to batch and returns it. There is at least one, and the caller owns them. An
+// error is final: the Set was closed.
 func (s *Set) Lead(batch []*Conn) ([]*Conn, error) {
 	for {
 		if err := s.wait.Read(s.ready); err != nil {
 			return batch, err
+		}
+		if s.n < 0 {
+			s.config.Errors.Poll.Add(1)
+			s.log.printf(s.config.Logf, "http: epoll_pwait: %v; retrying in %v", s.failure, pollPause)
+			time.Sleep(pollPause)
 		}
 		for i := range max(s.n, 0) {
 			e := &s.events[i]
@@ -119,7 +134,7 @@ func (s *Set) Lead(batch []*Conn) ([]*Conn, error) {
 			}
 			c := s.table.get(int(e.Fd))
 			if c == nil || c.gen != uint32(e.Pad) {
-				continue // an earlier connection on the same descriptor
+				continue // the event was for an earlier connection on the same descriptor
 			}
 			c.notice(e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0)
 			if c.state.do(actEvent) {
@@ -132,16 +147,16 @@ func (s *Set) Lead(batch []*Conn) ([]*Conn, error) {
 	}
 }
 
-// Park leaves c to the set until there is something to read or class k's timeout is over, and
-// reports whether it did. If not, c is still the caller's, and there is something to read,
-// or its time is up: then err is os.ErrDeadlineExceeded.
+// Park hands c to the set until there is something to read or the timeout of class k has passed,
+// and reports whether it did. If not, the caller still owns c: either there is something to read,
+// or err says why c cannot be parked, and is os.ErrDeadlineExceeded if c has timed out.
 func (c *Conn) Park(k Class) (parked bool, err error) {
 	s := c.set
-	s.calendar.enter(c, k)
-	if c.abandoned.Load() {
+	s.deadlines.enter(c, k)
+	if c.is(abandonedFlag) {
 		return false, net.ErrClosed
 	}
-	if s.calendar.expired(c) {
+	if s.deadlines.expired(c) {
 		return false, os.ErrDeadlineExceeded
 	}
 	c.drained = false
@@ -149,41 +164,45 @@ func (c *Conn) Park(k Class) (parked bool, err error) {
 		c.state.do(actLook)
 		return false, nil
 	}
-	// From here on c may be another's. Registering comes last, since the event may come at once.
+	// From here on another goroutine may own c. Registering comes last, since an event may arrive
+	// at once.
 	if err := s.register(c); err != nil && c.Take() {
 		return false, err
 	}
 	return true, nil
 }
 
-// Resume ends a wait of class Idle. Who got c from the set calls it first. With TLS that wait goes on until there is
-// a part of a request, which a part of a record is not.
+// Resume ends a wait of class Idle. A worker that gets c from the set calls it first. With TLS the
+// wait goes on until part of a request has arrived; part of a record does not count.
 func (c *Conn) Resume() {
 	if c.class == Idle && c.sec.Load() == nil {
-		c.set.calendar.leave(c)
+		c.set.deadlines.leave(c)
 	}
 }
 
-// Began says that what class Header waited for is there.
-func (c *Conn) Began() { c.set.calendar.leave(c) }
+// Began ends the wait for what c's class waits for: it has arrived.
+func (c *Conn) Began() { c.set.deadlines.leave(c) }
 
-// Take takes a parked connection out of the set's hands, and reports whether it was parked.
+// Take takes a parked connection from the set, and reports whether it was parked. The caller then
+// owns it.
 func (c *Conn) Take() bool { return c.state.do(actTake) }
 
-// TakeIdle takes the connection that has waited in class Idle for the longest time out of the set's hands; nil if none waits.
-// Without a timeout of that class, that is not known.
-func (s *Set) TakeIdle() *Conn { return s.calendar.takeFirst(Idle) }
+// TakeLongest takes the connection that has waited longest in any of the classes from the set, or
+// returns nil if none waits. Classes without a timeout do not track their connections.
+func (s *Set) TakeLongest(classes ...Class) *Conn { return s.deadlines.takeLongest(classes) }
 
-// Idle reports whether there is one. At this moment it may be about to go on.
-func (s *Set) Idle() bool { return s.calendar.any(Idle) }
+// Longest returns how long that connection has waited, and whether there is one. It may be about to
+// resume at this moment.
+func (s *Set) Longest(classes ...Class) (time.Duration, bool) { return s.deadlines.longest(classes) }
 
 // Parked reports whether c is parked at the moment.
 func (c *Conn) Parked() bool { return state(c.state.v.Load()) == parked }
 
-// interest is what a connection is registered for: edge-triggered, for its whole life.
-const interest = unix.EPOLLIN | unix.EPOLLRDHUP | 1<<31 // EPOLLET, which package unix has as a negative number
+// interest holds the events a connection is registered for: edge-triggered, for its whole life.
+// 1<<31 is EPOLLET, which package unix defines as a negative number.
+const interest = unix.EPOLLIN | unix.EPOLLRDHUP | 1<<31
 
-// register puts c into the epoll set. An event that is due comes at once.
+// register adds c to the epoll set. If an event is already due, it arrives at once.
 func (c *Conn) register() error { return c.set.register(c) }
 
 func (s *Set) register(c *Conn) error {
@@ -199,39 +218,38 @@ func (s *Set) register(c *Conn) error {
 		return nil
 	}
 	add := func(fd int) error {
-		if c.rc != nil {
-			s.table.set(fd, c)
-			c.slot = int32(fd)
-		}
 		return unix.EpollCtl(s.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: interest, Fd: int32(fd), Pad: int32(c.gen)})
 	}
-	c.registered.Store(true) // before the event, whose receiver may park it again
+	c.registered.Store(true) // set before the event arrives, whose receiver may park c again
 	var err error
-	if c.rc == nil {
+	if c.nc == nil {
 		err = add(c.fd)
 	} else if cerr := c.rc.Control(func(fd uintptr) { err = add(int(fd)) }); cerr != nil {
-		err = cerr
+		c.registered.Store(false)
+		return cerr // the application has closed it
 	}
 	if err != nil {
 		c.registered.Store(false)
+		s.config.Errors.Poll.Add(1)
+		s.log.printf(s.config.Logf, "http: connection of %s cannot be waited for: %v", c.remote, err)
 	}
 	return err
 }
 
-// forget takes c out of the epoll set and the table, with c.mu held: its descriptor is about to become another's.
+// forget removes c from the epoll set and the table: c's descriptor number is about to be reused.
+// The caller holds c.mu.
 func (s *Set) forget(c *Conn) {
 	s.mu.Lock()
-	s.others[c] = struct{}{} // before it leaves the table, so that Each does not miss it
+	s.others[c] = struct{}{} // before c leaves the table, so that Each does not miss it
 	if s.asking == nil {
 		s.asking = time.AfterFunc(askInterval, s.ask)
 	}
 	s.mu.Unlock()
 	if c.registered.Load() {
-		del := func(fd uintptr) { unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, int(fd), &unix.EpollEvent{}) }
-		if c.rc == nil {
-			del(uintptr(c.fd))
+		if c.nc == nil {
+			s.drop(uintptr(c.fd))
 		} else {
-			c.rc.Control(del) // if the application has closed it, the number may be another's by now
+			c.rc.Control(s.drop) // fails if the application closed it; the number may be reused
 		}
 		c.registered.Store(false)
 	}
@@ -241,37 +259,28 @@ func (s *Set) forget(c *Conn) {
 	}
 }
 
-// An application that was given the net.Conn by a hook may close it, and nothing tells whoever
-// waits for it in the epoll set. So such connections are asked now and then, the more of them
-// the less often.
-const (
-	askInterval = 50 * time.Millisecond
-	askEach     = 10 * time.Microsecond
-)
-
-// ask ends the parked connections whose net.Conn was closed.
-func (s *Set) ask() {
-	s.mu.Lock()
-	others := slices.Collect(maps.Keys(s.others))
-	if len(others) == 0 {
-		s.asking = nil
-	} else {
-		s.asking.Reset(askInterval + time.Duration(len(others))*askEach)
-	}
-	s.mu.Unlock()
-	for _, c := range others {
-		if c.Parked() && c.rc.Control(func(uintptr) {}) != nil && c.Take() {
-			s.config.Expire(c)
-		}
-	}
+// drop removes a descriptor from the epoll set.
+func (s *Set) drop(fd uintptr) {
+	unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, int(fd), &unix.EpollEvent{})
 }
 
-// remove strikes c off. Its descriptor is not closed yet.
+// know adds c, which now has a net.Conn, to the table. The caller holds c.mu.
+func (s *Set) know(c *Conn) {
+	c.rc.Control(func(fd uintptr) {
+		c.slot = int32(fd)
+		s.table.set(int(fd), c)
+	})
+}
+
+// remove drops c from the Set's records. Its descriptor is still open.
 func (s *Set) remove(c *Conn) {
 	if c.slot >= 0 {
 		s.table.clear(int(c.slot), c)
 	}
-	if c.fd < 0 {
+	if c.nc != nil {
+		if c.rc != nil && c.registered.Load() {
+			c.rc.Control(s.drop) // a duplicate held by the application would keep it in the set
+		}
 		s.mu.Lock()
 		delete(s.others, c)
 		s.mu.Unlock()
@@ -279,15 +288,17 @@ func (s *Set) remove(c *Conn) {
 	s.config.Removed(c)
 }
 
-// Add makes c, a net.Conn that came from elsewhere, one of the Set's.
+// Add adds c, with a net.Conn that was accepted elsewhere, to the Set.
 func (s *Set) Add(c *Conn, nc net.Conn) {
 	c.set, c.nc, c.fd, c.slot, c.gen = s, nc, -1, -1, s.nextGen()
+	c.retire()
 	s.mu.Lock()
 	s.others[c] = struct{}{}
 	s.mu.Unlock()
+	s.watchWrites(c)
 }
 
-// nextGen never returns sourceGen.
+// nextGen returns the next generation number, skipping sourceGen.
 func (s *Set) nextGen() uint32 {
 	for {
 		if g := s.gen.Add(1); g != sourceGen {
@@ -296,12 +307,12 @@ func (s *Set) nextGen() uint32 {
 	}
 }
 
-// Each calls f for every connection that is open. One that comes meanwhile may be missed.
+// Each calls f for every open connection. It may miss connections that are accepted meanwhile.
 func (s *Set) Each(f func(*Conn)) {
 	var all []*Conn
 	s.table.each(func(c *Conn) { all = append(all, c) })
 	s.mu.Lock()
-	others := maps.Clone(s.others) // those that are registered are in the table as well
+	others := maps.Clone(s.others) // the registered ones are in the table as well
 	s.mu.Unlock()
 	for _, c := range all {
 		if _, twice := others[c]; !twice {

@@ -4,8 +4,8 @@ package park
 
 import (
 	"errors"
-	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -13,13 +13,17 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// Supported reports whether connections can be parked at all.
+// Supported reports whether the system can park connections.
 const Supported = false
 
-// A Set stands in for an epoll set: it knows its connections, and none of them parks.
+// A Set takes the place of an epoll set: it keeps track of its connections, none of which can park.
 type Set struct {
-	calendar calendar
-	config   Config
+	deadlines deadlines
+	config    Config
+
+	stallMu    sync.Mutex  // guards following
+	stallTimer *time.Timer // armed while there are connections: see watchWrites
+	stallMore  bool        // some were added since the last check
 
 	mu     sync.Mutex         // guards following
 	others map[*Conn]struct{} // all of them
@@ -31,21 +35,25 @@ func NewSet(c Config) (*Set, error) { return &Set{config: c, others: map[*Conn]s
 // Close does nothing.
 func (s *Set) Close() error { return nil }
 
-// Lead is not for a Set that cannot wait.
+// Lead returns [errors.ErrUnsupported]: this Set cannot wait.
 func (s *Set) Lead([]*Conn) ([]*Conn, error) { return nil, errors.ErrUnsupported }
 
-// Listen is not for a Set that cannot wait.
-func (s *Set) Listen(*listener.Raw, bool, func() *Conn) error { return errors.ErrUnsupported }
+// Listen returns [errors.ErrUnsupported]: this Set cannot wait.
+func (s *Set) Listen(*listener.Raw, bool, func() *Conn, func(error)) error {
+	return errors.ErrUnsupported
+}
 
-// Unlisten has nothing to end.
+// Unlisten returns nil: nothing is accepted from raw.
 func (s *Set) Unlisten(*listener.Raw) []*Conn { return nil }
 
-// Add makes c, with its net.Conn, one of the Set's.
+// Add adds c, with its net.Conn, to the Set.
 func (s *Set) Add(c *Conn, nc net.Conn) {
 	c.set, c.nc, c.fd, c.slot = s, nc, -1, -1
+	c.retire()
 	s.mu.Lock()
 	s.others[c] = struct{}{}
 	s.mu.Unlock()
+	s.watchWrites(c)
 }
 
 func (s *Set) remove(c *Conn) {
@@ -55,7 +63,7 @@ func (s *Set) remove(c *Conn) {
 	s.config.Removed(c)
 }
 
-// Each calls f for every connection that is open.
+// Each calls f for every open connection.
 func (s *Set) Each(f func(*Conn)) {
 	s.mu.Lock()
 	others := make([]*Conn, 0, len(s.others))
@@ -68,11 +76,11 @@ func (s *Set) Each(f func(*Conn)) {
 	}
 }
 
-// TakeIdle returns nil: nothing is parked.
-func (s *Set) TakeIdle() *Conn { return nil }
+// TakeLongest returns nil: nothing is parked.
+func (s *Set) TakeLongest(...Class) *Conn { return nil }
 
-// Idle reports false.
-func (s *Set) Idle() bool { return false }
+// Longest reports false.
+func (s *Set) Longest(...Class) (time.Duration, bool) { return 0, false }
 
 func (s *Set) network() string { return "" }
 
@@ -93,16 +101,11 @@ func (c *Conn) Parked() bool { return false }
 
 func (c *Conn) register() error { return errors.ErrUnsupported }
 
-// SendFile copies from src to c by what its net.Conn has for that. It reports false, and has done nothing, if
-// that has nothing.
-func (c *Conn) SendFile(src io.Reader) (n int64, ok bool, err error) {
-	rf, ok := c.nc.(io.ReaderFrom)
-	if !ok {
-		return 0, false, nil
-	}
-	n, err = rf.ReadFrom(src)
-	return n, true, err
-}
+// SendFile returns [errors.ErrUnsupported]: there are no sockets of this package here.
+func (c *Conn) SendFile(uintptr, int64) (int64, error) { return 0, errors.ErrUnsupported }
+
+// Unread returns zero: the number is not known.
+func (c *Conn) Unread() int { return 0 }
 
 // NetConn returns c's net.Conn.
 func (c *Conn) NetConn() (net.Conn, error) {
@@ -114,8 +117,8 @@ func (c *Conn) NetConn() (net.Conn, error) {
 	return c.nc, nil
 }
 
-// Detach is NetConn for good: c is at its end, and its connection the caller's alone. early is
-// a byte that was read from it already.
+// Detach is like NetConn, but ends c: the caller alone owns its connection. early holds a byte that
+// was already read from it.
 func (c *Conn) Detach() (nc net.Conn, early []byte, err error) {
 	if nc, err = c.NetConn(); err != nil {
 		return nil, nil, err
@@ -125,6 +128,18 @@ func (c *Conn) Detach() (nc net.Conn, early []byte, err error) {
 	return nc, early, nc.SetDeadline(time.Time{})
 }
 
+func (s *Set) forget(*Conn) {}
+
+func (c *Conn) poll() (in, out bool) { return true, true }
+
+func (c *Conn) lingers() bool { return false }
+
+// netConn is NetConn, since there is no other kind of connection here.
+func (c *Conn) netConn() (net.Conn, error) { return c.NetConn() }
+
+// FileConn is [net.FileConn].
+func FileConn(f *os.File) (net.Conn, error) { return net.FileConn(f) }
+
 // There are no bare descriptors here.
 const (
 	shutWrite = 1
@@ -132,8 +147,10 @@ const (
 )
 
 func sysRead(int, []byte) (int, syscall.Errno)  { panic("BUG: no descriptors here") }
+func sysPeek(int, []byte) (int, syscall.Errno)  { panic("BUG: no descriptors here") }
 func sysWrite(int, []byte) (int, syscall.Errno) { panic("BUG: no descriptors here") }
 func sysShutdown(int, int) syscall.Errno        { panic("BUG: no descriptors here") }
 func sysClose(int) syscall.Errno                { panic("BUG: no descriptors here") }
+func sysCloseSlowly(int)                        { panic("BUG: no descriptors here") }
 func localAddr(int) net.Addr                    { panic("BUG: no descriptors here") }
 func (c *Conn) hungUpLocked() bool              { return false }

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// A state says who a connection belongs to.
+// A state says who owns a connection.
 //
 //	         park                       event, or take
 //	held ───────────► parked ───────────────────────► held
@@ -14,21 +14,21 @@ import (
 //	 │                                                 │
 //	 └───────────────────── end ───────────────────────┴──► ended
 //
-// The zero value is held: a connection is born in the hands of the worker that accepted it.
+// The zero value is held: a new connection belongs to the worker that accepted it.
 type state uint32
 
 const (
-	// held: one worker reads, writes and may close it, or it waits in the run queue
-	// for a worker to do so. Nobody else touches it.
+	// held: one worker reads, writes and may close the connection, or the connection waits in the
+	// run queue for a worker. Nothing else touches it.
 	held state = iota
-	// again: held, and an event came meanwhile. The worker looks once more before it parks:
-	// the event is not repeated, since the set is edge-triggered.
+	// again: held, and an event has arrived since. The worker looks once more before it parks the
+	// connection, because the set is edge-triggered and does not repeat the event.
 	again
-	// parked: it belongs to the set. Whoever changes that to held - the leader for an
-	// event, the sweeper for a deadline, shutdown - has it from then on.
+	// parked: the set owns the connection. Whoever changes the state to held (the leader for an
+	// event, the sweeper for a deadline, shutdown) owns it from then on.
 	parked
-	// ended: closed or handed over. Nobody has it, and events that are still under way
-	// mean nothing.
+	// ended: closed or handed over. Nobody owns the connection, and events still in flight are
+	// ignored.
 	ended
 )
 
@@ -46,20 +46,20 @@ func (s state) String() string {
 	panic(fmt.Sprintf("BUG: state %d", uint32(s)))
 }
 
-// An action is what somebody wants of a connection. Its worker parks, looks and ends; the leader
-// reports an event; the leader, the sweeper and shutdown take.
+// An action is a requested transition. The worker parks, looks and ends; the leader reports events;
+// the sweeper, shutdown and eviction take.
 type action uint32
 
 const (
-	actPark  action = iota // worker: held → parked. Refused in again: look first
-	actLook                // worker: again → held. The event is now the worker's to act upon
-	actEvent               // leader: parked → held, held → again. Accepted if the connection is now the leader's
-	actTake                // sweeper, shutdown: parked → held
+	actPark  action = iota // worker: held → parked. Rejected in again: look first
+	actLook                // worker: again → held. The worker must now act on the event
+	actEvent               // leader: parked → held, held → again. Accepted if the leader owns it now
+	actTake                // sweeper, shutdown, eviction: parked → held
 	actEnd                 // worker: held, again → ended
 )
 
-// next is the table of legal transitions: the state after a in s, and whether a was accepted. It is a pure function, so that
-// the test can drive every interleaving of it.
+// next is the table of legal transitions: it returns the state after a in s, and whether a was
+// accepted. It is a pure function, so that the test can drive every interleaving.
 func next(s state, a action) (state, bool) {
 	switch a {
 	case actPark:
@@ -99,10 +99,10 @@ func next(s state, a action) (state, bool) {
 	panic(fmt.Sprintf("BUG: action %d on a connection that is %v", a, s))
 }
 
-// A cell holds one connection's state. It is changed by do alone.
+// A cell holds one connection's state. Only do changes it.
 type cell struct{ v atomic.Uint32 }
 
-// do carries out a, and reports whether it was accepted.
+// do performs a, and reports whether it was accepted.
 func (c *cell) do(a action) bool {
 	for {
 		s := state(c.v.Load())

@@ -6,30 +6,31 @@ import (
 	"testing"
 )
 
-// The hand-over is where a wake-up could get lost, or a connection get two owners. This test drives every
-// interleaving of what may happen to a connection: its worker that serves and parks, events,
-// the sweeper, and shutdown. The transitions are those of next, the same function that a cell uses.
+// When a connection changes hands, a wake-up could get lost, or a connection could get two owners.
+// This test drives every interleaving of what can happen to a connection: its worker that serves
+// and parks, events, the sweeper, and shutdown. The transitions are those of next, the same
+// function that a cell uses.
 
-// A world is the whole state of the model. It is a value, so that it can be a map key.
+// A world is the complete state of the model. It is a value, so that it can be a map key.
 type world struct {
 	conn state
 
-	// The worker that has the connection, or had it.
+	// The worker that owns the connection, or owned it last.
 	worker step
 	armed  bool // the socket is in the epoll set
 
-	unread int  // events' worth of bytes in the socket that nobody read
-	edge   bool // an event is under way to the leader: the set is edge-triggered, so they merge
-	sent   int  // how many more the client sends
+	unread int  // unread bytes in the socket, counted in events
+	edge   bool // an event is in flight to the leader; events merge (edge-triggered)
+	sent   int  // number of events that the client still sends
 	queued bool // the connection is in the run queue
 
-	taker  int // how many more times the sweeper or shutdown tries to take it
-	served int // bytes read, in all
+	taker  int // number of times the sweeper or shutdown still tries to take it
+	served int // total number of bytes read, counted in events
 	closed bool
-	owners int // who thinks it has the connection
+	owners int // number of goroutines that believe they own the connection
 }
 
-// A step is where a worker is in its loop.
+// A step is a worker's position in its loop.
 type step int
 
 const (
@@ -41,7 +42,7 @@ const (
 
 const events = 3
 
-// moves returns the worlds that may come after w, each with the name of what happened.
+// moves returns the possible successors of w, by the name of what happened.
 func (w world) moves(t *testing.T) map[string]world {
 	to := map[string]world{}
 	do := func(w *world, a action) bool {
@@ -71,16 +72,18 @@ func (w world) moves(t *testing.T) map[string]world {
 		n.worker = reading
 		to["pop"] = n
 	}
-	if w.taker > 0 { // the sweeper or shutdown wants it
+	if w.taker > 0 { // the sweeper or shutdown tries to take it
 		n := w
 		n.taker--
 		if do(&n, actTake) {
 			n.owners++
-			n.queued = true // a worker looks whether there is something to read, and else closes
+			// A worker checks whether there is something to read, and otherwise closes the
+			// connection.
+			n.queued = true
 		}
 		to["take"] = n
 	}
-	if w.worker != none && !w.armed { // the handler wants to know when the client is gone
+	if w.worker != none && !w.armed { // the handler watches the client
 		n := w
 		n.armed = true
 		n.edge = n.unread > 0
@@ -101,7 +104,7 @@ func (w world) moves(t *testing.T) map[string]world {
 		if do(&n, actPark) {
 			n.owners--
 			n.worker = none
-			if !n.armed { // registering reports what is there already
+			if !n.armed { // registering reports data that is already there
 				n.armed = true
 				n.edge = n.unread > 0
 			}
@@ -138,7 +141,8 @@ func TestNoInterleavingLosesAnEventOrSharesAConnection(t *testing.T) {
 		moves := w.moves(t)
 		if len(moves) == 0 {
 			final++
-			// Nothing can happen any more: the connection was closed, or is parked and all was read.
+			// Nothing more can happen: the connection is closed, or it is parked and everything was
+			// read.
 			if !w.closed && (w.conn != parked || w.unread > 0 || w.served != events) {
 				t.Fatalf("stuck: %+v", w)
 			}

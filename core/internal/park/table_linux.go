@@ -4,8 +4,8 @@ package park
 
 import "sync/atomic"
 
-// A table finds connections by descriptor. Descriptors are small and dense, so it is an array,
-// in chunks that are made when first used and kept. Reading and writing need no lock.
+// A table finds connections by descriptor. Descriptors are small and dense, so it is an array of
+// chunks, each allocated on first use and then kept. Reading and writing need no lock.
 type table struct {
 	chunks [1 << 12]atomic.Pointer[chunk]
 }
@@ -33,7 +33,7 @@ func (t *table) set(fd int, c *Conn) {
 	k[fd%chunkSize].Store(c)
 }
 
-// clear forgets c, unless its place is another's by now.
+// clear removes c, unless its slot is already another connection's.
 func (t *table) clear(fd int, c *Conn) {
 	t.chunks[fd/chunkSize].Load()[fd%chunkSize].CompareAndSwap(c, nil)
 }

@@ -1,30 +1,54 @@
 package park
 
-import "time"
+import (
+	"errors"
+	"io"
+	"net"
+	"runtime/debug"
+	"time"
+)
 
-// Watch calls f once when the client has hung up, from a goroutine that must not be kept
-// waiting; at once if it is known already. A client that has sent bytes nobody
-// read yet does not count as gone, as in net/http: what it sent may be the next request.
-// Call Recheck when all those bytes have been read.
+// Watch calls f once when the client has hung up, on a goroutine that must not be blocked, or at
+// once if that is already known. A client that has sent bytes that are not read yet does not count
+// as gone, as in net/http: they may be the next request. Call Recheck after reading all of them.
 //
-// A connection in the set is registered, no more. For others a goroutine reads one byte
-// ahead, as net/http does for every request, until Unwatch.
+// A connection that parks is merely registered in the set. For others a goroutine reads one byte
+// ahead until Unwatch, as net/http does for every request.
 func (c *Conn) Watch(f func()) {
+	if c.watch(f) && c.Parks() {
+		c.watchParked()
+	}
+}
+
+// watchPause is how long to wait before trying again when the system does not let c into the set.
+const watchPause = 50 * time.Millisecond
+
+// watchParked starts watching a connection that parks.
+func (c *Conn) watchParked() {
+	if err := c.register(); err != nil && !errors.Is(err, net.ErrClosed) {
+		time.AfterFunc(watchPause, c.watchAgain)
+	}
+	c.Recheck()
+}
+
+func (c *Conn) watchAgain() {
+	if c.watched() {
+		c.watchParked()
+	}
+}
+
+// watch records f, and reports whether there is a connection to watch.
+func (c *Conn) watch(f func()) bool {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.ended {
-		c.mu.Unlock()
-		return
+		return false
 	}
 	c.gone = f
-	parks := c.Parks()
-	if !parks && c.probe == nil {
+	if !c.Parks() && c.probe == nil {
 		c.probe = newProbe(c)
 	}
-	c.mu.Unlock()
-	if parks {
-		c.register()
-		c.Recheck()
-	}
+	return true
 }
 
 // Unwatch ends what Watch began.
@@ -37,7 +61,7 @@ func (c *Conn) Unwatch() {
 	}
 }
 
-// Recheck looks whether the client of a watched connection is gone.
+// Recheck checks whether the client of a watched connection is gone.
 func (c *Conn) Recheck() {
 	if s := c.sec.Load(); s != nil {
 		s.recheck()
@@ -54,10 +78,10 @@ func (c *Conn) Recheck() {
 	gone()
 }
 
-// notice is Recheck after an event that has come to the leader.
+// notice handles an event that the leader received for c.
 func (c *Conn) notice(hungUp bool) {
 	if hungUp {
-		c.hungUp.Store(true)
+		c.flags.Or(hungUpFlag)
 	}
 	switch s := c.sec.Load(); {
 	case s == nil && hungUp:
@@ -73,7 +97,7 @@ func (c *Conn) watched() bool {
 	return c.gone != nil
 }
 
-// A probe reads one byte ahead of a connection that is in no set.
+// A probe reads one byte ahead on a connection that is not in an epoll set.
 type probe struct {
 	b    [1]byte
 	n    int
@@ -87,42 +111,70 @@ func newProbe(c *Conn) *probe {
 	return p
 }
 
-// read waits for a byte or for the end. It is ended by unprobe, which waits for it.
+// read waits for a byte or for the end of the connection. unprobe interrupts it and waits for it to
+// return. A panic in the application's net.Conn ends the connection, and so does Goexit.
 func (p *probe) read(c *Conn) {
-	n, err := c.nc.Read(p.b[:])
-	c.mu.Lock()
-	p.n = n
-	var gone func()
-	if n == 0 && err != nil && c.probe == p {
-		gone, c.gone = c.gone, nil
+	n, err := 0, io.ErrUnexpectedEOF
+	returned := false
+	defer func() {
+		if !returned {
+			c.panicked(recover())
+		}
+		c.mu.Lock()
+		p.n = n
+		var gone func()
+		if n == 0 && err != nil && c.probe == p {
+			gone, c.gone = c.gone, nil
+		}
+		c.mu.Unlock()
+		close(p.done)
+		if gone != nil {
+			gone()
+		}
+	}()
+	n, err = c.nc.Read(p.b[:])
+	returned = true
+}
+
+// panicked ends c after a panic that its worker does not see; a nil v means Goexit.
+func (c *Conn) panicked(v any) {
+	defer func() { recover() }() // of Logf or of closing the net.Conn
+	if v != nil && c.set.config.Logf != nil {
+		c.set.config.Logf("http: panic reading from a connection: %v\n%s", v, debug.Stack())
 	}
-	c.mu.Unlock()
-	close(p.done)
-	if gone != nil {
-		gone()
-	}
+	c.flags.Or(abandonedFlag)
+	c.cut()
 }
 
 // unprobe ends the probe, if there is one, and returns it: it may have read a byte.
 func (c *Conn) unprobe() *probe {
-	c.mu.Lock()
-	p := c.probe
+	p := c.takeProbe()
 	if p == nil {
-		c.mu.Unlock()
 		return nil
 	}
-	c.probe, c.unprobing = nil, true
-	c.mu.Unlock()
+	defer c.unprobed()
 	c.nc.SetReadDeadline(time.Unix(1, 0))
 	<-p.done
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.unprobing = false
-	c.nc.SetReadDeadline(fromNanos(c.readBy.Load())) // somebody may have set it meanwhile: Shutdown
 	return p
 }
 
-// endProbe is unprobe for a connection that is given away.
+func (c *Conn) takeProbe() *probe {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.probe
+	c.probe, c.unprobing = nil, p != nil
+	return p
+}
+
+// unprobed restores the read deadline, which may have changed meanwhile, for example by Shutdown.
+func (c *Conn) unprobed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unprobing = false
+	c.nc.SetReadDeadline(fromNanos(c.readBy.Load()))
+}
+
+// endProbe ends the probe of a connection that is given away, and returns the byte it has read.
 func (c *Conn) endProbe() []byte {
 	if p := c.unprobe(); p != nil {
 		return p.b[:p.n]

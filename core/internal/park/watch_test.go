@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// A lateConn does not end a read before it is told to.
+// A lateConn does not end a read until told to.
 type lateConn struct {
 	net.Conn
-	ending chan struct{} // closed when it is asked to
-	end    chan struct{} // closed to let it
+	ending chan struct{} // closed when a deadline asks the read to end
+	end    chan struct{} // closed to let the read end
 }
 
 func (c *lateConn) SetReadDeadline(t time.Time) error {
@@ -53,7 +53,7 @@ func TestDeadlineThatIsSetWhileAProbeEndsCounts(t *testing.T) {
 	}
 }
 
-// A heardConn tells what deadlines it got.
+// A heardConn reports the deadlines that are set on it.
 type heardConn struct {
 	net.Conn
 	deadlines chan time.Time
@@ -64,7 +64,7 @@ func (c *heardConn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// A deadline that a read has met, but not seen yet, is void if it is moved then.
+// A deadline that a read has reached, but not yet noticed, has no effect if it is then moved.
 func TestProbeThatEndsIsNotGivenMoreTime(t *testing.T) {
 	set, err := NewSet(Config{Removed: func(*Conn) {}})
 	if err != nil {
@@ -75,19 +75,19 @@ func TestProbeThatEndsIsNotGivenMoreTime(t *testing.T) {
 	c := new(Conn)
 	set.Add(c, nc)
 	c.Watch(func() {})
-	<-nc.deadlines // the probe begins with none
+	<-nc.deadlines // the probe begins without a deadline
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		c.Close()
 	}()
-	<-nc.deadlines // and it is to end
+	<-nc.deadlines // the deadline that ends the probe
 	by := time.Now().Add(time.Hour)
 	c.SetReadDeadline(by)
 	if n := len(nc.deadlines); n != 0 {
 		t.Errorf("it got %d more", n)
 	}
-	client.Close() // now it does end
+	client.Close() // this does end the probe
 	<-ended
 	if got := <-nc.deadlines; got.Sub(by).Abs() > time.Millisecond {
 		t.Errorf("the deadline is %v afterwards, want %v", got, by)

@@ -145,7 +145,7 @@ func TestChildThatHangsIsKilled(t *testing.T) {
 	}
 }
 
-// An answer within the grace is Call's, and the child goes on.
+// An answer within the grace period is Call's, and the child continues.
 func TestLateAnswerIsNotTheNextOnes(t *testing.T) {
 	r := newChildren(t, as("obedient"), offload.Config{Workers: 1, Wait: -1})
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)

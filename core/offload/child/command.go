@@ -13,30 +13,33 @@ const (
 	defaultReady     = 30 * time.Second
 	defaultGrace     = 5 * time.Second
 	defaultMaxAnswer = 64 << 20
-	waitDelay        = time.Second // for what the child has left behind: see exec.Cmd.WaitDelay
+	waitDelay        = time.Second // for the child's own descendants: see exec.Cmd.WaitDelay
 )
 
-// A Command says how a child is started and supervised. Its method Start is an Open for
-// [offload.ResourceConfig]; it must not be changed once that is in use.
+// A Command configures how a child is started and supervised. Its method Start can be used as the
+// Open of an [offload.ResourceConfig]; the Command must not be changed after that.
 type Command struct {
-	// New returns the command of one child, which must not have been started, nor have Stdin or Stdout. Nil
-	// Stderr means that what it prints there is lost. It must be set, and is called for each child.
+	// New returns the command for one child, which must not have been started, nor have Stdin or
+	// Stdout set. If Stderr is nil, what the child prints there is lost. New must be set, and is
+	// called for each child.
 	New func() *exec.Cmd
 
-	// Ready is how long a child may take from its start until it is ready for requests. Zero means 30 seconds.
-	// Negative means no limit but Start's context.
+	// Ready is how long a child may take from its start until it is ready for requests. Zero means
+	// 30 seconds. Negative means no limit except Start's context.
 	Ready time.Duration
 
-	// Grace is how long a child may go on with a request whose context has ended before it is killed, and with ending when it was
-	// told to. Zero means 5 seconds. Negative means no time: it is killed at once.
+	// Grace is how long a child may continue with a request whose context has ended before it is
+	// killed, and how long it may take to end when told to. Zero means 5 seconds. Negative means
+	// that it is killed at once.
 	Grace time.Duration
 
-	// Nice is the child's niceness, up to 19: with more of it than the server's the child gets the processor's time that
-	// nobody else wants, so that tasks which compute do not keep requests waiting. Zero leaves it as it is. Negative, which
-	// needs privileges, is an error, and so is any other on systems that have no niceness.
+	// Nice is the child's niceness, up to 19: a child with a higher niceness than the server gets
+	// only the processor time that nothing else needs, so that computing tasks do not delay
+	// requests. Zero leaves the niceness unchanged. Negative, which would need privileges, is an
+	// error, and so is any other value on systems without niceness.
 	Nice int
 
-	// MaxAnswer is how many bytes an answer may have. Zero means 64 MiB. Negative is an error.
+	// MaxAnswer is the maximum size of an answer in bytes. Zero means 64 MiB. Negative is an error.
 	MaxAnswer int
 }
 
@@ -62,9 +65,9 @@ func (c Command) resolve() (Command, error) {
 	return c, nil
 }
 
-// Start starts a child and waits until it is ready, at most for Ready, or until ctx ends; then it is killed. If a
-// child that was started ends without having been closed, failed, which may be nil, is told so. The child must be
-// closed in any case.
+// Start starts a child and waits until it is ready, but no longer than Ready, or until ctx ends;
+// then the child is killed. If the child later ends without having been closed, failed is called
+// with the reason; failed may be nil. The child must be closed in any case.
 func (c Command) Start(ctx context.Context, failed func(error)) (*Process, error) {
 	c, err := c.resolve()
 	if err != nil {
@@ -99,7 +102,7 @@ func (c Command) Start(ctx context.Context, failed func(error)) (*Process, error
 	return p, nil
 }
 
-// renice gives p the niceness that it shall have.
+// renice gives p the niceness in c.
 func (c Command) renice(p *Process) error {
 	if c.Nice == 0 {
 		return nil
@@ -107,7 +110,7 @@ func (c Command) renice(p *Process) error {
 	return setNice(p.cmd.Process.Pid, c.Nice)
 }
 
-// launch starts the process and what supervises it.
+// launch starts the process and the goroutine that supervises it.
 func (c Command) launch(failed func(error)) (*Process, error) {
 	cmd := c.New()
 	if cmd.Stdin != nil || cmd.Stdout != nil {
@@ -116,8 +119,8 @@ func (c Command) launch(failed func(error)) (*Process, error) {
 	if cmd.WaitDelay == 0 {
 		cmd.WaitDelay = waitDelay
 	}
-	// Not cmd.StdoutPipe, whose end Wait closes: an answer that was written just before the child's end
-	// would be lost.
+	// Do not use cmd.StdoutPipe, whose read end Wait closes: an answer written just before the
+	// child ends would be lost.
 	itsIn, in, err := os.Pipe()
 	if err != nil {
 		return nil, err

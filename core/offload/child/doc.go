@@ -1,6 +1,6 @@
-// Package child runs tasks in child processes, as resources of package offload: each worker owns one
-// process, which answers one request at a time. A child that crashes, exits or hangs costs the task that it
-// had, which gets an error, and is replaced.
+// Package child runs tasks in child processes, as resources of package offload: each worker owns
+// one process, which serves one request at a time. A child that crashes, exits or hangs affects
+// only the task that it was running, which gets an error, and is replaced.
 //
 //	command := child.Command{New: func() *exec.Cmd { return exec.Command("resize-images") }}
 //	children, err := offload.NewResources(ctx, offload.ResourceConfig[*child.Process]{
@@ -9,31 +9,40 @@
 //		Close:  (*child.Process).Close,
 //	})
 //	...
-//	small, err := offload.Use(ctx, children, func(ctx context.Context, p *child.Process) ([]byte, error) {
+//	shrink := func(ctx context.Context, p *child.Process) ([]byte, error) {
 //		return p.Call(ctx, large)
-//	})
+//	}
+//	small, err := offload.Use(ctx, children, shrink)
 //
-// The program calls [Serve]. It may be another one, this one started with an argument, or be written in another language.
+// The child's program calls [Serve]. It may be a different program, the same one started with an
+// argument, or one written in another language.
 //
-// # What is noticed
+// # Failures
 //
-//   - A child that ends, in whichever way: at once, by the process's end, even while it is idle.
-//   - A child that hangs: when the context of a request has ended and [Command.Grace] is over besides, it is killed.
-//     Without a deadline, of the caller's or [offload.Config.Timeout], nothing says that a child is hanging.
-//   - A child that answers what it was not asked, or with more than [Command.MaxAnswer] bytes: it is killed.
+// The package detects
 //
-// A request whose context has ended is not taken back: the child goes on with it, and has Grace to answer, which nobody
-// gets. Killing it at once for every client that has gone would be dear if starting is.
+//   - a child that ends, in whatever way: at once, since its process is being waited for, even
+//     while it is idle.
+//   - a child that hangs: if the context of a request has ended and [Command.Grace] has passed as
+//     well, the child is killed. Without a deadline, of the caller or from
+//     [offload.Config.Timeout], a hanging child is not detected.
+//   - a child that sends an answer to another request, or one of more than [Command.MaxAnswer]
+//     bytes: it is killed.
+//
+// A request whose context has ended is not canceled: the child continues with it, and has Grace to
+// answer; the answer is dropped. Killing the child at once for every client that disconnects would
+// be expensive if starting one is.
 //
 // # The protocol
 //
-// Requests come on the child's standard input, answers go to its standard output; standard error is as the command
-// says. Both are frames: a head of 16 bytes, and the payload. Numbers are big-endian.
+// Requests arrive on the child's standard input, and answers go to its standard output; standard
+// error is as set in the command. Both are frames: a header of 16 bytes, and the payload. Numbers
+// are big-endian.
 //
-//	bytes 0-3     how long the payload is
+//	bytes 0-3     the length of the payload
 //	bytes 4-7     0: request or answer; 1: the payload is the text of an error
-//	bytes 8-15    which request this is or answers: 1, 2, 3, …
+//	bytes 8-15    the number of the request, or of the request being answered: 1, 2, 3, …
 //
-// When it is ready for requests the child says so with a frame that is all zeros. It ends when its standard input does,
-// which is also what becomes of it if the parent dies.
+// When the child is ready for requests it sends a frame of zeros. It ends when its standard input
+// is closed, which also happens if the parent dies.
 package child

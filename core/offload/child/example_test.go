@@ -13,7 +13,8 @@ import (
 	"github.com/recycling-go/recycling/core/offload/child"
 )
 
-// The child is this program itself, told by its environment what it is: that comes first in main.
+// The child is this same program. An environment variable tells it to be the child, which must be
+// checked first in main.
 func Example() {
 	if os.Getenv("SHOUT") != "" {
 		shout()
@@ -48,7 +49,7 @@ func Example() {
 	// Output: HELLO FROM A CHILD <nil>
 }
 
-// shout is the child's main.
+// shout is the child's main function.
 func shout() {
 	err := child.Serve(func(request []byte) ([]byte, error) { return bytes.ToUpper(request), nil })
 	if err != nil {

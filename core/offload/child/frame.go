@@ -11,23 +11,25 @@ import (
 
 const (
 	headSize = 16
-	maxTrust = 1 << 20 // so much memory is set aside because a head says so; the rest as it comes
+	// maxTrust is how much memory a header alone can cause to be allocated; the rest is allocated
+	// as the payload arrives.
+	maxTrust = 1 << 20
 )
 
-// What a frame is.
+// Kinds of frames.
 const (
 	plain  uint32 = iota // a request or an answer
-	failed               // an answer that is the text of an error
+	failed               // an answer that contains the text of an error
 )
 
-// A frame is what is said over a pipe at once. The package comment has its form.
+// A frame is a message sent over a pipe. The package comment describes its format.
 type frame struct {
 	kind    uint32
 	id      uint64
 	payload []byte
 }
 
-// write writes f at once: a pipe takes a small one whole.
+// write writes f with one call of Write: a pipe takes a small frame as a whole.
 func (f frame) write(w io.Writer) error {
 	if uint64(len(f.payload)) > math.MaxUint32 {
 		return fmt.Errorf("child: %d bytes are too much for one frame", len(f.payload))
@@ -40,7 +42,8 @@ func (f frame) write(w io.Writer) error {
 	return err
 }
 
-// readFrame reads a frame with a payload of at most limit bytes. The error is io.EOF if there is none.
+// readFrame reads a frame with a payload of at most limit bytes. The error is io.EOF if there are
+// no more frames.
 func readFrame(r io.Reader, limit int) (f frame, err error) {
 	var head [headSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

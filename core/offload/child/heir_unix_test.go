@@ -18,11 +18,13 @@ import (
 
 const (
 	sayReady = "head -c 16 /dev/zero; "
-	// A background process of sh has no other standard input than /dev/null, and so gets ours as its descriptor 3.
+	// The standard input of a background process of sh is always /dev/null, so it gets the child's
+	// as descriptor 3.
 	leaveHeir = "exec 3<&0; sleep 60 & "
 )
 
-// shell returns a Command for children that are that script. What they leave behind is killed when the test has ended.
+// shell returns a Command for children that run script. Processes that they leave behind are killed
+// at the end of the test.
 func shell(t *testing.T, script string) child.Command {
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip(err)
@@ -58,7 +60,8 @@ func soon(t *testing.T, c <-chan struct{}, what string) {
 	}
 }
 
-// A child's own child may keep its standard input, so that the child's end does not end the write of a request.
+// A child's own child may keep its standard input open, so that the end of the child does not end
+// the write of a request.
 func TestRequestThatNobodyReads(t *testing.T) {
 	for name, test := range map[string]struct {
 		script  string

@@ -14,11 +14,11 @@ import (
 	"github.com/recycling-go/recycling/core/offload/child"
 )
 
-// Children are killed 100 times while they work: every call ends, with its own result or a clear error, and nothing is left
-// over.
+// Children are killed 100 times while they work: every call ends, with its own result or a clear
+// error, and nothing is left over.
 func TestKilled100Times(t *testing.T) {
 	const kills, workers, callers = 100, 4, 16
-	start(t, as("obedient"), nil).Close() // so that what is made once has been made
+	start(t, as("obedient"), nil).Close() // so that everything that is created once exists
 	before := left()
 	var mu sync.Mutex
 	alive := map[int]bool{}

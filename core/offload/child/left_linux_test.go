@@ -6,10 +6,10 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
-// Leavings are what children might leave over.
+// leavings counts what children might leave behind.
 type leavings struct{ descriptors, processes int }
 
-// left counts our descriptors and our children, zombies included.
+// left counts this process's descriptors and child processes, including zombies.
 func left() leavings {
 	var l leavings
 	fds, _ := os.ReadDir("/proc/self/fd")

@@ -4,5 +4,5 @@ package child_test
 
 type leavings struct{}
 
-// left cannot tell here.
+// left cannot count on this system.
 func left() leavings { return leavings{} }

@@ -16,10 +16,11 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
-// role is the variable that makes the test binary a child.
+// role is the environment variable that makes the test binary a child.
 const role = "RECYCLING_TEST_CHILD"
 
-// TestMain is a child if role says so. Else it fails if a goroutine is left when all tests have ended.
+// TestMain runs as a child if role says so. Otherwise it fails if a goroutine is left after all
+// tests.
 func TestMain(m *testing.M) {
 	if os.Getenv("SHOUT") != "" {
 		shout()
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(leak.Main(m, "core/offload", "os/exec"))
 }
 
-// roles are what the child may be. They return its exit status.
+// roles are the kinds of children. Each returns the child's exit status.
 var roles = map[string]func() int{
 	"obedient": func() int { return served(child.Serve(obey)) },
 	"mute":     func() int { time.Sleep(time.Hour); return 0 },
@@ -41,7 +42,8 @@ var roles = map[string]func() int{
 		time.Sleep(time.Hour)
 		return 0
 	},
-	"eager": func() int { os.Stdout.Write(head(0, 0, 7)); time.Sleep(time.Hour); return 0 }, // speaks of request 7
+	// eager's first frame answers request 7.
+	"eager": func() int { os.Stdout.Write(head(0, 0, 7)); time.Sleep(time.Hour); return 0 },
 	"twice": func() int { // answers every request twice
 		os.Stdout.Write(head(0, 0, 0))
 		for id := uint64(1); ; id++ {
@@ -56,7 +58,8 @@ var roles = map[string]func() int{
 		time.Sleep(time.Hour)
 		return 0
 	},
-	"stubborn": func() int { served(child.Serve(obey)); time.Sleep(time.Hour); return 0 }, // does not end with its input
+	// stubborn does not end when its input does.
+	"stubborn": func() int { served(child.Serve(obey)); time.Sleep(time.Hour); return 0 },
 }
 
 func served(err error) int {
@@ -79,7 +82,7 @@ func obey(request []byte) ([]byte, error) {
 	switch verb {
 	case "echo":
 		return []byte(rest), nil
-	case "print": // must not disturb
+	case "print": // must not disturb the answers
 		fmt.Print(rest)
 		return nil, nil
 	case "error":
@@ -88,7 +91,7 @@ func obey(request []byte) ([]byte, error) {
 		panic(rest)
 	case "exit":
 		os.Exit(5)
-	case "sleep": // and echo how long
+	case "sleep": // and return the duration
 		d, err := time.ParseDuration(rest)
 		time.Sleep(d)
 		return []byte(rest), err
@@ -96,7 +99,7 @@ func obey(request []byte) ([]byte, error) {
 	return nil, fmt.Errorf("unknown: %q", request)
 }
 
-// as returns a Command for a child of that role.
+// as returns a Command for a child with the role r.
 func as(r string) child.Command {
 	return child.Command{New: func() *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
@@ -105,7 +108,7 @@ func as(r string) child.Command {
 	}}
 }
 
-// start starts a child, and closes it when the test has ended.
+// start starts a child, and closes it at the end of the test.
 func start(t testing.TB, c child.Command, failed func(error)) *child.Process {
 	t.Helper()
 	p, err := c.Start(context.Background(), failed)
@@ -116,7 +119,7 @@ func start(t testing.TB, c child.Command, failed func(error)) *child.Process {
 	return p
 }
 
-// newChildren returns children that are closed, and have ended, when the test has.
+// newChildren returns children that are closed, and waited for, at the end of the test.
 func newChildren(t testing.TB, c child.Command, config offload.Config) *offload.Resources[*child.Process] {
 	t.Helper()
 	r, err := offload.NewResources(context.Background(), offload.ResourceConfig[*child.Process]{

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// setNice sets the niceness of all threads of a process. Each has its own, which those that it starts inherit: so
-// it is done until there are none that have not got it.
+// setNice sets the niceness of all threads of a process. Each thread has its own niceness, which
+// threads that it starts inherit, so setNice repeats until it finds no new thread.
 func setNice(pid, nice int) error {
 	done := map[string]bool{}
 	for {

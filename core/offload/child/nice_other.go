@@ -4,5 +4,5 @@ package child
 
 import "errors"
 
-// setNice is for systems that have niceness.
+// setNice returns [errors.ErrUnsupported]: this system has no niceness.
 func setNice(int, int) error { return errors.ErrUnsupported }

@@ -15,14 +15,15 @@ import (
 
 var errEnded = errors.New("has ended")
 
-// A Process is a child that was started by [Command.Start], and must be closed. It is owned by whoever has it as a
-// resource: Call and Close must be called by one goroutine at a time. Pid may be called at any time.
+// A Process is a child that was started by [Command.Start]. It must be closed. Whoever holds it as
+// a resource owns it: only one goroutine at a time may call Call and Close. Pid may be called at
+// any time.
 type Process struct {
 	c      Command // resolved
 	cmd    *exec.Cmd
 	in     *os.File      // the child's standard input
 	out    *os.File      // its standard output
-	asked  uint64        // requests
+	asked  uint64        // number of requests sent
 	ended  chan struct{} // closed by wait
 	failed func(error)
 
@@ -30,17 +31,17 @@ type Process struct {
 	state state
 }
 
-// A state says whom the child's end would be news to. It only moves forward.
+// A state says who has to be told when the child ends. It only moves forward.
 type state uint8
 
 const (
-	starting state = iota // to Start, which waits for the child
-	serving               // to failed
-	gone                  // to nobody: Start or failed was told
-	closing               // to nobody: it does what it was told to
+	starting state = iota // Start, which waits for the child
+	serving               // the owner, through Process.failed
+	gone                  // nobody: Start or failed was told
+	closing               // nobody: the child was told to end
 )
 
-// setState is the one function that changes p.state. It returns what that was.
+// setState is the only function that changes p.state. It returns the previous state.
 func (p *Process) setState(to state) state {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -49,7 +50,8 @@ func (p *Process) setState(to state) state {
 	return was
 }
 
-// fail tells failed why the child is of no use any more, if that is news to it.
+// fail calls failed with the reason why the child can no longer be used, unless that is known
+// already.
 func (p *Process) fail(err error) {
 	if p.setState(gone) == serving {
 		p.failed(err)
@@ -59,21 +61,23 @@ func (p *Process) fail(err error) {
 // Pid returns the child's process ID.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-// wait is the goroutine that supervises the child: it waits for its end, so that no zombie is left.
+// wait supervises the child on a goroutine: it waits for the process to end, so that no zombie is
+// left.
 func (p *Process) wait() {
 	p.cmd.Wait()
-	// Its own children, if there are any, may hold the other ends for longer. What the child has written is still read, but
-	// for a request there is nobody: closing ends a write that waits in Call.
+	// The child's own children, if there are any, may keep the other ends open for longer. What the
+	// child has written is still read, but nothing reads requests any more: closing p.in ends a
+	// write that is blocked in Call.
 	p.in.Close()
 	p.out.SetReadDeadline(time.Now().Add(waitDelay))
 	close(p.ended)
 	p.fail(p.failure(errEnded))
 }
 
-// kill ends the child at once, if it has not ended.
+// kill kills the child, if it has not ended.
 func (p *Process) kill() { p.cmd.Process.Kill() }
 
-// greet waits until the child says that it is ready.
+// greet waits until the child reports that it is ready.
 func (p *Process) greet(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, p.kill)
 	f, err := readFrame(p.out, 0)
@@ -89,13 +93,14 @@ func (p *Process) greet(ctx context.Context) error {
 	return nil
 }
 
-// Call sends a request to the child and returns its answer, of which the caller becomes the owner.
+// Call sends a request to the child and returns its answer, which the caller then owns.
 //
-// If ctx has ended, Call returns its error and does nothing. If ctx ends later Call goes on to wait for the answer; it is
-// [offload.Use] that returns. But when [Command.Grace] is over, the child is killed.
+// If ctx has already ended, Call returns its error and does nothing. If ctx ends later, Call keeps
+// waiting for the answer; it is [offload.Use] that returns. But when [Command.Grace] has passed,
+// the child is killed.
 //
-// An [Error] is the child's own. Any other error wraps [offload.ErrBroken]: the child has ended, or was killed for
-// the reason that is given, and can only be closed.
+// An [Error] was returned by the child itself. Any other error wraps [offload.ErrBroken]: the child
+// has ended, or was killed for the reason given, and can only be closed.
 func (p *Process) Call(ctx context.Context, request []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -127,9 +132,11 @@ func (p *Process) exchange(request []byte) (answer frame, err error) {
 	return answer, err
 }
 
-// giveUp kills the child, of which nothing good can come after err, and returns the error that says so.
+// giveUp kills the child, which cannot be used any more after err, and returns an error that says
+// so.
 func (p *Process) giveUp(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) { // the latter two by wait
+	// The last two are caused by wait.
+	if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 		err = errors.New("has ended without an answer")
 	}
 	p.kill()
@@ -138,20 +145,21 @@ func (p *Process) giveUp(err error) error {
 	select {
 	case <-p.ended:
 		err = p.failure(err)
-	case <-t.C: // not even that ends it
+	case <-t.C: // killing did not end it
 		err = fmt.Errorf("%w: child %d: %w", offload.ErrBroken, p.Pid(), err)
 	}
-	p.fail(err) // in case wait has not said so, or the caller does not pass it on
+	p.fail(err) // in case wait has not done so, or the caller does not pass it on
 	return err
 }
 
-// failure returns the error of a child that has ended, for a reason.
+// failure returns the error for a child that has ended, with the reason why.
 func (p *Process) failure(why error) error {
 	return fmt.Errorf("%w: child %d: %w (%v)", offload.ErrBroken, p.Pid(), why, p.cmd.ProcessState)
 }
 
-// Close ends the child, by the end of its standard input, and when [Command.Grace] is over by killing it, and returns
-// when it has ended. The error says that it had to be killed. Further calls return nil.
+// Close tells the child to end by closing its standard input, kills it if it has not ended after
+// [Command.Grace], and returns when it has ended. The error reports that it had to be killed.
+// Further calls return nil.
 func (p *Process) Close() (err error) {
 	p.setState(closing)
 	p.in.Close()
@@ -168,10 +176,10 @@ func (p *Process) Close() (err error) {
 	return err
 }
 
-// A limit kills a child that goes on for too long after a request's context has ended.
+// A limit kills a child that continues for too long after a request's context has ended.
 type limit struct {
 	p    *Process
-	stop func() bool // of context.AfterFunc
+	stop func() bool // from context.AfterFunc
 
 	mu     sync.Mutex // guards following
 	lifted bool
@@ -194,7 +202,7 @@ func (l *limit) arm() {
 	}
 }
 
-// strike is called when the grace is over.
+// strike is called when the grace period has passed.
 func (l *limit) strike() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -204,7 +212,7 @@ func (l *limit) strike() {
 	}
 }
 
-// lift ends the limit, and reports whether it has struck.
+// lift ends the limit, and reports whether it has killed the child.
 func (l *limit) lift() bool {
 	l.stop()
 	l.mu.Lock()

@@ -2,49 +2,99 @@ package child
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
 	"os/signal"
+	"syscall"
+	"time"
 )
 
-// An Error is the text of an error that the child's function has returned. The child has not failed.
+// An Error is the text of an error returned by the child's function. The child itself has not
+// failed.
 type Error string
 
 func (e Error) Error() string { return string(e) }
 
-// Serve is the child's side: it says that the child is ready, and then answers requests with f, one after the
-// other, until standard input ends; then it returns nil. Anything else ends it with an error. If f returns an error, its text is what
-// the parent gets, as an [Error]. If f panics so does Serve, which ends the child: the parent starts a new one.
+// Serve is the child's side: it reports that the child is ready, and then answers requests with f,
+// one after the other, until standard input ends; then it returns nil. Any other end is an error.
+// If f returns an error, the parent gets its text, as an [Error]. If f panics, so does Serve, which
+// ends the child; the parent starts a new one.
 //
-// A signal that a terminal sends to all processes shall not end the child before its parent has drained: Serve ignores
-// [os.Interrupt]. From then on, os.Stdout is os.Stderr, so that nothing is printed into the answers. What the program has
-// to prepare, it should before it calls Serve.
+// Terminals, systemd and Kubernetes send their signals to the server's children too, while the
+// server drains and still needs them. So a child ends when its parent closes its standard input or
+// dies, and not by a signal: Serve ignores [os.Interrupt], SIGTERM and SIGHUP, and so do processes
+// that f starts. If the parent dies while f is running, f has 5 seconds to return; then the process
+// exits with status 1.
+//
+// While Serve runs, and after it, os.Stdout is os.Stderr, so that nothing is printed among the
+// answers. The program should complete its preparations before it calls Serve.
 func Serve(f func(request []byte) (answer []byte, err error)) error {
-	signal.Ignore(os.Interrupt)
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	out := os.Stdout
 	os.Stdout = os.Stderr
-	return serve(os.Stdin, out, f)
+	return newServer(os.Stdin, out).serve(f)
 }
 
-func serve(in io.Reader, out io.Writer, f func([]byte) ([]byte, error)) error {
-	if err := (frame{}).write(out); err != nil {
+// orphanTime is how long a task may continue after the parent has died.
+var orphanTime = 5 * time.Second
+
+// A server serves the child's side of the pipes.
+type server struct {
+	in       io.Reader
+	out      io.Writer
+	requests chan frame    // closed by read when there are no more
+	err      error         // why there are no more; set before requests is closed
+	done     chan struct{} // closed when serve returns
+}
+
+func newServer(in io.Reader, out io.Writer) *server {
+	return &server{in: in, out: out, requests: make(chan frame), done: make(chan struct{})}
+}
+
+func (s *server) serve(f func([]byte) ([]byte, error)) error {
+	defer close(s.done)
+	if err := (frame{}).write(s.out); err != nil {
 		return err
 	}
-	for {
-		ask, err := readFrame(in, math.MaxInt)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	go s.read()
+	for ask := range s.requests {
 		answer := frame{id: ask.id}
+		var err error
 		if answer.payload, err = f(ask.payload); err != nil {
 			answer.kind, answer.payload = failed, []byte(err.Error())
 		}
-		if err := answer.write(out); err != nil {
+		if err := answer.write(s.out); err != nil {
 			return err
 		}
+	}
+	if errors.Is(s.err, io.EOF) {
+		return nil
+	}
+	return s.err
+}
+
+// read reads requests ahead, so that the end of the parent is noticed while a task is running. It
+// returns when standard input ends, unless serve does not return in time: then it ends the process.
+func (s *server) read() {
+	for {
+		ask, err := readFrame(s.in, math.MaxInt)
+		if err != nil {
+			s.err = err
+			close(s.requests)
+			break
+		}
+		select {
+		case s.requests <- ask:
+		case <-s.done:
+			return
+		}
+	}
+	select {
+	case <-s.done:
+	case <-time.After(orphanTime):
+		fmt.Fprintln(os.Stderr, "child: the parent is gone, and the task at work has not returned: exit")
+		os.Exit(1)
 	}
 }

@@ -3,6 +3,7 @@ package leak
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,10 +17,20 @@ import (
 // patience is how long goroutines have to end after the tests.
 const patience = 10 * time.Second
 
+// parallel is how many parallel tests run at the same time. Tests of servers wait more than they
+// work, so it does not depend on the number of processors.
+const parallel = "16"
+
 // Main runs the tests and returns the program's exit status. It is 1 if they pass, but one of [Goroutines] is left:
 //
 //	func TestMain(m *testing.M) { os.Exit(leak.Main(m, "example.org/mine")) }
+//
+// Sixteen parallel tests run at the same time, or as many as the flag -parallel says.
 func Main(m *testing.M, of ...string) int {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		f.Value.Set(parallel)
+	}
 	code := m.Run()
 	if code != 0 {
 		return code

@@ -1,5 +1,5 @@
-// Package app is what the three examples share: flags, the file to download, the limits of
-// parameters, and loops that have nothing to do with a framework.
+// Package app has what the examples share: flags, the file to download, the limits of parameters,
+// and loops that do not depend on a framework.
 package app
 
 import (
@@ -8,9 +8,9 @@ import (
 	"os"
 )
 
-// An App is what the routes of an example need.
+// An App has what the routes of an example need.
 type App struct {
-	Addr string // what -addr says
+	Addr string // the value of -addr
 	Log  bool   // log every request
 	File *File  // what /download sends
 }

@@ -6,10 +6,11 @@ import (
 	"os"
 )
 
-// FileSize is how many bytes there are to download.
+// FileSize is the size of the file to download, in bytes.
 const FileSize = 64 << 20
 
-// A File is what /download sends: a temporary file that is one hole, and so takes no space.
+// A File is what /download sends: a temporary file that consists of one hole, and so takes no disk
+// space.
 type File struct{ name string }
 
 // NewFile makes the file. The caller must Remove it.
@@ -32,9 +33,9 @@ func NewFile() (*File, error) {
 // Remove removes the file.
 func (f *File) Remove() error { return os.Remove(f.name) }
 
-// SendTo writes the first n bytes to w. The kernel copies them (sendfile) if w is an
-// io.ReaderFrom: a *os.File inside an io.LimitedReader is what the net package
-// looks for. It is opened for each download, because sendfile moves its offset.
+// SendTo writes the first n bytes of the file to w. If w is an io.ReaderFrom, the kernel copies
+// them (sendfile), because the net package recognizes an *os.File in an io.LimitedReader. SendTo
+// opens the file for each download, because sendfile moves its offset.
 func (f *File) SendTo(w io.Writer, n int64) error {
 	file, err := os.Open(f.name)
 	if err != nil {
@@ -45,9 +46,9 @@ func (f *File) SendTo(w io.Writer, n int64) error {
 	return err
 }
 
-// Innermost returns the server's own ResponseWriter, below all that wrap it. Echo's and
-// gin's writers hide its ReadFrom, and with it sendfile. Write the header through
-// the framework first, which would write another one.
+// Innermost returns the server's own ResponseWriter, below all wrappers. Echo's and gin's wrappers
+// hide its ReadFrom, and with it sendfile. Write the header through the framework first; otherwise
+// the framework would write another one.
 func Innermost(w http.ResponseWriter) http.ResponseWriter {
 	for {
 		u, ok := w.(interface{ Unwrap() http.ResponseWriter })

@@ -10,7 +10,7 @@ import (
 // EventInterval is the time between two server-sent events.
 const EventInterval = 100 * time.Millisecond
 
-// Sleep sleeps for d, and reports whether ctx did not end before that.
+// Sleep sleeps for d, or until ctx ends. It reports whether it slept for the whole time.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -28,12 +28,12 @@ func Work(d time.Duration) {
 	}
 }
 
-// Echo writes r's body to w while it arrives. Without full duplex (HTTP/1.x would
-// read the rest of the body before it sends a header) a client that waits for
-// its first bytes back before it goes on would wait for ever.
+// Echo writes r's body to w while it arrives. It needs full duplex: otherwise HTTP/1.x reads the
+// rest of the body before it sends a header, and a client that waits for its first bytes before it
+// sends more would wait forever.
 func Echo(w http.ResponseWriter, r *http.Request) error {
 	c := http.NewResponseController(w)
-	c.EnableFullDuplex() // HTTP/2 always is, and says that it is not supported
+	c.EnableFullDuplex() // fails for HTTP/2, which is always full duplex
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := r.Body.Read(buf)
@@ -54,7 +54,7 @@ func Echo(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// ContentType returns the request's content type, which /echo keeps.
+// ContentType returns the request's content type, which the response of /echo has too.
 func ContentType(r *http.Request) string {
 	if t := r.Header.Get("Content-Type"); t != "" {
 		return t

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The most that a request may ask for.
+// The maximum values that a request may ask for.
 const (
 	MaxSleep  = time.Minute
 	MaxWork   = 10 * time.Second
@@ -19,7 +19,7 @@ func Millis(text string, most time.Duration) (time.Duration, error) {
 	return time.Duration(n) * time.Millisecond, err
 }
 
-// Events parses how many events a query asks for; 5 if it does not say.
+// Events parses the number of events that a query asks for. It returns 5 for an empty text.
 func Events(text string) (int, error) {
 	if text == "" {
 		return 5, nil
@@ -28,7 +28,8 @@ func Events(text string) (int, error) {
 	return int(n), err
 }
 
-// Bytes parses how much of the file a query asks for; all of it if it does not say.
+// Bytes parses how many bytes of the file a query asks for. It returns the whole size for an empty
+// text.
 func Bytes(text string) (int64, error) {
 	if text == "" {
 		return FileSize, nil

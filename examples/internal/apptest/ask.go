@@ -1,5 +1,5 @@
-// Package apptest asks the examples everything that they answer, and holds the
-// three of them to the same answers.
+// Package apptest sends the examples every request that they handle, and checks that all of them
+// send the same responses.
 package apptest
 
 import (
@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// questions are the requests that every example answers alike.
+// questions are the requests that all examples answer in the same way.
 var questions = []struct {
 	method, path, contentType, body string
 
 	wantStatus int
 	wantType   string // the media type, without charset
-	wantBody   string // without white space around it
+	wantBody   string // without surrounding white space
 	wantTime   time.Duration
 }{
 	{path: "/yo?name=Dude", wantBody: "Hey Dude!"},
@@ -37,7 +37,7 @@ var questions = []struct {
 	{path: "/download?bytes=1G", wantStatus: 400, wantBody: `bytes is "1G", want a number from 0 to 67108864`},
 }
 
-// Ask asks the example at base every question.
+// Ask sends every question to the example at base.
 func Ask(t *testing.T, base string) {
 	for _, q := range questions {
 		if q.method == "" {
@@ -75,7 +75,7 @@ func Ask(t *testing.T, base string) {
 	}
 }
 
-// do returns the answer to req, from a connection of its own.
+// do returns the response to req and its body. It uses a new connection.
 func do(t *testing.T, req *http.Request) (*http.Response, string) {
 	tr := new(http.Transport)
 	defer tr.CloseIdleConnections()

@@ -14,14 +14,15 @@ import (
 	"time"
 )
 
-// get is a request for path and the last one of its connection. The request's id is random if it is not sent.
+// get returns a request for path, which is the last request of its connection. It sets
+// X-Request-Id, because the frameworks would choose a random one.
 func get(path string, header ...string) string { return send("GET", path, "", header...) }
 
 func send(method, path, body string, header ...string) string {
 	return keep(method, path, body, append(header, "Connection: close")...)
 }
 
-// keep is a request that others follow.
+// keep returns a request that keeps its connection open for the next one.
 func keep(method, path, body string, header ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: example.test\r\nX-Request-Id: 1\r\n", method, path)
@@ -37,8 +38,9 @@ func keep(method, path, body string, header ...string) string {
 
 const chunked = "Transfer-Encoding: chunked"
 
-// conversations are what clients send, each on a connection of its own that the server closes at the end. Responses
-// that stream are cut into chunks as they come along, which is not compared.
+// conversations are what clients send, each on its own connection, which the server closes at the
+// end. Responses that stream are split into chunks depending on timing, so chunk boundaries are not
+// compared.
 var conversations = []struct {
 	name    string
 	request string
@@ -125,7 +127,8 @@ var conversations = []struct {
 	{name: "malformed after a good one", request: keep("GET", "/yo", "") + "BAD\r\n\r\n"},
 }
 
-// Hear returns what the program at base answers in every conversation, by name.
+// Hear returns what the program at base sends in every conversation, by the name of the
+// conversation.
 func Hear(t *testing.T, base string) map[string]string {
 	var mu sync.Mutex // guards answers
 	answers := make(map[string]string)
@@ -148,11 +151,11 @@ func Hear(t *testing.T, base string) map[string]string {
 	return answers
 }
 
-// varying are the lines that differ each time: the date, which net/http leaves out where it refuses a request, and ids of
-// requests that have none.
+// varying matches the lines that differ each time: the date, which net/http omits when it refuses a
+// request, and the ids of requests that have none.
 var varying = regexp.MustCompile(`(?m)^(Date: .{29}|X-Request-Id: \w{20,})\r\n`)
 
-// hear sends a request and returns all that comes.
+// hear sends a request and returns everything that the server sends.
 func hear(addr, request string) ([]byte, error) {
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -160,15 +163,16 @@ func hear(addr, request string) ([]byte, error) {
 	}
 	defer nc.Close()
 	nc.SetDeadline(time.Now().Add(30 * time.Second))
-	go io.WriteString(nc, request) // the server may answer before it has got all, and may not want to
+	// The server may respond, and stop reading, before it has received the whole request.
+	go io.WriteString(nc, request)
 	answer, err := io.ReadAll(nc)
 	if len(answer) > 0 {
-		err = nil // it may reset the connection then
+		err = nil // the server may reset the connection after its response
 	}
 	return answer, err
 }
 
-// join returns responses with their bodies in one piece each.
+// join returns the responses with each body in one piece.
 func join(answer []byte) ([]byte, error) {
 	var out bytes.Buffer
 	r := bufio.NewReader(bytes.NewReader(answer))

@@ -20,8 +20,8 @@ import (
 // A New makes the server of an example.
 type New func(*app.App, ...recycling.Option) *recycling.Server
 
-// Run tests an example in this process, under every strategy, or under the one
-// that the environment names.
+// Run tests an example in this process, under every strategy, or only under the strategy that the
+// environment names.
 func Run(t *testing.T, new New) {
 	a := &app.App{}
 	var err error
@@ -107,8 +107,8 @@ func echoIsFullDuplex(t *testing.T, base string) {
 	}
 }
 
-// eventsEndWithClient leaves in the middle of a long answer: then the
-// server has nothing to wait for when it is told to shut down.
+// eventsEndWithClient disconnects in the middle of a long response. Then Shutdown has no request to
+// wait for.
 func eventsEndWithClient(t *testing.T, base string, s *recycling.Server) {
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
@@ -135,8 +135,8 @@ func eventsEndWithClient(t *testing.T, base string, s *recycling.Server) {
 	}
 }
 
-// downloadUsesReadFrom checks what net's sendfile needs: that the server's own
-// ResponseWriter reads from a file in a LimitedReader.
+// downloadUsesReadFrom checks that the server's own ResponseWriter reads from a file in a
+// LimitedReader, which is what the net package needs for sendfile.
 func downloadUsesReadFrom(t *testing.T, s *recycling.Server) {
 	w := &readerFrom{ResponseRecorder: httptest.NewRecorder()}
 	s.HTTP.Handler.ServeHTTP(w, httptest.NewRequest("GET", "/download?bytes=9", nil))
@@ -152,7 +152,7 @@ func downloadUsesReadFrom(t *testing.T, s *recycling.Server) {
 	}
 }
 
-// A readerFrom remembers what it was to read from.
+// A readerFrom records the argument of ReadFrom.
 type readerFrom struct {
 	*httptest.ResponseRecorder
 	src io.Reader

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A result is what clients count.
+// A result is what the clients have counted.
 type result struct {
 	answered, inFlight, lost, truncated, racedIdle, racedReset, racedNew, badExits int
 }
@@ -33,21 +33,23 @@ const (
 	closeRequest = "GET / HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n"
 )
 
-// A client asks until it is refused.
+// A client sends requests until its connection is refused.
 type client struct {
 	addr    string
 	request string
-	signal  *atomic.Pointer[time.Time] // when the server is told to end; nil before that
-	first   func()                     // called after the first answer
-	result  result
+	signal  *atomic.Pointer[time.Time] // when the server was told to stop; nil before that
+	// over is set when no more requests are to be sent, whatever listens on addr.
+	over   *atomic.Bool
+	first  func() // called after the first response
+	result result
 
-	conn   net.Conn // nil for none
+	conn   net.Conn // nil if there is no connection
 	r      *bufio.Reader
-	served bool // conn has brought an answer
+	served bool // conn has received a response
 }
 
 func (c *client) run() {
-	for c.dial() == nil {
+	for !c.over.Load() && c.dial() == nil {
 		sent, err := c.ask()
 		if err == nil {
 			continue
@@ -56,7 +58,7 @@ func (c *client) run() {
 		c.drop()
 	}
 	if c.first != nil {
-		c.first() // nobody should wait for it
+		c.first() // so that nobody waits for this client
 	}
 }
 
@@ -67,8 +69,8 @@ func (c *client) dial() error {
 	}
 	for {
 		nc, err := net.DialTimeout("tcp", c.addr, 10*time.Second)
-		if err != nil && c.signal.Load() == nil {
-			time.Sleep(time.Millisecond) // it does not listen yet
+		if err != nil && c.signal.Load() == nil && !c.over.Load() {
+			time.Sleep(time.Millisecond) // the server does not listen yet
 			continue
 		}
 		if err != nil {
@@ -94,7 +96,8 @@ var (
 	errUnsent  = errors.New("unsent request") // the server had closed the connection
 )
 
-// ask sends a request and reads the response. Sent is when the kernel had taken the request.
+// ask sends a request and reads the response. It returns the time when the kernel had taken the
+// request.
 func (c *client) ask() (sent time.Time, err error) {
 	c.conn.SetDeadline(time.Now().Add(20 * time.Second))
 	if _, err := io.WriteString(c.conn, c.request); err != nil {

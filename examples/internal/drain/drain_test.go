@@ -1,14 +1,17 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// TestDrain is a small run. Package net/http loses requests, and is there to see that they are counted.
+// TestDrain is a small run. It includes net/http, which loses requests, to check that lost requests
+// are counted.
 func TestDrain(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long")
@@ -21,7 +24,7 @@ func TestDrain(t *testing.T) {
 		strategies = []recycling.Strategy{recycling.Strategy(name)}
 	}
 	dir := t.TempDir()
-	for _, framework := range []string{"chi", "echo", "gin"} {
+	for _, framework := range []string{"chi", "echo", "echo5", "gin"} {
 		t.Run(framework, func(t *testing.T) {
 			program, err := build(t.Context(), dir, framework)
 			if err != nil {
@@ -45,5 +48,18 @@ func TestDrain(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+func TestProgramThatEndsEarlyIsAnError(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs a shell")
+	}
+	program := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := round(t.Context(), program, "recycling", 5); !errors.Is(err, errEarly) {
+		t.Errorf("round returned %v, want %v", err, errEarly)
 	}
 }

@@ -1,20 +1,23 @@
-// Command drain ends small applications of each framework while they are busy, and counts what their clients lose.
+// Command drain stops small applications of each framework while they are busy, and counts the
+// requests that their clients lose.
 //
 //	go run ./examples/internal/drain -clients 1000 -rounds 100
 //
-// The applications are in internal/scenario: the framework's own example of a graceful shutdown, with one line added. In each round
-// one is started; clients, of which every second one keeps its connection, ask it for an answer that
-// takes 5 ms, again and again; it gets SIGTERM, its own code shuts it down, and it must exit
-// by itself with status 0. Columns:
+// The applications are in internal/scenario: each is the framework's own example of a graceful
+// shutdown, with one line added or changed. Each round starts one application. The clients, half of
+// which use keep-alive connections, repeatedly request a response that takes 5 ms. Then the
+// application gets SIGTERM, its own code shuts it down, and it must exit by itself with status 0.
+// Columns:
 //
 //	answered     requests with a complete response
 //	in flight    those of them that were sent before the signal and answered after it
-//	lost         sent before the signal, which is to say that the kernel had taken their bytes, and not answered
+//	lost         sent before the signal (the kernel had taken their bytes) and not answered
 //	truncated    sent after the signal, and answered in part
-//	raced idle   sent after the signal on a kept connection, which was closed without a byte of a response
+//	raced idle   sent after the signal on a kept connection, which was closed without a response;
+//	             or not sent, because the server had closed the connection
 //	raced reset  likewise, but reset: the server closed the connection with the request unread
 //	raced new    sent after the signal on a new connection that was not served
-//	exit         rounds in which the process did not end with status 0
+//	exit         rounds in which the process did not exit with status 0
 package main
 
 import (
@@ -33,7 +36,7 @@ var verbose = flag.Bool("v", false, "say how each request was lost")
 func main() {
 	clients := flag.Int("clients", 100, "how many `clients` there are")
 	rounds := flag.Int("rounds", 2, "how many `rounds` for each framework and strategy")
-	frameworks := flag.String("frameworks", "chi,echo,gin", "which frameworks")
+	frameworks := flag.String("frameworks", "chi,echo,echo5,gin", "which frameworks")
 	strategies := flag.String("strategies", "goroutine,recycling,pool", "which strategies")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -27,8 +29,21 @@ func build(ctx context.Context, dir, framework string) (program string, err erro
 	return program, nil
 }
 
-// round runs program from its start to its end.
+// errEarly is the error for a program that ended before it was told to.
+var errEarly = errors.New("the program ended before it was told to")
+
+// round runs program from its start to its end. It tries again if another process has begun to
+// listen on the address first.
 func round(ctx context.Context, program, strategy string, clients int) (sum result, err error) {
+	for range 5 {
+		if sum, err = tryRound(ctx, program, strategy, clients); !errors.Is(err, errEarly) {
+			break
+		}
+	}
+	return sum, err
+}
+
+func tryRound(ctx context.Context, program, strategy string, clients int) (sum result, err error) {
 	addr, err := freePort()
 	if err != nil {
 		return sum, err
@@ -40,26 +55,38 @@ func round(ctx context.Context, program, strategy string, clients int) (sum resu
 	if err := cmd.Start(); err != nil {
 		return sum, err
 	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
 
 	var signal atomic.Pointer[time.Time]
+	var over atomic.Bool
 	var answered, ended sync.WaitGroup
 	all := make([]*client, clients)
 	answered.Add(clients)
 	for i := range all {
-		all[i] = &client{addr: addr, request: keepRequest, signal: &signal, first: sync.OnceFunc(answered.Done)}
+		all[i] = &client{addr: addr, request: keepRequest, signal: &signal, over: &over, first: sync.OnceFunc(answered.Done)}
 		if i%2 == 1 {
 			all[i].request = closeRequest
 		}
 		ended.Go(all[i].run)
 	}
-	// All are at work. Any moment will do.
-	answered.Wait()
-	time.Sleep(50*time.Millisecond + rand.N(50*time.Millisecond))
-	now := time.Now()
-	signal.Store(&now)
-	cmd.Process.Signal(syscall.SIGTERM)
-
-	err = cmd.Wait()
+	working := make(chan struct{})
+	go func() {
+		answered.Wait()
+		// All clients are active now. Stop the program at a random moment.
+		time.Sleep(50*time.Millisecond + rand.N(50*time.Millisecond))
+		close(working)
+	}()
+	select {
+	case <-working:
+		now := time.Now()
+		signal.Store(&now)
+		cmd.Process.Signal(syscall.SIGTERM)
+		err = <-exited
+	case err = <-exited:
+		over.Store(true)
+		err = fmt.Errorf("%w: %w", errEarly, cmp.Or(err, errors.New("exit code 0")))
+	}
 	ended.Wait()
 	for _, c := range all {
 		if c.conn != nil {
@@ -68,14 +95,19 @@ func round(ctx context.Context, program, strategy string, clients int) (sum resu
 		sum.add(c.result)
 	}
 	if err != nil {
-		err = fmt.Errorf("it ended with %w\n%s", err, &out)
+		err = fmt.Errorf("%s: %w\n%s", program, err, &out)
 	}
 	return sum, err
 }
 
-// freePort returns an address where nobody listens.
+// freePort returns an address on which nobody listens. Another program is unlikely to take it
+// meanwhile: on Linux all of 127.0.0.0/8 is loopback, and other programs use 127.0.0.1. Other
+// systems have no 127.77.0.1.
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.77.0.1:0")
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		return "", err
 	}

@@ -20,7 +20,7 @@ import (
 func main() {
 	// The HTTP Server
 	server := &http.Server{Addr: os.Getenv("ADDR"), Handler: service()}
-	recycling.Use(server) // the line that was added
+	recycling.Use(server) // the added line
 
 	// Create context that listens for the interrupt signal
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)

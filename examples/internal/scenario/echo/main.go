@@ -21,7 +21,7 @@ func main() {
 		time.Sleep(5 * time.Millisecond)
 		return c.JSON(http.StatusOK, "OK")
 	})
-	recyclingecho.Use(e) // the line that was added
+	recyclingecho.Use(e) // the added line
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

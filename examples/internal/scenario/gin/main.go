@@ -31,7 +31,7 @@ func main() {
 		Addr:    os.Getenv("ADDR"),
 		Handler: router,
 	}
-	recycling.Use(srv) // the line that was added
+	recycling.Use(srv) // the added line
 
 	// Initializing the server in a goroutine so that
 	// it won't block the graceful shutdown handling below

@@ -1,0 +1,4 @@
+package soak
+
+// ErrTarget exports errTarget for tests.
+var ErrTarget = errTarget

@@ -1,0 +1,163 @@
+package recycling
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"github.com/recycling-go/recycling/core/internal/http1"
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+// Connections are refused by the connLimiter if too many are open, and by the queueLimiter
+// (queuelimit.go) if too many wait for a worker.
+
+// A connLimiter counts connections and decides whether there is room for more.
+type connLimiter struct {
+	engine *engine
+
+	shedConns, shedPerIP, evicted, held atomic.Int64
+
+	handshakes handshakes   // in progress
+	unsettled  atomic.Int64 // when settling began to wait, in Unix nanoseconds; zero: it does not wait
+
+	unknown atomic.Int64 // open connections with standingUnknown
+
+	mu    sync.Mutex           // guards the following
+	perIP map[netip.Prefix]int // open connections; nil until one is counted
+}
+
+// The Standing of a connection says whether it counts for its address.
+const (
+	standingNone    = iota
+	standingUnknown // its address is not known yet
+	standingCounted // it counts for its address
+)
+
+// refusalSlack is how many connections beyond MaxConns may be open while they are being refused.
+const refusalSlack = 1 << 10
+
+// counted returns the number of connections that count: not those that linger after being refused,
+// nor those that were closed to make room and have not noticed yet.
+func (l *connLimiter) counted() int64 {
+	return l.engine.open() - l.engine.http.Lingering.Load() - l.handshakes.leaving.Load()
+}
+
+// countedKnown returns how many of these have been found to be allowed to stay.
+func (l *connLimiter) countedKnown() int64 { return l.counted() - l.unknown.Load() }
+
+// full reports whether accepting must pause because there is no room and none can be made.
+func (l *connLimiter) full() bool {
+	limit := int64(l.engine.set.Conns)
+	if limit == 0 || l.counted() < limit {
+		return false
+	}
+	if l.settling() {
+		return true
+	}
+	if l.engine.server.RefuseConns && l.counted() < limit+refusalSlack {
+		return false
+	}
+	if l.evictable(dispensable) {
+		return false
+	}
+	l.held.Add(1)
+	return true
+}
+
+// admit reports whether c, a new connection that is already counted, may stay. If not, it refuses
+// c.
+func (l *connLimiter) admit(c *http1.Conn) bool {
+	if !l.mayStay(c) {
+		c.Shed()
+		return false
+	}
+	return true
+}
+
+func (l *connLimiter) mayStay(c *http1.Conn) bool {
+	if !l.countAddr(c) {
+		l.shedPerIP.Add(1)
+		return false
+	}
+	for limit := int64(l.engine.set.Conns); limit > 0 && l.countedKnown() > limit && l.evict(false); {
+	}
+	if set := &l.engine.set; set.Conns > 0 && l.engine.server.RefuseConns && l.countedKnown() > int64(set.Conns) {
+		l.shedConns.Add(1)
+		return false
+	}
+	return true
+}
+
+// countAddr counts c for its address, and reports whether the address has room for it.
+func (l *connLimiter) countAddr(c *http1.Conn) bool {
+	if l.engine.set.ConnsPerIP == 0 {
+		return true
+	}
+	from, ok := network(c.RemoteAddr())
+	if c.Standing == standingUnknown {
+		l.unknown.Add(-1)
+		c.Standing = standingNone
+	}
+	if !ok {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.perIP == nil {
+		l.perIP = map[netip.Prefix]int{}
+	}
+	if l.perIP[from] >= l.engine.set.ConnsPerIP {
+		return false // not counted: refused connections that linger would keep others out
+	}
+	l.perIP[from]++
+	c.Standing = standingCounted
+	return true
+}
+
+// refuse responds to a connection for which the process has no descriptor.
+func (l *connLimiter) refuse(c *park.Conn) {
+	l.shedConns.Add(1)
+	httpConn(c).ShedNow()
+}
+
+// ended is called when a connection has ended.
+func (l *connLimiter) ended(c *http1.Conn) {
+	if c.Lingers {
+		l.engine.http.Lingering.Add(-1)
+	}
+	if c.Unannounced {
+		l.engine.http.Unannounced.Add(-1)
+	}
+	if c.Unproven {
+		l.engine.http.Unproven.Add(-1)
+	}
+	switch c.Standing {
+	case standingNone:
+		return
+	case standingUnknown:
+		l.unknown.Add(-1)
+		return
+	}
+	from, _ := network(c.RemoteAddr())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.perIP[from]--; l.perIP[from] == 0 {
+		delete(l.perIP, from)
+	}
+}
+
+// network returns the network of addr that counts as one address: an IPv4 address, or the /64
+// network of an IPv6 address, the least that one customer has.
+func network(addr string) (netip.Prefix, bool) {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return netip.Prefix{}, false // a Unix socket
+	}
+	a, bits := ap.Addr().Unmap().WithZone(""), 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.Prefix(bits)
+	return p, err == nil
+}

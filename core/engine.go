@@ -1,0 +1,398 @@
+package recycling
+
+import (
+	"context"
+	"crypto/tls"
+	"math"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/recycling-go/recycling/core/internal/http1"
+	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/core/pool"
+	"github.com/recycling-go/recycling/listener"
+)
+
+// An engine is what the strategies Recycling and Pool have in common: the listeners and connections
+// of a Server, and how they end. Its schedulers decide which goroutine serves a connection.
+//
+// An engine has schedulers while it has a listener or a connection, and no goroutine otherwise. If
+// a listener fails, its connections are served to their end, as in net/http.
+type engine struct {
+	server        *Server
+	set           settings
+	http          *http1.Server
+	newSchedulers func(e *engine, parks bool) ([]scheduler, error)
+
+	limiter    connLimiter
+	queue      *queueLimiter           // for strategy Recycling; nil otherwise, as is group
+	group      *pool.Group[*park.Conn] // of the shards' workers
+	threads    lockWatch
+	background background
+	prepared   sync.Once
+	cutOnce    sync.Once     // closes abandoned
+	abandoned  chan struct{} // closed once abandon has closed all connections
+	abandoning atomic.Bool   // the engine is being abandoned, not drained
+	hooks      sync.Once     // for takeHooks
+	delegated  delegatedConns
+	host       atomic.Pointer[host] // whose http.Server serves listeners; nil if there is none
+
+	refs    atomic.Int64 // number of calls of serve and of open connections
+	opened  atomic.Int64 // connections, including those of schedulers that have ended
+	closed  atomic.Int64
+	hijacks atomic.Int64
+	errors  park.Errors
+
+	mu                sync.Mutex     // guards the following
+	parkingSchedulers []scheduler    // for listeners with a descriptor; nil while there is nothing to do
+	waitingSchedulers []scheduler    // for other listeners, whose connections hold a worker; likewise
+	serving           sync.WaitGroup // calls of serve
+	handover          *handover      // nil until a connection is handed over
+	stopping          bool
+	shutErr           error         // the first error of closing a listener to stop, until it is returned
+	stop              chan struct{} // closed when stopping begins: serve returns
+	drained           chan struct{} // closed when stopping and refs is zero
+}
+
+// A scheduler assigns connections to goroutines that serve them.
+type scheduler interface {
+	http1.Scheduler
+	conns() *park.Set
+	enqueueAlways(*park.Conn) // like Enqueue, but without a limit
+	stats(*Stats)
+	// end ends the workers as soon as they are idle, and returns the connections that will not be
+	// served. It does not wait.
+	end() []*park.Conn
+}
+
+func newEngine(s *Server, set settings, newSchedulers func(*engine, bool) ([]scheduler, error)) *engine {
+	e := &engine{
+		server:        s,
+		set:           set,
+		http:          &http1.Server{HTTP: s.HTTP},
+		newSchedulers: newSchedulers,
+		stop:          make(chan struct{}),
+		drained:       make(chan struct{}),
+
+		abandoned: make(chan struct{}),
+	}
+	e.limiter.engine = e
+	e.threads.strict = s.StrictThreads
+	e.http.Limits = http1.Limits{
+		Requests:    set.RequestsPerConn,
+		Age:         set.ConnAge,
+		BodyTimeout: set.BodyTimeout,
+	}
+	e.http.Background = e.background.add
+	if set.strategy == Recycling { // otherwise a connection keeps its worker
+		e.queue = newQueueLimiter(e)
+		e.group = new(pool.Group[*park.Conn])
+		e.http.Limits.HealthPath = s.HealthPath
+	}
+	if set.ConnsPerIP > 0 {
+		e.http.Admit = e.limiter.admit
+	}
+	if s.Shed != nil {
+		e.http.Refuse = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.Shed.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), serverKey{}, s)))
+		})
+	}
+	s.HTTP.RegisterOnShutdown(func() { e.beginShutdown() }) // for code that knows only the http.Server
+	return e
+}
+
+// parkConfig returns the configuration of a scheduler's Set.
+func (e *engine) parkConfig(parks bool) park.Config {
+	c := park.Config{
+		Parks:   parks,
+		Full:    e.limiter.full,
+		Enter:   func(c *park.Conn) bool { return e.limiter.admit(httpConn(c)) },
+		Spare:   func() bool { return e.limiter.evict(true) },
+		Refuse:  e.limiter.refuse,
+		Expire:  func(c *park.Conn) { httpConn(c).Expire() },
+		Removed: e.removed,
+		Errors:  &e.errors,
+
+		WriteStall: e.set.AnswerTimeout,
+		Logf:       e.http.LogLater,
+	}
+	e.http.Timeouts(&c)
+	for k := range c.Timeouts {
+		if c.Timeouts[k] == 0 {
+			// No timeout, but the Set still orders connections by how long they have waited.
+			c.Timeouts[k] = math.MaxInt64 / 4
+		}
+	}
+	return c
+}
+
+// httpConn returns the http1.Conn that c is embedded in.
+func httpConn(c *park.Conn) *http1.Conn { return c.Owner.(*http1.Conn) }
+
+// newConn returns a connection that has just been accepted or is about to be accepted.
+func (e *engine) newConn(base *http1.Base, w scheduler) *http1.Conn {
+	e.refs.Add(1)
+	e.opened.Add(1)
+	c := new(http1.Conn)
+	c.Scheduler = w
+	c.Init(base)
+	return c
+}
+
+// removed is called when a connection has ended, and counts it.
+func (e *engine) removed(c *park.Conn) {
+	if httpConn(c).Hijacked() {
+		e.hijacks.Add(1)
+	} else {
+		e.closed.Add(1)
+	}
+	e.limiter.ended(httpConn(c))
+	e.unref()
+}
+
+// counts returns how many connections were opened, closed and hijacked, as of the same moment.
+// Otherwise a connection opened in between would seem to be open along with the one that it
+// replaces.
+func (e *engine) counts() (opened, closed, hijacked int64) {
+	for {
+		opened = e.opened.Load()
+		closed, hijacked = e.closed.Load(), e.hijacks.Load()
+		if e.opened.Load() == opened {
+			return
+		}
+	}
+}
+
+// open returns the number of open connections.
+func (e *engine) open() int64 {
+	opened, closed, hijacked := e.counts()
+	return opened - closed - hijacked
+}
+
+// unref drops a reference. When the last one is dropped, it ends the schedulers.
+func (e *engine) unref() {
+	if e.refs.Add(-1) > 0 {
+		return
+	}
+	e.mu.Lock()
+	if e.refs.Load() > 0 {
+		e.mu.Unlock()
+		return
+	}
+	schedulers := e.schedulersLocked()
+	e.parkingSchedulers, e.waitingSchedulers = nil, nil
+	if e.handover != nil {
+		e.handover.Close()
+		e.handover = nil
+	}
+	if e.stopping {
+		e.setDrainedLocked()
+	}
+	e.mu.Unlock()
+	for _, w := range schedulers {
+		w.end()
+		w.conns().Close()
+	}
+	if h := e.host.Load(); h != nil {
+		h.quiet(e)
+	}
+}
+
+// stopped reports whether the engine has begun to stop.
+func (e *engine) stopped() bool {
+	select {
+	case <-e.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (e *engine) schedulersLocked() []scheduler {
+	return slices.Concat(e.parkingSchedulers, e.waitingSchedulers)
+}
+
+func (e *engine) schedulers() []scheduler {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.schedulersLocked()
+}
+
+func (e *engine) setDrainedLocked() {
+	select {
+	case <-e.drained:
+	default:
+		close(e.drained)
+	}
+}
+
+// beginServe counts a call of serve, and returns the schedulers for listeners with a descriptor
+// (parks) or without one. It creates them if necessary.
+func (e *engine) beginServe(parks bool) ([]scheduler, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopping {
+		return nil, http.ErrServerClosed
+	}
+	schedulers := &e.waitingSchedulers
+	if parks {
+		schedulers = &e.parkingSchedulers
+	}
+	if *schedulers == nil {
+		made, err := e.newSchedulers(e, parks)
+		if err != nil {
+			return nil, err
+		}
+		*schedulers = made
+	}
+	e.serving.Add(1)
+	e.refs.Add(1)
+	return *schedulers, nil
+}
+
+func (e *engine) serve(l net.Listener) error {
+	e.prepared.Do(e.prepare)
+	return e.accept(l, serveConfig{})
+}
+
+func (e *engine) serveTLS(l net.Listener, certFile, keyFile string) error {
+	config, err := e.tlsConfig(certFile, keyFile)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	return e.accept(l, serveConfig{tls: config})
+}
+
+// A serveConfig says how to serve a listener.
+type serveConfig struct {
+	tls    *tls.Config     // nil: no TLS
+	hosted *hosted         // gets connections that do not speak HTTP/1; nil: the http.Server gets them
+	base   context.Context // the result of BaseContext; nil: not called yet
+	end    <-chan struct{} // closed when the listener must be closed; nil: never
+}
+
+// accept serves the connections of l until the end.
+func (e *engine) accept(l net.Listener, how serveConfig) error {
+	shut := sync.OnceFunc(func() { e.closeListener(l) })
+	defer shut()
+	e.takeHooks()
+	e.http.Prepare()
+	raw, parks := (*listener.Raw)(nil), false
+	if e.set.strategy == Recycling && park.Supported {
+		raw, parks = listener.NewRaw(l)
+		if inner, config, ok := unwrapTLS(l); ok && how.tls == nil {
+			if raw, parks = listener.NewRaw(inner); parks {
+				how.tls = park.LiveTLSConfig(config)
+			}
+		}
+	}
+	if how.tls != nil && !parks {
+		l = tls.NewListener(l, how.tls)
+	}
+	base := &http1.Base{Server: e.http, Delegate: e.delegate}
+	if how.base == nil {
+		how.base = baseContext(e.server.baseContext(), l)
+	}
+	base.Context = context.WithValue(how.base, serverKey{}, e.server)
+	if parks {
+		base.TLS = park.TLSConfig(how.tls)
+	}
+	if how.hosted != nil {
+		base.Delegate = how.hosted.hand
+	}
+	schedulers, err := e.beginServe(parks)
+	if err != nil {
+		return err
+	}
+	defer e.unref()
+	defer e.serving.Done()
+	if parks {
+		return e.acceptRaw(raw, l, shut, schedulers, base, how.end)
+	}
+	return e.acceptEach(l, shut, schedulers, base, how.end)
+}
+
+// closeListener closes l for good.
+func (e *engine) closeListener(l net.Listener) {
+	err := l.Close()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopping && e.shutErr == nil {
+		e.shutErr = err
+	}
+}
+
+// baseContext returns the application's BaseContext.
+func (s *Server) baseContext() func(net.Listener) context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.host != nil {
+		return s.host.base
+	}
+	return s.base
+}
+
+// baseContext returns what f, the BaseContext of an http.Server, returns for l. If f is nil, it
+// returns the background context.
+func baseContext(f func(net.Listener) context.Context, l net.Listener) context.Context {
+	if f == nil {
+		return context.Background()
+	}
+	ctx := f(l)
+	if ctx == nil {
+		panic("BaseContext returned a nil context")
+	}
+	return ctx
+}
+
+func (e *engine) setKeepAlivesEnabled(v bool) {
+	e.http.SetKeepAlivesEnabled(v)
+	e.server.HTTP.SetKeepAlivesEnabled(v)
+	if v {
+		return
+	}
+	for _, w := range e.schedulers() {
+		w.conns().Each(func(c *park.Conn) { e.drain(w, c) })
+	}
+}
+
+func (e *engine) setLame() { e.http.SetLame() }
+
+func (e *engine) stats() Stats {
+	d := &e.limiter
+	opened, closed, hijacked := e.counts()
+	s := Stats{
+		Strategy:  e.set.strategy,
+		Open:      opened - closed - hijacked,
+		Accepted:  opened,
+		Closed:    closed,
+		Hijacked:  hijacked,
+		ShedConns: d.shedConns.Load(),
+		ShedPerIP: d.shedPerIP.Load(),
+		Evicted:   d.evicted.Load(),
+		Held:      d.held.Load(),
+		Retired:   e.http.Retired.Load(),
+		Requests:  e.http.Requests.Load(),
+		Limits:    e.set.Limits,
+
+		AcceptErrors: e.errors.Accept.Load(),
+		PollErrors:   e.errors.Poll.Load(),
+	}
+	if e.queue != nil {
+		s.ShedQueue = e.queue.shed.Load()
+	}
+	for _, w := range e.schedulers() {
+		w.stats(&s)
+		w.conns().Each(func(c *park.Conn) {
+			if c.Parked() {
+				s.Parked++
+			}
+		})
+	}
+	s.Shed = s.ShedConns + s.ShedPerIP + s.ShedQueue
+	return s
+}

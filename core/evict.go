@@ -1,0 +1,155 @@
+package recycling
+
+import (
+	"container/list"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/recycling-go/recycling/core/internal/http1"
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+// This file chooses the connections that are closed to make room for others.
+
+// dispensable are the classes of connections that may be closed to make room, the most dispensable
+// first. A connection that has never sent a complete header may exist only to take up room. A
+// lingering connection has already received its response, and an idle one has no request in
+// progress. Connections of the last class have begun another request.
+var dispensable = [][]park.Class{{park.Hello, park.First}, {park.Linger}, {park.Idle}, {park.Header}}
+
+// evictable reports whether there is a connection of these classes, or in a handshake, that evict
+// would close. It may be about to resume.
+func (l *connLimiter) evictable(of [][]park.Class) bool {
+	if _, ok := l.handshakes.longest(); ok {
+		return true
+	}
+	for _, w := range l.engine.schedulers() {
+		for _, classes := range of {
+			if _, ok := w.conns().Longest(classes...); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A worker owns a new connection for a moment before it parks. settling yields up to settleTries
+// times to wait for that, and then pauses accepting for up to settleLimit, since workers may be
+// busy.
+const (
+	settleTries = 20
+	settleLimit = 50 * time.Millisecond
+)
+
+// settling reports whether accepting must pause to spare idle connections: more dispensable ones
+// exist, but workers own them at the moment.
+func (l *connLimiter) settling() bool {
+	for range settleTries {
+		if l.engine.http.Unproven.Load() == 0 || l.evictable(dispensable[:1]) {
+			l.unsettled.Store(0)
+			return false
+		}
+		runtime.Gosched()
+	}
+	now := time.Now().UnixNano()
+	l.unsettled.CompareAndSwap(0, now)
+	return now-l.unsettled.Load() < int64(settleLimit)
+}
+
+// evict closes the most dispensable connection, and among those the one that has waited longest. It
+// reports whether there was one. If now is set, its descriptor is needed at once, so evict does not
+// choose a handshake, which does not release its descriptor immediately.
+func (l *connLimiter) evict(now bool) bool {
+	schedulers := l.engine.schedulers()
+	for i, classes := range dispensable {
+		var from *park.Set
+		var waited time.Duration
+		for _, w := range schedulers {
+			if t, ok := w.conns().Longest(classes...); ok && (from == nil || t > waited) {
+				from, waited = w.conns(), t
+			}
+		}
+		if t, ok := l.handshakes.longest(); i == 0 && !now && ok && (from == nil || t > waited) && l.handshakes.cut() {
+			l.evicted.Add(1)
+			return true
+		}
+		if from == nil {
+			continue
+		}
+		if c := from.TakeLongest(classes...); c != nil {
+			l.evicted.Add(1)
+			httpConn(c).Evict()
+			return true
+		}
+	}
+	return false
+}
+
+// handshakes are the TLS handshakes in progress, the oldest first.
+type handshakes struct {
+	leaving atomic.Int64 // connections that were cut off and are still open
+
+	mu  sync.Mutex // guards the following
+	all list.List  // of *handshake
+}
+
+type handshake struct {
+	c     *http1.Conn
+	begun time.Time
+	cut   bool
+}
+
+// begin records that c's handshake begins. The caller must pass the result to end.
+func (h *handshakes) begin(c *http1.Conn) *list.Element {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.all.PushBack(&handshake{c: c, begun: time.Now()})
+}
+
+// end records that a handshake is over. The caller no longer owns the connection, or it has ended.
+func (h *handshakes) end(e *list.Element) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e.Value.(*handshake).cut {
+		h.leaving.Add(-1)
+	} else {
+		h.all.Remove(e)
+	}
+}
+
+// longest returns how long the oldest handshake has taken, and whether there is one.
+func (h *handshakes) longest() (time.Duration, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e := h.all.Front(); e != nil {
+		return time.Since(e.Value.(*handshake).begun), true
+	}
+	return 0, false
+}
+
+// cut makes the oldest handshake fail, and reports whether there was one.
+func (h *handshakes) cut() bool {
+	c, parked := h.take()
+	if parked { // the handshake is over, and c is parked
+		c.Evict()
+	}
+	return c != nil
+}
+
+// take abandons the connection of the oldest handshake. It holds h.mu, so that end cannot return
+// and the connection cannot pass to another owner meanwhile.
+func (h *handshakes) take() (c *http1.Conn, parked bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	e := h.all.Front()
+	if e == nil {
+		return nil, false
+	}
+	h.all.Remove(e)
+	x := e.Value.(*handshake)
+	x.cut = true
+	h.leaving.Add(1)
+	return x.c, x.c.Conn.Abandon()
+}

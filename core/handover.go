@@ -1,0 +1,259 @@
+package recycling
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/recycling-go/recycling/core/internal/http1"
+)
+
+// A handover is a listener by which the http.Server gets connections that do not speak HTTP/1.
+// These still belong to the engine: they are counted and limited, and closed when it is abandoned.
+type handover struct {
+	inner
+	over chan struct{} // closed when the http.Server accepts no more
+}
+
+// startHandover returns the engine's handover, and has the http.Server serve it if it is new. The
+// caller owns a connection, which keeps the engine alive.
+func (e *engine) startHandover() *handover {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.handover == nil {
+		e.handover = &handover{inner: newInner(0), over: make(chan struct{})}
+		go e.attend(e.handover)
+	}
+	return e.handover
+}
+
+func (e *engine) attend(h *handover) {
+	defer close(h.over)
+	if err := e.server.HTTP.Serve(h); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+		e.http.Logf("recycling: serving HTTP/2: %v", err)
+	}
+}
+
+// delegate gives c to the http.Server, which serves it to its end. c holds no worker.
+func (e *engine) delegate(c *http1.Conn, protocol string, ahead []byte) {
+	nc, err := c.NetConn()
+	if err != nil {
+		c.End()
+		return
+	}
+	if _, ok := nc.(*tls.Conn); !ok {
+		again := &http1.RereadConn{Conn: nc, Ahead: ahead}
+		nc = again
+		if state := c.TLS(); state != nil {
+			nc = &secureConn{again, *state}
+		}
+	}
+	e.delegated.add(nc, c)
+	h := e.startHandover()
+	select {
+	case h.give <- nc:
+	case <-h.over:
+		e.serveLate(nc)
+	}
+}
+
+// A secureConn is a TLS connection that is not a tls.Conn.
+type secureConn struct {
+	net.Conn
+	state tls.ConnectionState
+}
+
+func (c *secureConn) ConnectionState() tls.ConnectionState { return c.state }
+
+// delegatedConns are the connections that an http.Server serves, by the net.Conn that it was given.
+type delegatedConns struct {
+	mu  sync.Mutex // guards the following
+	all map[net.Conn]*delegatedConn
+}
+
+type delegatedConn struct {
+	c    *http1.Conn
+	late *late // the server that serves it; nil: the application's http.Server does
+}
+
+// A late is a server for a single connection.
+type late struct {
+	http.Server
+	listener inner
+	begun    bool        // the connection waits for its first request, or has sent it
+	overdue  *time.Timer // ends that wait
+}
+
+func (s *delegatedConns) add(nc net.Conn, c *http1.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = make(map[net.Conn]*delegatedConn)
+	}
+	s.all[nc] = &delegatedConn{c: c}
+}
+
+func (s *delegatedConns) get(nc net.Conn) *delegatedConn {
+	switch nc.(type) {
+	case *tls.Conn, *http1.RereadConn, *secureConn:
+	default:
+		return nil // its type may not be comparable
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all[nc]
+}
+
+// remove removes nc, and returns nil if it was already removed.
+func (s *delegatedConns) remove(nc net.Conn) *delegatedConn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.all[nc]
+	delete(s.all, nc)
+	return x
+}
+
+// takeHooks replaces the hooks of the http.Server by functions of the engine that call them. Some
+// connections and listeners that the http.Server serves must stay hidden from the application, and
+// it knows others by a different net.Conn.
+func (e *engine) takeHooks() {
+	e.hooks.Do(func() {
+		h := e.server.HTTP
+		e.http.ConnState, e.http.ConnContext = h.ConnState, h.ConnContext
+		h.ConnState, h.ConnContext = e.connState, e.connContext
+		e.server.hideListeners()
+	})
+}
+
+// hideListeners keeps the application's BaseContext from seeing listeners that are not its own. The
+// BaseContext of a host does so already.
+func (s *Server) hideListeners() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.host != nil {
+		return
+	}
+	s.base = s.HTTP.BaseContext
+	if s.base == nil {
+		return
+	}
+	s.HTTP.BaseContext = func(l net.Listener) context.Context {
+		if internal(l) {
+			return context.Background()
+		}
+		return s.base(l)
+	}
+}
+
+// connState is the http.Server's ConnState.
+func (e *engine) connState(nc net.Conn, to http.ConnState) {
+	if _, ok := nc.(*heldConn); ok {
+		return
+	}
+	x := e.delegated.get(nc)
+	if x == nil {
+		if state := e.http.ConnState; state != nil {
+			state(nc, to)
+		}
+		return
+	}
+	if l := x.late; l != nil {
+		defer l.follow(to) // even if the application's hook panics
+	}
+	switch to {
+	case http.StateNew: // the application's hook was called when it was accepted
+	case http.StateClosed:
+		e.delegated.remove(nc)
+		x.c.End()
+	case http.StateHijacked:
+		e.delegated.remove(nc)
+		x.c.Release()
+	default:
+		x.c.Report(to)
+	}
+}
+
+// connContext is the http.Server's ConnContext.
+func (e *engine) connContext(ctx context.Context, nc net.Conn) context.Context {
+	if _, ok := nc.(*heldConn); ok {
+		return ctx
+	}
+	if x := e.delegated.get(nc); x != nil {
+		return x.c.Base()
+	}
+	if inner := e.http.ConnContext; inner != nil {
+		return inner(ctx, nc)
+	}
+	return ctx
+}
+
+// serveLate serves a connection that was accepted before the http.Server was shut down, and then
+// turns out to speak HTTP/2. A server of its own, with the same settings, serves it.
+func (e *engine) serveLate(nc net.Conn) {
+	l := &late{listener: newInner(1)}
+	copySettings(&l.Server, e.server.HTTP)
+	e.delegated.get(nc).late = l
+	l.listener.give <- nc
+	go func() {
+		l.Serve(&l.listener)
+		select {
+		case <-l.listener.give: // Serve failed before it accepted the connection
+			e.delegated.remove(nc).c.End()
+		default:
+		}
+	}()
+}
+
+// follow is called when the connection changes state. The server shuts down once the client has
+// sent its first request or has taken too long for that: a client that is told to leave earlier
+// would drop the request that it is about to send.
+func (l *late) follow(to http.ConnState) {
+	switch to {
+	case http.StateActive:
+		if l.begun && l.overdue.Stop() {
+			l.overdue.Reset(0)
+		}
+	case http.StateIdle:
+		if !l.begun {
+			l.begun = true
+			l.overdue = time.AfterFunc(http1.GraceTime, func() { l.Shutdown(context.Background()) })
+		}
+	case http.StateClosed, http.StateHijacked:
+		l.listener.Close()
+		if l.begun {
+			l.overdue.Stop()
+		}
+	}
+}
+
+// copySettings gives to the settings of from, and its functions for protocols other than HTTP/2,
+// but not HTTP/2 as package golang.org/x/net/http2 may have configured it.
+func copySettings(to, from *http.Server) {
+	a, b := reflect.ValueOf(to).Elem(), reflect.ValueOf(from).Elem()
+	for i := range a.NumField() {
+		if a.Type().Field(i).IsExported() {
+			a.Field(i).Set(b.Field(i))
+		}
+	}
+	to.BaseContext, to.TLSConfig, to.TLSNextProto = nil, nil, nil
+	for name, serve := range from.TLSNextProto {
+		if name == "h2" || name == "unencrypted_http2" {
+			continue
+		}
+		if to.TLSNextProto == nil {
+			to.TLSNextProto = make(map[string]func(*http.Server, *tls.Conn, http.Handler))
+		}
+		to.TLSNextProto[name] = func(_ *http.Server, c *tls.Conn, h http.Handler) { serve(from, c, h) }
+	}
+	// With such a map and no Protocols, net/http would serve no HTTP/2.
+	if to.TLSNextProto != nil && to.Protocols == nil {
+		to.Protocols = new(http.Protocols)
+		to.Protocols.SetHTTP1(true)
+		to.Protocols.SetHTTP2(from.TLSNextProto["h2"] != nil)
+	}
+}

@@ -1,0 +1,139 @@
+package recycling
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/recycling-go/recycling/core/internal/http1"
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+// A host is the http.Server of a Server if the application calls Serve, Shutdown and Close of the
+// http.Server itself. Package net/http calls BaseContext with each listener before it accepts
+// anything from it; that is how the host learns of the listener.
+type host struct {
+	server *Server
+	base   func(net.Listener) context.Context // the application's BaseContext
+	all    bool                               // all listeners, not only those of Server.Listener: see Use
+
+	mu      sync.Mutex // guards the following
+	serving int        // listeners that are being served
+	witness *witness   // nil while there are no listeners and no connections
+}
+
+func newHost(s *Server, all bool) *host {
+	h := &host{server: s, base: s.HTTP.BaseContext, all: all}
+	s.HTTP.BaseContext = h.baseContext
+	return h
+}
+
+// A recycled is a listener of an adapter. When it is about to be served, it opens another listener
+// by Server.Listener or Server.TLSListener, to which its Accept delegates.
+type recycled interface {
+	Recycled() (net.Listener, error)
+}
+
+// baseContext is the http.Server's BaseContext. It may serve l to the end before it returns. Then
+// package net/http finds l closed, and returns the usual error.
+func (h *host) baseContext(l net.Listener) context.Context {
+	if internal(l) {
+		return context.Background()
+	}
+	ctx := baseContext(h.base, l)
+	if r, ok := l.(recycled); ok {
+		opened, err := r.Recycled()
+		if err != nil {
+			return ctx // its Accept returns the error
+		}
+		l = opened
+	}
+	e, err := h.server.start()
+	if err != nil {
+		if h.all && !errors.Is(err, http.ErrServerClosed) {
+			(&http1.Server{HTTP: h.server.HTTP}).Logf("%v", err)
+			l.Close()
+		}
+		return ctx
+	}
+	f, ok := e.(*engine)
+	if !ok {
+		return ctx
+	}
+	f.takeHooks() // before net/http reads them, which may serve l
+	one, _ := f.protocols()
+	inner, config, secure := unwrapTLS(l)
+	if !secure {
+		inner = l
+	}
+	u, ours := inner.(*hosted)
+	switch {
+	case ours && u.engine != f:
+	case ours && !one:
+		u.join(h, nil, ctx, nil)
+	case ours:
+		switch w := h.enter(f); {
+		case w == nil:
+			u.Close() // as the http.Server does or has done
+		case !u.join(h, w, ctx, park.LiveTLSConfig(config)):
+			h.left(f)
+		}
+	case h.all && one:
+		h.serve(f, l, ctx)
+	}
+	return ctx
+}
+
+// serve serves l until the application closes it, or shuts down or closes the http.Server.
+func (h *host) serve(e *engine, l net.Listener, ctx context.Context) {
+	w := h.enter(e)
+	if w == nil {
+		return
+	}
+	defer w.settle()
+	defer h.left(e)
+	if err := e.accept(l, serveConfig{base: ctx}); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+		e.http.Logf("recycling: %v", err)
+	}
+}
+
+// enter counts a listener that is about to be served, and returns the http.Server's witness. It
+// returns nil if the http.Server was shut down or closed.
+func (h *host) enter(e *engine) *witness {
+	h.mu.Lock()
+	e.host.Store(h)
+	if h.witness == nil {
+		h.witness = newWitness(e)
+		go h.witness.attend()
+	}
+	w := h.witness
+	h.serving++
+	h.mu.Unlock()
+	if w.ready() {
+		return w
+	}
+	h.left(e)
+	return nil
+}
+
+// left is called when a listener has ended, or is not served after all.
+func (h *host) left(e *engine) {
+	h.mu.Lock()
+	h.serving--
+	h.mu.Unlock()
+	h.quiet(e)
+}
+
+// quiet ends the witness if there is nothing to shut down: no listener and no connection. A
+// listener that is served later gets a new witness.
+func (h *host) quiet(e *engine) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.witness == nil || h.serving > 0 || e.refs.Load() > 0 || e.stopped() {
+		return
+	}
+	h.witness.retire()
+	h.witness = nil
+}

@@ -1,0 +1,371 @@
+package recycling
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/recycling-go/recycling/core/internal/http1"
+)
+
+// Listener returns a listener for code that calls s.HTTP.Serve itself, as frameworks do. Its Accept
+// serves l by s's strategy, and returns only at the end. Under [Goroutine] Listener returns l.
+//
+//	s := &recycling.Server{HTTP: srv}
+//	l, err := s.Listener(l)
+//	...
+//	err = srv.Serve(l)
+//
+// The application stops s.HTTP by Shutdown or Close, which behave as they do without s: Shutdown
+// waits for requests in flight until its context ends, and Close ends them. Closing the listener
+// itself ends Serve, and the connections continue. The application may call Shutdown and Close of s
+// instead; Serve then returns [http.ErrServerClosed]. The differences are:
+//
+//   - SetKeepAlivesEnabled must be called on s, because an http.Server does not tell whether
+//     keep-alives are enabled.
+//   - LameDuck has no effect.
+//
+// Listener sets s.HTTP.BaseContext, by which it learns that s.HTTP serves the listener. It does not
+// learn that if another http.Server serves the listener, if s.HTTP serves a listener that wraps it
+// (other than one of package tls, as ServeTLS makes), or if s.HTTP.BaseContext was set later. Then
+//
+//   - Shutdown and Close look the same: when the listener is closed, its Accept waits for the
+//     requests in flight, for s.DrainTimeout instead of the context of Shutdown. It then closes the
+//     connections that are left, and logs that. Close of s does not wait.
+//   - Accept returns connections that speak HTTP/2. They count as hijacked, have no limits, and
+//     [FromContext] returns nil for them. ConnState sees them twice: as new and hijacked, and then
+//     as new again.
+//   - A listener of package tls around it does not work.
+//
+// If s.HTTP.Protocols is set and does not include HTTP/1, s.HTTP serves the listener as if it were
+// l.
+//
+// s.HTTP must not be nil, and must not have begun to serve. When Serve is called, its hooks
+// ConnState and ConnContext are replaced by functions that call them. Its other fields are read on
+// the first call of Accept, or later.
+func (s *Server) Listener(l net.Listener) (net.Listener, error) { return s.hosted(l, false) }
+
+// TLSListener is Listener over TLS with s.HTTP.TLSConfig, for code that calls s.HTTP.Serve with a
+// listener that it would otherwise get from [tls.NewListener].
+func (s *Server) TLSListener(l net.Listener) (net.Listener, error) { return s.hosted(l, true) }
+
+func (s *Server) hosted(l net.Listener, secure bool) (net.Listener, error) {
+	if s.HTTP == nil {
+		return nil, errors.New("recycling: Server.HTTP is nil, want the http.Server that is to serve the listener")
+	}
+	e, err := s.start()
+	if err != nil {
+		return nil, err
+	}
+	f, ok := e.(*engine)
+	switch {
+	case ok:
+		s.hostFor()
+		return newHosted(l, f, secure), nil
+	case secure:
+		return tlsLater{l, s.HTTP}, nil
+	}
+	return l, nil
+}
+
+// hostFor makes s.HTTP a host unless it is one already.
+func (s *Server) hostFor() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.host == nil {
+		s.host = newHost(s, false)
+	}
+}
+
+// A tlsLater is like a listener of package tls, but reads the TLS config on Accept, since it may
+// not be set earlier.
+type tlsLater struct {
+	net.Listener
+	http *http.Server
+}
+
+func (l tlsLater) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return tls.Server(c, l.http.TLSConfig), nil
+}
+
+// A hosted is the listener that [Server.Listener] returns, for the http.Server to serve.
+type hosted struct {
+	net.Listener
+	engine *engine
+	secure bool
+
+	mu      sync.Mutex      // guards the following, which do not change once Accept was called
+	host    *host           // nil if an http.Server other than s.HTTP serves it
+	witness *witness        // the host's
+	base    context.Context // the host's
+	tls     *tls.Config     // of the listener of package tls around it; nil if there is none
+	plain   bool            // net/http serves it, as if it were Listener
+
+	begin    sync.Once
+	handed   chan net.Conn // connections for Accept to return
+	close    sync.Once
+	closed   chan struct{} // closed by Close
+	accepted chan struct{} // closed when accepting has ended
+	end      sync.Once
+	over     chan struct{} // closed when Accept must return err
+	err      error
+}
+
+func newHosted(l net.Listener, e *engine, secure bool) *hosted {
+	return &hosted{
+		Listener: l,
+		engine:   e,
+		secure:   secure,
+		handed:   make(chan net.Conn),
+		closed:   make(chan struct{}),
+		accepted: make(chan struct{}),
+		over:     make(chan struct{}),
+	}
+}
+
+// join tells h that its host is about to call h.Accept. It records the witness and base context of
+// the host, and the config of a listener of package tls around h. If w is nil, net/http serves h.
+// It reports false if h is closed.
+func (h *hosted) join(by *host, w *witness, base context.Context, config *tls.Config) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.isClosed() {
+		return false
+	}
+	h.host, h.witness, h.base, h.tls, h.plain = by, w, base, config, w == nil
+	return true
+}
+
+// Accept serves until the end. Before that it returns only connections that net/http must serve.
+func (h *hosted) Accept() (net.Conn, error) {
+	switch {
+	case h.plain && h.secure:
+		return tlsLater{h.Listener, h.engine.server.HTTP}.Accept()
+	case h.plain:
+		return h.Listener.Accept()
+	}
+	h.begin.Do(func() { go h.serve() })
+	select {
+	case nc := <-h.handed:
+		return nc, nil
+	case <-h.over:
+		return nil, h.err
+	}
+}
+
+func (h *hosted) serve() {
+	err := h.accept()
+	close(h.accepted)
+	switch {
+	case h.witness != nil:
+		h.host.left(h.engine)
+		h.witness.settle()
+		h.engine.drainUnlessAlone(h.witness)
+		if h.isClosed() || errors.Is(err, http.ErrServerClosed) {
+			err = h.ended()
+		}
+		h.finish(err)
+	case h.isClosed(): // stop calls finish
+	case errors.Is(err, http.ErrServerClosed):
+		h.awaitEnd()
+	default:
+		h.finish(err)
+	}
+}
+
+func (h *hosted) accept() error {
+	config := h.tls
+	if h.secure {
+		if h.engine.server.HTTP.TLSConfig == nil {
+			h.Listener.Close()
+			return errors.New("recycling: TLSConfig of the http.Server is nil, and the listener is to speak TLS")
+		}
+		config = h.engine.server.HTTP.TLSConfig.Clone()
+	}
+	return h.engine.accept(h.Listener, serveConfig{tls: config, hosted: h, base: h.base, end: h.closed})
+}
+
+// awaitEnd waits for the engine to end and calls finish, for an http.Server that was not told to
+// close h.
+func (h *hosted) awaitEnd() {
+	ask := time.NewTicker(askInterval)
+	defer ask.Stop()
+	var abandoned <-chan time.Time
+	for {
+		select {
+		case <-h.over:
+			return
+		case <-h.engine.drained:
+			h.finish(h.ended())
+			return
+		case <-abandoned:
+			h.finish(h.ended())
+			return
+		case <-ask.C:
+			if abandoned == nil && h.engine.abandoning.Load() {
+				abandoned = time.After(2 * abandonWait) // if stop is running, it logs first
+			}
+		}
+	}
+}
+
+// drainUnlessAlone stops draining if only a listener was closed: neither the engine is stopping nor
+// does w know of a Shutdown.
+func (e *engine) drainUnlessAlone(w *witness) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	select {
+	case <-w.closed:
+	default:
+		if !e.stopping {
+			e.http.UnsetDraining()
+		}
+	}
+}
+
+// hand passes a connection that does not speak HTTP/1 to the engine's http.Server, or to the caller
+// of Accept if that is another one.
+func (h *hosted) hand(c *http1.Conn, protocol string, ahead []byte) {
+	if h.witness != nil {
+		h.engine.delegate(c, protocol, ahead)
+		return
+	}
+	nc, early, err := c.Release()
+	if err != nil {
+		c.End()
+		return
+	}
+	if ahead = append(ahead, early...); len(ahead) > 0 {
+		nc = &http1.RereadConn{Conn: nc, Ahead: ahead}
+	}
+	select {
+	case h.handed <- nc:
+	case <-h.over:
+		nc.Close()
+	case <-h.engine.stop:
+		nc.Close()
+	}
+}
+
+// finish makes Accept return.
+func (h *hosted) finish(err error) {
+	h.end.Do(func() {
+		h.err = err
+		close(h.over)
+	})
+}
+
+// closeWait is how long Close waits until the connections that the kernel has completed are
+// accepted. An http.Server calls Close with its mutex held, and a hook may wait for that mutex.
+const closeWait = 100 * time.Millisecond
+
+// Close returns when the address is free. It does not wait for requests in flight.
+func (h *hosted) Close() error {
+	h.close.Do(func() {
+		h.mu.Lock()
+		close(h.closed)
+		w, plain := h.witness, h.plain
+		h.mu.Unlock()
+		select {
+		case <-h.accepted: // Serve closes a listener that was closed already
+		default:
+			if w != nil { // most likely a Shutdown, whose responses have "Connection: close"
+				h.engine.http.SetDraining()
+			}
+		}
+		served := true
+		h.begin.Do(func() { served = false })
+		if served {
+			h.awaitAccepted()
+		}
+		h.Listener.Close() // accept may have closed it
+		switch {
+		case plain:
+		case served && w == nil:
+			go h.stop()
+		case !served:
+			h.finish(h.ended())
+			if w != nil {
+				h.engine.drainUnlessAlone(w)
+				h.host.left(h.engine)
+			}
+		}
+	})
+	return nil
+}
+
+// awaitAccepted waits until accepting has ended, for at most closeWait.
+func (h *hosted) awaitAccepted() {
+	t := time.NewTimer(closeWait)
+	defer t.Stop()
+	select {
+	case <-h.accepted:
+	case <-t.C:
+	}
+}
+
+func (h *hosted) isClosed() bool {
+	select {
+	case <-h.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop drains the engine after an http.Server that may have been shut down or closed has closed h.
+func (h *hosted) stop() {
+	defer h.finish(h.ended())
+	if h.engine.abandoning.Load() { // the abandoning goroutine reports what is left
+		h.engine.abandon()
+		return
+	}
+	h.engine.drainForHost()
+}
+
+// ended returns the error that Accept returns at the end. If h was not closed, it was s that was
+// shut down, and Serve of s.HTTP has to return http.ErrServerClosed nevertheless.
+func (h *hosted) ended() error {
+	if !h.isClosed() {
+		return http.ErrServerClosed
+	}
+	return &net.OpError{Op: "accept", Net: h.Addr().Network(), Addr: h.Addr(), Err: net.ErrClosed}
+}
+
+// drainForHost is shutdown on behalf of an http.Server that is itself shutting down, and cannot
+// receive the error.
+func (e *engine) drainForHost() {
+	e.beginShutdown()
+	ctx, cancel := e.server.drainContext()
+	defer cancel()
+	if e.wait(ctx) == nil {
+		return
+	}
+	e.http.Logf("recycling: DrainTimeout of %v is over, and connections are cut off: %d", e.server.drainTimeout(), e.stats().Open)
+	e.abandonForHost()
+}
+
+// abandonForHost is abandon, but logs the error, since no caller can receive it.
+func (e *engine) abandonForHost() {
+	told := e.abandoning.Load() // the goroutine that abandons it reports what is left
+	var busy *AbandonError
+	if err := e.abandon(); !told && errors.As(err, &busy) {
+		e.http.Logf("%v", busy)
+	}
+}
+
+// drainContext returns a context that ends after DrainTimeout, or never if there is none.
+func (s *Server) drainContext() (context.Context, context.CancelFunc) {
+	if d := s.drainTimeout(); d > 0 {
+		return context.WithTimeout(context.Background(), d)
+	}
+	return context.WithCancel(context.Background())
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// leaveCache makes the go command find its own files outside of the module cache, which contains
+// the toolchain if GOTOOLCHAIN has selected one: the go command does not overlay files in the
+// cache. It compares names, so a symbolic link in dir is enough.
+func leaveCache(dir string) error {
+	out, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE").Output()
+	if err != nil {
+		return fmt.Errorf("go env: %w", err)
+	}
+	root, cache, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	if in, err := filepath.Rel(cache, root); err != nil || !filepath.IsLocal(in) {
+		return nil
+	}
+	link := filepath.Join(dir, "go")
+	if err := os.Symlink(root, link); err != nil {
+		return err
+	}
+	for name, value := range map[string]string{
+		"GOROOT":      link,
+		"GOTOOLCHAIN": "local", // otherwise the go command would go back to the cache
+		"PATH":        filepath.Join(link, "bin") + string(os.PathListSeparator) + os.Getenv("PATH"),
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package http1
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+)
+
+// Hijack gives the connection to the handler: a *net.TCPConn or *net.UnixConn, or what the listener
+// accepted. The bufio.Reader holds the bytes that were read but not used.
+func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.mu.Lock()
+	defer w.unlock()
+	switch {
+	case w.hijacked:
+		return nil, nil, http.ErrHijacked
+	case w.over:
+		panic("net/http: Hijack called after ServeHTTP finished")
+	}
+	w.stopContinueLocked(false)
+	if w.status != 0 {
+		w.sendHeader(nil)
+		w.out.Flush()
+	}
+	c := w.x.c
+	w.x.body.interrupt(c)
+	rest := w.x.worker.in.bytes()
+	nc, early, err := c.Release()
+	if err != nil {
+		return nil, nil, err
+	}
+	w.hijacked = true
+	if h := w.x.worker.Hijacked; h != nil {
+		defer h()
+	}
+
+	r := &RereadConn{Conn: nc, Ahead: append(append([]byte(nil), rest...), early...)}
+	w.deadlineMu.Lock()
+	w.taken = r
+	w.deadlineMu.Unlock()
+	br := bufio.NewReaderSize(r, max(bufferSize, len(r.Ahead)))
+	br.Peek(len(r.Ahead))
+	w.x.body.take(br)
+	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, outSize)), nil
+}
+
+// settle notes that the handler has returned, and reports whether it has taken over the connection.
+func (w *response) settle() (hijacked bool) {
+	w.mu.Lock()
+	defer w.unlock()
+	w.over = w.over || !w.hijacked
+	return w.hijacked
+}
+
+// A RereadConn is a net.Conn that first returns Ahead, bytes that were already read from it.
+type RereadConn struct {
+	net.Conn
+	Ahead []byte
+}
+
+func (c *RereadConn) Read(p []byte) (int, error) {
+	if len(c.Ahead) > 0 {
+		n := copy(p, c.Ahead)
+		c.Ahead = c.Ahead[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}

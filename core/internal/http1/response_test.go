@@ -1,0 +1,81 @@
+package http1
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+// serveOn has w serve a connection with this input, and returns what was written to it.
+func serveOn(t *testing.T, w *Worker, input string) string {
+	t.Helper()
+	over := make(chan struct{})
+	nc := &memConn{in: []byte(input), over: sync.OnceFunc(func() { close(over) })}
+	set, err := park.NewSet(park.Config{Removed: func(*park.Conn) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	c := new(Conn)
+	c.Init(&Base{Server: w.srv, Context: context.Background()})
+	set.Add(&c.Conn, nc)
+	w.Serve(c)
+	<-over
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	return nc.out.String()
+}
+
+// A goroutine that reads the body may be about to send "100 Continue" when the handler returns. By
+// then the worker serves another connection.
+func TestContinueIsNotSentAfterTheHandler(t *testing.T) {
+	const expecting = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc"
+	for name, handler := range map[string]http.HandlerFunc{
+		"101":        func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusSwitchingProtocols) },
+		"103":        func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusEarlyHints) },
+		"200":        func(w http.ResponseWriter, r *http.Request) {},
+		"no content": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) },
+		"panic": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			panic(http.ErrAbortHandler)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var late *response
+			w := NewWorker(&Server{HTTP: &http.Server{ErrorLog: quiet}})
+			w.srv.HTTP.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				if r.Method == "GET" {
+					late.sendContinue()
+					return
+				}
+				late = rw.(*response)
+				handler(rw, r)
+			})
+			serveOn(t, w, expecting)
+			if late.canContinue.Load() {
+				t.Error("it may still be sent")
+			}
+			if got := serveOn(t, w, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); strings.Contains(got, "100 Continue") {
+				t.Errorf("the next connection got %q", got)
+			}
+		})
+	}
+}
+
+// Another protocol follows the header of 101.
+func TestContinueIsNotSentAfterTheHeaderOf101(t *testing.T) {
+	w := NewWorker(&Server{HTTP: &http.Server{ErrorLog: quiet}})
+	w.srv.HTTP.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.WriteHeader(http.StatusSwitchingProtocols)
+		rw.(http.Flusher).Flush()
+		r.Body.Read(make([]byte, 3))
+	})
+	got := serveOn(t, w, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc")
+	if strings.Contains(got, "100 Continue") {
+		t.Errorf("the client got %q", got)
+	}
+}

@@ -1,0 +1,92 @@
+package park
+
+import (
+	"math"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// The application's logger may do anything.
+func TestJournalIsHeldUpByNoLog(t *testing.T) {
+	var j journal
+	release, lines := make(chan struct{}), make(chan string, 10)
+	logs := []func(string, ...any){
+		func(string, ...any) { <-release },
+		func(string, ...any) { panic("a log") },
+		func(string, ...any) { runtime.Goexit() },
+		func(format string, args ...any) { lines <- args[0].(string) },
+	}
+	for _, logf := range logs {
+		j.printf(logf, "line %d", 1)
+	}
+	for range 100 { // no more than ten per second, and no long queue
+		j.printf(logs[3], "line %d", 2)
+	}
+	close(release)
+	for _, want := range []string{"line 1", "line 2"} {
+		select {
+		case got := <-lines:
+			if got != want {
+				t.Errorf("written %q, want %q", got, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("nothing is written")
+		}
+	}
+	for {
+		j.mu.Lock()
+		writing := j.writing
+		j.mu.Unlock()
+		if !writing {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if n := len(lines); n > 10 {
+		t.Errorf("%d lines are written", n)
+	}
+}
+
+// The longest possible timeout does not expire at once.
+func TestLongestTimeoutIsForEver(t *testing.T) {
+	expired := make(chan *Conn, 1)
+	d := deadlines{expire: func(c *Conn) { expired <- c }}
+	for k := range d.lists {
+		d.lists[k].timeout = math.MaxInt64
+	}
+	c := new(Conn)
+	d.enter(c, Idle)
+	c.state.do(actPark)
+	d.sweep()
+	if d.expired(c) || len(expired) > 0 || !anyOf(&d, Idle) {
+		t.Error("it has expired")
+	}
+	d.stop()
+}
+
+// A hook that ends the goroutine, as t.FailNow does, ends only one connection.
+func TestEachExpiresWhateverAHookDoes(t *testing.T) {
+	expired := make(chan *Conn, 3)
+	d := deadlines{expire: func(c *Conn) { expired <- c; runtime.Goexit() }}
+	d.lists[Idle].timeout = 1
+	for range cap(expired) {
+		c := new(Conn)
+		d.enter(c, Idle)
+		c.state.do(actPark)
+	}
+	for range cap(expired) {
+		select {
+		case <-expired:
+		case <-time.After(20 * time.Second):
+			t.Fatal("not all have expired")
+		}
+	}
+	d.stop()
+}
+
+// anyOf reports whether a connection waits in class k.
+func anyOf(d *deadlines, k Class) bool {
+	_, ok := d.longest([]Class{k})
+	return ok
+}

@@ -1,0 +1,152 @@
+package recycling
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/recycling-go/recycling/core/internal/park"
+)
+
+// A queueLimiter bounds how many connections of a Server wait for a worker under strategy
+// Recycling, and for how long. Each shard has a queue of its own, in its pool.
+type queueLimiter struct {
+	engine     *engine
+	workers    int64         // maximum number of connections that are served
+	maxPresent int64         // maximum number of connections that are served or waiting
+	wait       time.Duration // maximum time to wait; zero: no limit
+
+	shed atomic.Int64
+
+	// present counts connections that are being served or wait for a worker, from when they were
+	// admitted until their worker is done with them. If it exceeds workers, some are waiting.
+	present atomic.Int64
+
+	mu    sync.Mutex // guards the following, and the marks of the shards
+	timer *time.Timer
+	armed bool
+}
+
+func newQueueLimiter(e *engine) *queueLimiter {
+	l := &queueLimiter{engine: e, workers: int64(e.set.Workers), wait: e.set.QueueWait, maxPresent: math.MaxInt64}
+	if e.set.Queue > 0 {
+		l.maxPresent = int64(e.set.Workers) + int64(e.set.Queue)
+	}
+	return l
+}
+
+// crowded reports whether connections wait for a worker.
+func (l *queueLimiter) crowded() bool { return l.present.Load() > l.workers }
+
+// admit refuses connections for which the queue has no room, from the end of batch, and returns the
+// others. free is the number of workers that are about to become idle.
+func (l *queueLimiter) admit(batch []*park.Conn, free int) []*park.Conn {
+	if len(batch) == 0 {
+		return batch
+	}
+	present := l.present.Add(int64(len(batch))) - int64(free)
+	if present <= l.workers {
+		return batch
+	}
+	if l.engine.http.Limits.HealthPath != "" {
+		n := len(batch)
+		batch = takeHealthChecks(batch)
+		present = l.present.Add(-int64(n-len(batch))) - int64(free)
+		if len(batch) == 0 {
+			return batch
+		}
+	}
+	in := batch
+	if over := min(present-l.maxPresent, int64(len(batch))); over > 0 {
+		l.present.Add(-over)
+		in = batch[:len(batch)-int(over)]
+		for _, c := range batch[len(in):] {
+			l.refuse(c)
+		}
+		clear(batch[len(in):])
+	}
+	if l.wait > 0 {
+		l.startTimer()
+	}
+	return in
+}
+
+// takeHealthChecks passes health checks in batch to reserve workers, parks connections that may
+// still send one, and returns the others.
+func takeHealthChecks(batch []*park.Conn) []*park.Conn {
+	rest := batch[:0]
+	for _, c := range batch {
+		if httpConn(c).TakeHealthCheck() {
+			rest = append(rest, c)
+		}
+	}
+	clear(batch[len(rest):])
+	return rest
+}
+
+// done removes n connections that were admitted, and have been served or will not be.
+func (l *queueLimiter) done(n int) { l.present.Add(-int64(n)) }
+
+func (l *queueLimiter) refuse(c *park.Conn) {
+	if httpConn(c).ShedRequest() {
+		l.shed.Add(1)
+	}
+}
+
+// waitSteps is the number of steps in which QueueWait is measured.
+const waitSteps = 4
+
+// marks are how many connections in all had joined a shard's queue, each time that the timer fired
+// in the last QueueWait.
+type marks [waitSteps]uint64
+
+// startTimer starts the timer, which keeps firing while connections wait.
+func (l *queueLimiter) startTimer() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.armed {
+		return
+	}
+	l.armed = true
+	for _, g := range l.engine.shards() {
+		for i := range g.marks {
+			// Connections that wait now will have waited for a step when the timer fires next.
+			g.marks[i] = g.workers.Stats().Taken
+		}
+	}
+	if l.timer == nil {
+		l.timer = time.AfterFunc(l.wait/waitSteps, l.refuseLate)
+	} else {
+		l.timer.Reset(l.wait / waitSteps)
+	}
+}
+
+// refuseLate refuses connections that have waited too long: the queues are first in, first out, so
+// every connection that joined before the oldest mark has waited for QueueWait.
+func (l *queueLimiter) refuseLate() {
+	shards := l.engine.shards()
+	late := make([]uint64, len(shards)) // connections that joined before this count have waited too long
+	l.mu.Lock()
+	for i, g := range shards {
+		s := g.workers.Stats()
+		late[i] = g.marks[0]
+		copy(g.marks[:], g.marks[1:])
+		g.marks[waitSteps-1] = s.Taken + uint64(s.Queued)
+	}
+	l.armed = l.crowded()
+	if l.armed {
+		l.timer.Reset(l.wait / waitSteps)
+	}
+	l.mu.Unlock()
+	for i, g := range shards {
+		for int64(late[i]-g.workers.Stats().Taken) > 0 { // workers take connections meanwhile
+			c, ok := g.workers.Pull()
+			if !ok {
+				break
+			}
+			l.done(1)
+			l.refuse(c)
+		}
+	}
+}

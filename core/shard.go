@@ -1,0 +1,245 @@
+package recycling
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/recycling-go/recycling/core/internal/http1"
+	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/core/pool"
+)
+
+// A shard is a scheduler of strategy Recycling: workers that take turns at leading an epoll set.
+// The shards of a Server share one limit on workers, and one on the connections that wait for them.
+type shard struct {
+	engine      *engine
+	set         *park.Set
+	workers     *pool.Pool[*park.Conn]
+	handshakers *pool.Pool[clientHello] // for TLS handshakes, which block; they do not count as workers
+	reserve     *pool.Pool[*park.Conn]  // for Server.HealthPath; nil if there is none
+	marks       marks                   // guarded by engine.queue.mu
+}
+
+// A clientHello is a connection whose client has begun a TLS handshake, and the bytes that it has
+// sent.
+type clientHello struct {
+	c     *http1.Conn
+	bytes []byte
+}
+
+// processorsPerShard is how many processors share one epoll set and one run queue.
+const processorsPerShard = 4
+
+// minShardWorkers is the minimum number of workers for each shard: a few workers do not need
+// several epoll sets.
+const minShardWorkers = 64
+
+// maxHandshakers is how many handshakes a shard performs at the same time, unless MaxWorkers is
+// larger: clients that stall in a handshake must not keep others out, even if few handlers may run.
+const maxHandshakers = 1 << 16
+
+// newShards returns as many shards as the processors and the limit on workers suggest. A connection
+// stays with the epoll set of its shard, but workers of any shard may serve it: see pool.Group.
+func newShards(e *engine, parks bool) ([]scheduler, error) {
+	n := (runtime.GOMAXPROCS(0) + processorsPerShard - 1) / processorsPerShard
+	n = max(min(n, e.set.Workers/minShardWorkers), 1)
+	schedulers := make([]scheduler, n)
+	for i := range schedulers {
+		g, err := newShard(e, parks)
+		if err != nil {
+			for _, g := range schedulers[:i] {
+				g.end()
+				g.conns().Close()
+			}
+			return nil, err
+		}
+		schedulers[i] = g
+	}
+	return schedulers, nil
+}
+
+func newShard(e *engine, parks bool) (*shard, error) {
+	set, err := park.NewSet(e.parkConfig(parks))
+	if err != nil {
+		return nil, fmt.Errorf("recycling: %w", err)
+	}
+	config := pool.Config[*park.Conn]{
+		New:     e.newWork,
+		Max:     e.set.Workers,
+		Standby: e.set.standby,
+		Group:   e.group,
+	}
+	g := &shard{engine: e, set: set}
+	if parks {
+		config.Lead = g.lead
+	}
+	g.handshakers, err = pool.New(pool.Config[clientHello]{
+		New: e.newHandshakeWork,
+		Max: max(e.set.Workers, maxHandshakers),
+	})
+	if err == nil && e.server.HealthPath != "" {
+		g.reserve, err = pool.New(pool.Config[*park.Conn]{New: e.newReserve, Max: reserveWorkers, Standby: 1, Queue: reserveQueue})
+	}
+	if err == nil {
+		g.workers, err = pool.New(config) // last, because it begins to lead
+	}
+	if err != nil {
+		g.end()
+		set.Close()
+		return nil, fmt.Errorf("recycling: %w", err)
+	}
+	return g, nil
+}
+
+// Each shard has this many reserve workers for Server.HealthPath when all other workers are busy,
+// and this many requests may wait for them.
+const (
+	reserveWorkers = 2
+	reserveQueue   = 64
+)
+
+// lead is the work of the leader: it waits until connections are ready, and returns those that may
+// be served or wait for a worker.
+func (s *shard) lead(batch []*park.Conn) ([]*park.Conn, error) {
+	batch, err := s.set.Lead(batch)
+	return s.engine.queue.admit(batch, 0), err
+}
+
+// newWork returns the function with which one worker serves connections, one after another. A
+// handler that hijacks its connection may keep the goroutine for long, as for a WebSocket: the
+// goroutine then no longer counts as a worker.
+func (e *engine) newWork(leave func()) func(*park.Conn) {
+	present := false // the current connection is counted by the queueLimiter
+	done := func() {
+		if present {
+			present = false
+			e.queue.done(1)
+		}
+	}
+	work := e.work(http1.NewWorker(e.http), func() {
+		done()
+		leave()
+	})
+	return func(c *park.Conn) {
+		present = true
+		defer done()
+		work(c)
+	}
+}
+
+// newReserve is newWork for a reserve worker, which serves one request of a connection at a time.
+func (e *engine) newReserve(leave func()) func(*park.Conn) {
+	w := http1.NewWorker(e.http)
+	w.Reserve = true
+	return e.work(w, leave)
+}
+
+func (e *engine) work(w *http1.Worker, leave func()) func(*park.Conn) {
+	w.Hijacked = leave
+	lock := lockCheck{watch: &e.threads}
+	return func(c *park.Conn) {
+		w.Serve(httpConn(c))
+		if lock.locked() {
+			runtime.Goexit() // and the thread with it
+		}
+	}
+}
+
+// newHandshakeWork returns the function with which one worker performs handshakes, one after
+// another. The functions of a tls.Config may lock the thread as handlers may. Compared to a
+// handshake, checking for that every time costs nothing.
+func (e *engine) newHandshakeWork(func()) func(clientHello) {
+	lock := lockCheck{watch: &lockWatch{strict: true}}
+	return func(h clientHello) {
+		e.handshake(h)
+		if lock.locked() {
+			runtime.Goexit()
+		}
+	}
+}
+
+func (e *engine) handshake(h clientHello) {
+	entry := e.limiter.handshakes.begin(h.c)
+	over := sync.OnceFunc(func() { e.limiter.handshakes.end(entry) })
+	defer over() // after a panic
+	h.c.Handshake(h.bytes, over)
+}
+
+func (s *shard) conns() *park.Set { return s.set }
+
+func (s *shard) enqueueAlways(c *park.Conn) {
+	s.engine.queue.present.Add(1)
+	s.submit(c)
+}
+
+// submit puts c, which the queueLimiter has counted, into the shard's queue.
+func (s *shard) submit(c *park.Conn) {
+	if s.workers.Push(c) != nil { // the pool is closed
+		s.engine.queue.done(1)
+		httpConn(c).EndAside()
+	}
+}
+
+// The methods of http1.Scheduler.
+
+func (s *shard) Enqueue(c *http1.Conn) { s.admit(c, 0) }
+func (s *shard) Requeue(c *http1.Conn) { s.admit(c, 1) }
+func (s *shard) Crowded() bool         { return s.engine.queue.crowded() }
+
+func (s *shard) Reserve(c *http1.Conn) bool { return s.reserve.TrySubmit(&c.Conn) == nil }
+
+func (s *shard) StartHandshake(c *http1.Conn, hello []byte) {
+	if s.handshakers.Submit(context.Background(), clientHello{c, hello}) != nil { // the pool is closed
+		c.EndAside()
+	}
+}
+
+// admit submits c unless the queue is full. free is how many workers are about to become free.
+func (s *shard) admit(c *http1.Conn, free int) {
+	for _, c := range s.engine.queue.admit([]*park.Conn{&c.Conn}, free) {
+		s.submit(c)
+	}
+}
+
+func (s *shard) end() (left []*park.Conn) {
+	if s.workers != nil {
+		left = s.workers.Close()
+		s.engine.queue.done(len(left))
+	}
+	if s.reserve != nil {
+		left = append(left, s.reserve.Close()...)
+	}
+	if s.handshakers != nil {
+		for _, h := range s.handshakers.Close() {
+			left = append(left, &h.c.Conn)
+		}
+	}
+	return left
+}
+
+func (s *shard) stats(st *Stats) {
+	for _, workers := range []*pool.Pool[*park.Conn]{s.workers, s.reserve} {
+		if workers == nil {
+			continue
+		}
+		p := workers.Stats()
+		st.Workers += p.Workers
+		st.Standby += p.Workers - p.Busy
+		st.Busy += p.Busy
+		st.Queued += int64(p.Queued)
+	}
+	h := s.handshakers.Stats()
+	st.Handshakes += h.Busy + h.Queued
+}
+
+// shards returns the schedulers of strategy Recycling.
+func (e *engine) shards() []*shard {
+	schedulers := e.schedulers()
+	shards := make([]*shard, len(schedulers))
+	for i, w := range schedulers {
+		shards[i] = w.(*shard)
+	}
+	return shards
+}
