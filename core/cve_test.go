@@ -14,7 +14,9 @@ import (
 //	cve_framing_test.go    where a request ends: net/http
 //	cve_servers_test.go    the same: fasthttp, hertz, nbio, Netty, Jetty
 //	cve_limits_test.go     what a request may cost
-//	cve_lifecycle_test.go  connections and workers: time, reuse, shutdown
+//	cve_lifecycle_test.go  connections: time, shutdown
+//	cve_reuse_test.go      what a request leaves behind: workers, memory, the request itself
+//	cve_body_test.go       bodies: read beside the answer, after it, as the connection ends
 //	cve_http2_test.go      HTTP/2
 //	cve_tls_test.go        TLS
 

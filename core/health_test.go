@@ -135,3 +135,48 @@ func TestRequestsThatWaitForAWorkerAreServedInOrder(t *testing.T) {
 		}
 	})
 }
+
+func TestHealthPathIsServedInAnyCase(t *testing.T) {
+	parallel(t)
+	needsParking(t)
+	forEach(t, parkModes, func(t *testing.T, m mode) {
+		g := newGate(t)
+		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, HealthPath: "/health"}, g.serve)
+		idle := s.dial(t)
+		idle.get("/health")
+		overload(t, s, g)
+		for range 3 {
+			idle.get("/health")
+			s.once(t, "/health")
+		}
+		for _, path := range []string{"/", "/healthy", "/health/", "/health?", "/wait/health"} {
+			c := s.dial(t)
+			c.send("GET %s HTTP/1.1\r\nHost: test\r\n\r\n", path)
+			c.refused()
+		}
+		idle.send(get) // reserve workers do not serve this
+		idle.refused()
+		g.open()
+	})
+}
+
+// Reserve workers do not serve requests that follow one for HealthPath.
+func TestWorkersInReserveAreForHealthPathOnly(t *testing.T) {
+	parallel(t)
+	needsParking(t)
+	forEach(t, parkModes, func(t *testing.T, m mode) {
+		g := newGate(t)
+		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, HealthPath: "/health"}, g.serve)
+		overload(t, s, g)
+		for range 5 {
+			c := s.dial(t)
+			c.send("GET /health HTTP/1.1\r\nHost: test\r\n\r\nGET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+			c.response()
+			s.once(t, "/health")
+			post := s.dial(t)
+			post.send("POST /health HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n")
+			post.refused()
+		}
+		g.open()
+	})
+}

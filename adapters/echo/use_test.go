@@ -2,20 +2,16 @@ package recyclingecho_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"golang.org/x/crypto/acme/autocert"
 	"golang.org/x/net/http2"
 
 	recyclingecho "github.com/recycling-go/recycling/adapters/echo"
@@ -128,82 +124,6 @@ func TestUse(t *testing.T) {
 	}
 }
 
-func TestUseWithStartTLS(t *testing.T) {
-	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		cert := selfsigned.NewTest(t, "example.org")
-		certPEM, keyPEM := selfsigned.PEM(t, cert)
-		for _, tt := range []struct {
-			name, proto string
-			disable     bool
-		}{
-			{name: "with HTTP/2", proto: "HTTP/2.0"},
-			{name: "without", proto: "HTTP/1.1", disable: true},
-		} {
-			t.Run(tt.name, func(t *testing.T) {
-				e := newEcho()
-				e.DisableHTTP2 = tt.disable
-				recyclingecho.Use(e, with(strategy))
-				served := make(chan error, 1)
-				go func() { served <- e.StartTLS("127.0.0.1:0", certPEM, keyPEM) }()
-				url := "https://" + started(t, e.TLSListenerAddr).String()
-				if tt.disable {
-					asks(t, transport(cert, true), url, tt.proto+" "+string(strategy))
-				} else {
-					// net/http serves it, and does not know the Server.
-					e.GET("/proto", func(c echo.Context) error { return c.String(200, c.Request().Proto) })
-					asks(t, transport(cert, true), url+"/proto", tt.proto)
-					asks(t, transport(cert, false), url, "HTTP/1.1 "+string(strategy))
-				}
-				ends(t, served, func() error { return e.Shutdown(t.Context()) })
-			})
-		}
-	})
-}
-
-// TestUseWithBoth starts e twice, as applications do that redirect HTTP to HTTPS.
-func TestUseWithBoth(t *testing.T) {
-	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		cert := selfsigned.NewTest(t, "example.org")
-		certPEM, keyPEM := selfsigned.PEM(t, cert)
-		e := newEcho()
-		recyclingecho.Use(e, with(strategy))
-		served, servedTLS := make(chan error, 1), make(chan error, 1)
-		go func() { servedTLS <- e.StartTLS("127.0.0.1:0", certPEM, keyPEM) }()
-		started(t, e.TLSListenerAddr)
-		go func() { served <- e.Start("127.0.0.1:0") }()
-		asks(t, new(http.Transport), "http://"+started(t, e.ListenerAddr).String(), "HTTP/1.1 "+string(strategy))
-		asks(t, transport(cert, false), "https://"+e.TLSListenerAddr().String(), "HTTP/1.1 "+string(strategy))
-		ends(t, served, func() error { return e.Shutdown(t.Context()) })
-		ends(t, servedTLS, e.Close)
-	})
-}
-
-func TestUseWithStartAutoTLS(t *testing.T) {
-	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		cert := selfsigned.NewTest(t, "example.org")
-		certPEM, keyPEM := selfsigned.PEM(t, cert)
-		e := newEcho()
-		e.AutoTLSManager.Cache = cache{"example.org": append(keyPEM, certPEM...)}
-		recyclingecho.Use(e, with(strategy))
-		served := make(chan error, 1)
-		go func() { served <- e.StartAutoTLS("127.0.0.1:0") }()
-		asks(t, transport(cert, false), "https://"+started(t, e.TLSListenerAddr).String(), "HTTP/1.1 "+string(strategy))
-		ends(t, served, func() error { return e.Shutdown(t.Context()) })
-	})
-}
-
-// A cache has certificates, so that no server needs to be asked for them.
-type cache map[string][]byte
-
-func (c cache) Get(_ context.Context, name string) ([]byte, error) {
-	if data, ok := c[name]; ok {
-		return data, nil
-	}
-	return nil, autocert.ErrCacheMiss
-}
-func (c cache) Put(context.Context, string, []byte) error { return nil }
-func (c cache) Delete(context.Context, string) error      { return nil }
-
 func TestUseWithStartH2CServer(t *testing.T) {
 	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
 		e := newEcho()
@@ -230,89 +150,6 @@ func TestUseServer(t *testing.T) {
 		asks(t, new(http.Transport), "http://"+started(t, e.ListenerAddr).String(), "HTTP/1.1 "+string(strategy))
 		ends(t, served, func() error { return s.Shutdown(t.Context()) })
 	})
-}
-
-func TestUseServerWithTLS(t *testing.T) {
-	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		cert := selfsigned.NewTest(t, "example.org")
-		e := newEcho()
-		s := &http.Server{Addr: "127.0.0.1:0", TLSConfig: &tls.Config{Certificates: []tls.Certificate{cert}}}
-		recyclingecho.Use(e, with(strategy))
-		recyclingecho.UseServer(e, s, with(strategy))
-		served, redirecting := make(chan error, 1), make(chan error, 1)
-		go func() { served <- e.StartServer(s) }()
-		started(t, e.TLSListenerAddr)
-		go func() { redirecting <- e.Start("127.0.0.1:0") }()
-		asks(t, transport(cert, false), "https://"+e.TLSListenerAddr().String(), "HTTP/1.1 "+string(strategy))
-		asks(t, new(http.Transport), "http://"+started(t, e.ListenerAddr).String(), "HTTP/1.1 "+string(strategy))
-		ends(t, served, func() error { return s.Shutdown(t.Context()) })
-		ends(t, redirecting, func() error { return e.Shutdown(t.Context()) })
-	})
-}
-
-func TestUnknownServerIsNotServed(t *testing.T) {
-	for name, s := range map[string]*http.Server{
-		"plain": {Addr: "127.0.0.1:0"},
-		"TLS":   {Addr: "127.0.0.1:0", TLSConfig: new(tls.Config)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			e := newEcho()
-			recyclingecho.Use(e)
-			if err := e.StartServer(s); !errors.Is(err, recyclingecho.ErrServer) {
-				t.Errorf("StartServer returned %v, want %v", err, recyclingecho.ErrServer)
-			}
-			if a, b := e.ListenerAddr(), e.TLSListenerAddr(); a != nil || b != nil {
-				t.Errorf("it listens on %v, %v, want nowhere", a, b)
-			}
-		})
-	}
-	e := newEcho()
-	recyclingecho.UseServer(e, new(http.Server))
-	if err := e.Start("127.0.0.1:0"); !errors.Is(err, recyclingecho.ErrServer) {
-		t.Errorf("Start returned %v, want %v", err, recyclingecho.ErrServer)
-	}
-}
-
-// TestStartReturnsTheErrorOfListening starts e with one address after another, which echo allows.
-func TestStartReturnsTheErrorOfListening(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer taken.Close()
-	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		for _, hidePort := range []bool{false, true} {
-			e := newEcho()
-			e.HidePort = hidePort
-			want := e.Start(taken.Addr().String())
-			e.Listener = nil
-			recyclingecho.Use(e, with(strategy))
-			if err := e.Start(taken.Addr().String()); !errors.Is(err, syscall.EADDRINUSE) || !strings.HasSuffix(err.Error(), want.Error()) {
-				t.Errorf("Start returned %v, want, as without Use, %v", err, want)
-			}
-			if a := e.ListenerAddr(); a != nil {
-				t.Errorf("then ListenerAddr returned %v, want nil", a)
-			}
-			served := make(chan error, 1)
-			go func() { served <- e.Start("127.0.0.1:0") }()
-			get(t, "http://"+started(t, e.ListenerAddr).String()+"/none")
-			ends(t, served, e.Close)
-		}
-	})
-}
-
-func TestStartReturnsTheErrorOfSettings(t *testing.T) {
-	e := newEcho()
-	e.ListenerNetwork = "unix"
-	recyclingecho.Use(e)
-	if err := e.Start("127.0.0.1:0"); err != echo.ErrInvalidListenerNetwork {
-		t.Errorf("with the network unix Start returned %v, want %v", err, echo.ErrInvalidListenerNetwork)
-	}
-	e = newEcho()
-	recyclingecho.Use(e, with("threads"))
-	if err := e.Start("127.0.0.1:0"); err == nil || !strings.Contains(err.Error(), `"threads"`) {
-		t.Errorf("with the strategy threads Start returned %v, want an error that names it", err)
-	}
 }
 
 func TestUseKeepsAListenerThatWasSet(t *testing.T) {
@@ -343,76 +180,6 @@ func TestUseKeepsAListenerThatWasSet(t *testing.T) {
 	})
 }
 
-func TestCloseAbandons(t *testing.T) {
-	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		e := newEcho()
-		entered := make(chan struct{})
-		e.GET("/wait", func(c echo.Context) error {
-			close(entered)
-			<-c.Request().Context().Done()
-			return nil
-		})
-		recyclingecho.Use(e, with(strategy))
-		served := make(chan error, 1)
-		go func() { served <- e.Start("127.0.0.1:0") }()
-		url := "http://" + started(t, e.ListenerAddr).String() + "/wait"
-		failed := make(chan error, 1)
-		go func() {
-			resp, err := http.Get(url)
-			if err == nil {
-				resp.Body.Close()
-			}
-			failed <- err
-		}()
-		<-entered
-		ends(t, served, e.Close)
-		if err := <-failed; err == nil {
-			t.Error("the request was answered, want it to be cut off")
-		}
-	})
-}
-
-func TestCloseBeforeStart(t *testing.T) {
-	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		for name, end := range map[string]func(*echo.Echo) error{
-			"Close":    (*echo.Echo).Close,
-			"Shutdown": func(e *echo.Echo) error { return e.Shutdown(context.Background()) },
-		} {
-			e := newEcho()
-			recyclingecho.Use(e, with(strategy))
-			if err := end(e); err != nil {
-				t.Error(err)
-			}
-			if err := e.Start("127.0.0.1:0"); !errors.Is(err, http.ErrServerClosed) {
-				t.Errorf("after %s Start returned %v, want %v", name, err, http.ErrServerClosed)
-			}
-		}
-	})
-}
-
-// TestStartWhileClosing closes e at different times during its start.
-func TestStartWhileClosing(t *testing.T) {
-	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
-		var wg sync.WaitGroup
-		for i := range 100 {
-			wg.Go(func() {
-				e := newEcho()
-				e.HidePort = i%2 == 0
-				end := e.Close
-				if i%3 == 0 {
-					end = func() error { return e.Shutdown(context.Background()) }
-				}
-				recyclingecho.Use(e, with(strategy))
-				served := make(chan error, 1)
-				go func() { served <- e.Start("127.0.0.1:0") }()
-				time.Sleep(time.Duration(i) * 10 * time.Microsecond)
-				ends(t, served, end)
-			})
-		}
-		wg.Wait()
-	})
-}
-
 func TestUsePrintsWhatEchoPrints(t *testing.T) {
 	printed := func(use func(*echo.Echo)) string {
 		e, out := echo.New(), new(bytes.Buffer)
@@ -428,9 +195,4 @@ func TestUsePrintsWhatEchoPrints(t *testing.T) {
 	if got := printed(func(e *echo.Echo) { recyclingecho.Use(e) }); got != want {
 		t.Errorf("printed\n%s\nwant, as echo does,\n%s", got, want)
 	}
-}
-
-// transport returns a Transport that trusts cert. Without h2 it uses only HTTP/1.1.
-func transport(cert tls.Certificate, h2 bool) *http.Transport {
-	return &http.Transport{ForceAttemptHTTP2: h2, TLSClientConfig: &tls.Config{RootCAs: selfsigned.Pool(cert), ServerName: "example.org"}}
 }

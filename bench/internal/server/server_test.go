@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -168,165 +166,6 @@ func TestServersAnswerAlikeAndStop(t *testing.T) {
 	})
 }
 
-// wantUsage checks that the CPU time grows when p has work, and that the memory is not zero.
-func wantUsage(t *testing.T, p *Process) {
-	c := dial(t, p)
-	before, err := p.CPU()
-	if errors.Is(err, ErrUnknown) && runtime.GOOS != "linux" {
-		return
-	}
-	for range 50 {
-		c.get(t, "/yo", "")
-	}
-	after, err2 := p.CPU()
-	if err != nil || err2 != nil || before <= 0 || after <= before {
-		t.Errorf("CPU is %v, %v, and %v, %v after 50 requests", before, err, after, err2)
-	}
-	if runtime.GOOS != "linux" {
-		return
-	}
-	for name, f := range map[string]func() (int64, error){"RSS": p.RSS, "PeakRSS": p.PeakRSS} {
-		if n, err := f(); n < 1<<20 || err != nil {
-			t.Errorf("%s is %d, %v, want a MiB or more", name, n, err)
-		}
-	}
-}
-
-func TestWorkTakesProcessorTime(t *testing.T) {
-	p := start(t, Spec{Server: "net/http"})
-	cpu := func() time.Duration {
-		d, err := p.CPU()
-		if err != nil {
-			t.Skip(err)
-		}
-		return d
-	}
-	before := cpu()
-	dial(t, p).get(t, "/work/100", "")
-	// It takes less if the processor was slow during calibration.
-	if d := cpu() - before; d < 10*time.Millisecond {
-		t.Errorf("100 ms of work took %v", d)
-	}
-}
-
-func TestCPUAsTheProcessSays(t *testing.T) {
-	p := start(t, Spec{Server: "floor"})
-	for range 2 {
-		d, err := p.reportedCPU()
-		if d <= 0 && !errors.Is(err, ErrUnknown) || err != nil && runtime.GOOS == "linux" {
-			t.Errorf("CPU is %v, %v", d, err)
-		}
-	}
-	if d, err := new(Process).reportedCPU(); err != ErrUnknown {
-		t.Errorf("of a process that does not say: %v, %v, want ErrUnknown", d, err)
-	}
-}
-
-// wantGone waits until nobody listens on an address.
-func wantGone(t *testing.T, addr string) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			return
-		}
-		c.Close()
-	}
-	t.Errorf("%s can still be connected to", addr)
-}
-
-// wantStopped stops p and checks that nothing is left of it.
-func wantStopped(t *testing.T, p *Process) {
-	p.Stop()
-	wantGone(t, p.Addr())
-	if p.dir != "" {
-		if _, err := os.Stat(p.dir); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%s: %v, want it gone", p.dir, err)
-		}
-	}
-	if runtime.GOOS == "linux" {
-		if pids, err := group(p.cmd.Process.Pid); err == nil {
-			t.Errorf("there still are the processes %d", pids)
-		}
-	}
-	p.Stop()
-}
-
-func TestContextEndsServer(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	p, err := Start(ctx, Spec{Server: "pool"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Stop()
-	cancel()
-	<-p.done
-	wantGone(t, p.Addr())
-	if p, err := Start(ctx, Spec{Server: "pool"}); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v, %v, want context.Canceled", p, err)
-	}
-}
-
-func TestServerEndsWithItsParent(t *testing.T) {
-	for _, name := range []string{"recycling", "nginx", "tornado"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			needs(t, name)
-			if kinds[name].command != nil && runtime.GOOS != "linux" {
-				t.Skip("only on Linux")
-			}
-			program, err := os.Executable()
-			if err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command(program, name)
-			cmd.Env = append(os.Environ(), role+"=parent", "TMPDIR="+t.TempDir()) // where its files stay
-			cmd.Stderr = os.Stderr
-			out, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			addr, err := bufio.NewReader(out).ReadString('\n')
-			cmd.Process.Kill()
-			cmd.Wait()
-			if err != nil {
-				t.Fatal(err)
-			}
-			wantGone(t, strings.TrimSpace(addr))
-		})
-	}
-}
-
-func TestServerThatEndsAtOnce(t *testing.T) {
-	t.Setenv(role, "fail")
-	p, err := Start(t.Context(), Spec{Server: "floor"})
-	if err == nil {
-		p.Stop()
-		t.Fatal("no error")
-	}
-	s := err.Error()
-	if !strings.Contains(s, "floor") || !strings.HasSuffix(s, "\nline 18\nline 19") || strings.Contains(s, "line 9\n") {
-		t.Errorf("%q, want the server's name and the last ten lines of its standard error", err)
-	}
-}
-
-func TestServerThatDoesNotListen(t *testing.T) {
-	t.Setenv(role, "hang")
-	defer func(d time.Duration) { startLimit = d }(startLimit)
-	startLimit = time.Second
-	p, err := Start(t.Context(), Spec{Server: "net/http"})
-	if err == nil {
-		p.Stop()
-		t.Fatal("no error")
-	}
-	if s := err.Error(); !strings.Contains(s, "net/http/mux") || !strings.Contains(s, "does not listen after 1s") {
-		t.Errorf("%q, want the server's name and what is wrong", err)
-	}
-}
-
 func TestManyConnectionsAtOnce(t *testing.T) {
 	// More than the defaults.
 	for name, conns := range map[string]int{"pool": 300, "nginx": 800, "hunchentoot": 150} {
@@ -342,47 +181,6 @@ func TestManyConnectionsAtOnce(t *testing.T) {
 	}
 }
 
-func TestProcs(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only on Linux")
-	}
-	p := start(t, Spec{Server: "floor", Procs: 3})
-	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.cmd.Process.Pid))
-	if err != nil || !strings.Contains(string(env), "\x00GOMAXPROCS=3\x00") {
-		t.Errorf("%v, %q, want GOMAXPROCS", err, env)
-	}
-	p = start(t, Spec{Server: "nginx", Procs: 3})
-	var pids []int
-	for end := time.Now().Add(20 * time.Second); len(pids) < 4 && time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if pids, err = group(p.cmd.Process.Pid); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(pids) != 4 {
-		t.Errorf("%d, want a master and three workers", pids)
-	}
-}
-
-func TestWrongSpec(t *testing.T) {
-	for want, s := range map[string]Spec{
-		`Server is "apache"`:       {Server: "apache"},
-		`Server is ""`:             {},
-		`Router is "martini"`:      {Server: "recycling", Router: "martini"},
-		`Router is "chi"`:          {Server: "fasthttp", Router: "chi"},
-		`Conns is -1`:              {Server: "pool", Conns: -1},
-		`Procs is -2`:              {Server: "nginx", Procs: -2},
-		`Router is "mux", but ngi`: {Server: "nginx", Router: "mux"},
-	} {
-		p, err := Start(t.Context(), s)
-		if err == nil {
-			p.Stop()
-		}
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v, want %s", s, err, want)
-		}
-	}
-}
-
 func TestMainTakesNoOthers(t *testing.T) {
 	for args, want := range map[string]string{
 		"-server nginx":                 "nginx",
@@ -392,41 +190,6 @@ func TestMainTakesNoOthers(t *testing.T) {
 	} {
 		if err := Main(strings.Fields(args)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s named", args, err, want)
-		}
-	}
-}
-
-func TestAvailable(t *testing.T) {
-	for name, k := range kinds {
-		if name == "hunchentoot" && testing.Short() {
-			continue
-		}
-		switch ok, why := Available(name); {
-		case k.command == nil && !ok, ok && why != "", !ok && !strings.Contains(why, name+" is not installed"):
-			t.Errorf("%s: %v, %q", name, ok, why)
-		}
-	}
-	if _, err := exec.LookPath("nginx"); err == nil {
-		if ok, why := Available("nginx"); !ok {
-			t.Error(why)
-		}
-	}
-	if ok, why := Available("apache"); ok || !strings.Contains(why, "apache") {
-		t.Errorf("apache: %v, %q", ok, why)
-	}
-}
-
-func TestServes(t *testing.T) {
-	for _, test := range []struct {
-		server, path string
-		want         bool
-	}{
-		{"pool", "/yo", true}, {"pool", "/work/1", true}, {"pool", "/", false}, {"hertz", "/sleep/1", true},
-		{"floor", "/sleep/1", true}, {"floor", "/work/1", false}, {"nginx", "/yo", true}, {"nginx", "/yo/1", false},
-		{"nginx", "/sleep/1", false}, {"tornado", "/sleep/1", true}, {"apache", "/yo", false},
-	} {
-		if got := Serves(test.server, test.path); got != test.want {
-			t.Errorf("Serves(%q, %q) is %v", test.server, test.path, got)
 		}
 	}
 }

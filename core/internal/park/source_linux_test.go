@@ -3,8 +3,12 @@
 package park
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,4 +130,92 @@ func TestAcceptingGoesOnOnceTheSetTakesTheListener(t *testing.T) {
 	f.mu.Unlock()
 	f.dial(t)
 	f.lead(t).Close()
+}
+
+// listenEvents returns the events for which the listening socket is in the set, in the format of
+// proc(5); "" if it is not in the set.
+func (f *fixture) listenEvents(t *testing.T) string {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	src := f.sources[len(f.sources)-1]
+	info, err := os.ReadFile(fmt.Sprint("/proc/self/fdinfo/", src.epfd))
+	if err != nil {
+		t.Skip(err)
+	}
+	var listening int
+	f.raw.Control(func(fd int) { listening = fd })
+	for line := range strings.Lines(string(info)) {
+		var fd int
+		var events string
+		if n, _ := fmt.Sscanf(line, "tfd: %d events: %s", &fd, &events); n == 2 && fd == listening {
+			return events
+		}
+	}
+	return ""
+}
+
+func TestSharedListenerIsSharedAfterARest(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		f := newFixture(t, nil)
+		f.Unlisten(f.raw)
+		if err := f.Listen(f.raw, shared, func() *Conn { return new(Conn) }, nil); err != nil {
+			t.Fatal(err)
+		}
+		before := f.listenEvents(t)
+		if before == "" {
+			t.Skip("this system does not tell")
+		}
+		f.restFor(f.sources[len(f.sources)-1], time.Millisecond)
+		var after string
+		for begin := time.Now(); after == "" && time.Since(begin) < 5*time.Second; time.Sleep(time.Millisecond) {
+			after = f.listenEvents(t)
+		}
+		if after != before {
+			t.Errorf("shared %v: events %q after a rest, %q before", shared, after, before)
+		}
+	}
+}
+
+func TestUnlistenReturnsWhatWasNotAccepted(t *testing.T) {
+	f := newFixture(t, nil)
+	f.dial(t)
+	f.dial(t)
+	rest := f.Unlisten(f.raw)
+	if len(rest) != 2 {
+		t.Errorf("%d connections, want 2", len(rest))
+	}
+	for _, c := range rest {
+		c.Close()
+	}
+}
+
+func TestListenerThatAnotherProcessHoldsLeavesTheSet(t *testing.T) {
+	set, err := NewSet(Config{Parks: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	l, err := (&listener.Config{DeferAccept: -1}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := listener.NewRaw(l)
+	if err := set.Listen(raw, false, func() *Conn { return new(Conn) }, nil); err != nil {
+		t.Fatal(err)
+	}
+	file, err := l.File() // as for a child process
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if n := set.poll(); n != 0 {
+		t.Errorf("%d events of a socket that is another's now", n)
+	}
 }

@@ -1,0 +1,115 @@
+package recycling_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	recycling "github.com/recycling-go/recycling/core"
+)
+
+func TestRunEndsWithItsContextWhenEverythingIsDrained(t *testing.T) {
+	parallel(t)
+	forEach(t, []mode{recyclingOwn, poolOwn, goroutineOwn}, func(t *testing.T, m mode) {
+		g := newGate(t)
+		addr := make(chan net.Addr, 1)
+		s := recycling.New(http.HandlerFunc(g.serve), recycling.Addr("127.0.0.1:0"), func(s *recycling.Server) {
+			s.Strategy = m.strategy
+			s.HTTP.BaseContext = func(l net.Listener) context.Context {
+				addr <- l.Addr()
+				return context.Background()
+			}
+		})
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		c := dialTo(t, receive(t, addr, "Run to listen"))
+		c.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+		receive(t, g.entered, "the handler")
+		cancel()
+		select {
+		case err := <-done:
+			t.Fatalf("Run returned %v before the request was answered", err)
+		case <-time.After(time.Millisecond):
+		}
+		g.open()
+		if _, body := c.response(); body != "answer" {
+			t.Errorf("answer %q", body)
+		}
+		if err := receive(t, done, "Run"); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func TestRunAbandonsWhatDoesNotDrain(t *testing.T) {
+	parallel(t)
+	forEach(t, []mode{recyclingOwn, poolOwn}, func(t *testing.T, m mode) {
+		g := newGate(t)
+		addr := make(chan net.Addr, 1)
+		s := recycling.New(http.HandlerFunc(g.serve), recycling.Addr("127.0.0.1:0"), func(s *recycling.Server) {
+			s.Strategy, s.DrainTimeout = m.strategy, time.Millisecond
+			s.HTTP.BaseContext = func(l net.Listener) context.Context {
+				addr <- l.Addr()
+				return context.Background()
+			}
+		})
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		dialTo(t, receive(t, addr, "Run to listen")).send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+		receive(t, g.entered, "the handler")
+		cancel()
+		err := receive(t, done, "Run")
+		var abandon *recycling.AbandonError
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &abandon) || abandon.Workers != 1 {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+func TestReadyUntilToldToEnd(t *testing.T) {
+	parallel(t)
+	forEach(t, []mode{recyclingOwn, poolOwn, goroutineOwn}, func(t *testing.T, m mode) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		s := &recycling.Server{HTTP: &http.Server{}, Strategy: m.strategy, LameDuck: time.Second}
+		mux := http.NewServeMux()
+		mux.HandleFunc("/", hello)
+		mux.HandleFunc("/ready", s.Ready)
+		s.HTTP.Handler = mux
+		l, err := listenOwn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		status := func() int {
+			c := dialTo(t, l.Addr())
+			c.send("GET /ready HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+			res, _ := c.response()
+			return res.StatusCode
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- s.Until(ctx, func() error { return s.Serve(l) }) }()
+		if got := status(); got != http.StatusOK {
+			t.Errorf("ready: %d", got)
+		}
+		begin := time.Now()
+		cancel()
+		for got := status(); got != http.StatusServiceUnavailable; got = status() { // until it has noticed
+			if got != http.StatusOK {
+				t.Fatalf("ready: %d", got)
+			}
+		}
+		dialTo(t, l.Addr()).get("/")
+		if err := receive(t, ended, "the end"); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(begin); d < s.LameDuck {
+			t.Errorf("it ended after %v", d)
+		}
+	})
+}

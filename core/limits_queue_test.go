@@ -1,0 +1,139 @@
+package recycling_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"testing"
+	"time"
+
+	recycling "github.com/recycling-go/recycling/core"
+)
+
+func TestMaxQueueRefusesWhatComesAfterThat(t *testing.T) {
+	parallel(t)
+	needsParking(t)
+	forEach(t, parkModes, func(t *testing.T, m mode) {
+		g := newGate(t)
+		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 2}, g.serve)
+		idle := s.dial(t)
+		idle.get("/")
+		busy := s.dial(t)
+		busy.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+		receive(t, g.entered, "the handler")
+		var wait []*client
+		for i := range 2 {
+			c := s.dial(t)
+			c.send(get)
+			s.await(t, "it to be queued", func(st recycling.Stats) bool { return st.Queued == int64(i+1) })
+			wait = append(wait, c)
+		}
+		for range 3 {
+			c := s.dial(t)
+			c.send(get)
+			c.refused()
+		}
+		idle.send(get)
+		idle.refused()
+		large := s.dial(t) // its body is still to come
+		large.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n")
+		large.refused()
+		g.open()
+		for _, c := range append(wait, busy) {
+			if res, _ := c.response(); res.StatusCode != http.StatusOK {
+				t.Errorf("answered with %v", res.Status)
+			}
+		}
+		s.await(t, "the rest", func(st recycling.Stats) bool { return st.Open == 3 && st.Shed == 5 && st.ShedQueue == 5 })
+	})
+}
+
+func TestQueueWaitRefusesWhatHasWaited(t *testing.T) {
+	parallel(t)
+	needsParking(t)
+	forEach(t, parkModes, func(t *testing.T, m mode) {
+		g := newGate(t)
+		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, QueueWait: 50 * time.Millisecond}, g.serve)
+		busy := s.dial(t)
+		busy.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+		receive(t, g.entered, "the handler")
+		for range 3 {
+			var all []*client
+			for range 3 {
+				c := s.dial(t)
+				c.send(get)
+				all = append(all, c)
+			}
+			for _, c := range all {
+				c.refused()
+			}
+		}
+		g.open()
+		busy.response()
+		s.await(t, "the rest", func(st recycling.Stats) bool {
+			return st.Open == 1 && st.ShedQueue == 9 && st.Queued == 0 && st.Requests == 1
+		})
+		s.once(t, "/")
+	})
+}
+
+// If all workers are blocked in handlers, everything that needs none still works.
+func TestBusyWorkersStopNothingElse(t *testing.T) {
+	parallel(t)
+	needsParking(t)
+	forEach(t, parkModes, func(t *testing.T, m mode) {
+		g := newGate(t)
+		s := m.start(t, &recycling.Server{
+			HTTP:       &http.Server{ReadHeaderTimeout: 500 * time.Millisecond},
+			MaxWorkers: 2, Standby: 1, MaxQueue: 1, QueueWait: -1, HealthPath: "/health",
+		}, g.serve)
+		for range 2 {
+			s.dial(t).send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+			receive(t, g.entered, "the handler")
+		}
+		waits := s.dial(t)
+		waits.send(get)
+		s.await(t, "it to be queued", func(st recycling.Stats) bool { return st.Queued == 1 })
+		for range 10 {
+			c := s.dial(t)
+			c.send(get)
+			c.refused()
+			if body := s.once(t, "/health"); body != "answer" {
+				t.Errorf("answered with %q", body)
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		defer cancel()
+		if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown returned %v", err)
+		}
+		s.ended(t, http.ErrServerClosed)
+		g.open()
+		if res, _ := waits.response(); res.StatusCode != http.StatusOK {
+			t.Errorf("answered with %v", res.Status)
+		}
+	})
+}
+
+func TestLargestAndNoMaxQueue(t *testing.T) {
+	parallel(t)
+	forEach(t, []mode{recyclingNet, poolOwn}, func(t *testing.T, m mode) {
+		for _, n := range []int{math.MaxInt, -1} {
+			g := newGate(t)
+			s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: n}, g.serve)
+			one, two := s.dial(t), s.dial(t)
+			one.send("GET /wait HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+			receive(t, g.entered, "the handler")
+			two.send(get)
+			s.await(t, "the second to be queued", func(st recycling.Stats) bool { return st.Queued == 1 })
+			g.open()
+			for _, c := range []*client{one, two} {
+				if res, _ := c.response(); res.StatusCode != http.StatusOK {
+					t.Errorf("%d: answered with %v", n, res.Status)
+				}
+			}
+			s.Close()
+		}
+	})
+}
