@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/listener"
 )
 
 // BenchmarkKeepAliveGet sends GET requests through an http.ServeMux on one connection. The
@@ -22,7 +23,7 @@ func BenchmarkKeepAliveGet(b *testing.B) {
 			mux := http.NewServeMux()
 			mux.HandleFunc("GET /yo", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "Hey!") })
 			s := &recycling.Server{HTTP: &http.Server{Addr: "127.0.0.1:0", Handler: mux}, Strategy: strategy}
-			l, err := s.Listen(context.Background())
+			l, err := listener.Listen(context.Background(), "tcp", s.HTTP.Addr)
 			if err != nil {
 				b.Fatal(err)
 			}

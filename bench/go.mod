@@ -71,7 +71,7 @@ require (
 	github.com/recycling-go/recycling/adapters/chi v0.0.0
 	github.com/recycling-go/recycling/adapters/echo v0.0.0
 	github.com/recycling-go/recycling/adapters/gin v0.0.0
-	github.com/recycling-go/recycling/listener v0.0.0 // indirect
+	github.com/recycling-go/recycling/listener v0.0.0
 	github.com/valyala/fasthttp v1.78.0
 	golang.org/x/sync v0.25.0 // indirect
 	golang.org/x/sys v0.50.0

@@ -24,8 +24,7 @@ func TestLargestSettingsAreNoOverflow(t *testing.T) {
 			HTTP: &http.Server{
 				MaxHeaderBytes: math.MaxInt, ReadTimeout: forever, ReadHeaderTimeout: forever, WriteTimeout: forever, IdleTimeout: forever,
 			},
-			Standby: math.MaxInt, MaxWorkers: math.MaxInt, MaxQueue: math.MaxInt, QueueWait: forever, MaxConns: math.MaxInt, MaxConnsPerIP: math.MaxInt,
-			MaxRequestsPerConn: math.MaxInt, MaxConnAge: forever, BodyTimeout: forever,
+			Standby: math.MaxInt, Limits: recycling.Limits{MaxWorkers: math.MaxInt, MaxQueue: math.MaxInt, QueueWait: forever, MaxConns: math.MaxInt, MaxConnsPerIP: math.MaxInt, MaxRequestsPerConn: math.MaxInt, MaxConnAge: forever, BodyTimeout: forever},
 		}, func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
 			fmt.Fprintf(w, "%s %v", body, err)

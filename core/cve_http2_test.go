@@ -52,7 +52,7 @@ func spoken() *http.Protocols {
 // start serves h over HTTP/1 and HTTP/2 with a single worker.
 func (m h2mode) start(t testing.TB, srv *http.Server, h http.HandlerFunc) *instance {
 	srv.Protocols, srv.ErrorLog = spoken(), quiet().ErrorLog
-	return m.mode.start(t, &recycling.Server{HTTP: srv, MaxWorkers: 1, Standby: 1, MaxQueue: 100}, h)
+	return m.mode.start(t, &recycling.Server{HTTP: srv, Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 100}, Standby: 1}, h)
 }
 
 // onceHTTP1 sends an HTTP/1.1 request on a new connection.

@@ -133,7 +133,7 @@ func TestFasthttp2342_ShutdownClosesNoOtherConnection(t *testing.T) {
 	parallel(t)
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 40, MaxQueue: 40}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 40, MaxQueue: 40}}, g.serve)
 		const n = 12
 		var idle, busy []*client
 		for range n { // all of them have been idle, and some have ended
@@ -176,7 +176,7 @@ func TestFasthttp2280_RequestWhileIdleConnectionsAreClosed(t *testing.T) {
 	forEach(t, cveOurModes, func(t *testing.T, m mode) {
 		for range scaled(10) {
 			var ran, answered atomic.Int64
-			s := m.start(t, &recycling.Server{MaxWorkers: 64, MaxQueue: 64}, func(w http.ResponseWriter, r *http.Request) {
+			s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 64, MaxQueue: 64}}, func(w http.ResponseWriter, r *http.Request) {
 				ran.Add(1)
 				io.WriteString(w, "answer")
 			})

@@ -194,7 +194,7 @@ func TestCVE_2026_32283_2026_56862_KeyUpdateFlood(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			forEach(t, tlsModes, func(t *testing.T, m mode) {
-				s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: time.Second, IdleTimeout: patience, ErrorLog: quiet().ErrorLog}, MaxWorkers: 1, Standby: 1, MaxQueue: 100}, hello)
+				s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: time.Second, IdleTimeout: patience, ErrorLog: quiet().ErrorLog}, Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 100}, Standby: 1}, hello)
 				c, w := s.dialTLS13(t, false)
 				for i := 0; i < many; {
 					var b []byte
@@ -219,7 +219,7 @@ func TestCVE_2026_32283_2026_56862_KeyUpdateFlood(t *testing.T) {
 func TestCVE_2026_56862_KeyUpdatesWithoutReading(t *testing.T) {
 	parallel(t)
 	forEach(t, tlsModes[:2], func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: time.Second, IdleTimeout: patience, ConnContext: narrow, ErrorLog: quiet().ErrorLog}, MaxWorkers: 1, Standby: 1, MaxQueue: 100}, hello)
+		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: time.Second, IdleTimeout: patience, ConnContext: narrow, ErrorLog: quiet().ErrorLog}, Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 100}, Standby: 1}, hello)
 		c, w := s.dialTLS13(t, true)
 		c.SetDeadline(time.Now().Add(patience / 2)) // package tls takes 5 s to send close_notify
 		b := w.append(nil, recordData, []byte("GET / HTTP/1.1\r\nHost: test\r\nX: "))
@@ -285,7 +285,7 @@ func TestCVE_2026_56853_SilentHandshake(t *testing.T) {
 	var hello bytes.Buffer
 	tls.Client(recordingConn{&hello}, &tls.Config{InsecureSkipVerify: true}).Handshake()
 	forEach(t, tlsModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: shortTime, ErrorLog: quiet().ErrorLog}, MaxWorkers: 10}, func(w http.ResponseWriter, r *http.Request) {})
+		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadHeaderTimeout: shortTime, ErrorLog: quiet().ErrorLog}, Limits: recycling.Limits{MaxWorkers: 10}}, func(w http.ResponseWriter, r *http.Request) {})
 		var all []*client
 		for _, n := range []int{0, 1, 5, 6, hello.Len() / 2, hello.Len()} {
 			c := s.dial(t)

@@ -12,21 +12,57 @@
 //	Pool        A fixed number of workers, each of which keeps its connection until it closes. The
 //	            queue is bounded; when it is full, new connections get a 503 response.
 //
-// Where the server is stricter than net/http, RFC 9110 or RFC 9112 says MUST; the documentation of
-// package http1, in internal/http1, has a table. Package park, in internal/park, describes how
-// connections wait. Package pool, which can be used alone, describes how workers are managed.
+// Package park, in internal/park, describes how connections wait. Package pool, which can be used
+// alone, describes how workers are managed.
+//
+// # Differences from net/http
+//
+// Responses are those of net/http, byte for byte, except for Date and for the following rules of
+// RFC 9110 and RFC 9112, mostly MUSTs, that net/http does not follow:
+//
+//	RFC 9112 2.2          empty lines before any request line are skipped, not only after a POST
+//	RFC 9112 2.2          a bare CR after the body of a POST is not an empty line
+//	RFC 9112 3            414, not 431, for a request line that is too long
+//	RFC 9112 3.2          400 for a Host that is not a uri-host with an optional port of digits
+//	RFC 9112 3.2.3, 3.2.4 400 for the authority-form without CONNECT, and for "*" with a standard
+//	                      method other than OPTIONS
+//	RFC 9112 5.1          white space in or after the name of a trailer field ends the body with
+//	                      an error
+//	RFC 9112 6.1          the connection is closed after a request with both Transfer-Encoding and
+//	                      Content-Length
+//	RFC 9112 6.1          400 for Transfer-Encoding in HTTP/1.0
+//	RFC 9112 6.3          400, not 501, if chunked is among the codings but not the last
+//	RFC 9112 7.1          a chunk's first line must follow the grammar, except for white space at
+//	                      its end, and trailer lines must end in CRLF
+//	RFC 9112 8            a truncated body never ends in io.EOF
+//	RFC 9112 9.3          an HTTP/1.0 connection with both "close" and "keep-alive" is closed
+//	RFC 9112 9.6          when the server closes the connection after a response, the connection
+//	                      lingers, so that a client that is still sending can read the response
+//	RFC 9110 5.6.1        Connection and Expect are lists: "x close" has no element "close"
+//	RFC 9110 6.6.1        these error responses have a Date too (except 501, which a test of
+//	                      net/http expects without one)
+//	RFC 9110 9.3.6        400 for CONNECT without a port
+//	RFC 9110 9.3.6        no Content-Length or Transfer-Encoding in a 2xx response to CONNECT
+//	                      (net/http complies since Go 1.26.9)
+//	RFC 9110 15.2         an HTTP/1.0 client gets no 1xx response
+//	RFC 9110 15.3.6       no content in 205
+//
+// Some limits exist that net/http does not have and no RFC requires. A header has at most 16,384
+// fields (431). Unless the http.Server says otherwise, a connection waits at most 30 seconds for a
+// header and 620 seconds for another request. A handler waits at most 60 seconds for a body, or
+// for a client reading the response, that makes no progress: see [Limits].
 //
 // # The path of a connection
 //
-//	engine        the listeners and connections of one Server, and how they end: engine.go,
-//	              accept.go, shutdown.go
-//	scheduler     gives connections to workers: a shard of recycled workers with an epoll set
-//	              (shard.go), or a fixed pool (fixedpool.go)
-//	connLimiter   decides which connections may stay: connlimit.go, evict.go
-//	queueLimiter  decides which connections may wait for a worker, in all shards together:
-//	              queuelimit.go
-//	park.Conn     the connection, and who owns it
-//	http1         its requests
+// A Server has an engine, in internal/engine:
+//
+//	engine.Engine  the listeners and connections of one Server, and how they end
+//	scheduler      gives connections to workers: a shard of recycled workers with an epoll set,
+//	               or a fixed pool
+//	connLimiter    decides which connections may stay
+//	queueLimiter   decides which connections may wait for a worker, in all shards together
+//	park.Conn      the connection, and who owns it
+//	http1          its requests
 //
 // If a listener has a descriptor, the leading worker accepts its connections, and each connection
 // belongs to one worker or to the epoll set. That includes TLS connections of ServeTLS. All other
@@ -37,7 +73,7 @@
 //
 //	park.Set.Lead              the leader takes the connection from the epoll set
 //	shard.lead                 queueLimiter.admit refuses it if the queue is full
-//	pool.Pool                  queues it; a worker calls engine.work
+//	pool.Pool                  queues it; a worker calls the function of engine.work
 //	http1.Worker.Serve         owns the connection until it parks or ends
 //	http1.Worker.readHeader    reads a complete header, or parks the connection again (parkOrEnd)
 //	http1.Worker.newExchange   parses it
@@ -50,7 +86,7 @@
 // A TLS connection parks before its handshake, until the whole first record of the client has
 // arrived, and between requests. Package tls keeps the part of a record that it has read, so a read
 // that would block can be given up and repeated. A handshake cannot be given up: it blocks a
-// recycled goroutine that does not count as a worker (shard.go).
+// recycled goroutine that does not count as a worker.
 //
 // # What the application may do with a connection
 //
@@ -107,9 +143,9 @@
 // # Under net/http's own server
 //
 // An application may call Serve, Shutdown and Close of its http.Server itself: that server is then
-// a host (host.go). Both [Use] and [Server.Listener] make it one. The host learns of each listener
+// a host. Both [Use] and [Server.Listener] make it one. The host learns of each listener
 // by BaseContext, which net/http calls before it accepts anything from the listener. The
-// http.Server also serves a witness (witness.go), a connection that always looks busy: Shutdown
+// http.Server also serves a witness, a connection that always looks busy: Shutdown
 // waits for it until its context ends, and Close closes it. Reading stack traces could tell which
 // of the two was called, but could not make Shutdown wait; nor could a function of
 // RegisterOnShutdown.
@@ -117,7 +153,7 @@
 // # HTTP/2
 //
 // Net/http serves connections that speak HTTP/2 or another protocol negotiated by TLS. The
-// http.Server gets them from an additional listener (handover.go), as *tls.Conn or, without TLS, as
+// http.Server gets them from an additional listener, as *tls.Conn or, without TLS, as
 // a connection that first returns the bytes already read. That is what net/http documents for
 // HTTP/2, and it works with every version. Calling the functions of TLSNextProto does not: since Go
 // 1.27 the one for HTTP/2 is a placeholder. To pose as the server of golang.org/x/net/http2 would

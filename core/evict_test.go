@@ -49,7 +49,7 @@ func TestConnectionsWithoutARequestMakeRoomFirst(t *testing.T) {
 			}
 			h := quiet()
 			h.ReadHeaderTimeout = time.Hour
-			s := start(t, &recycling.Server{MaxConns: limit, HTTP: h}, hello)
+			s := start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: limit}, HTTP: h}, hello)
 			var all []*client
 			for i := range good {
 				all = append(all, dial(s))
@@ -81,7 +81,7 @@ func TestConnectionsWithoutARequestMakeRoomFirst(t *testing.T) {
 func TestConnectionsWithoutARequestAreClosedBeforeOthersAreRefused(t *testing.T) {
 	parallel(t)
 	needsParking(t)
-	s := recyclingNet.start(t, &recycling.Server{MaxConns: 4, RefuseConns: true}, hello)
+	s := recyclingNet.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: 4}, RefuseConns: true}, hello)
 	for range 20 {
 		s.dial(t).send("G")
 	}
@@ -97,7 +97,7 @@ func TestConnectionsThatStallInALaterRequestMakeRoom(t *testing.T) {
 	parallel(t)
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxConns: 4}, hello)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: 4}}, hello)
 		var stalled []*client
 		for i := range 4 {
 			c := s.dial(t)
@@ -123,7 +123,7 @@ func TestConnectionsThatStallInALaterRequestMakeRoom(t *testing.T) {
 func TestConnectionsWithoutARequestMakeRoomWithoutATimeout(t *testing.T) {
 	parallel(t)
 	needsParking(t)
-	s := recyclingNet.start(t, &recycling.Server{MaxConns: 4, HTTP: &http.Server{ReadHeaderTimeout: -1, IdleTimeout: -1}}, hello)
+	s := recyclingNet.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: 4}, HTTP: &http.Server{ReadHeaderTimeout: -1, IdleTimeout: -1}}, hello)
 	good := s.dial(t)
 	good.get("/")
 	for range 10 {

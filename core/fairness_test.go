@@ -62,7 +62,7 @@ func testFlood(t *testing.T, m mode, secure bool, requests string) {
 	const workers = 1 // if there were more, some could serve many requests before the other client's gets a CPU
 	let, end := make(chan bool), make(chan bool)
 	var served, mark atomic.Int64 // requests of the flood served; that number when the other request began
-	s, dial, other := m.startFlooded(t, secure, &recycling.Server{MaxWorkers: workers, Standby: 1, QueueWait: -1, HTTP: quiet()}, func(w http.ResponseWriter, r *http.Request) {
+	s, dial, other := m.startFlooded(t, secure, &recycling.Server{Limits: recycling.Limits{MaxWorkers: workers, QueueWait: -1}, Standby: 1, HTTP: quiet()}, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/flood" {
 			mark.Store(served.Load())
 			return
@@ -127,7 +127,7 @@ func TestWhoGaveWayIsRefusedWithAnAnswer(t *testing.T) {
 	forEach(t, []mode{recyclingOwn, recyclingNet, recyclingWrapped}, func(t *testing.T, m mode) {
 		t.Parallel()
 		g, slow := newGate(t), newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, QueueWait: 500 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, QueueWait: 500 * time.Millisecond}, Standby: 1}, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/wait/slow" {
 				slow.serve(w, r)
 				return

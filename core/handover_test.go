@@ -25,7 +25,7 @@ var http2Ways = []struct {
 	{"Serve", false, func(s *recycling.Server, l net.Listener) error { return s.Serve(l) }},
 	{"ServeTLS", true, func(s *recycling.Server, l net.Listener) error { return s.ServeTLS(l, "", "") }},
 	{"Listener", false, func(s *recycling.Server, l net.Listener) error { return serveUnder(s.HTTP, s.Listener)(l) }},
-	{"TLSListener", true, func(s *recycling.Server, l net.Listener) error { return serveUnder(s.HTTP, s.TLSListener)(l) }},
+	{"Listener over TLS", true, func(s *recycling.Server, l net.Listener) error { return serveUnder(s.HTTP, secureListener(s))(l) }},
 	{"Listener with ServeTLS", true, func(s *recycling.Server, l net.Listener) error {
 		return serveUnder(s.HTTP, func(l net.Listener) (net.Listener, error) {
 			l, err := s.Listener(l)
@@ -40,6 +40,11 @@ var http2Ways = []struct {
 		recycling.Use(s.HTTP, func(o *recycling.Server) { o.Strategy = s.Strategy })
 		return s.HTTP.ServeTLS(l, "", "")
 	}},
+}
+
+// secureListener returns s.Listener, over TLS with the config of s.HTTP.
+func secureListener(s *recycling.Server) func(net.Listener) (net.Listener, error) {
+	return func(l net.Listener) (net.Listener, error) { return s.Listener(tls.NewListener(l, s.HTTP.TLSConfig)) }
 }
 
 // http2Settings makes srv speak HTTP/2, over TLS or not.

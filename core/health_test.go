@@ -37,7 +37,7 @@ func TestHealthChecksDoNotQueue(t *testing.T) {
 				if tls {
 					start = m.startTLS
 				}
-				s := start(t, &recycling.Server{MaxWorkers: 4, Standby: 1, QueueWait: -1, HealthPath: "/health"}, g.serve)
+				s := start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 4, QueueWait: -1}, Standby: 1, HealthPath: "/health"}, g.serve)
 				dial := func() *client {
 					if tls {
 						return s.dial(t).shake().client
@@ -90,7 +90,7 @@ func TestHealthChecksThatStallHoldNoWorkerInReserve(t *testing.T) {
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 4, Standby: 1, QueueWait: -1, HealthPath: "/health"}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 4, QueueWait: -1}, Standby: 1, HealthPath: "/health"}, g.serve)
 		check := s.dial(t)
 		check.get("/health")
 		busy(t, s, func() *client { return s.dial(t) }, g)
@@ -113,7 +113,7 @@ func TestRequestsThatWaitForAWorkerAreServedInOrder(t *testing.T) {
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		order := make(chan string, 100)
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, QueueWait: -1, HealthPath: "/health"}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, QueueWait: -1}, Standby: 1, HealthPath: "/health"}, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/wait" {
 				order <- r.URL.Path
 			}
@@ -141,7 +141,7 @@ func TestHealthPathIsServedInAnyCase(t *testing.T) {
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, HealthPath: "/health"}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 1}, Standby: 1, HealthPath: "/health"}, g.serve)
 		idle := s.dial(t)
 		idle.get("/health")
 		overload(t, s, g)
@@ -166,7 +166,7 @@ func TestWorkersInReserveAreForHealthPathOnly(t *testing.T) {
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, HealthPath: "/health"}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 1}, Standby: 1, HealthPath: "/health"}, g.serve)
 		overload(t, s, g)
 		for range 5 {
 			c := s.dial(t)

@@ -109,7 +109,7 @@ func TestHookOfAnEvictedConnectionDelaysNobody(t *testing.T) {
 	parallel(t)
 	needsParking(t)
 	forEachMisbehaviour(t, parkModes, http.StateClosed, func(t *testing.T, m mode, h *http.Server, r *reporter) {
-		s := m.start(t, &recycling.Server{MaxConns: 4, HTTP: h}, hello)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: 4}, HTTP: h}, hello)
 		r.misbehaves(t)
 		var all []*client
 		for i := range 4 {
@@ -154,7 +154,7 @@ func TestHookOfARefusedRequestDelaysNobody(t *testing.T) {
 	needsParking(t)
 	forEachMisbehaviour(t, parkModes, http.StateClosed, func(t *testing.T, m mode, h *http.Server, r *reporter) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, QueueWait: -1, HTTP: h}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 1, QueueWait: -1}, Standby: 1, HTTP: h}, g.serve)
 		r.misbehaves(t)
 		var all []*client
 		for i := range 3 {
@@ -255,7 +255,7 @@ func TestShutdownFromTheHookOfAnEvictedConnection(t *testing.T) {
 		var s *instance
 		done := make(chan error, 1)
 		r := &reporter{in: http.StateClosed, misbehave: func() { done <- s.Shutdown(context.Background()) }}
-		s = m.start(t, &recycling.Server{MaxConns: 1, HTTP: &http.Server{ConnState: r.report}}, hello)
+		s = m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: 1}, HTTP: &http.Server{ConnState: r.report}}, hello)
 		s.dial(t).get("/")
 		s.await(t, "it to park", func(st recycling.Stats) bool { return st.Parked == 1 })
 		s.dial(t).send(get)

@@ -45,8 +45,8 @@ var hostings = []hosting{
 		recycling.Use(srv, func(s *recycling.Server) { s.Strategy = strategy })
 		return srv.Serve
 	}},
-	{"TLSListener", true, func(srv *http.Server, strategy recycling.Strategy) func(net.Listener) error {
-		return serveUnder(srv, (&recycling.Server{HTTP: srv, Strategy: strategy}).TLSListener)
+	{"Listener over TLS", true, func(srv *http.Server, strategy recycling.Strategy) func(net.Listener) error {
+		return serveUnder(srv, secureListener(&recycling.Server{HTTP: srv, Strategy: strategy}))
 	}},
 }
 

@@ -231,7 +231,7 @@ func TestHostAnswersWhatWaitsToBeAccepted(t *testing.T) {
 					t.Parallel()
 					g := newGate(t)
 					srv := &http.Server{Handler: http.HandlerFunc(g.serve)}
-					s := &recycling.Server{HTTP: srv, Strategy: recycling.Recycling, MaxConns: 1}
+					s := &recycling.Server{HTTP: srv, Strategy: recycling.Recycling, Limits: recycling.Limits{MaxConns: 1}}
 					l, err := m.listen()
 					if err != nil {
 						t.Fatal(err)

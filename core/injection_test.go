@@ -311,7 +311,7 @@ func inject(t *testing.T, m mode, point string, serve func(*recycling.Server, *i
 			if strings.HasPrefix(point, "ErrorLog") {
 				out.in = in
 			}
-			s := &recycling.Server{Strategy: m.strategy, MaxWorkers: 2, Standby: 1, HTTP: &http.Server{
+			s := &recycling.Server{Strategy: m.strategy, Limits: recycling.Limits{MaxWorkers: 2}, Standby: 1, HTTP: &http.Server{
 				Handler: injectedHandler(in, point), ErrorLog: log.New(out, "", 0),
 			}}
 			hookWith(s.HTTP, in, point)

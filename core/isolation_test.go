@@ -29,7 +29,7 @@ func TestHandlersThatEndTheirGoroutineCostNothingElse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			forEach(t, everyMode, func(t *testing.T, m mode) {
-				s := m.start(t, &recycling.Server{HTTP: quiet(), MaxWorkers: 4, Standby: 2}, func(w http.ResponseWriter, r *http.Request) {
+				s := m.start(t, &recycling.Server{HTTP: quiet(), Limits: recycling.Limits{MaxWorkers: 4}, Standby: 2}, func(w http.ResponseWriter, r *http.Request) {
 					if r.URL.Path == "/end" {
 						end()
 					}
@@ -90,7 +90,7 @@ func (s *instance) onLocked(t *testing.T, n int) (locked int) {
 func TestLockedWorkersServeFewRequestsMore(t *testing.T) {
 	parallel(t)
 	forEach(t, []mode{recyclingOwn, recyclingNet, recyclingWrapped, poolOwn}, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1}, lockable)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1}, Standby: 1}, lockable)
 		s.onLocked(t, 200) // so that the workers are not new
 		n := 0
 		for range 20 {
@@ -108,7 +108,7 @@ func TestLockedWorkersServeFewRequestsMore(t *testing.T) {
 func TestStrictThreadsLetNoRequestRunOnALockedOne(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxWorkers: 2, Standby: 1, StrictThreads: true}, lockable)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 2}, Standby: 1, StrictThreads: true}, lockable)
 		s.onLocked(t, 200)
 		for range 20 {
 			if s.once(t, "/lock") == "true" || s.onLocked(t, 5) > 0 {
@@ -124,7 +124,7 @@ func TestBusyWorkersLeaveTheirThread(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 20, StrictThreads: true}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 20}, Standby: 1, StrictThreads: true}, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/wait" {
 				g.entered <- struct{}{}
 				<-g.opened
@@ -176,7 +176,7 @@ func TestHandshakesLeaveTheirThread(t *testing.T) {
 func TestPanicOnFaultDoesNotOutliveTheTurnOfItsConnection(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1}, Standby: 1}, func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, debug.SetPanicOnFault(true))
 		})
 		for range 10 {
@@ -205,7 +205,7 @@ func labels() (found string) {
 
 func TestProfilerLabelsDoNotOutliveTheTurnOfTheirConnection(t *testing.T) {
 	forEach(t, workerModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1}, Standby: 1}, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/label" {
 				pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("left", "behind")))
 			}
@@ -228,7 +228,7 @@ func TestProfilerLabelsDoNotOutliveTheTurnOfTheirConnection(t *testing.T) {
 func TestHijackedConnectionHoldsNoWorker(t *testing.T) {
 	parallel(t)
 	g := newGate(t)
-	s := recyclingNet.start(t, &recycling.Server{MaxWorkers: 1}, func(w http.ResponseWriter, r *http.Request) {
+	s := recyclingNet.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1}}, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/upgrade" {
 			hello(w, r)
 			return

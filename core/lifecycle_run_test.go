@@ -26,7 +26,7 @@ func TestRunEndsWithItsContextWhenEverythingIsDrained(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		done := make(chan error, 1)
-		go func() { done <- s.Run(ctx) }()
+		go func() { done <- s.Run(ctx, nil) }()
 		c := dialTo(t, receive(t, addr, "Run to listen"))
 		c.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
 		receive(t, g.entered, "the handler")
@@ -60,7 +60,7 @@ func TestRunAbandonsWhatDoesNotDrain(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
-		go func() { done <- s.Run(ctx) }()
+		go func() { done <- s.Run(ctx, nil) }()
 		dialTo(t, receive(t, addr, "Run to listen")).send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
 		receive(t, g.entered, "the handler")
 		cancel()
@@ -93,7 +93,7 @@ func TestReadyUntilToldToEnd(t *testing.T) {
 			return res.StatusCode
 		}
 		ended := make(chan error, 1)
-		go func() { ended <- s.Until(ctx, func() error { return s.Serve(l) }) }()
+		go func() { ended <- s.Run(ctx, func() error { return s.Serve(l) }) }()
 		if got := status(); got != http.StatusOK {
 			t.Errorf("ready: %d", got)
 		}

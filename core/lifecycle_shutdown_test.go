@@ -121,7 +121,7 @@ func TestServeAfterShutdownReturnsErrServerClosed(t *testing.T) {
 			if err := s.ListenAndServe(); err != http.ErrServerClosed {
 				t.Errorf("ListenAndServe returned %v", err)
 			}
-			if err := s.Run(context.Background()); err != http.ErrServerClosed {
+			if err := s.Run(context.Background(), nil); err != http.ErrServerClosed {
 				t.Errorf("Run returned %v", err)
 			}
 		}

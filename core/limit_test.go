@@ -55,7 +55,7 @@ func TestMaxWorkersIsOneLimit(t *testing.T) {
 		const workers, queue = 192, 50
 		h := newGate(t)
 		h.entered = make(chan struct{}, 1000)
-		all := startMixed(t, &recycling.Server{MaxWorkers: workers, Standby: 5, MaxQueue: queue, QueueWait: -1}, h.serve)
+		all := startMixed(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: workers, MaxQueue: queue, QueueWait: -1}, Standby: 5}, h.serve)
 		s := all[0]
 		// At first all connections are of one kind, as may happen by chance, and then of all kinds.
 		served := h.wait(t, all[:1], workers/2)
@@ -96,7 +96,7 @@ func TestOneFreeWorkerServesWhoeverComes(t *testing.T) {
 			t.Run(fmt.Sprint("kind ", kind), func(t *testing.T) {
 				h := newGate(t)
 				h.entered = make(chan struct{}, 1000)
-				all := startMixed(t, &recycling.Server{MaxWorkers: workers, Standby: 1}, h.serve)
+				all := startMixed(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: workers}, Standby: 1}, h.serve)
 				h.wait(t, all[kind:kind+1], workers-1)
 				all[0].await(t, "all to be served", func(st recycling.Stats) bool { return st.Busy == workers-1 })
 				for range 3 {
@@ -115,7 +115,7 @@ func TestQueueWaitHoldsForEachRequest(t *testing.T) {
 		const workers, queue = 130, 40
 		h := newGate(t)
 		h.entered = make(chan struct{}, 1000)
-		all := startMixed(t, &recycling.Server{MaxWorkers: workers, QueueWait: 100 * time.Millisecond}, h.serve)
+		all := startMixed(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: workers, QueueWait: 100 * time.Millisecond}}, h.serve)
 		h.wait(t, all, workers)
 		all[0].await(t, "all to be served", func(st recycling.Stats) bool { return st.Busy == workers })
 		waiting := h.wait(t, all, queue)
@@ -131,7 +131,7 @@ func TestQueueWaitHoldsForEachRequest(t *testing.T) {
 // response.
 func TestConnectionsOfAllKindsAreServedByFewWorkers(t *testing.T) {
 	forEachProcessors(t, func(t *testing.T) {
-		all := startMixed(t, &recycling.Server{MaxWorkers: 128, Standby: 1, QueueWait: -1}, func(w http.ResponseWriter, r *http.Request) {
+		all := startMixed(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 128, QueueWait: -1}, Standby: 1}, func(w http.ResponseWriter, r *http.Request) {
 			runtime.Gosched()
 			io.WriteString(w, "answer")
 		})

@@ -28,7 +28,7 @@ func TestBodyTimeout(t *testing.T) {
 		if strings.HasSuffix(m.name, "-tls") {
 			start, dial = m.startTLS, func(s *instance) *client { return s.dial(t).shake().client }
 		}
-		s := start(t, &recycling.Server{BodyTimeout: 60 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
+		s := start(t, &recycling.Server{Limits: recycling.Limits{BodyTimeout: 60 * time.Millisecond}}, func(w http.ResponseWriter, r *http.Request) {
 			b, err := io.ReadAll(r.Body)
 			results <- result{len(b), err}
 		})
@@ -76,7 +76,7 @@ func TestReadTimeoutHoldsBesideBodyTimeout(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		result := make(chan error, 1)
-		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadTimeout: 100 * time.Millisecond}, BodyTimeout: time.Hour}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadTimeout: 100 * time.Millisecond}, Limits: recycling.Limits{BodyTimeout: time.Hour}}, func(w http.ResponseWriter, r *http.Request) {
 			_, err := io.Copy(io.Discard, r.Body)
 			result <- err
 		})
@@ -100,7 +100,7 @@ func TestBodyTimeoutLeavesWritingAlone(t *testing.T) {
 	parallel(t)
 	forEach(t, []mode{recyclingNet}, func(t *testing.T, m mode) {
 		const size = 4 << 20
-		s := m.startTLS(t, &recycling.Server{BodyTimeout: time.Hour}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.startTLS(t, &recycling.Server{Limits: recycling.Limits{BodyTimeout: time.Hour}}, func(w http.ResponseWriter, r *http.Request) {
 			http.NewResponseController(w).EnableFullDuplex()
 			var read sync.WaitGroup
 			read.Go(func() { io.Copy(io.Discard, r.Body) })

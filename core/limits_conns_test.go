@@ -20,7 +20,7 @@ func TestMaxConnsClosesTheOldestIdleOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			needsParking(t)
 			forEach(t, parkModes, func(t *testing.T, m mode) {
-				s := m.start(t, &recycling.Server{HTTP: &http.Server{IdleTimeout: srv.IdleTimeout}, MaxConns: 3}, hello)
+				s := m.start(t, &recycling.Server{HTTP: &http.Server{IdleTimeout: srv.IdleTimeout}, Limits: recycling.Limits{MaxConns: 3}}, hello)
 				var all []*client
 				for i := range 3 {
 					all = append(all, s.dial(t))
@@ -45,7 +45,7 @@ func TestMaxConnsLeavesOthersInTheKernelsQueue(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxConns: 2}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: 2}}, g.serve)
 		var all []*client
 		for range 4 {
 			c := s.dial(t)
@@ -71,7 +71,7 @@ func TestRefuseConnsAnswersThem(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxConns: 1, RefuseConns: true}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: 1}, RefuseConns: true}, g.serve)
 		one := s.dial(t)
 		one.send("GET /wait HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
 		receive(t, g.entered, "the first")
@@ -97,7 +97,7 @@ func TestMaxConnsPerIP(t *testing.T) {
 		t.Skip("there is only one loopback address")
 	}
 	forEach(t, workerModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxConnsPerIP: 2}, hello)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConnsPerIP: 2}}, hello)
 		one, two := s.dialFrom(t, "127.0.0.1"), s.dialFrom(t, "127.0.0.1")
 		one.get("/")
 		two.get("/")
@@ -123,7 +123,7 @@ func TestMaxConnsIsABound(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		var s *instance
-		s = m.start(t, &recycling.Server{MaxConns: limit, MaxQueue: clients}, func(w http.ResponseWriter, r *http.Request) {
+		s = m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: limit, MaxQueue: clients}}, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(5 * time.Millisecond)
 			for n := s.Stats().Open; ; {
 				if old := most.Load(); n <= old || most.CompareAndSwap(old, n) {
@@ -166,7 +166,7 @@ func TestRefusedConnectionsEvictNobody(t *testing.T) {
 	if !recycling.Parks || runtime.GOOS != "linux" {
 		t.Skip("connections do not park")
 	}
-	s := recyclingNet.start(t, &recycling.Server{MaxConns: 3, MaxConnsPerIP: 2}, hello)
+	s := recyclingNet.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: 3, MaxConnsPerIP: 2}}, hello)
 	var idle []*client
 	for range 2 {
 		c := s.dial(t)

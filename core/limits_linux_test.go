@@ -40,7 +40,7 @@ func serveWithFewDescriptors() {
 		}
 		hello(w, r)
 	}
-	s := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(handler)}, MaxConns: -1, Strategy: recycling.Recycling}
+	s := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(handler)}, Limits: recycling.Limits{MaxConns: -1}, Strategy: recycling.Recycling}
 	os.Stdout.WriteString(l.Addr().String() + "\n")
 	panic(s.Serve(l))
 }

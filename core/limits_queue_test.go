@@ -16,7 +16,7 @@ func TestMaxQueueRefusesWhatComesAfterThat(t *testing.T) {
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 2}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 2}, Standby: 1}, g.serve)
 		idle := s.dial(t)
 		idle.get("/")
 		busy := s.dial(t)
@@ -54,7 +54,7 @@ func TestQueueWaitRefusesWhatHasWaited(t *testing.T) {
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, QueueWait: 50 * time.Millisecond}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, QueueWait: 50 * time.Millisecond}, Standby: 1}, g.serve)
 		busy := s.dial(t)
 		busy.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
 		receive(t, g.entered, "the handler")
@@ -85,8 +85,8 @@ func TestBusyWorkersStopNothingElse(t *testing.T) {
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.start(t, &recycling.Server{
-			HTTP:       &http.Server{ReadHeaderTimeout: 500 * time.Millisecond},
-			MaxWorkers: 2, Standby: 1, MaxQueue: 1, QueueWait: -1, HealthPath: "/health",
+			HTTP:   &http.Server{ReadHeaderTimeout: 500 * time.Millisecond},
+			Limits: recycling.Limits{MaxWorkers: 2, MaxQueue: 1, QueueWait: -1}, Standby: 1, HealthPath: "/health",
 		}, g.serve)
 		for range 2 {
 			s.dial(t).send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
@@ -121,7 +121,7 @@ func TestLargestAndNoMaxQueue(t *testing.T) {
 	forEach(t, []mode{recyclingNet, poolOwn}, func(t *testing.T, m mode) {
 		for _, n := range []int{math.MaxInt, -1} {
 			g := newGate(t)
-			s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: n}, g.serve)
+			s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: n}, Standby: 1}, g.serve)
 			one, two := s.dial(t), s.dial(t)
 			one.send("GET /wait HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
 			receive(t, g.entered, "the handler")

@@ -1,6 +1,7 @@
 package recycling_test
 
 import (
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func TestMaxRequestsPerConn(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		const limit = 20
-		s := m.start(t, &recycling.Server{MaxRequestsPerConn: limit}, hello)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxRequestsPerConn: limit}}, hello)
 		counts := map[int]bool{}
 		for range 40 {
 			c := s.dial(t)
@@ -51,7 +52,7 @@ func TestMaxRequestsPerConn(t *testing.T) {
 func TestMaxRequestsPerConnInAPipeline(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxRequestsPerConn: 3}, hello)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxRequestsPerConn: 3}}, hello)
 		c := s.dial(t)
 		c.send("%s", strings.Repeat(get, 10))
 		for i := range 3 {
@@ -66,7 +67,7 @@ func TestMaxRequestsPerConnInAPipeline(t *testing.T) {
 func TestMaxConnAge(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxConnAge: 100 * time.Millisecond}, hello)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConnAge: 100 * time.Millisecond}}, hello)
 		begin := time.Now()
 		c := s.dial(t)
 		for {
@@ -89,20 +90,31 @@ func TestStatsSayWhichLimitsThereAre(t *testing.T) {
 	parallel(t)
 	st := serveOne(t, &recycling.Server{
 		HTTP: answering(), Strategy: recycling.Recycling,
-		MaxWorkers: 7, Standby: 3, MaxQueue: -1, QueueWait: time.Second, MaxConns: 100, MaxConnsPerIP: 50,
-		MaxRequestsPerConn: 1000, MaxConnAge: time.Hour, BodyTimeout: time.Minute, AnswerTimeout: time.Hour,
+		Limits: recycling.Limits{MaxWorkers: 7, MaxQueue: -1, QueueWait: time.Second, MaxConns: 100, MaxConnsPerIP: 50, MaxRequestsPerConn: 1000, MaxConnAge: time.Hour, BodyTimeout: time.Minute, AnswerTimeout: time.Hour}, Standby: 3,
 	})
 	want := recycling.Limits{
-		Workers: 7, QueueWait: time.Second, Conns: 100, ConnsPerIP: 50,
-		RequestsPerConn: 1000, ConnAge: time.Hour, BodyTimeout: time.Minute, AnswerTimeout: time.Hour,
+		MaxWorkers: 7, MaxQueue: -1, QueueWait: time.Second, MaxConns: 100, MaxConnsPerIP: 50,
+		MaxRequestsPerConn: 1000, MaxConnAge: time.Hour, BodyTimeout: time.Minute, AnswerTimeout: time.Hour,
 	}
 	if st.Limits != want {
 		t.Errorf("limits are %+v, want %+v", st.Limits, want)
 	}
-	if st = serveOne(t, &recycling.Server{HTTP: answering(), Strategy: recycling.Recycling, MaxWorkers: -1, MaxConns: -1, QueueWait: -1, MaxConnsPerIP: -1, MaxRequestsPerConn: -1, MaxConnAge: -1, BodyTimeout: -1, AnswerTimeout: -1, MaxQueue: -1}); st.Limits.Workers < 1<<20 {
-		t.Errorf("limits are %+v, want none", st.Limits)
-	} else if st.Limits.Workers = 0; st.Limits != (recycling.Limits{}) {
-		t.Errorf("limits are %+v, want none", st.Limits)
+	for _, off := range []int{-1, math.MinInt} {
+		d := time.Duration(off)
+		none := recycling.Limits{
+			MaxWorkers: off, MaxQueue: off, QueueWait: d, MaxConns: off, MaxConnsPerIP: off,
+			MaxRequestsPerConn: off, MaxConnAge: d, BodyTimeout: d, AnswerTimeout: d,
+		}
+		want = recycling.Limits{
+			MaxWorkers: -1, MaxQueue: -1, QueueWait: -1, MaxConns: -1, MaxConnsPerIP: -1,
+			MaxRequestsPerConn: -1, MaxConnAge: -1, BodyTimeout: -1, AnswerTimeout: -1,
+		}
+		for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Pool} {
+			st := serveOne(t, &recycling.Server{HTTP: answering(), Strategy: strategy, Standby: off, Limits: none})
+			if st.Limits != want {
+				t.Errorf("%s: limits are %+v, want %+v", strategy, st.Limits, want)
+			}
+		}
 	}
 }
 

@@ -115,7 +115,7 @@ func TestLastResponseIsReadableOverTLS(t *testing.T) {
 func TestLastRequestOfMaxRequestsPerConnIsAnsweredReadably(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxRequestsPerConn: 1}, respond)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxRequestsPerConn: 1}}, respond)
 		for range 3 {
 			s.dial(t).sendMore(get, get, http.StatusOK)
 		}
@@ -126,7 +126,7 @@ func TestLastRequestOfMaxRequestsPerConnIsAnsweredReadably(t *testing.T) {
 func TestConnectionThatLingersHoldsNoWorker(t *testing.T) {
 	parallel(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1}, respond)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1}, Standby: 1}, respond)
 		var all []*client
 		for range 20 {
 			c := s.dial(t)

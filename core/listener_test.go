@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -50,7 +49,7 @@ type guest struct {
 	secure bool
 }
 
-// startGuest serves h, by TLSListener if secure.
+// startGuest serves h, over TLS if secure.
 func (m mode) startGuest(t *testing.T, secure bool, h http.HandlerFunc) *guest {
 	t.Helper()
 	l, err := m.listen()
@@ -63,7 +62,7 @@ func (m mode) startGuest(t *testing.T, secure bool, h http.HandlerFunc) *guest {
 	listen := s.Listener
 	if secure {
 		srv.TLSConfig = serverKeys()
-		listen = s.TLSListener
+		listen = secureListener(s)
 	}
 	if l, err = listen(l); err != nil {
 		t.Fatal(err)
@@ -225,23 +224,4 @@ func TestListenerEndsWithShutdownOfTheServer(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestTLSListenerWithoutAConfigIsClosed(t *testing.T) {
-	parallel(t)
-	s := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(hello)}, Strategy: recycling.Recycling}
-	defer s.Close()
-	l, err := listenNet()
-	if err != nil {
-		t.Fatal(err)
-	}
-	under, err := s.TLSListener(l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other := new(http.Server) // s.HTTP creates a config for itself
-	if err := other.Serve(under); err == nil || !strings.Contains(err.Error(), "TLSConfig") {
-		t.Errorf("Serve returned %v, want that there is no TLSConfig", err)
-	}
-	refused(t, l.Addr())
 }

@@ -5,16 +5,18 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+
+	"github.com/recycling-go/recycling/core/internal/engine"
 )
 
-// A nethttpBackend is net/http's own server, and counts connections.
-type nethttpBackend struct {
+// A netHTTP is net/http's own server, and counts connections.
+type netHTTP struct {
 	http                       *http.Server
 	accepted, closed, hijacked atomic.Int64
 }
 
-func newNetHTTPBackend(s *Server, _ settings) *nethttpBackend {
-	e := &nethttpBackend{http: s.HTTP}
+func newNetHTTP(s *Server) *netHTTP {
+	b := &netHTTP{http: s.HTTP}
 	inner, state := s.HTTP.ConnContext, s.HTTP.ConnState
 	s.HTTP.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if inner != nil {
@@ -27,32 +29,32 @@ func newNetHTTPBackend(s *Server, _ settings) *nethttpBackend {
 	s.HTTP.ConnState = func(c net.Conn, to http.ConnState) {
 		switch to {
 		case http.StateNew:
-			e.accepted.Add(1)
+			b.accepted.Add(1)
 		case http.StateClosed:
-			e.closed.Add(1)
+			b.closed.Add(1)
 		case http.StateHijacked:
-			e.hijacked.Add(1)
+			b.hijacked.Add(1)
 		}
 		if state != nil {
 			state(c, to)
 		}
 	}
-	return e
+	return b
 }
 
-func (e *nethttpBackend) serve(l net.Listener) error { return e.http.Serve(l) }
-func (e *nethttpBackend) serveTLS(l net.Listener, certFile, keyFile string) error {
-	return e.http.ServeTLS(l, certFile, keyFile)
+func (b *netHTTP) Serve(l net.Listener) error { return b.http.Serve(l) }
+func (b *netHTTP) ServeTLS(l net.Listener, certFile, keyFile string) error {
+	return b.http.ServeTLS(l, certFile, keyFile)
 }
-func (e *nethttpBackend) shutdown(ctx context.Context) error { return e.http.Shutdown(ctx) }
-func (e *nethttpBackend) close() error                       { return e.http.Close() }
-func (e *nethttpBackend) setKeepAlivesEnabled(v bool)        { e.http.SetKeepAlivesEnabled(v) }
+func (b *netHTTP) Shutdown(ctx context.Context) error { return b.http.Shutdown(ctx) }
+func (b *netHTTP) Close() (busy int, err error)       { return 0, b.http.Close() }
+func (b *netHTTP) SetKeepAlivesEnabled(v bool)        { b.http.SetKeepAlivesEnabled(v) }
 
-// setLame does nothing: net/http cannot announce the end and leave idle connections open.
-func (e *nethttpBackend) setLame() {}
+// SetLame does nothing: net/http cannot announce the end and leave idle connections open.
+func (b *netHTTP) SetLame() {}
 
-func (e *nethttpBackend) stats() Stats {
-	s := Stats{Strategy: Goroutine, Accepted: e.accepted.Load(), Closed: e.closed.Load(), Hijacked: e.hijacked.Load()}
+func (b *netHTTP) Stats() engine.Stats {
+	s := engine.Stats{Accepted: b.accepted.Load(), Closed: b.closed.Load(), Hijacked: b.hijacked.Load()}
 	s.Open = s.Accepted - s.Closed - s.Hijacked
 	return s
 }

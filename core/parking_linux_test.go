@@ -11,16 +11,17 @@ import (
 	"time"
 
 	"crypto/tls"
-	recycling "github.com/recycling-go/recycling/core"
 	"io"
 	"net"
+
+	recycling "github.com/recycling-go/recycling/core"
 )
 
 func TestIdleConnectionsHoldNoWorkerAndTheCountersAddUp(t *testing.T) {
 	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		hijacked := make(chan struct{}, 3)
-		s := m.start(t, &recycling.Server{MaxWorkers: 60}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 60}}, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/hijack" {
 				hello(w, r)
 				return
@@ -74,7 +75,7 @@ func TestMaxWorkersIsTheMostHandlersAtWork(t *testing.T) {
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		g := newGate(t)
 		var now, most atomic.Int64
-		s := m.start(t, &recycling.Server{MaxWorkers: 2, Standby: 1, MaxQueue: 20}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 2, MaxQueue: 20}, Standby: 1}, func(w http.ResponseWriter, r *http.Request) {
 			n := now.Add(1)
 			defer now.Add(-1)
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
@@ -129,7 +130,7 @@ func TestABurstLeavesNoMoreThanMaxWorkers(t *testing.T) {
 	}
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 8, Standby: 2, MaxQueue: 50}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 8, MaxQueue: 50}, Standby: 2}, g.serve)
 		var all []*client
 		for range 40 {
 			c := s.dial(t)
@@ -158,7 +159,7 @@ func TestABurstLeavesNoMoreThanMaxWorkers(t *testing.T) {
 func TestPoolShedsWhatItsQueueCannotHold(t *testing.T) {
 	parallel(t)
 	g := newGate(t)
-	s := poolOwn.start(t, &recycling.Server{MaxWorkers: 1, MaxQueue: 1}, g.serve)
+	s := poolOwn.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 1}}, g.serve)
 	one, two, three := s.dial(t), s.dial(t), s.dial(t)
 	one.send("GET /wait HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
 	receive(t, g.entered, "the handler")
@@ -192,7 +193,7 @@ func TestShedWritesTheAnswer(t *testing.T) {
 		w.WriteHeader(http.StatusTooManyRequests)
 		io.WriteString(w, `{"path":"`+r.URL.Path+`"}`)
 	})
-	s := poolOwn.start(t, &recycling.Server{MaxWorkers: 1, MaxQueue: 1, Shed: shed}, g.serve)
+	s := poolOwn.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 1}, Shed: shed}, g.serve)
 	s.dial(t).send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
 	receive(t, g.entered, "the handler")
 	s.dial(t).send(get)
@@ -221,7 +222,7 @@ func TestShedDoesNotWaitForTLS(t *testing.T) {
 		l, err := listenNet()
 		return tls.NewListener(l, &tls.Config{}), err
 	}
-	s := mode{"pool", recycling.Pool, listen, false}.start(t, &recycling.Server{HTTP: quiet(), MaxWorkers: 1, MaxQueue: 1}, g.serve)
+	s := mode{"pool", recycling.Pool, listen, false}.start(t, &recycling.Server{HTTP: quiet(), Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 1}}, g.serve)
 	var all []*client
 	for range 5 {
 		all = append(all, s.dial(t))
@@ -275,7 +276,7 @@ func TestSlowHeadersHoldNoWorker(t *testing.T) {
 	needParking(t)
 	n := crowd(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1}, hello)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1}, Standby: 1}, hello)
 		all := slowHeaders(t, s, n)
 		s.await(t, "all connections to be parked", func(st recycling.Stats) bool { return st.Parked == int64(n) && st.Busy == 0 })
 		s.once(t, "/")
@@ -293,7 +294,7 @@ func TestReadHeaderTimeoutEndsParkedConnections(t *testing.T) {
 	n := min(crowd(t), 2_000)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, HTTP: &http.Server{ReadHeaderTimeout: 300 * time.Millisecond}}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1}, Standby: 1, HTTP: &http.Server{ReadHeaderTimeout: 300 * time.Millisecond}}, g.serve)
 		all := slowHeaders(t, s, n)
 		for _, c := range all {
 			c.ended()
@@ -316,7 +317,7 @@ func TestTimeoutsEndParkedConnectionsWhileAllWorkersAreBusy(t *testing.T) {
 			forEach(t, parkModes, func(t *testing.T, m mode) {
 				g := newGate(t)
 				copied := &http.Server{IdleTimeout: srv.IdleTimeout, ReadHeaderTimeout: srv.ReadHeaderTimeout, ReadTimeout: srv.ReadTimeout}
-				s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, HTTP: copied}, g.serve)
+				s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1}, Standby: 1, HTTP: copied}, g.serve)
 				c := s.dial(t)
 				if name == "header" {
 					c.send("GET / HT")

@@ -40,7 +40,7 @@ func TestBodyTimeoutHoldsForTLSConnectionsOfHooks(t *testing.T) {
 		ended := make(chan error, 1)
 		h := quiet()
 		h.ConnState = func(net.Conn, http.ConnState) {}
-		s := m.startTLS(t, &recycling.Server{HTTP: h, BodyTimeout: 50 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.startTLS(t, &recycling.Server{HTTP: h, Limits: recycling.Limits{BodyTimeout: 50 * time.Millisecond}}, func(w http.ResponseWriter, r *http.Request) {
 			_, err := io.ReadAll(r.Body)
 			ended <- err
 		})
@@ -95,7 +95,7 @@ func TestBodyOfAHijackedConnectionOutlivesItsHandler(t *testing.T) {
 func TestRefusedConnectionsDoNotCountForTheirAddress(t *testing.T) {
 	parallel(t)
 	forEach(t, []mode{recyclingNet, poolOwn}, func(t *testing.T, m mode) {
-		s := m.start(t, &recycling.Server{MaxConnsPerIP: 1}, hello)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConnsPerIP: 1}}, hello)
 		first := s.dial(t)
 		first.get("/")
 		for range 3 { // they linger
@@ -130,7 +130,7 @@ func TestRequestDoesNotWaitForAWorkerOfAListenerThatWasClosed(t *testing.T) {
 			<-leave
 		}
 	}
-	s := recyclingNet.start(t, &recycling.Server{HTTP: h, MaxWorkers: 1}, hello)
+	s := recyclingNet.start(t, &recycling.Server{HTTP: h, Limits: recycling.Limits{MaxWorkers: 1}}, hello)
 	c := s.dial(t)
 	c.get("/")
 	s.listener.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -22,7 +23,7 @@ func Addr(addr string) Option {
 
 // New returns a Server for h; nil means [http.DefaultServeMux]. It listens on the address of the
 // option [Addr], or else on the port in the environment variable PORT, or else on ":8080". If PORT
-// is not a port number, [Server.Listen] and the methods that call it return an error.
+// is not a port number, the methods that listen return an error.
 //
 // An option may set HTTP. If that http.Server has no Handler, it gets h.
 func New(h http.Handler, options ...Option) *Server {
@@ -42,50 +43,48 @@ func New(h http.Handler, options ...Option) *Server {
 	return s
 }
 
-// Serve is the whole server in one line: New, then Run until SIGINT or SIGTERM. After a signal it
-// returns nil once every request in flight has received its response.
+// Serve is the whole server in one line: [New], then [Server.Run] with [Server.ListenAndServe],
+// until SIGINT or SIGTERM. After a signal it returns nil once every request in flight has received
+// its response.
 func Serve(h http.Handler, options ...Option) error {
-	return New(h, options...).RunUntilSignal()
+	return New(h, options...).Run(context.Background(), nil)
 }
 
-// RunUntilSignal calls Run, and stops it on SIGINT or SIGTERM. A second signal ends the process, as
-// it would without this package.
-func (s *Server) RunUntilSignal() error {
-	return untilSignal(s.Run)
+// ServeTLS is Serve with TLS, and with HTTP/2 for clients that support it; see [Server.ServeTLS].
+// The address is chosen as for Serve: by default it is ":8080", not ":https".
+func ServeTLS(h http.Handler, certFile, keyFile string, options ...Option) error {
+	s := New(h, options...)
+	return s.Run(context.Background(), func() error { return s.ListenAndServeTLS(certFile, keyFile) })
 }
 
-func untilSignal(run func(context.Context) error) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
-	return run(ctx)
-}
-
-// Run listens and serves until ctx ends, then drains as Until does. It logs the address it serves
-// on and this module's version.
-func (s *Server) Run(ctx context.Context) error {
-	set, err := s.resolve()
-	if err != nil {
-		return err
-	}
-	if _, err := s.start(); err != nil {
-		return err
-	}
-	l, err := s.Listen(ctx)
-	if err != nil {
-		return err
-	}
-	slog.Info("recycling: serving", "addr", l.Addr().String(), "strategy", set.strategy, "standby", set.standby,
-		"version", version())
-	return s.Until(ctx, func() error { return s.Serve(l) })
-}
-
-// Until calls serve, which must call one of s's Serve methods. If serve returns first, Until
-// returns its error. When ctx ends, Until continues to serve for LameDuck, then drains for at most
-// DrainTimeout, and then abandons the remaining connections. It logs the result of draining in one
-// line. It returns nil if nothing was abandoned, and otherwise an error that wraps
+// Run calls serve, which must call one of s's Serve methods, and drains s when ctx ends. If ctx
+// cannot end, as [context.Background], Run drains s on SIGINT or SIGTERM; a second signal then ends
+// the process, as it would without this package. If serve is nil, Run calls
+// [Server.ListenAndServe].
+//
+//	err := s.Run(ctx, func() error { return s.ListenAndServeTLS("cert.pem", "key.pem") })
+//
+// If serve returns first, Run returns its error. To drain, Run continues to serve for LameDuck,
+// then waits for requests in flight for at most DrainTimeout, and then abandons the remaining
+// connections. It returns nil if nothing was abandoned, and otherwise an error that wraps
 // [context.DeadlineExceeded].
-func (s *Server) Until(ctx context.Context, serve func() error) error {
+//
+// Run logs the address of each listener and this module's version, and in the end the result of
+// draining: see Log.
+func (s *Server) Run(ctx context.Context, serve func() error) error {
+	if ctx.Done() == nil {
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		context.AfterFunc(ctx, stop)
+	}
+	if serve == nil {
+		serve = s.ListenAndServe
+	}
+	s.mu.Lock()
+	s.running = true
+	s.mu.Unlock()
+
 	served := make(chan error, 1)
 	go func() { served <- serve() }()
 	select {
@@ -103,11 +102,9 @@ func (s *Server) Until(ctx context.Context, serve func() error) error {
 	}
 
 	before := s.Stats()
-	drain, cancel := s.drainContext()
-	defer cancel()
-	err := s.Shutdown(drain)
+	err := s.drain()
 	left := s.Stats().Open
-	slog.Info("recycling: drained", "connections", before.Open-left, "abandoned", left)
+	s.log().Info("recycling: drained", "connections", before.Open-left, "abandoned", left)
 	if err != nil {
 		err = errors.Join(err, s.Close())
 	}
@@ -117,11 +114,33 @@ func (s *Server) Until(ctx context.Context, serve func() error) error {
 	return err
 }
 
-// UntilSignal calls Until, and stops it on SIGINT or SIGTERM, as RunUntilSignal does with Run:
-//
-//	err := s.UntilSignal(func() error { return s.ListenAndServeTLS("cert.pem", "key.pem") })
-func (s *Server) UntilSignal(serve func() error) error {
-	return untilSignal(func(ctx context.Context) error { return s.Until(ctx, serve) })
+// drain is Shutdown for at most DrainTimeout.
+func (s *Server) drain() error {
+	ctx := context.Background()
+	if d := s.drainTimeout(); d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	return s.Shutdown(ctx)
+}
+
+// logStart logs that s begins to serve l, if Run has called serve.
+func (s *Server) logStart(l net.Listener) {
+	s.mu.Lock()
+	running, set := s.running, s.settings
+	s.mu.Unlock()
+	if running {
+		s.log().Info("recycling: serving", "addr", l.Addr().String(), "strategy", set.strategy,
+			"standby", max(set.standby, 0), "version", version())
+	}
+}
+
+func (s *Server) log() *slog.Logger {
+	if s.Log != nil {
+		return s.Log
+	}
+	return slog.Default()
 }
 
 func (s *Server) drainTimeout() time.Duration {

@@ -2,12 +2,15 @@ package recycling
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/recycling-go/recycling/core/internal/engine"
 	"github.com/recycling-go/recycling/listener"
 )
 
@@ -37,21 +40,14 @@ type Server struct {
 	// Strategy says how connections get a goroutine.
 	Strategy Strategy
 
+	// Limits bound what clients may use.
+	Limits
+
 	// Standby is the number of idle workers to keep, for all listeners together. It must not exceed
 	// MaxWorkers. Leading workers, which wait on behalf of all, do not count, and additional
 	// workers are kept for up to 10 seconds after a peak. Only [Recycling] keeps any. Zero means
-	// RECYCLING_STANDBY, or twice GOMAXPROCS; a negative value is an error.
+	// RECYCLING_STANDBY, or twice GOMAXPROCS; a negative value means none.
 	Standby int
-
-	// MaxWorkers is the number of workers that may serve at the same time, for all listeners
-	// together. Zero means RECYCLING_MAX_WORKERS, or 65,536 ([Pool]: 256). A negative value means
-	// no limit.
-	//
-	// Under [Recycling] no request waits while fewer workers are serving. The reserve workers for
-	// HealthPath and the goroutines in a TLS handshake do not count. While other connections wait,
-	// a connection with many requests in a row gives up its worker after 32 requests or after 10
-	// milliseconds.
-	MaxWorkers int
 
 	// StrictThreads makes a worker check after every turn of a connection whether a handler has
 	// left the goroutine locked to its thread (see [runtime.LockOSThread]), as handlers do that
@@ -64,67 +60,9 @@ type Server struct {
 	// 63 turns of connections may run on such a thread.
 	StrictThreads bool
 
-	// MaxQueue is the number of connections that may wait for a worker while MaxWorkers are
-	// serving, for all listeners together. Further connections get a 503 response: see Shed. Zero
-	// means 65,536 ([Pool]: the same as MaxWorkers); a negative value means no limit.
-	MaxQueue int
-
-	// QueueWait is how long a connection may wait for a worker before it gets a 503 response, give
-	// or take a quarter. Zero means 10 seconds; a negative value means no limit. [Pool] has no such
-	// limit.
-	QueueWait time.Duration
-
-	// MaxConns is the number of connections that may be open. When it is reached and another
-	// connection arrives, the server closes one to make room. It prefers, in this order, a
-	// connection that has never sent a complete header or is in a TLS handshake, one that lingers
-	// after its last response, one that is idle, and one that has begun a later request; among
-	// these, the one that has waited longest. If there is none, see RefuseConns. The server makes
-	// room in the same way if the process has no descriptor left for a new connection, whatever
-	// MaxConns is. It only closes connections that can park.
-	//
-	// Zero means all descriptors that the process may open, where the system has such a limit,
-	// except for some that are kept for the application: a quarter, but at least 32 and at most
-	// 1,024, or a sixteenth if the limit is above 16,384. Of 64 descriptors 32 are kept, of 1,024
-	// 256, and of 1,048,576 65,536. A negative value means no limit.
-	//
-	// HTTP/2 connections count, except under [Server.Listener] and [Server.TLSListener], and are
-	// never closed to make room. Hijacked and refused connections do not count. Shutdown serves all
-	// connections that wait in the kernel's queue, even beyond MaxConns.
-	MaxConns int
-
 	// RefuseConns makes the server respond with 503 to connections beyond MaxConns: see Shed.
 	// Otherwise they wait in the kernel's queue until there is room.
 	RefuseConns bool
-
-	// MaxConnsPerIP is the number of connections that may be open from one address; all addresses
-	// of an IPv6 /64 network count as one. Further connections get a 503 response: see Shed. Zero
-	// and negative values mean no limit, because behind a proxy all connections have the same
-	// address.
-	MaxConnsPerIP int
-
-	// MaxRequestsPerConn is the number of requests that a connection may make, and MaxConnAge is
-	// its maximum age. The response to the last request, or to the first one at that age, has
-	// "Connection: close", so that clients spread over servers anew. For each connection both are
-	// reduced by up to a tenth at random, so that clients do not come back all at once. Zero and
-	// negative values mean no limit.
-	MaxRequestsPerConn int
-	MaxConnAge         time.Duration
-
-	// BodyTimeout bounds how long a handler waits for a request body that makes no progress: in
-	// that much waiting time, a kilobyte or the rest of the body must arrive. Otherwise Read
-	// returns [os.ErrDeadlineExceeded], and the connection is closed after the response. Only time
-	// spent in Read counts. ReadTimeout and read deadlines apply as well. Zero means 60 seconds, a
-	// negative value means no limit.
-	BodyTimeout time.Duration
-
-	// AnswerTimeout bounds how long a write of the response waits for a client that reads nothing.
-	// After AnswerTimeout to twice AnswerTimeout without progress, Write returns
-	// [os.ErrDeadlineExceeded] and the connection is closed. A client that reads slowly does not
-	// time out, nor does a handler that writes nothing. WriteTimeout and write deadlines apply as
-	// well. On connections that do not park, 64 kilobytes (16 over TLS, and a megabyte when copying
-	// from a file) must be written in that time. Zero means 60 seconds, a negative value means no
-	// limit.
-	AnswerTimeout time.Duration
 
 	// HealthPath is a path, such as "/healthz", for health checks. When all workers are busy,
 	// requests for it neither wait nor get a 503 response: reserve workers serve them, because an
@@ -142,8 +80,8 @@ type Server struct {
 	// handshake is closed without a response.
 	Shed http.Handler
 
-	// LameDuck is how long [Server.Run], [Server.Until] and the functions built on them continue to
-	// serve after they were told to stop, so that load balancers notice before the server stops
+	// LameDuck is how long [Server.Run] and the functions built on it continue to serve after they
+	// were told to stop, so that load balancers notice before the server stops
 	// accepting. During that time [Server.Ready] responds with 503, and every HTTP/1 response has
 	// "Connection: close" and is the last of its connection, so that clients move away. Idle
 	// connections stay open, and new ones are accepted. Under [Goroutine] responses have no
@@ -151,40 +89,46 @@ type Server struct {
 	// mean none.
 	LameDuck time.Duration
 
-	// DrainTimeout is how long [Server.Run], [Server.Until] and the functions built on them wait
-	// for requests in flight once LameDuck has passed. A listener of [Server.Listener] waits as
+	// DrainTimeout is how long [Server.Run] and the functions built on it wait for requests in
+	// flight once LameDuck has passed. A listener of [Server.Listener] waits as
 	// long after an http.Server other than HTTP has closed it. Zero means 30 seconds; a negative
 	// value means no limit.
 	DrainTimeout time.Duration
 
+	// Log gets a line when Run begins to serve and one when it has drained, at level Info, and, if
+	// HTTP.ErrorLog is nil, all errors, at level Error. Nil means slog.Default() for the former, and
+	// the standard logger of package log for errors, as in net/http.
+	Log *slog.Logger
+
 	addrErr error // PORT is not a port number, and no option has set an address; see New
 
-	mu           sync.Mutex                         // guards the following
-	backend      backend                            // nil until the first Serve
-	done         bool                               // Shutdown or Close was called
-	lame         bool                               // Until's context has ended, Shutdown follows
-	noKeepAlives bool                               // the last call was SetKeepAlivesEnabled(false)
-	base         func(net.Listener) context.Context // the application's BaseContext, if host is nil
-	host         *host                              // nil unless the application calls HTTP's methods; never changes
+	mu           sync.Mutex   // guards the following
+	backend      backend      // nil until the first Serve
+	settings     settings     // of backend
+	running      bool         // inside Run
+	done         bool         // Shutdown or Close was called
+	lame         bool         // the context of Run has ended, Shutdown follows
+	noKeepAlives bool         // the last call was SetKeepAlivesEnabled(false)
+	host         *engine.Host // nil unless the application calls HTTP's methods; never changes
 }
 
-// A backend implements a strategy for one Server. Its serve or serveTLS is called once for each
-// listener, closes the listener, and returns http.ErrServerClosed after shutdown or close.
+// A backend implements a strategy for one Server. Its Serve or ServeTLS is called once for each
+// listener, closes the listener, and returns http.ErrServerClosed after Shutdown or Close.
 type backend interface {
-	serve(l net.Listener) error
-	serveTLS(l net.Listener, certFile, keyFile string) error
-	shutdown(ctx context.Context) error
-	close() error
-	stats() Stats
-	setKeepAlivesEnabled(bool)
-	setLame() // shutdown follows soon
+	Serve(l net.Listener) error
+	ServeTLS(l net.Listener, certFile, keyFile string) error
+	Shutdown(ctx context.Context) error
+	Close() (busy int, err error)
+	Stats() engine.Stats
+	SetKeepAlivesEnabled(bool)
+	SetLame() // Shutdown follows soon
 }
 
 // start returns s's backend and creates it on the first call.
 func (s *Server) start() (backend, error) {
 	b, keepAlives, err := s.makeBackend()
 	if err == nil && !keepAlives {
-		b.setKeepAlivesEnabled(false) // calls the http.Server, and so must not hold s.mu
+		b.SetKeepAlivesEnabled(false) // calls the http.Server, and so must not hold s.mu
 	}
 	return b, err
 }
@@ -207,13 +151,14 @@ func (s *Server) makeBackend() (b backend, keepAlives bool, err error) {
 	if s.HTTP == nil {
 		s.HTTP = new(http.Server)
 	}
-	switch set.strategy {
-	case Goroutine:
-		s.backend = newNetHTTPBackend(s, set)
-	case Recycling:
-		s.backend = newEngine(s, set, newShards)
-	case Pool:
-		s.backend = newEngine(s, set, newFixedPool)
+	if s.Log != nil && s.HTTP.ErrorLog == nil {
+		s.HTTP.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelError)
+	}
+	s.settings = set
+	if set.strategy == Goroutine {
+		s.backend = newNetHTTP(s)
+	} else {
+		s.backend = engine.New(s.engineConfig(set))
 	}
 	return s.backend, !s.noKeepAlives, nil
 }
@@ -222,12 +167,13 @@ func (s *Server) makeBackend() (b backend, keepAlives bool, err error) {
 // fails. It closes l and always returns a non-nil error: [http.ErrServerClosed] after Shutdown or
 // Close.
 func (s *Server) Serve(l net.Listener) error {
-	e, err := s.start()
+	b, err := s.start()
 	if err != nil {
 		l.Close()
 		return err
 	}
-	return e.serve(l)
+	s.logStart(l)
+	return b.Serve(l)
 }
 
 // ServeTLS is Serve over TLS, like [http.Server.ServeTLS]: it uses the files, or the certificates
@@ -240,20 +186,16 @@ func (s *Server) Serve(l net.Listener) error {
 // method returns the *net.TCPConn, which is also the Conn of a [tls.ClientHelloInfo]. Once the
 // application has asked for one of these, the connection takes as much memory as under net/http.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
-	e, err := s.start()
+	b, err := s.start()
 	if err != nil {
 		l.Close()
 		return err
 	}
-	return e.serveTLS(l, certFile, keyFile)
+	s.logStart(l)
+	return b.ServeTLS(l, certFile, keyFile)
 }
 
-// Listen opens the listening socket that [Server.ListenAndServe] serves: TCP on s.HTTP.Addr, or
-// ":http" if that is empty.
-func (s *Server) Listen(ctx context.Context) (*listener.Listener, error) {
-	return s.listen(ctx, ":http")
-}
-
+// listen opens the listening socket of s.HTTP.Addr, or of addr if that is empty.
 func (s *Server) listen(ctx context.Context, addr string) (*listener.Listener, error) {
 	switch {
 	case s.HTTP != nil && s.HTTP.Addr != "":
@@ -274,7 +216,7 @@ func (s *Server) ListenAndServe() error {
 	if _, err := s.start(); err != nil {
 		return err
 	}
-	l, err := s.Listen(context.Background())
+	l, err := s.listen(context.Background(), ":http")
 	if err != nil {
 		return err
 	}
@@ -301,8 +243,8 @@ func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
 // request of a connection that has sent nothing, and up to a quarter of a second for a ConnState
 // hook, which may itself be what calls Shutdown. A Server cannot serve again afterwards.
 func (s *Server) Shutdown(ctx context.Context) error {
-	if e := s.stop(); e != nil {
-		return e.shutdown(ctx)
+	if b := s.stop(); b != nil {
+		return b.Shutdown(ctx)
 	}
 	if s.HTTP != nil {
 		return s.HTTP.Shutdown(ctx)
@@ -315,8 +257,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // connection is closed cannot be stopped; the error then contains an [*AbandonError] with the
 // number of such handlers.
 func (s *Server) Close() error {
-	if e := s.stop(); e != nil {
-		return e.close()
+	if b := s.stop(); b != nil {
+		busy, err := b.Close()
+		if busy > 0 {
+			err = errors.Join(err, &AbandonError{Workers: busy})
+		}
+		return err
 	}
 	if s.HTTP != nil {
 		return s.HTTP.Close()
@@ -353,20 +299,23 @@ func (s *Server) setLame() {
 	defer s.mu.Unlock()
 	s.lame = true
 	if s.backend != nil {
-		s.backend.setLame()
+		s.backend.SetLame()
 	}
 }
 
 // Stats returns the server's counters. They are zero before it serves.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
-	e := s.backend
+	b, set := s.backend, s.settings
 	s.mu.Unlock()
-	if e == nil {
+	if b == nil {
 		return Stats{}
 	}
-	stats := e.stats()
-	stats.Version = version()
+	stats := Stats{Version: version(), Strategy: set.strategy}
+	if set.strategy != Goroutine {
+		stats.Limits = set.Limits
+	}
+	stats.add(b.Stats())
 	return stats
 }
 
@@ -378,7 +327,7 @@ func (s *Server) SetKeepAlivesEnabled(v bool) {
 	b := s.backend
 	s.mu.Unlock()
 	if b != nil {
-		b.setKeepAlivesEnabled(v)
+		b.SetKeepAlivesEnabled(v)
 	}
 }
 

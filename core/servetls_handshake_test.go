@@ -165,7 +165,7 @@ func TestServeTLSServesWhileHandshakesStall(t *testing.T) {
 				if !m.parks && m.strategy != recycling.Goroutine {
 					t.Skip("where nothing parks, a handshake has a worker")
 				}
-				s := m.startTLS(t, &recycling.Server{MaxWorkers: 1, Standby: 1, HTTP: quiet()}, hello)
+				s := m.startTLS(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1}, Standby: 1, HTTP: quiet()}, hello)
 				for range 50 {
 					if err := stall(s.dial(t)); err != nil {
 						t.Fatal(err)

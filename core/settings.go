@@ -2,18 +2,21 @@ package recycling
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"runtime"
 	"strconv"
 	"time"
+
+	"github.com/recycling-go/recycling/core/internal/engine"
 )
 
 // settings are a Server's fields with environment variables and defaults applied.
 type settings struct {
 	strategy Strategy
-	standby  int
-	Limits
+	standby  int // negative: none
+	Limits       // -1: no limit
 }
 
 // Defaults, if neither a field nor the environment sets a value.
@@ -23,13 +26,15 @@ const (
 	defaultMaxQueue    = 1 << 16 // Recycling: waiting connections hold no worker, and QueueWait bounds the wait
 	defaultQueueWait   = 10 * time.Second
 	defaultStall       = time.Minute // BodyTimeout, AnswerTimeout: TCP waits no longer between retransmissions
-	unlimited          = 1 << 29     // small enough that the sum of two does not overflow
 )
+
+// noLimit is a limit in effect that means none.
+const noLimit = -1
 
 // resolve validates s's fields and applies environment variables and defaults. Every error names
 // the field or variable and its value.
 func (s *Server) resolve() (settings, error) {
-	set := settings{strategy: s.Strategy, Limits: s.limits()}
+	set := settings{strategy: s.Strategy, standby: s.Standby, Limits: s.Limits}
 	from := "Server.Strategy"
 	if set.strategy == "" {
 		from = EnvStrategy
@@ -42,62 +47,91 @@ func (s *Server) resolve() (settings, error) {
 	default:
 		return set, fmt.Errorf("recycling: %s is %q, want %q, %q or %q", from, set.strategy, Recycling, Goroutine, Pool)
 	}
-	standby, standbyFrom, err := count("Server.Standby", s.Standby, EnvStandby)
+	standbyFrom, err := fromEnv(&set.standby, "Server.Standby", EnvStandby)
 	if err != nil {
 		return set, err
 	}
-	workers, workersFrom := unlimited, "Server.MaxWorkers"
-	if s.MaxWorkers >= 0 {
-		if workers, workersFrom, err = count(workersFrom, s.MaxWorkers, EnvMaxWorkers); err != nil {
-			return set, err
-		}
+	workersFrom, err := fromEnv(&set.MaxWorkers, "Server.MaxWorkers", EnvMaxWorkers)
+	if err != nil {
+		return set, err
 	}
-	set.standby, set.Workers = standby, workers
 	if s.HealthPath != "" && s.HealthPath[0] != '/' {
 		return set, fmt.Errorf("recycling: Server.HealthPath is %q, want a path that begins with a slash", s.HealthPath)
 	}
-	if set.Workers == 0 {
-		set.Workers = defaultMaxWorkers
+	if set.MaxWorkers == 0 {
+		set.MaxWorkers = defaultMaxWorkers
 		if set.strategy == Pool {
-			set.Workers = defaultPoolWorkers
+			set.MaxWorkers = defaultPoolWorkers
 		}
-		set.Workers = max(set.Workers, set.standby)
+		set.MaxWorkers = max(set.MaxWorkers, set.standby)
+	}
+	if set.MaxWorkers > 0 && set.standby > set.MaxWorkers {
+		return set, fmt.Errorf("recycling: %s is %d, more than %s, which is %d", standbyFrom, set.standby, workersFrom, set.MaxWorkers)
 	}
 	if set.standby == 0 {
-		set.standby = min(2*runtime.GOMAXPROCS(0), set.Workers)
-	}
-	if set.standby > set.Workers {
-		return set, fmt.Errorf("recycling: %s is %d, more than %s, which is %d", standbyFrom, set.standby, workersFrom, set.Workers)
-	}
-	if s.MaxQueue == 0 {
-		set.Queue = defaultMaxQueue
-		if set.strategy == Pool {
-			set.Queue = set.Workers
+		set.standby = 2 * runtime.GOMAXPROCS(0)
+		if set.MaxWorkers > 0 {
+			set.standby = min(set.standby, set.MaxWorkers)
 		}
 	}
-	set.standby, set.Workers, set.Queue = min(set.standby, unlimited), min(set.Workers, unlimited), min(set.Queue, unlimited)
+	set.setDefaults(set.strategy)
 	return set, nil
 }
 
-// limits returns s's limits, except for those that depend on each other.
-func (s *Server) limits() Limits {
-	l := Limits{
-		Queue:           max(s.MaxQueue, 0),
-		QueueWait:       max(s.QueueWait, 0),
-		Conns:           max(s.MaxConns, 0),
-		ConnsPerIP:      max(s.MaxConnsPerIP, 0),
-		RequestsPerConn: max(s.MaxRequestsPerConn, 0),
-		ConnAge:         max(s.MaxConnAge, 0),
-		BodyTimeout:     max(cmp.Or(s.BodyTimeout, defaultStall), 0),
-		AnswerTimeout:   max(cmp.Or(s.AnswerTimeout, defaultStall), 0),
+// setDefaults replaces zeros in l by the defaults, and negative limits by noLimit. MaxWorkers is set
+// already.
+func (l *Limits) setDefaults(strategy Strategy) {
+	queue := defaultMaxQueue
+	if strategy == Pool {
+		queue = l.MaxWorkers
 	}
-	if s.QueueWait == 0 {
-		l.QueueWait = defaultQueueWait
+	conns := noLimit
+	if n := maxDescriptors(); n > 0 {
+		conns = n - keptDescriptors(n)
 	}
-	if n := maxDescriptors(); s.MaxConns == 0 && n > 0 {
-		l.Conns = n - keptDescriptors(n)
+	for _, n := range []struct {
+		limit *int
+		value int
+	}{
+		{&l.MaxWorkers, noLimit}, {&l.MaxQueue, queue}, {&l.MaxConns, conns}, {&l.MaxConnsPerIP, noLimit}, {&l.MaxRequestsPerConn, noLimit},
+	} {
+		*n.limit = max(cmp.Or(*n.limit, n.value), noLimit)
 	}
-	return l
+	for _, d := range []struct {
+		limit *time.Duration
+		value time.Duration
+	}{
+		{&l.QueueWait, defaultQueueWait}, {&l.MaxConnAge, noLimit}, {&l.BodyTimeout, defaultStall}, {&l.AnswerTimeout, defaultStall},
+	} {
+		*d.limit = max(cmp.Or(*d.limit, d.value), noLimit)
+	}
+}
+
+// engineConfig returns the configuration of s's engine, where a limit of zero means none.
+func (s *Server) engineConfig(set settings) engine.Config {
+	return engine.Config{
+		HTTP: s.HTTP,
+		Host: s.host,
+		Context: func(ctx context.Context) context.Context {
+			return context.WithValue(ctx, serverKey{}, s)
+		},
+		KeepWorkers:     set.strategy == Pool,
+		Standby:         set.standby,
+		Workers:         max(set.MaxWorkers, 0),
+		Queue:           max(set.MaxQueue, 0),
+		QueueWait:       max(set.QueueWait, 0),
+		Conns:           max(set.MaxConns, 0),
+		ConnsPerIP:      max(set.MaxConnsPerIP, 0),
+		RequestsPerConn: max(set.MaxRequestsPerConn, 0),
+		ConnAge:         max(set.MaxConnAge, 0),
+		BodyTimeout:     max(set.BodyTimeout, 0),
+		AnswerTimeout:   max(set.AnswerTimeout, 0),
+		RefuseConns:     s.RefuseConns,
+		StrictThreads:   s.StrictThreads,
+		HealthPath:      s.HealthPath,
+		Refuse:          s.Shed,
+		DrainTimeout:    max(s.drainTimeout(), 0),
+	}
 }
 
 // keptDescriptors returns how many of n descriptors are kept for the application's files and
@@ -118,19 +152,17 @@ func addrOfEnv() (string, error) {
 	return ":" + text, nil
 }
 
-// count returns the value of a field, or of an environment variable if the field is zero, and the
-// name of the one that it used.
-func count(field string, v int, env string) (n int, from string, err error) {
-	if v < 0 {
-		return 0, field, fmt.Errorf("recycling: %s is %d, want zero (the default) or more", field, v)
-	}
+// fromEnv sets *v, the value of a field, to that of an environment variable if it is zero and the
+// variable is set. It returns the name of the one that *v is from.
+func fromEnv(v *int, field, env string) (from string, err error) {
 	text := os.Getenv(env)
-	if v > 0 || text == "" {
-		return v, field, nil
+	if *v != 0 || text == "" {
+		return field, nil
 	}
-	n, err = strconv.Atoi(text)
+	n, err := strconv.Atoi(text)
 	if err != nil || n <= 0 {
-		return 0, env, fmt.Errorf("recycling: %s is %q, want a positive integer", env, text)
+		return env, fmt.Errorf("recycling: %s is %q, want a positive integer", env, text)
 	}
-	return n, env, nil
+	*v = n
+	return env, nil
 }

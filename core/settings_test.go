@@ -43,11 +43,10 @@ func TestBadSettingsAreErrorsThatNameThem(t *testing.T) {
 		{"workers from the environment", [2]string{recycling.EnvMaxWorkers, "-3"}, &recycling.Server{}, []string{"RECYCLING_MAX_WORKERS", `"-3"`}},
 		{"too many workers from the environment", [2]string{recycling.EnvMaxWorkers, "99999999999999999999"}, &recycling.Server{}, []string{"RECYCLING_MAX_WORKERS", `"99999999999999999999"`}},
 		{"strategy", [2]string{}, &recycling.Server{Strategy: "threads"}, []string{"Server.Strategy", `"threads"`}},
-		{"standby", [2]string{}, &recycling.Server{Standby: -1}, []string{"Server.Standby", "-1"}},
 		{"health path", [2]string{}, &recycling.Server{HealthPath: "healthz"}, []string{"Server.HealthPath", `"healthz"`}},
-		{"more standby than workers", [2]string{}, &recycling.Server{Standby: 7, MaxWorkers: 5}, []string{"Standby", "7", "MaxWorkers", "5"}},
+		{"more standby than workers", [2]string{}, &recycling.Server{Standby: 7, Limits: recycling.Limits{MaxWorkers: 5}}, []string{"Standby", "7", "MaxWorkers", "5"}},
 		{"more standby than workers from the environment", [2]string{recycling.EnvMaxWorkers, "5"}, &recycling.Server{Standby: 7}, []string{"Server.Standby", "7", "RECYCLING_MAX_WORKERS", "5"}},
-		{"more standby from the environment than workers", [2]string{recycling.EnvStandby, "7"}, &recycling.Server{MaxWorkers: 5}, []string{"RECYCLING_STANDBY", "7", "Server.MaxWorkers", "5"}},
+		{"more standby from the environment than workers", [2]string{recycling.EnvStandby, "7"}, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 5}}, []string{"RECYCLING_STANDBY", "7", "Server.MaxWorkers", "5"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.env[0] != "" {
@@ -66,7 +65,7 @@ func TestBadSettingsAreErrorsThatNameThem(t *testing.T) {
 				}
 			}
 			check("ListenAndServe", s.ListenAndServe())
-			check("Run", s.Run(context.Background()))
+			check("Run", s.Run(context.Background(), nil))
 			l, err := listenOwn()
 			if err != nil {
 				t.Fatal(err)
@@ -86,7 +85,7 @@ func TestSettingsComeFromTheEnvironment(t *testing.T) {
 	t.Setenv(recycling.EnvStrategy, "pool")
 	t.Setenv(recycling.EnvMaxWorkers, "3")
 	t.Setenv(recycling.EnvStandby, "2")
-	if st := serveOne(t, &recycling.Server{HTTP: answering()}); st.Limits.Workers != 3 {
+	if st := serveOne(t, &recycling.Server{HTTP: answering()}); st.Limits.MaxWorkers != 3 {
 		t.Errorf("%+v, want 3 workers", st)
 	}
 }
@@ -95,8 +94,8 @@ func TestFieldsWinOverTheEnvironment(t *testing.T) {
 	t.Setenv(recycling.EnvStrategy, "no such strategy")
 	t.Setenv(recycling.EnvMaxWorkers, "no number")
 	t.Setenv(recycling.EnvStandby, "no number")
-	st := serveOne(t, &recycling.Server{HTTP: answering(), Strategy: recycling.Pool, MaxWorkers: 4, Standby: 1})
-	if st.Strategy != recycling.Pool || st.Limits.Workers != 4 {
+	st := serveOne(t, &recycling.Server{HTTP: answering(), Strategy: recycling.Pool, Limits: recycling.Limits{MaxWorkers: 4}, Standby: 1})
+	if st.Strategy != recycling.Pool || st.Limits.MaxWorkers != 4 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -116,7 +115,7 @@ func TestAPortInUseIsNamed(t *testing.T) {
 	}
 	defer l.Close()
 	s := recycling.New(nil, recycling.Addr(l.Addr().String()))
-	for call, err := range map[string]error{"ListenAndServe": s.ListenAndServe(), "Run": s.Run(context.Background())} {
+	for call, err := range map[string]error{"ListenAndServe": s.ListenAndServe(), "Run": s.Run(context.Background(), nil)} {
 		if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), l.Addr().String()) {
 			t.Errorf("%s returned %v", call, err)
 		}
@@ -151,7 +150,7 @@ func TestNewChoosesTheAddress(t *testing.T) {
 	for _, port := range []string{"http", "-1", "65536", "80 ", ":80"} {
 		t.Setenv("PORT", port)
 		for call, err := range map[string]error{
-			"Run":               recycling.New(nil).Run(t.Context()),
+			"Run":               recycling.New(nil).Run(t.Context(), nil),
 			"ListenAndServe":    recycling.New(nil).ListenAndServe(),
 			"ListenAndServeTLS": recycling.New(nil).ListenAndServeTLS("", ""),
 		} {
@@ -176,9 +175,9 @@ func TestOptionMaySetTheHTTPServer(t *testing.T) {
 func TestSetKeepAlivesEnabledStartsNothing(t *testing.T) {
 	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
-		srv := &recycling.Server{Standby: -1} // which no server starts with
+		srv := &recycling.Server{HealthPath: "health"} // which no server starts with
 		srv.SetKeepAlivesEnabled(false)
-		srv.Standby = 0
+		srv.HealthPath = ""
 		s := m.start(t, srv, hello)
 		c := s.dial(t)
 		c.send(get)

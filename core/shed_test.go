@@ -44,7 +44,7 @@ func TestPanicOfShedIsNotTheEnd(t *testing.T) {
 	parallel(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		h, log := logging()
-		s := overloaded(t, m, &recycling.Server{HTTP: h, QueueWait: -1, Shed: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("no template") })})
+		s := overloaded(t, m, &recycling.Server{HTTP: h, Limits: recycling.Limits{QueueWait: -1}, Shed: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("no template") })})
 		c := s.dial(t)
 		c.send(get)
 		c.refused()
@@ -57,7 +57,7 @@ func TestPanicOfShedIsNotTheEnd(t *testing.T) {
 func TestShedKnowsTheServer(t *testing.T) {
 	parallel(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
-		s := overloaded(t, m, &recycling.Server{QueueWait: -1, Shed: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := overloaded(t, m, &recycling.Server{Limits: recycling.Limits{QueueWait: -1}, Shed: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, recycling.FromContext(r.Context()).Stats().Strategy)
 		})})
 		c := s.dial(t)
@@ -95,7 +95,7 @@ func TestRefusedConnectionsTakeNobodysRoom(t *testing.T) {
 	forEach(t, []mode{recyclingNet, recyclingWrapped, poolOwn}, func(t *testing.T, m mode) {
 		for _, refuse := range []bool{true, false} {
 			t.Run(fmt.Sprintf("RefuseConns=%v", refuse), func(t *testing.T) {
-				s := m.start(t, &recycling.Server{MaxConns: 20, MaxConnsPerIP: 2, RefuseConns: refuse}, hello)
+				s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: 20, MaxConnsPerIP: 2}, RefuseConns: refuse}, hello)
 				idle := s.dialFrom(t, "127.0.0.3")
 				idle.get("/")
 				for range 60 {
@@ -117,7 +117,7 @@ func TestRefusedConnectionsDoNotKeepTheServerFull(t *testing.T) {
 	parallel(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxConns: 5, RefuseConns: true}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: 5}, RefuseConns: true}, g.serve)
 		for range 5 {
 			s.dial(t).send("GET /wait HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
 			receive(t, g.entered, "one of five")
@@ -169,7 +169,7 @@ func TestAddressThatComesLateKeepsNobodyWaiting(t *testing.T) {
 				l, err := listenNet()
 				return headerListener{l}, err
 			}}
-			s := m.start(t, &recycling.Server{MaxConnsPerIP: 2}, hello)
+			s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxConnsPerIP: 2}}, hello)
 			silent := s.dial(t)
 			s.await(t, "it to be accepted", func(st recycling.Stats) bool { return st.Accepted == 1 })
 			one := s.dial(t)
@@ -188,7 +188,7 @@ func TestAddressThatComesLateKeepsNobodyWaiting(t *testing.T) {
 
 func TestMaxQueueHoldsForWrappedListeners(t *testing.T) {
 	parallel(t)
-	s := overloaded(t, recyclingWrapped, &recycling.Server{QueueWait: -1})
+	s := overloaded(t, recyclingWrapped, &recycling.Server{Limits: recycling.Limits{QueueWait: -1}})
 	c := s.dial(t)
 	c.send(get)
 	c.refused()
@@ -197,7 +197,7 @@ func TestMaxQueueHoldsForWrappedListeners(t *testing.T) {
 
 func TestQueueWaitHoldsForWrappedListeners(t *testing.T) {
 	parallel(t)
-	s := overloaded(t, recyclingWrapped, &recycling.Server{QueueWait: 50 * time.Millisecond})
+	s := overloaded(t, recyclingWrapped, &recycling.Server{Limits: recycling.Limits{QueueWait: 50 * time.Millisecond}})
 	s.await(t, "the one that waits to be refused", func(st recycling.Stats) bool { return st.Queued == 0 && st.ShedQueue == 1 })
 }
 
@@ -221,7 +221,7 @@ func TestMaxQueueHoldsAfterHandshakes(t *testing.T) {
 	parallel(t)
 	needsParking(t)
 	g := newGate(t)
-	s := recyclingOwn.startTLS(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, QueueWait: 50 * time.Millisecond}, g.serve)
+	s := recyclingOwn.startTLS(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 1, QueueWait: 50 * time.Millisecond}, Standby: 1}, g.serve)
 	const n = 5
 	var all []*secureClient
 	var held []*heldConn
@@ -249,7 +249,7 @@ func TestMaxQueueHoldsAfterHealthChecks(t *testing.T) {
 	parallel(t)
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
-		s := overloaded(t, m, &recycling.Server{HealthPath: "/health", QueueWait: -1})
+		s := overloaded(t, m, &recycling.Server{HealthPath: "/health", Limits: recycling.Limits{QueueWait: -1}})
 		for range 10 {
 			c := s.dial(t)
 			c.send("GET /health HTTP/1.1\r\nHost: test\r\n\r\n" + get)
@@ -266,7 +266,7 @@ func TestHealthChecksWithABodyAreNone(t *testing.T) {
 	parallel(t)
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
-		s := overloaded(t, m, &recycling.Server{HealthPath: "/health", QueueWait: -1})
+		s := overloaded(t, m, &recycling.Server{HealthPath: "/health", Limits: recycling.Limits{QueueWait: -1}})
 		for _, field := range []string{"Content-Length: 5", "transfer-encoding: chunked"} {
 			c := s.dial(t)
 			c.send("GET /health HTTP/1.1\r\nHost: test\r\n%s\r\n\r\n", field)
@@ -299,7 +299,7 @@ func TestHealthChecksInOneSegmentAreAllAnswered(t *testing.T) {
 	parallel(t)
 	needsParking(t)
 	g := newGate(t)
-	s := recyclingOwn.startTLS(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, QueueWait: -1, HealthPath: "/health"}, g.serve)
+	s := recyclingOwn.startTLS(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 1, QueueWait: -1}, Standby: 1, HealthPath: "/health"}, g.serve)
 	c := s.dial(t)
 	j := &joinedConn{Conn: c.Conn}
 	c.Conn = j
@@ -326,7 +326,7 @@ func TestLargeHeaderThatIsNotWholeIsRefusedWithAnAnswer(t *testing.T) {
 	needsParking(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
 		g := newGate(t)
-		s := m.start(t, &recycling.Server{MaxWorkers: 1, Standby: 1, MaxQueue: 1, QueueWait: -1}, g.serve)
+		s := m.start(t, &recycling.Server{Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 1, QueueWait: -1}, Standby: 1}, g.serve)
 		c := s.dial(t)
 		c.send("GET / HTTP/1.1\r\nHost: test\r\nX: %s", strings.Repeat("x", 40<<10))
 		s.await(t, "it to park", func(st recycling.Stats) bool { return st.Parked == 1 })
@@ -340,7 +340,7 @@ func TestLargeHeaderThatIsNotWholeIsRefusedWithAnAnswer(t *testing.T) {
 func TestRefusedClientOfTLSGetsNoPlainText(t *testing.T) {
 	parallel(t)
 	forEach(t, parkModes, func(t *testing.T, m mode) {
-		s := m.startTLS(t, &recycling.Server{MaxConnsPerIP: 1}, hello)
+		s := m.startTLS(t, &recycling.Server{Limits: recycling.Limits{MaxConnsPerIP: 1}}, hello)
 		s.dial(t).shake().get("/")
 		c := s.dial(t)
 		c.SetDeadline(time.Now().Add(patience))

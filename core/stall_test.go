@@ -103,7 +103,7 @@ func TestAnswerTimeoutEndsWritingToClientsThatDoNotRead(t *testing.T) {
 					return // package tls takes seconds to send close_notify to such a client
 				}
 				done := make(chan error, 1)
-				s := start(t, &recycling.Server{AnswerTimeout: briefly}, func(w http.ResponseWriter, r *http.Request) { done <- write(w) })
+				s := start(t, &recycling.Server{Limits: recycling.Limits{AnswerTimeout: briefly}}, func(w http.ResponseWriter, r *http.Request) { done <- write(w) })
 				dial(s).send(get)
 				if err := receive(t, done, "the write to end"); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("Write returned %v", err)
@@ -123,7 +123,7 @@ func TestAnswerTimeoutLeavesSlowClientsAlone(t *testing.T) {
 	large := make([]byte, size)
 	stallModes(t, func(t *testing.T, start func(testing.TB, *recycling.Server, http.HandlerFunc) *instance, _ func(s *instance) *client) {
 		const limit = time.Second // on a busy machine a client is slower than intended
-		s := start(t, &recycling.Server{AnswerTimeout: limit}, func(w http.ResponseWriter, r *http.Request) { w.Write(large) })
+		s := start(t, &recycling.Server{Limits: recycling.Limits{AnswerTimeout: limit}}, func(w http.ResponseWriter, r *http.Request) { w.Write(large) })
 		c := s.dial(t)
 		if overTLS(t) {
 			c = c.shake().client
@@ -152,7 +152,7 @@ func TestAnswerTimeoutLeavesStreamsAlone(t *testing.T) {
 		t.Skip("takes seconds of waiting")
 	}
 	stallModes(t, func(t *testing.T, start func(testing.TB, *recycling.Server, http.HandlerFunc) *instance, dial func(s *instance) *client) {
-		s := start(t, &recycling.Server{AnswerTimeout: briefly}, func(w http.ResponseWriter, r *http.Request) {
+		s := start(t, &recycling.Server{Limits: recycling.Limits{AnswerTimeout: briefly}}, func(w http.ResponseWriter, r *http.Request) {
 			for range 3 {
 				io.WriteString(w, "event\n")
 				w.(http.Flusher).Flush()
@@ -175,8 +175,8 @@ func TestAnswerTimeoutLeavesStreamsAlone(t *testing.T) {
 func TestWriteDeadlinesHoldBesideAnswerTimeout(t *testing.T) {
 	parallel(t)
 	for name, srv := range map[string]*recycling.Server{
-		"deadline": {AnswerTimeout: time.Hour},
-		"stall":    {AnswerTimeout: briefly},
+		"deadline": {Limits: recycling.Limits{AnswerTimeout: time.Hour}},
+		"stall":    {Limits: recycling.Limits{AnswerTimeout: briefly}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stallModes(t, func(t *testing.T, start func(testing.TB, *recycling.Server, http.HandlerFunc) *instance, dial func(s *instance) *client) {
@@ -184,7 +184,7 @@ func TestWriteDeadlinesHoldBesideAnswerTimeout(t *testing.T) {
 					return
 				}
 				done := make(chan error, 1)
-				s := start(t, &recycling.Server{AnswerTimeout: srv.AnswerTimeout}, func(w http.ResponseWriter, r *http.Request) {
+				s := start(t, &recycling.Server{Limits: recycling.Limits{AnswerTimeout: srv.AnswerTimeout}}, func(w http.ResponseWriter, r *http.Request) {
 					c := http.NewResponseController(w)
 					c.SetWriteDeadline(time.Now().Add(time.Hour))
 					if name == "deadline" { // while the write waits
@@ -208,7 +208,7 @@ func TestStallsHaveDefaults(t *testing.T) {
 	parallel(t)
 	for _, x := range []struct{ set, want time.Duration }{{0, time.Minute}, {-1, 0}, {time.Hour, time.Hour}} {
 		t.Run(x.set.String(), func(t *testing.T) {
-			s := recyclingOwn.start(t, &recycling.Server{BodyTimeout: x.set, AnswerTimeout: x.set}, hello)
+			s := recyclingOwn.start(t, &recycling.Server{Limits: recycling.Limits{BodyTimeout: x.set, AnswerTimeout: x.set}}, hello)
 			s.once(t, "/")
 			if l := s.Stats().Limits; l.BodyTimeout != x.want || l.AnswerTimeout != x.want {
 				t.Errorf("%+v", l)
@@ -228,7 +228,7 @@ func TestLameDuckAnswersSayClose(t *testing.T) {
 		s := &recycling.Server{Strategy: m.strategy, HTTP: &http.Server{Handler: http.HandlerFunc(hello)}, LameDuck: time.Hour}
 		ctx, end := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
-		go func() { ended <- s.Until(ctx, func() error { return s.Serve(l) }) }()
+		go func() { ended <- s.Run(ctx, func() error { return s.Serve(l) }) }()
 		idle, silent := dialTo(t, l.Addr()), dialTo(t, l.Addr())
 		idle.get("/")
 		end()

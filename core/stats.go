@@ -1,6 +1,6 @@
 package recycling
 
-import "time"
+import "github.com/recycling-go/recycling/core/internal/engine"
 
 // Stats is a snapshot of a [Server]'s counters. They are read one after another while the server
 // runs, so sums may be slightly off.
@@ -40,19 +40,15 @@ type Stats struct {
 	AcceptErrors int64 `json:"accept_errors"`
 	PollErrors   int64 `json:"poll_errors"`
 
-	Limits Limits `json:"limits"`
+	Limits Limits `json:"limits"` // in effect
 }
 
-// Limits are the limits in effect for a [Server], with environment variables and defaults applied.
-// Zero means no limit.
-type Limits struct {
-	Workers         int           `json:"workers"`
-	Queue           int           `json:"queue"`
-	QueueWait       time.Duration `json:"queue_wait_ns"`
-	Conns           int           `json:"conns"`
-	ConnsPerIP      int           `json:"conns_per_ip"`
-	RequestsPerConn int           `json:"requests_per_conn"`
-	ConnAge         time.Duration `json:"conn_age_ns"`
-	BodyTimeout     time.Duration `json:"body_timeout_ns"`
-	AnswerTimeout   time.Duration `json:"answer_timeout_ns"`
+// add sets the fields of s that an engine counts.
+func (s *Stats) add(e engine.Stats) {
+	s.Workers, s.Standby, s.Busy = e.Workers, e.Standby, e.Busy
+	s.Open, s.Parked, s.Queued, s.Handshakes = e.Open, e.Parked, e.Queued, e.Handshakes
+	s.Accepted, s.Closed, s.Hijacked = e.Accepted, e.Closed, e.Hijacked
+	s.Shed, s.ShedConns, s.ShedPerIP, s.ShedQueue = e.Shed, e.ShedConns, e.ShedPerIP, e.ShedQueue
+	s.Evicted, s.Held, s.Retired, s.Requests = e.Evicted, e.Held, e.Retired, e.Requests
+	s.AcceptErrors, s.PollErrors = e.AcceptErrors, e.PollErrors
 }

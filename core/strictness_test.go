@@ -54,7 +54,7 @@ const closing = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
 func TestEveryRowOfTheStrictnessTableIsTrue(t *testing.T) {
 	parallel(t)
-	doc, err := os.ReadFile("internal/http1/doc.go")
+	doc, err := os.ReadFile("doc.go")
 	if err != nil {
 		t.Skip("the source is not here")
 	}

@@ -20,7 +20,7 @@ func (m mode) startUnderTLS(t *testing.T, h http.HandlerFunc) (s *instance, srv 
 	}
 	srv = &http.Server{Handler: h, TLSConfig: serverKeys(speaking("h2", "http/1.1")), ErrorLog: quiet().ErrorLog}
 	server := &recycling.Server{HTTP: srv, Strategy: m.strategy}
-	l, err = server.TLSListener(l)
+	l, err = secureListener(server)(l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func http2Client(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport, Timeout: patience}
 }
 
-func TestTLSListenerServesBothProtocols(t *testing.T) {
+func TestListenerOverTLSServesBothProtocols(t *testing.T) {
 	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		g := newGate(t)
@@ -101,7 +101,7 @@ func TestTLSListenerServesBothProtocols(t *testing.T) {
 	})
 }
 
-func TestTLSListenerIsClosedWithBothProtocols(t *testing.T) {
+func TestListenerOverTLSIsClosedWithBothProtocols(t *testing.T) {
 	parallel(t)
 	forEach(t, everyMode, func(t *testing.T, m mode) {
 		entered, over := make(chan bool, 9), make(chan bool, 9)

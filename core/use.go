@@ -1,6 +1,10 @@
 package recycling
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/recycling-go/recycling/core/internal/engine"
+)
 
 // Use makes srv serve on recycled workers, while the application continues to call srv's own
 // ListenAndServe, Serve, Shutdown and Close. It adds one line to an otherwise unchanged
@@ -9,6 +13,9 @@ import "net/http"
 //	srv := &http.Server{Addr: ":8080", Handler: router}
 //	recycling.Use(srv)
 //	err := srv.ListenAndServe()
+//
+// The Server that Use returns has the Stats. Its HTTP field is srv, and its other fields must not be
+// changed once srv serves.
 //
 // Use sets srv.BaseContext, which package net/http calls with each listener before it accepts
 // anything from it, and serves the listener there. Shutdown and Close behave as they do without
@@ -20,8 +27,7 @@ import "net/http"
 // The differences are:
 //
 //   - SetKeepAlivesEnabled has no effect on HTTP/1, because an http.Server does not tell whether
-//     keep-alives are enabled. Call [Server.SetKeepAlivesEnabled] instead; an option or
-//     [FromContext] gets the Server.
+//     keep-alives are enabled. Call SetKeepAlivesEnabled of the Server instead.
 //   - Only a *net.TCPListener, a *net.UnixListener or a *listener.Listener parks its connections,
 //     and a listener that [tls.NewListener] or ServeTLS has made of one of these. With a listener
 //     of any other type, including types that embed one of these, each connection holds a worker
@@ -40,11 +46,22 @@ import "net/http"
 //
 // Under [Goroutine], or if srv.Protocols is set and does not include HTTP/1, srv serves as if Use
 // had not been called.
-func Use(srv *http.Server, options ...Option) {
+func Use(srv *http.Server, options ...Option) *Server {
 	s := &Server{HTTP: srv}
 	for _, o := range options {
 		o(s)
 	}
 	s.HTTP = srv
-	s.host = newHost(s, true)
+	s.host = engine.NewHost(srv, true, s.startEngine)
+	return s
+}
+
+// startEngine returns s's engine, or nil under Goroutine.
+func (s *Server) startEngine() (*engine.Engine, error) {
+	b, err := s.start()
+	if err != nil {
+		return nil, err
+	}
+	e, _ := b.(*engine.Engine)
+	return e, nil
 }

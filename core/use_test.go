@@ -24,6 +24,7 @@ type used struct {
 	addr           net.Addr
 	entered, leave chan struct{} // of the handler of /wait
 	served         chan error
+	recycled       *recycling.Server // returned by Use
 }
 
 func startUsed(t *testing.T, strategy recycling.Strategy, serve func(*http.Server, net.Listener) error) *used {
@@ -45,7 +46,7 @@ func startUsed(t *testing.T, strategy recycling.Strategy, serve func(*http.Serve
 		}
 	})
 	r.Handler = mux
-	recycling.Use(r.Server, func(s *recycling.Server) { s.Strategy = strategy })
+	r.recycled = recycling.Use(r.Server, func(s *recycling.Server) { s.Strategy = strategy })
 	go func() { r.served <- serve(r.Server, l) }()
 	return r
 }
@@ -98,6 +99,9 @@ func TestUseShutdownAnswers(t *testing.T) {
 	eachStrategyUsed(t, func(t *testing.T, strategy recycling.Strategy) {
 		r := startUsed(t, strategy, (*http.Server).Serve)
 		getUsed(t, new(http.Transport), "http://"+r.addr.String(), "HTTP/1.1 "+string(strategy))
+		if st := r.recycled.Stats(); strategy != recycling.Goroutine && (st.Strategy != strategy || st.Accepted != 1) {
+			t.Errorf("the Server that Use returned has %+v", st)
+		}
 		nc := r.wait(t)
 		defer nc.Close()
 		shut := make(chan error, 1)

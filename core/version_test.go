@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net"
 	"net/http"
 	"regexp"
 	"runtime/debug"
@@ -54,8 +55,11 @@ func TestStatsAndTheLogNameTheVersion(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			s := recycling.New(http.NotFoundHandler(), recycling.Addr("127.0.0.1:0"))
 			s.Strategy = strategy
-			cancel()
-			if err := s.Run(ctx); err != nil {
+			s.HTTP.BaseContext = func(net.Listener) context.Context {
+				cancel() // it is serving
+				return context.Background()
+			}
+			if err := s.Run(ctx, nil); err != nil {
 				t.Fatal(err)
 			}
 			if want := "version=" + recycling.Version(); !strings.Contains(log.String(), want) {

@@ -25,15 +25,14 @@ func New(r chi.Router, options ...recycling.Option) *recycling.Server {
 
 // Serve serves r until SIGINT or SIGTERM, and then drains; see [recycling.Server.Run].
 func Serve(r chi.Router, options ...recycling.Option) error {
-	return New(r, options...).RunUntilSignal()
+	return recycling.Serve(r, options...)
 }
 
 // ServeTLS is Serve with TLS, and with HTTP/2 for clients that support it; see
 // [recycling.Server.ServeTLS]. The address is chosen as for Serve: by default it is ":8080", not
 // ":https".
 func ServeTLS(r chi.Router, certFile, keyFile string, options ...recycling.Option) error {
-	s := New(r, options...)
-	return s.UntilSignal(func() error { return s.ListenAndServeTLS(certFile, keyFile) })
+	return recycling.ServeTLS(r, certFile, keyFile, options...)
 }
 
 // Pattern returns the pattern of the route that served r, such as "/users/{id}", as a label for

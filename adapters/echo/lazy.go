@@ -2,6 +2,7 @@ package recyclingecho
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -19,7 +20,7 @@ type lazy struct {
 	e      *echo.Echo
 	server *recycling.Server
 	given  net.Listener // used instead of a socket of its own; may be nil
-	tls    bool
+	secure bool         // the socket needs TLS
 
 	opening sync.Mutex // held by open
 	// mu guards the following fields. It is not held while opening, because Close may be called
@@ -36,7 +37,7 @@ type unstarted struct{ *echo.Echo }
 
 // newLazy makes srv serve on recycled workers, and returns its listener. If given is already the
 // lazy listener of srv, newLazy applies the options to it and returns it.
-func newLazy(e *echo.Echo, srv *http.Server, given net.Listener, tls bool, options []recycling.Option) *lazy {
+func newLazy(e *echo.Echo, srv *http.Server, given net.Listener, secure bool, options []recycling.Option) *lazy {
 	if l, ok := given.(*lazy); ok {
 		if l.server.HTTP == srv {
 			for _, o := range options {
@@ -47,11 +48,9 @@ func newLazy(e *echo.Echo, srv *http.Server, given net.Listener, tls bool, optio
 		}
 		given = l.given
 	}
-	l := &lazy{e: e, given: given, tls: tls}
-	all := append([]recycling.Option{shed}, options...)
-	recycling.Use(srv, append(all, func(s *recycling.Server) { l.server = s })...)
+	s := recycling.Use(srv, append([]recycling.Option{shed}, options...)...)
 	srv.Handler = unstarted{e}
-	return l
+	return &lazy{e: e, server: s, given: given, secure: secure}
 }
 
 func (l *lazy) started() bool {
@@ -106,12 +105,11 @@ func (l *lazy) listen() (net.Listener, error) {
 		}
 		socket = opened
 	}
-	under := l.server.Listener
-	// A given TLSListener does TLS itself.
-	if l.tls && l.given == nil {
-		under = l.server.TLSListener
+	served := socket
+	if l.secure && l.given == nil { // a given TLSListener does TLS itself
+		served = tls.NewListener(socket, l.server.HTTP.TLSConfig)
 	}
-	u, err := under(socket)
+	u, err := l.server.Listener(served)
 	if err != nil {
 		socket.Close()
 		return nil, err

@@ -37,7 +37,7 @@ func New(e *echo.Echo, options ...recycling.Option) *recycling.Server {
 // Serve serves e until SIGINT or SIGTERM, as e.Start does, and then drains; see
 // [recycling.Server.Run], which also describes what it logs instead of echo's banner.
 func Serve(e *echo.Echo, options ...recycling.Option) error {
-	return New(e, options...).RunUntilSignal()
+	return New(e, options...).Run(context.Background(), nil)
 }
 
 // ServeTLS is Serve with TLS, and with HTTP/2 for clients that support it; see
@@ -45,7 +45,7 @@ func Serve(e *echo.Echo, options ...recycling.Option) error {
 // ":https".
 func ServeTLS(e *echo.Echo, certFile, keyFile string, options ...recycling.Option) error {
 	s := New(e, options...)
-	return s.UntilSignal(func() error { return s.ListenAndServeTLS(certFile, keyFile) })
+	return s.Run(context.Background(), func() error { return s.ListenAndServeTLS(certFile, keyFile) })
 }
 
 // shed is an option: it makes connections that are refused because the server is full get the

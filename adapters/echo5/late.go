@@ -3,6 +3,7 @@ package recyclingecho
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"net"
 
 	recycling "github.com/recycling-go/recycling/core"
@@ -24,13 +25,13 @@ func (l *late) open(ctx context.Context, network, address string) error {
 	return nil
 }
 
-// recycle makes s serve the connections of l.
-func (l *late) recycle(s *recycling.Server, secure bool) error {
-	under := s.Listener
-	if secure {
-		under = s.TLSListener
+// recycle makes s serve the connections of l, over TLS if config is not nil.
+func (l *late) recycle(s *recycling.Server, config *tls.Config) error {
+	socket := l.Listener
+	if config != nil {
+		socket = tls.NewListener(socket, config)
 	}
-	recycled, err := under(l.Listener)
+	recycled, err := s.Listener(socket)
 	if err != nil {
 		return err
 	}

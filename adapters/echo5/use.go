@@ -81,14 +81,15 @@ func (s Starter) beforeServe(ctx context.Context, srv *http.Server, l *late) err
 			return err
 		}
 	}
-	secure := sc.TLSConfig != nil && !given
-	if secure {
-		srv.TLSConfig = sc.TLSConfig.Clone() // net/http changes it
+	var config *tls.Config
+	if sc.TLSConfig != nil && !given {
+		config = sc.TLSConfig.Clone() // net/http changes it
+		srv.TLSConfig = config
 	}
 	server := &recycling.Server{HTTP: srv}
 	for _, o := range append([]recycling.Option{shed}, s.options...) {
 		o(server)
 	}
 	server.HTTP = srv
-	return l.recycle(server, secure)
+	return l.recycle(server, config)
 }

@@ -13,6 +13,7 @@
 package recyclinggin
 
 import (
+	"context"
 	"net"
 
 	"github.com/gin-gonic/gin"
@@ -33,7 +34,18 @@ func Serve(engine *gin.Engine, options ...recycling.Option) (err error) {
 	warnOfProxies(engine)
 	s := New(engine, options...)
 	debugPrint("Listening and serving HTTP on %s\n", s.HTTP.Addr)
-	return s.RunUntilSignal()
+	return s.Run(context.Background(), nil)
+}
+
+// ServeTLS is Serve with TLS, and with HTTP/2 for clients that support it; see
+// [recycling.Server.ServeTLS]. The address is chosen as for Serve: by default it is ":8080", not
+// ":https".
+func ServeTLS(engine *gin.Engine, certFile, keyFile string, options ...recycling.Option) (err error) {
+	defer func() { debugPrintError(err) }()
+	warnOfProxies(engine)
+	s := New(engine, options...)
+	debugPrint("Listening and serving HTTPS on %s\n", s.HTTP.Addr)
+	return s.Run(context.Background(), func() error { return s.ListenAndServeTLS(certFile, keyFile) })
 }
 
 // Listener returns a listener for an application that keeps its engine.RunListener:

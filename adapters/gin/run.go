@@ -20,7 +20,7 @@ func Run(engine *gin.Engine, addr ...string) (err error) {
 	s := New(engine)
 	s.HTTP.Addr = resolveAddress(addr)
 	debugPrint("Listening and serving HTTP on %s\n", s.HTTP.Addr)
-	return s.RunUntilSignal()
+	return s.Run(context.Background(), nil)
 }
 
 // RunTLS is [gin.Engine.RunTLS] until a signal. An empty address means ":https".
@@ -30,7 +30,7 @@ func RunTLS(engine *gin.Engine, addr, certFile, keyFile string, options ...recyc
 	warnOfProxies(engine)
 	s := New(engine, options...)
 	s.HTTP.Addr = addr
-	return s.UntilSignal(func() error { return s.ListenAndServeTLS(certFile, keyFile) })
+	return s.Run(context.Background(), func() error { return s.ListenAndServeTLS(certFile, keyFile) })
 }
 
 // RunUnix is [gin.Engine.RunUnix] until a signal. The socket file is removed as soon as the server
@@ -46,7 +46,7 @@ func RunUnix(engine *gin.Engine, file string, options ...recycling.Option) (err 
 	}
 	defer l.Close()
 	s := New(engine, options...)
-	return s.UntilSignal(func() error { return s.Serve(l) })
+	return s.Run(context.Background(), func() error { return s.Serve(l) })
 }
 
 // RunFd is [gin.Engine.RunFd] until a signal. It closes fd.
@@ -69,5 +69,5 @@ func RunListener(engine *gin.Engine, l net.Listener, options ...recycling.Option
 	defer func() { debugPrintError(err) }()
 	warnOfProxies(engine)
 	s := New(engine, options...)
-	return s.UntilSignal(func() error { return s.Serve(l) })
+	return s.Run(context.Background(), func() error { return s.Serve(l) })
 }

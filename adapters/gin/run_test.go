@@ -136,6 +136,9 @@ func TestRunEndsWithSignal(t *testing.T) {
 	}{
 		{"Run", "tcp", false, func(e *gin.Engine, addr string) error { return recyclinggin.Run(e, addr) }},
 		{"RunTLS", "tcp", true, func(e *gin.Engine, addr string) error { return recyclinggin.RunTLS(e, addr, certFile, keyFile) }},
+		{"ServeTLS", "tcp", true, func(e *gin.Engine, addr string) error {
+			return recyclinggin.ServeTLS(e, certFile, keyFile, recycling.Addr(addr))
+		}},
 		{"RunUnix", "unix", false, func(e *gin.Engine, addr string) error { return recyclinggin.RunUnix(e, addr) }},
 		{"RunFd", "tcp", false, func(e *gin.Engine, addr string) error {
 			fd, err := duplicate(addr)

@@ -22,6 +22,7 @@ import (
 
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
+	"github.com/recycling-go/recycling/listener"
 )
 
 // ServerArg is the first argument of the program when it must call [ServerMain].
@@ -113,14 +114,10 @@ func (s *service) configure() error {
 	}
 	if s.setup.Recycling {
 		s.ours = &recycling.Server{
-			HTTP:        s.http,
-			Strategy:    recycling.Recycling,
-			MaxWorkers:  s.setup.Workers,
-			MaxQueue:    s.setup.Queue,
-			QueueWait:   s.setup.QueueWait,
-			MaxConns:    s.setup.Conns,
-			BodyTimeout: s.setup.Body,
-			HealthPath:  "/healthz",
+			HTTP:       s.http,
+			Strategy:   recycling.Recycling,
+			Limits:     recycling.Limits{MaxWorkers: s.setup.Workers, MaxQueue: s.setup.Queue, QueueWait: s.setup.QueueWait, MaxConns: s.setup.Conns, BodyTimeout: s.setup.Body},
+			HealthPath: "/healthz",
 		}
 		if n := s.setup.Workers; n > 0 {
 			s.ours.Standby = min(n, 2*runtime.GOMAXPROCS(0))
@@ -257,8 +254,7 @@ func (s *service) listen() (net.Listener, error) {
 	}
 	kind := s.setup.Listener
 	if kind == "" && s.ours != nil {
-		s.http.Addr = address
-		return s.ours.Listen(context.Background())
+		return listener.Listen(context.Background(), "tcp", address)
 	}
 	switch kind {
 	case "", "net", "tls":

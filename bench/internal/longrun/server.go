@@ -11,6 +11,7 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/child"
+	"github.com/recycling-go/recycling/listener"
 )
 
 // The names of the servers, in the order of the table.
@@ -130,7 +131,7 @@ func (s *contestant) listen(ctx context.Context, name string, srv *http.Server, 
 		ours.Strategy, ours.MaxWorkers, ours.MaxQueue = recycling.Pool, c.Clients, 2*c.Clients
 	}
 	s.server = ours
-	return ours.Listen(ctx)
+	return listener.Listen(ctx, "tcp", srv.Addr)
 }
 
 // stop stops the server and everything that belongs to it. Requests in flight are abandoned.

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/listener"
 )
 
 // A config has the values of Main's flags.
@@ -113,7 +114,7 @@ func (c config) recycling(strategy recycling.Strategy) error {
 			s.MaxWorkers = max(c.Conns, 256)
 		}
 	})
-	l, err := s.Listen(context.Background())
+	l, err := listener.Listen(context.Background(), "tcp", c.addr)
 	if err != nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func (c *client) slowRead() error {
 	if err != nil {
 		return err
 	}
-	l := listener{of: r.canary}
+	l := canaryCheck{of: r.canary}
 	for {
 		n, err := io.CopyN(&l, res.Body, 128<<10)
 		if err != nil && err != io.EOF {

@@ -24,14 +24,14 @@ func (c canary) song(n int) []byte {
 	return bytes.Repeat(line, n/len(line)+1)[:n]
 }
 
-// A listener checks whether what is written to it is a canary's song.
-type listener struct {
+// A canaryCheck checks whether what is written to it is a canary's song.
+type canaryCheck struct {
 	of    canary
 	n     int  // bytes received
 	wrong bool // a byte did not belong to this canary
 }
 
-func (l *listener) Write(b []byte) (int, error) {
+func (l *canaryCheck) Write(b []byte) (int, error) {
 	line := l.of.line()
 	for rest := b; len(rest) > 0 && !l.wrong; {
 		want := line[l.n%len(line):]
@@ -46,7 +46,7 @@ func (l *listener) Write(b []byte) (int, error) {
 // hear reads r to the end. It returns the number of bytes, and whether all of them belong to the
 // canary.
 func (c canary) hear(r io.Reader) (n int, ok bool, err error) {
-	l := listener{of: c}
+	l := canaryCheck{of: c}
 	_, err = io.Copy(&l, r)
 	return l.n, !l.wrong, err
 }

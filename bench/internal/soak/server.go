@@ -15,6 +15,7 @@ import (
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/listener"
 )
 
 // ServerArg is the first argument of the program when it must call [ServerMain].
@@ -91,8 +92,7 @@ func (s setup) serve() error {
 			srv.MaxWorkers = 4096 // each connection holds a worker
 		}
 	}
-	h.Addr = "127.0.0.1:0"
-	l, err := srv.Listen(context.Background())
+	l, err := listener.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

@@ -24,9 +24,10 @@ type Conn struct {
 	// Standing belongs to the engine and means nothing in this package.
 	Standing uint8
 
-	// Lingers is set when the connection was shed and stays open for a moment, so that the client
-	// can read the response. Server.Lingering counts such connections.
-	Lingers bool
+	// Refused is set when the connection was shed: see MarkRefused. It stays open until that is
+	// done, and then for a moment, so that the client can read the response. Server.Refused counts
+	// such connections.
+	Refused bool
 
 	// Unproven is set while a connection that parks has not yet sent a complete header.
 	// Server.Unproven counts such connections. The accepting code sets it, and the code that

@@ -153,16 +153,24 @@ func (c *Conn) writeFinal(b []byte) {
 	c.Write(b)
 }
 
+// MarkRefused records that c is going to be shed, and no longer takes the room of others. The caller
+// owns c.
+func (c *Conn) MarkRefused() {
+	if !c.Refused {
+		c.Refused = true
+		c.srv.Refused.Add(1)
+	}
+}
+
 // maxLingering is how many shed connections may linger. Further ones are closed at once.
 const maxLingering = 1 << 10
 
-// mayLinger reports whether c may linger, and counts it: see Conn.Lingers.
+// mayLinger reports whether c may linger.
 func (c *Conn) mayLinger() bool {
-	if c.srv.Lingering.Add(1) > maxLingering {
-		c.srv.Lingering.Add(-1)
+	c.MarkRefused()
+	if c.srv.Refused.Load() > maxLingering {
 		return false
 	}
-	c.Lingers = true
 	c.markProven()
 	return true
 }

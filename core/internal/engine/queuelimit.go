@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"math"
@@ -9,10 +9,10 @@ import (
 	"github.com/recycling-go/recycling/core/internal/park"
 )
 
-// A queueLimiter bounds how many connections of a Server wait for a worker under strategy
-// Recycling, and for how long. Each shard has a queue of its own, in its pool.
+// A queueLimiter bounds how many connections wait for a recycled worker, and for how long. Each
+// shard has a queue of its own, in its pool.
 type queueLimiter struct {
-	engine     *engine
+	engine     *Engine
 	workers    int64         // maximum number of connections that are served
 	maxPresent int64         // maximum number of connections that are served or waiting
 	wait       time.Duration // maximum time to wait; zero: no limit
@@ -28,10 +28,10 @@ type queueLimiter struct {
 	armed bool
 }
 
-func newQueueLimiter(e *engine) *queueLimiter {
-	l := &queueLimiter{engine: e, workers: int64(e.set.Workers), wait: e.set.QueueWait, maxPresent: math.MaxInt64}
-	if e.set.Queue > 0 {
-		l.maxPresent = int64(e.set.Workers) + int64(e.set.Queue)
+func newQueueLimiter(e *Engine) *queueLimiter {
+	l := &queueLimiter{engine: e, workers: int64(e.config.workers()), wait: e.config.QueueWait, maxPresent: math.MaxInt64}
+	if e.config.Queue > 0 {
+		l.maxPresent = l.workers + min(int64(e.config.Queue), math.MaxInt64-l.workers)
 	}
 	return l
 }

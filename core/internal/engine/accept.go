@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"errors"
@@ -23,7 +23,7 @@ const askInterval = 25 * time.Millisecond
 // listener is closed.
 const stragglerTime = 10 * time.Millisecond
 
-func (e *engine) awaitStragglers() {
+func (e *Engine) awaitStragglers() {
 	if !e.abandoning.Load() {
 		time.Sleep(stragglerTime)
 	}
@@ -31,7 +31,7 @@ func (e *engine) awaitStragglers() {
 
 // acceptRaw waits for the end while the workers accept. Closing l blocks until all connections that
 // the kernel has completed are accepted.
-func (e *engine) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
+func (e *Engine) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
 	defer shut()
 	var err error
 	if held := raw.Hold(func() { err = e.acceptHeld(raw, l, schedulers, base, end) }); held != nil {
@@ -40,7 +40,7 @@ func (e *engine) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), sched
 	return err
 }
 
-func (e *engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
+func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
 	defer func() {
 		if raw.Control(func(int) {}) == nil {
 			raw.AcceptSilent()
@@ -106,7 +106,7 @@ func unlisten(raw *listener.Raw, schedulers []scheduler, done chan<- struct{}) {
 }
 
 // acceptError returns the error of Serve when accepting from l has failed with err.
-func (e *engine) acceptError(l net.Listener, err error) error {
+func (e *Engine) acceptError(l net.Listener, err error) error {
 	select {
 	case <-e.stop:
 		return http.ErrServerClosed
@@ -120,7 +120,7 @@ func (e *engine) acceptError(l net.Listener, err error) error {
 }
 
 // acceptEach accepts connections one by one and distributes them among the schedulers.
-func (e *engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
+func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
 	n := 0
 	receive := func(nc net.Conn) {
 		e.receive(nc, schedulers[n%len(schedulers)], base)
@@ -177,7 +177,7 @@ func (e *engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler,
 }
 
 // pause waits for d, and reports whether serving continues.
-func (e *engine) pause(d time.Duration, end <-chan struct{}) bool {
+func (e *Engine) pause(d time.Duration, end <-chan struct{}) bool {
 	select {
 	case <-e.stop:
 		return false
@@ -208,7 +208,7 @@ func passes(err error) bool {
 }
 
 // receive gives an accepted connection to a scheduler.
-func (e *engine) receive(nc net.Conn, w scheduler, base *http1.Base) {
+func (e *Engine) receive(nc net.Conn, w scheduler, base *http1.Base) {
 	c := e.newConn(base, w)
 	w.conns().Add(&c.Conn, nc)
 	if h := e.http; h.ConnState != nil || h.ConnContext != nil {
@@ -249,7 +249,7 @@ func acceptRest(l net.Listener) (all []net.Conn) {
 
 // closeAtStop closes the listener when the engine stops or the listener must end, which makes
 // Accept return.
-func (e *engine) closeAtStop(shut func(), end, ended <-chan struct{}) {
+func (e *Engine) closeAtStop(shut func(), end, ended <-chan struct{}) {
 	select {
 	case <-e.stop:
 	case <-end:

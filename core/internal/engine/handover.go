@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"context"
@@ -22,7 +22,7 @@ type handover struct {
 
 // startHandover returns the engine's handover, and has the http.Server serve it if it is new. The
 // caller owns a connection, which keeps the engine alive.
-func (e *engine) startHandover() *handover {
+func (e *Engine) startHandover() *handover {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.handover == nil {
@@ -32,15 +32,15 @@ func (e *engine) startHandover() *handover {
 	return e.handover
 }
 
-func (e *engine) attend(h *handover) {
+func (e *Engine) attend(h *handover) {
 	defer close(h.over)
-	if err := e.server.HTTP.Serve(h); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+	if err := e.config.HTTP.Serve(h); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 		e.http.Logf("recycling: serving HTTP/2: %v", err)
 	}
 }
 
 // delegate gives c to the http.Server, which serves it to its end. c holds no worker.
-func (e *engine) delegate(c *http1.Conn, protocol string, ahead []byte) {
+func (e *Engine) delegate(c *http1.Conn, protocol string, ahead []byte) {
 	nc, err := c.NetConn()
 	if err != nil {
 		c.End()
@@ -121,37 +121,37 @@ func (s *delegatedConns) remove(nc net.Conn) *delegatedConn {
 // takeHooks replaces the hooks of the http.Server by functions of the engine that call them. Some
 // connections and listeners that the http.Server serves must stay hidden from the application, and
 // it knows others by a different net.Conn.
-func (e *engine) takeHooks() {
+func (e *Engine) takeHooks() {
 	e.hooks.Do(func() {
-		h := e.server.HTTP
+		h := e.config.HTTP
 		e.http.ConnState, e.http.ConnContext = h.ConnState, h.ConnContext
 		h.ConnState, h.ConnContext = e.connState, e.connContext
-		e.server.hideListeners()
+		e.hideListeners()
 	})
 }
 
 // hideListeners keeps the application's BaseContext from seeing listeners that are not its own. The
 // BaseContext of a host does so already.
-func (s *Server) hideListeners() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.host != nil {
+func (e *Engine) hideListeners() {
+	h := e.config.HTTP
+	base := h.BaseContext
+	e.mu.Lock()
+	e.base = base
+	hosting := e.hosting != nil
+	e.mu.Unlock()
+	if hosting || base == nil {
 		return
 	}
-	s.base = s.HTTP.BaseContext
-	if s.base == nil {
-		return
-	}
-	s.HTTP.BaseContext = func(l net.Listener) context.Context {
+	h.BaseContext = func(l net.Listener) context.Context {
 		if internal(l) {
 			return context.Background()
 		}
-		return s.base(l)
+		return base(l)
 	}
 }
 
 // connState is the http.Server's ConnState.
-func (e *engine) connState(nc net.Conn, to http.ConnState) {
+func (e *Engine) connState(nc net.Conn, to http.ConnState) {
 	if _, ok := nc.(*heldConn); ok {
 		return
 	}
@@ -179,7 +179,7 @@ func (e *engine) connState(nc net.Conn, to http.ConnState) {
 }
 
 // connContext is the http.Server's ConnContext.
-func (e *engine) connContext(ctx context.Context, nc net.Conn) context.Context {
+func (e *Engine) connContext(ctx context.Context, nc net.Conn) context.Context {
 	if _, ok := nc.(*heldConn); ok {
 		return ctx
 	}
@@ -194,9 +194,9 @@ func (e *engine) connContext(ctx context.Context, nc net.Conn) context.Context {
 
 // serveLate serves a connection that was accepted before the http.Server was shut down, and then
 // turns out to speak HTTP/2. A server of its own, with the same settings, serves it.
-func (e *engine) serveLate(nc net.Conn) {
+func (e *Engine) serveLate(nc net.Conn) {
 	l := &late{listener: newInner(1)}
-	copySettings(&l.Server, e.server.HTTP)
+	copySettings(&l.Server, e.config.HTTP)
 	e.delegated.get(nc).late = l
 	l.listener.give <- nc
 	go func() {

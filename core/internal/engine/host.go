@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"context"
@@ -11,34 +11,45 @@ import (
 	"github.com/recycling-go/recycling/core/internal/park"
 )
 
-// A host is the http.Server of a Server if the application calls Serve, Shutdown and Close of the
-// http.Server itself. Package net/http calls BaseContext with each listener before it accepts
-// anything from it; that is how the host learns of the listener.
-type host struct {
-	server *Server
-	base   func(net.Listener) context.Context // the application's BaseContext
-	all    bool                               // all listeners, not only those of Server.Listener: see Use
+// A Host is an http.Server of which the application calls Serve, Shutdown and Close itself. Package
+// net/http calls BaseContext with each listener before it accepts anything from it; that is how the
+// Host learns of the listener.
+type Host struct {
+	http  *http.Server
+	start func() (*Engine, error)
+	base  func(net.Listener) context.Context // the application's BaseContext
+	all   bool                               // all listeners, not only those of Engine.Listener
 
 	mu      sync.Mutex // guards the following
 	serving int        // listeners that are being served
 	witness *witness   // nil while there are no listeners and no connections
 }
 
-func newHost(s *Server, all bool) *host {
-	h := &host{server: s, base: s.HTTP.BaseContext, all: all}
-	s.HTTP.BaseContext = h.baseContext
+// NewHost makes srv a Host, by its BaseContext. If all is set, every listener of srv is served by
+// the engine that start returns, otherwise only those of Engine.Listener. If start returns nil, srv
+// serves as if it were no Host.
+func NewHost(srv *http.Server, all bool, start func() (*Engine, error)) *Host {
+	h := &Host{http: srv, start: start, base: srv.BaseContext, all: all}
+	srv.BaseContext = h.baseContext
 	return h
 }
 
+// SetHost is for an engine that was made without a Host.
+func (e *Engine) SetHost(h *Host) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.hosting = h
+}
+
 // A recycled is a listener of an adapter. When it is about to be served, it opens another listener
-// by Server.Listener or Server.TLSListener, to which its Accept delegates.
+// by Engine.Listener, to which its Accept delegates.
 type recycled interface {
 	Recycled() (net.Listener, error)
 }
 
 // baseContext is the http.Server's BaseContext. It may serve l to the end before it returns. Then
 // package net/http finds l closed, and returns the usual error.
-func (h *host) baseContext(l net.Listener) context.Context {
+func (h *Host) baseContext(l net.Listener) context.Context {
 	if internal(l) {
 		return context.Background()
 	}
@@ -50,16 +61,15 @@ func (h *host) baseContext(l net.Listener) context.Context {
 		}
 		l = opened
 	}
-	e, err := h.server.start()
+	f, err := h.start()
 	if err != nil {
 		if h.all && !errors.Is(err, http.ErrServerClosed) {
-			(&http1.Server{HTTP: h.server.HTTP}).Logf("%v", err)
+			(&http1.Server{HTTP: h.http}).Logf("%v", err)
 			l.Close()
 		}
 		return ctx
 	}
-	f, ok := e.(*engine)
-	if !ok {
+	if f == nil {
 		return ctx
 	}
 	f.takeHooks() // before net/http reads them, which may serve l
@@ -87,7 +97,7 @@ func (h *host) baseContext(l net.Listener) context.Context {
 }
 
 // serve serves l until the application closes it, or shuts down or closes the http.Server.
-func (h *host) serve(e *engine, l net.Listener, ctx context.Context) {
+func (h *Host) serve(e *Engine, l net.Listener, ctx context.Context) {
 	w := h.enter(e)
 	if w == nil {
 		return
@@ -101,7 +111,7 @@ func (h *host) serve(e *engine, l net.Listener, ctx context.Context) {
 
 // enter counts a listener that is about to be served, and returns the http.Server's witness. It
 // returns nil if the http.Server was shut down or closed.
-func (h *host) enter(e *engine) *witness {
+func (h *Host) enter(e *Engine) *witness {
 	h.mu.Lock()
 	e.host.Store(h)
 	if h.witness == nil {
@@ -119,7 +129,7 @@ func (h *host) enter(e *engine) *witness {
 }
 
 // left is called when a listener has ended, or is not served after all.
-func (h *host) left(e *engine) {
+func (h *Host) left(e *Engine) {
 	h.mu.Lock()
 	h.serving--
 	h.mu.Unlock()
@@ -128,7 +138,7 @@ func (h *host) left(e *engine) {
 
 // quiet ends the witness if there is nothing to shut down: no listener and no connection. A
 // listener that is served later gets a new witness.
-func (h *host) quiet(e *engine) {
+func (h *Host) quiet(e *Engine) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.witness == nil || h.serving > 0 || e.refs.Load() > 0 || e.stopped() {

@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"crypto/tls"
@@ -9,8 +9,8 @@ import (
 )
 
 // prepare configures HTTP/2 in the http.Server, as its Serve would do first, if that is necessary.
-func (e *engine) prepare() {
-	h := e.server.HTTP
+func (e *Engine) prepare() {
+	h := e.config.HTTP
 	if h.TLSConfig == nil || slices.Contains(h.TLSConfig.NextProtos, "h2") || h.Protocols != nil && h.Protocols.UnencryptedHTTP2() {
 		e.prepareTLS()
 	}
@@ -19,13 +19,13 @@ func (e *engine) prepare() {
 // prepareTLS configures HTTP/2 unconditionally. Only Serve and ServeTLS of http.Server do that;
 // ServeTLS returns right afterwards if it cannot read the certificate. Calling it again has no
 // effect.
-func (e *engine) prepareTLS() { e.server.HTTP.ServeTLS(noListener{}, "\x00", "\x00") }
+func (e *Engine) prepareTLS() { e.config.HTTP.ServeTLS(noListener{}, "\x00", "\x00") }
 
 // tlsConfig returns the config that http.Server's ServeTLS would make from its TLSConfig.
-func (e *engine) tlsConfig(certFile, keyFile string) (*tls.Config, error) {
+func (e *Engine) tlsConfig(certFile, keyFile string) (*tls.Config, error) {
 	e.prepareTLS()
 	config := new(tls.Config)
-	if c := e.server.HTTP.TLSConfig; c != nil {
+	if c := e.config.HTTP.TLSConfig; c != nil {
 		config = c.Clone()
 	}
 	one, two := e.protocols()
@@ -42,8 +42,8 @@ func (e *engine) tlsConfig(certFile, keyFile string) (*tls.Config, error) {
 }
 
 // protocols reports which protocols are enabled over TLS. HTTP/2 must have been configured.
-func (e *engine) protocols() (http1, http2 bool) {
-	h := e.server.HTTP
+func (e *Engine) protocols() (http1, http2 bool) {
+	h := e.config.HTTP
 	if p := gohttp.Protocols(h); p != nil {
 		return p.HTTP1(), p.HTTP2()
 	}

@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"context"
@@ -12,98 +12,26 @@ import (
 	"github.com/recycling-go/recycling/core/internal/http1"
 )
 
-// Listener returns a listener for code that calls s.HTTP.Serve itself, as frameworks do. Its Accept
-// serves l by s's strategy, and returns only at the end. Under [Goroutine] Listener returns l.
-//
-//	s := &recycling.Server{HTTP: srv}
-//	l, err := s.Listener(l)
-//	...
-//	err = srv.Serve(l)
-//
-// The application stops s.HTTP by Shutdown or Close, which behave as they do without s: Shutdown
-// waits for requests in flight until its context ends, and Close ends them. Closing the listener
-// itself ends Serve, and the connections continue. The application may call Shutdown and Close of s
-// instead; Serve then returns [http.ErrServerClosed]. The differences are:
-//
-//   - SetKeepAlivesEnabled must be called on s, because an http.Server does not tell whether
-//     keep-alives are enabled.
-//   - LameDuck has no effect.
-//
-// Listener sets s.HTTP.BaseContext, by which it learns that s.HTTP serves the listener. It does not
-// learn that if another http.Server serves the listener, if s.HTTP serves a listener that wraps it
-// (other than one of package tls, as ServeTLS makes), or if s.HTTP.BaseContext was set later. Then
-//
-//   - Shutdown and Close look the same: when the listener is closed, its Accept waits for the
-//     requests in flight, for s.DrainTimeout instead of the context of Shutdown. It then closes the
-//     connections that are left, and logs that. Close of s does not wait.
-//   - Accept returns connections that speak HTTP/2. They count as hijacked, have no limits, and
-//     [FromContext] returns nil for them. ConnState sees them twice: as new and hijacked, and then
-//     as new again.
-//   - A listener of package tls around it does not work.
-//
-// If s.HTTP.Protocols is set and does not include HTTP/1, s.HTTP serves the listener as if it were
-// l.
-//
-// s.HTTP must not be nil, and must not have begun to serve. When Serve is called, its hooks
-// ConnState and ConnContext are replaced by functions that call them. Its other fields are read on
-// the first call of Accept, or later.
-func (s *Server) Listener(l net.Listener) (net.Listener, error) { return s.hosted(l, false) }
-
-// TLSListener is Listener over TLS with s.HTTP.TLSConfig, for code that calls s.HTTP.Serve with a
-// listener that it would otherwise get from [tls.NewListener].
-func (s *Server) TLSListener(l net.Listener) (net.Listener, error) { return s.hosted(l, true) }
-
-func (s *Server) hosted(l net.Listener, secure bool) (net.Listener, error) {
-	if s.HTTP == nil {
-		return nil, errors.New("recycling: Server.HTTP is nil, want the http.Server that is to serve the listener")
-	}
-	e, err := s.start()
-	if err != nil {
-		return nil, err
-	}
-	f, ok := e.(*engine)
-	switch {
-	case ok:
-		s.hostFor()
-		return newHosted(l, f, secure), nil
-	case secure:
-		return tlsLater{l, s.HTTP}, nil
-	}
-	return l, nil
-}
-
-// hostFor makes s.HTTP a host unless it is one already.
-func (s *Server) hostFor() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.host == nil {
-		s.host = newHost(s, false)
+// Listener returns a listener for an http.Server to serve. Its Accept serves l, and returns only at
+// the end.
+func (e *Engine) Listener(l net.Listener) net.Listener {
+	return &hosted{
+		Listener: l,
+		engine:   e,
+		handed:   make(chan net.Conn),
+		closed:   make(chan struct{}),
+		accepted: make(chan struct{}),
+		over:     make(chan struct{}),
 	}
 }
 
-// A tlsLater is like a listener of package tls, but reads the TLS config on Accept, since it may
-// not be set earlier.
-type tlsLater struct {
-	net.Listener
-	http *http.Server
-}
-
-func (l tlsLater) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return tls.Server(c, l.http.TLSConfig), nil
-}
-
-// A hosted is the listener that [Server.Listener] returns, for the http.Server to serve.
+// A hosted is the listener that Engine.Listener returns.
 type hosted struct {
 	net.Listener
-	engine *engine
-	secure bool
+	engine *Engine
 
 	mu      sync.Mutex      // guards the following, which do not change once Accept was called
-	host    *host           // nil if an http.Server other than s.HTTP serves it
+	host    *Host           // nil if an http.Server other than s.HTTP serves it
 	witness *witness        // the host's
 	base    context.Context // the host's
 	tls     *tls.Config     // of the listener of package tls around it; nil if there is none
@@ -119,22 +47,10 @@ type hosted struct {
 	err      error
 }
 
-func newHosted(l net.Listener, e *engine, secure bool) *hosted {
-	return &hosted{
-		Listener: l,
-		engine:   e,
-		secure:   secure,
-		handed:   make(chan net.Conn),
-		closed:   make(chan struct{}),
-		accepted: make(chan struct{}),
-		over:     make(chan struct{}),
-	}
-}
-
 // join tells h that its host is about to call h.Accept. It records the witness and base context of
 // the host, and the config of a listener of package tls around h. If w is nil, net/http serves h.
 // It reports false if h is closed.
-func (h *hosted) join(by *host, w *witness, base context.Context, config *tls.Config) bool {
+func (h *hosted) join(by *Host, w *witness, base context.Context, config *tls.Config) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.isClosed() {
@@ -146,10 +62,7 @@ func (h *hosted) join(by *host, w *witness, base context.Context, config *tls.Co
 
 // Accept serves until the end. Before that it returns only connections that net/http must serve.
 func (h *hosted) Accept() (net.Conn, error) {
-	switch {
-	case h.plain && h.secure:
-		return tlsLater{h.Listener, h.engine.server.HTTP}.Accept()
-	case h.plain:
+	if h.plain {
 		return h.Listener.Accept()
 	}
 	h.begin.Do(func() { go h.serve() })
@@ -182,15 +95,7 @@ func (h *hosted) serve() {
 }
 
 func (h *hosted) accept() error {
-	config := h.tls
-	if h.secure {
-		if h.engine.server.HTTP.TLSConfig == nil {
-			h.Listener.Close()
-			return errors.New("recycling: TLSConfig of the http.Server is nil, and the listener is to speak TLS")
-		}
-		config = h.engine.server.HTTP.TLSConfig.Clone()
-	}
-	return h.engine.accept(h.Listener, serveConfig{tls: config, hosted: h, base: h.base, end: h.closed})
+	return h.engine.accept(h.Listener, serveConfig{tls: h.tls, hosted: h, base: h.base, end: h.closed})
 }
 
 // awaitEnd waits for the engine to end and calls finish, for an http.Server that was not told to
@@ -219,7 +124,7 @@ func (h *hosted) awaitEnd() {
 
 // drainUnlessAlone stops draining if only a listener was closed: neither the engine is stopping nor
 // does w know of a Shutdown.
-func (e *engine) drainUnlessAlone(w *witness) {
+func (e *Engine) drainUnlessAlone(w *witness) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	select {
@@ -342,30 +247,25 @@ func (h *hosted) ended() error {
 
 // drainForHost is shutdown on behalf of an http.Server that is itself shutting down, and cannot
 // receive the error.
-func (e *engine) drainForHost() {
+func (e *Engine) drainForHost() {
 	e.beginShutdown()
-	ctx, cancel := e.server.drainContext()
-	defer cancel()
+	ctx := context.Background()
+	if e.config.DrainTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.config.DrainTimeout)
+		defer cancel()
+	}
 	if e.wait(ctx) == nil {
 		return
 	}
-	e.http.Logf("recycling: DrainTimeout of %v is over, and connections are cut off: %d", e.server.drainTimeout(), e.stats().Open)
+	e.http.Logf("recycling: DrainTimeout of %v is over, and connections are cut off: %d", e.config.DrainTimeout, e.Stats().Open)
 	e.abandonForHost()
 }
 
-// abandonForHost is abandon, but logs the error, since no caller can receive it.
-func (e *engine) abandonForHost() {
+// abandonForHost is abandon, but logs what is left, since no caller can receive it.
+func (e *Engine) abandonForHost() {
 	told := e.abandoning.Load() // the goroutine that abandons it reports what is left
-	var busy *AbandonError
-	if err := e.abandon(); !told && errors.As(err, &busy) {
-		e.http.Logf("%v", busy)
+	if busy := e.abandon(); !told && busy > 0 {
+		e.http.Logf("recycling: %d workers are still inside a handler", busy)
 	}
-}
-
-// drainContext returns a context that ends after DrainTimeout, or never if there is none.
-func (s *Server) drainContext() (context.Context, context.CancelFunc) {
-	if d := s.drainTimeout(); d > 0 {
-		return context.WithTimeout(context.Background(), d)
-	}
-	return context.WithCancel(context.Background())
 }

@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"context"
@@ -11,14 +11,14 @@ import (
 	"github.com/recycling-go/recycling/core/pool"
 )
 
-// A shard is a scheduler of strategy Recycling: workers that take turns at leading an epoll set.
+// A shard is a scheduler of recycled workers, which take turns at leading an epoll set.
 // The shards of a Server share one limit on workers, and one on the connections that wait for them.
 type shard struct {
-	engine      *engine
+	engine      *Engine
 	set         *park.Set
 	workers     *pool.Pool[*park.Conn]
 	handshakers *pool.Pool[clientHello] // for TLS handshakes, which block; they do not count as workers
-	reserve     *pool.Pool[*park.Conn]  // for Server.HealthPath; nil if there is none
+	reserve     *pool.Pool[*park.Conn]  // for Config.HealthPath; nil if there is none
 	marks       marks                   // guarded by engine.queue.mu
 }
 
@@ -42,9 +42,9 @@ const maxHandshakers = 1 << 16
 
 // newShards returns as many shards as the processors and the limit on workers suggest. A connection
 // stays with the epoll set of its shard, but workers of any shard may serve it: see pool.Group.
-func newShards(e *engine, parks bool) ([]scheduler, error) {
+func newShards(e *Engine, parks bool) ([]scheduler, error) {
 	n := (runtime.GOMAXPROCS(0) + processorsPerShard - 1) / processorsPerShard
-	n = max(min(n, e.set.Workers/minShardWorkers), 1)
+	n = max(min(n, e.config.workers()/minShardWorkers), 1)
 	schedulers := make([]scheduler, n)
 	for i := range schedulers {
 		g, err := newShard(e, parks)
@@ -60,15 +60,15 @@ func newShards(e *engine, parks bool) ([]scheduler, error) {
 	return schedulers, nil
 }
 
-func newShard(e *engine, parks bool) (*shard, error) {
+func newShard(e *Engine, parks bool) (*shard, error) {
 	set, err := park.NewSet(e.parkConfig(parks))
 	if err != nil {
 		return nil, fmt.Errorf("recycling: %w", err)
 	}
 	config := pool.Config[*park.Conn]{
 		New:     e.newWork,
-		Max:     e.set.Workers,
-		Standby: e.set.standby,
+		Max:     e.config.workers(),
+		Standby: min(e.config.Standby, e.config.workers()),
 		Group:   e.group,
 	}
 	g := &shard{engine: e, set: set}
@@ -77,9 +77,9 @@ func newShard(e *engine, parks bool) (*shard, error) {
 	}
 	g.handshakers, err = pool.New(pool.Config[clientHello]{
 		New: e.newHandshakeWork,
-		Max: max(e.set.Workers, maxHandshakers),
+		Max: max(e.config.workers(), maxHandshakers),
 	})
-	if err == nil && e.server.HealthPath != "" {
+	if err == nil && e.config.HealthPath != "" {
 		g.reserve, err = pool.New(pool.Config[*park.Conn]{New: e.newReserve, Max: reserveWorkers, Standby: 1, Queue: reserveQueue})
 	}
 	if err == nil {
@@ -93,7 +93,7 @@ func newShard(e *engine, parks bool) (*shard, error) {
 	return g, nil
 }
 
-// Each shard has this many reserve workers for Server.HealthPath when all other workers are busy,
+// Each shard has this many reserve workers for Config.HealthPath when all other workers are busy,
 // and this many requests may wait for them.
 const (
 	reserveWorkers = 2
@@ -110,7 +110,7 @@ func (s *shard) lead(batch []*park.Conn) ([]*park.Conn, error) {
 // newWork returns the function with which one worker serves connections, one after another. A
 // handler that hijacks its connection may keep the goroutine for long, as for a WebSocket: the
 // goroutine then no longer counts as a worker.
-func (e *engine) newWork(leave func()) func(*park.Conn) {
+func (e *Engine) newWork(leave func()) func(*park.Conn) {
 	present := false // the current connection is counted by the queueLimiter
 	done := func() {
 		if present {
@@ -130,13 +130,13 @@ func (e *engine) newWork(leave func()) func(*park.Conn) {
 }
 
 // newReserve is newWork for a reserve worker, which serves one request of a connection at a time.
-func (e *engine) newReserve(leave func()) func(*park.Conn) {
+func (e *Engine) newReserve(leave func()) func(*park.Conn) {
 	w := http1.NewWorker(e.http)
 	w.Reserve = true
 	return e.work(w, leave)
 }
 
-func (e *engine) work(w *http1.Worker, leave func()) func(*park.Conn) {
+func (e *Engine) work(w *http1.Worker, leave func()) func(*park.Conn) {
 	w.Hijacked = leave
 	lock := lockCheck{watch: &e.threads}
 	return func(c *park.Conn) {
@@ -150,7 +150,7 @@ func (e *engine) work(w *http1.Worker, leave func()) func(*park.Conn) {
 // newHandshakeWork returns the function with which one worker performs handshakes, one after
 // another. The functions of a tls.Config may lock the thread as handlers may. Compared to a
 // handshake, checking for that every time costs nothing.
-func (e *engine) newHandshakeWork(func()) func(clientHello) {
+func (e *Engine) newHandshakeWork(func()) func(clientHello) {
 	lock := lockCheck{watch: &lockWatch{strict: true}}
 	return func(h clientHello) {
 		e.handshake(h)
@@ -160,7 +160,7 @@ func (e *engine) newHandshakeWork(func()) func(clientHello) {
 	}
 }
 
-func (e *engine) handshake(h clientHello) {
+func (e *Engine) handshake(h clientHello) {
 	entry := e.limiter.handshakes.begin(h.c)
 	over := sync.OnceFunc(func() { e.limiter.handshakes.end(entry) })
 	defer over() // after a panic
@@ -234,8 +234,8 @@ func (s *shard) stats(st *Stats) {
 	st.Handshakes += h.Busy + h.Queued
 }
 
-// shards returns the schedulers of strategy Recycling.
-func (e *engine) shards() []*shard {
+// shards returns the schedulers, which are shards without KeepWorkers.
+func (e *Engine) shards() []*shard {
 	schedulers := e.schedulers()
 	shards := make([]*shard, len(schedulers))
 	for i, w := range schedulers {

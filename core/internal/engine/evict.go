@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"container/list"

@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"cmp"
@@ -16,7 +16,7 @@ import (
 // stopServing makes every call of serve return and every connection close after its current
 // request. It returns the remaining schedulers, whether this is the first call, and the error of
 // closing the listeners.
-func (e *engine) stopServing() (schedulers []scheduler, first bool, err error) {
+func (e *Engine) stopServing() (schedulers []scheduler, first bool, err error) {
 	e.mu.Lock()
 	first = !e.stopping
 	e.stopping = true
@@ -38,7 +38,7 @@ func (e *engine) stopServing() (schedulers []scheduler, first bool, err error) {
 
 // beginShutdown stops serving, and has a worker check every parked connection. It returns the error
 // of closing the listeners.
-func (e *engine) beginShutdown() error {
+func (e *Engine) beginShutdown() error {
 	schedulers, first, err := e.stopServing()
 	if !first {
 		return err
@@ -50,7 +50,7 @@ func (e *engine) beginShutdown() error {
 }
 
 // drain has a worker check a parked connection, since a request may have arrived.
-func (e *engine) drain(w scheduler, c *park.Conn) {
+func (e *Engine) drain(w scheduler, c *park.Conn) {
 	if c.Take() {
 		w.enqueueAlways(c)
 		return
@@ -58,17 +58,19 @@ func (e *engine) drain(w scheduler, c *park.Conn) {
 	httpConn(c).Interrupt()
 }
 
-func (e *engine) shutdown(ctx context.Context) error {
+// Shutdown stops accepting and waits for requests in flight until ctx ends. It also shuts the
+// http.Server down.
+func (e *Engine) Shutdown(ctx context.Context) error {
 	err := e.beginShutdown()
 	// The http.Server shuts down the connections that it was handed, and calls the functions of
 	// RegisterOnShutdown.
-	err = cmp.Or(err, e.hostError(e.server.HTTP.Shutdown(ctx)))
+	err = cmp.Or(err, e.hostError(e.config.HTTP.Shutdown(ctx)))
 	return cmp.Or(e.wait(ctx), err)
 }
 
 // hostError returns err, an error of the http.Server, unless it only says that a listener was
 // already closed here.
-func (e *engine) hostError(err error) error {
+func (e *Engine) hostError(err error) error {
 	if e.host.Load() != nil && errors.Is(err, net.ErrClosed) {
 		return nil
 	}
@@ -76,7 +78,7 @@ func (e *engine) hostError(err error) error {
 }
 
 // wait waits until the engine has drained or ctx ends, and returns ctx's error in the latter case.
-func (e *engine) wait(ctx context.Context) error {
+func (e *Engine) wait(ctx context.Context) error {
 	select {
 	case <-e.drained:
 		e.awaitHooks()
@@ -115,7 +117,7 @@ const (
 )
 
 // awaitHooks waits until the hooks of closed connections have returned, but not for long.
-func (e *engine) awaitHooks() { awaitZero(&e.http.Reporting) }
+func (e *Engine) awaitHooks() { awaitZero(&e.http.Reporting) }
 
 // awaitZero waits until n is zero, for about hookWait at most.
 func awaitZero(n *atomic.Int64) {
@@ -124,18 +126,20 @@ func awaitZero(n *atomic.Int64) {
 	}
 }
 
-func (e *engine) close() error {
+// Close closes all listeners and connections, and the http.Server. It returns the number of workers
+// that are still inside a handler.
+func (e *Engine) Close() (busy int, err error) {
 	e.abandoning.Store(true)
-	_, _, err := e.stopServing()
-	err = cmp.Or(err, e.hostError(e.server.HTTP.Close()))
-	return errors.Join(err, e.abandon())
+	_, _, err = e.stopServing()
+	err = cmp.Or(err, e.hostError(e.config.HTTP.Close()))
+	return e.abandon(), err
 }
 
 // abandonWait is how long abandon waits for handlers that notice that their connection is closed.
 const abandonWait = 250 * time.Millisecond
 
-// abandon closes every connection. The error says how many handlers have not noticed.
-func (e *engine) abandon() error {
+// abandon closes every connection, and returns how many handlers have not noticed.
+func (e *Engine) abandon() (busy int) {
 	e.abandoning.Store(true)
 	schedulers, _, _ := e.stopServing()
 	for _, w := range schedulers {
@@ -149,17 +153,14 @@ func (e *engine) abandon() error {
 		case <-e.drained:
 			timer.Stop()
 			e.awaitHooks()
-			return nil
+			return 0
 		case <-timer.C:
 		}
 		for _, w := range schedulers {
 			endAll(w.end()) // the leader may have added connections
 		}
 	}
-	if n := e.stats().Busy; n > 0 {
-		return &AbandonError{Workers: n}
-	}
-	return nil
+	return e.Stats().Busy
 }
 
 func endAll(left []*park.Conn) {

@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 //
 // A function of RegisterOnShutdown would detect Shutdown, but Shutdown does not wait for it.
 type witness struct {
-	engine *engine
+	engine *Engine
 	conn   *heldConn
 
 	inner                 // holds conn until it is accepted
@@ -23,7 +23,7 @@ type witness struct {
 	over    chan struct{} // closed when the http.Server no longer waits for conn
 }
 
-func newWitness(e *engine) *witness {
+func newWitness(e *Engine) *witness {
 	return &witness{
 		engine:  e,
 		conn:    newHeldConn(e.abandoned),
@@ -41,7 +41,7 @@ func (w *witness) attend() {
 	w.give <- w.conn
 	// Serve returns only with the mutex that Shutdown and Close hold while they close all
 	// listeners, so afterwards all listeners are closed.
-	w.engine.server.HTTP.Serve(w)
+	w.engine.config.HTTP.Serve(w)
 	select {
 	case <-w.retired:
 		return

@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	"github.com/recycling-go/recycling/core/internal/park"
 )
 
-// A fixedPool is the scheduler of strategy Pool: a fixed number of workers, each of which keeps a
+// A fixedPool is the scheduler with KeepWorkers: a fixed number of workers, each of which keeps a
 // connection until it ends.
 type fixedPool struct {
 	set     *park.Set
@@ -26,16 +26,16 @@ type scratch struct {
 	lock   lockCheck
 }
 
-func newFixedPool(e *engine, _ bool) ([]scheduler, error) {
+func newFixedPool(e *Engine, _ bool) ([]scheduler, error) {
 	set, err := park.NewSet(e.parkConfig(false))
 	if err != nil {
 		return nil, fmt.Errorf("recycling: %w", err)
 	}
-	room := e.set.Queue
+	room := e.config.Queue
 	if room == 0 {
 		room = pond.Unbounded
 	}
-	t := &fixedPool{set: set, tasks: pond.NewPool(e.set.Workers, pond.WithQueueSize(room), pond.WithoutPanicRecovery())}
+	t := &fixedPool{set: set, tasks: pond.NewPool(e.config.workers(), pond.WithQueueSize(room), pond.WithoutPanicRecovery())}
 	t.scratch.New = func() any {
 		return &scratch{worker: http1.NewWorker(e.http), lock: lockCheck{watch: &e.threads}}
 	}

@@ -1,4 +1,4 @@
-package recycling
+package engine
 
 import (
 	"net/netip"
@@ -14,7 +14,7 @@ import (
 
 // A connLimiter counts connections and decides whether there is room for more.
 type connLimiter struct {
-	engine *engine
+	engine *Engine
 
 	shedConns, shedPerIP, evicted, held atomic.Int64
 
@@ -37,10 +37,10 @@ const (
 // refusalSlack is how many connections beyond MaxConns may be open while they are being refused.
 const refusalSlack = 1 << 10
 
-// counted returns the number of connections that count: not those that linger after being refused,
-// nor those that were closed to make room and have not noticed yet.
+// counted returns the number of connections that count: not those that are refused, nor those that
+// were closed to make room and have not noticed yet.
 func (l *connLimiter) counted() int64 {
-	return l.engine.open() - l.engine.http.Lingering.Load() - l.handshakes.leaving.Load()
+	return l.engine.open() - l.engine.http.Refused.Load() - l.handshakes.leaving.Load()
 }
 
 // countedKnown returns how many of these have been found to be allowed to stay.
@@ -48,14 +48,14 @@ func (l *connLimiter) countedKnown() int64 { return l.counted() - l.unknown.Load
 
 // full reports whether accepting must pause because there is no room and none can be made.
 func (l *connLimiter) full() bool {
-	limit := int64(l.engine.set.Conns)
+	limit := int64(l.engine.config.Conns)
 	if limit == 0 || l.counted() < limit {
 		return false
 	}
 	if l.settling() {
 		return true
 	}
-	if l.engine.server.RefuseConns && l.counted() < limit+refusalSlack {
+	if l.engine.config.RefuseConns && l.counted() < limit+refusalSlack {
 		return false
 	}
 	if l.evictable(dispensable) {
@@ -76,29 +76,35 @@ func (l *connLimiter) admit(c *http1.Conn) bool {
 }
 
 func (l *connLimiter) mayStay(c *http1.Conn) bool {
-	if !l.countAddr(c) {
+	unknown := c.Standing == standingUnknown
+	room := l.countAddr(c)
+	if !room {
+		c.MarkRefused() // before it is known, so that it never counts
+	}
+	if unknown {
+		l.unknown.Add(-1)
+	}
+	if !room {
 		l.shedPerIP.Add(1)
 		return false
 	}
-	for limit := int64(l.engine.set.Conns); limit > 0 && l.countedKnown() > limit && l.evict(false); {
+	for limit := int64(l.engine.config.Conns); limit > 0 && l.countedKnown() > limit && l.evict(false); {
 	}
-	if set := &l.engine.set; set.Conns > 0 && l.engine.server.RefuseConns && l.countedKnown() > int64(set.Conns) {
-		l.shedConns.Add(1)
-		return false
+	if cfg := &l.engine.config; cfg.Conns == 0 || !cfg.RefuseConns || l.countedKnown() <= int64(cfg.Conns) {
+		return true
 	}
-	return true
+	c.MarkRefused()
+	l.shedConns.Add(1)
+	return false
 }
 
 // countAddr counts c for its address, and reports whether the address has room for it.
 func (l *connLimiter) countAddr(c *http1.Conn) bool {
-	if l.engine.set.ConnsPerIP == 0 {
+	c.Standing = standingNone
+	if l.engine.config.ConnsPerIP == 0 {
 		return true
 	}
 	from, ok := network(c.RemoteAddr())
-	if c.Standing == standingUnknown {
-		l.unknown.Add(-1)
-		c.Standing = standingNone
-	}
 	if !ok {
 		return true
 	}
@@ -107,7 +113,7 @@ func (l *connLimiter) countAddr(c *http1.Conn) bool {
 	if l.perIP == nil {
 		l.perIP = map[netip.Prefix]int{}
 	}
-	if l.perIP[from] >= l.engine.set.ConnsPerIP {
+	if l.perIP[from] >= l.engine.config.ConnsPerIP {
 		return false // not counted: refused connections that linger would keep others out
 	}
 	l.perIP[from]++
@@ -123,8 +129,8 @@ func (l *connLimiter) refuse(c *park.Conn) {
 
 // ended is called when a connection has ended.
 func (l *connLimiter) ended(c *http1.Conn) {
-	if c.Lingers {
-		l.engine.http.Lingering.Add(-1)
+	if c.Refused {
+		l.engine.http.Refused.Add(-1)
 	}
 	if c.Unannounced {
 		l.engine.http.Unannounced.Add(-1)

@@ -1,4 +1,21 @@
-package recycling
+// Package engine accepts connections and has workers serve them.
+//
+//	engine.go      an Engine: the listeners and connections of one Server
+//	config.go      what it gets from the Server
+//	accept.go      how it accepts
+//	shutdown.go    how it ends
+//	shard.go       workers that are recycled, with an epoll set
+//	fixedpool.go   workers that keep their connection
+//	connlimit.go   which connections may stay; evict.go: which ones make room
+//	queuelimit.go  which connections may wait for a worker, in all shards together
+//	host.go, hosted.go, witness.go
+//	               under an http.Server that the application starts and stops
+//	handover.go, protocols.go
+//	               connections that net/http serves, because they do not speak HTTP/1
+//
+// It knows nothing of package recycling, which imports it. Package park has the connections, package
+// http1 their requests, and package pool the workers.
+package engine
 
 import (
 	"context"
@@ -16,19 +33,18 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// An engine is what the strategies Recycling and Pool have in common: the listeners and connections
-// of a Server, and how they end. Its schedulers decide which goroutine serves a connection.
+// An Engine has the listeners and connections of a Server, and ends them. Its schedulers decide
+// which goroutine serves a connection.
 //
-// An engine has schedulers while it has a listener or a connection, and no goroutine otherwise. If
+// An Engine has schedulers while it has a listener or a connection, and no goroutine otherwise. If
 // a listener fails, its connections are served to their end, as in net/http.
-type engine struct {
-	server        *Server
-	set           settings
+type Engine struct {
+	config        Config
 	http          *http1.Server
-	newSchedulers func(e *engine, parks bool) ([]scheduler, error)
+	newSchedulers func(e *Engine, parks bool) ([]scheduler, error)
 
 	limiter    connLimiter
-	queue      *queueLimiter           // for strategy Recycling; nil otherwise, as is group
+	queue      *queueLimiter           // nil with KeepWorkers, as is group
 	group      *pool.Group[*park.Conn] // of the shards' workers
 	threads    lockWatch
 	background background
@@ -38,7 +54,7 @@ type engine struct {
 	abandoning atomic.Bool   // the engine is being abandoned, not drained
 	hooks      sync.Once     // for takeHooks
 	delegated  delegatedConns
-	host       atomic.Pointer[host] // whose http.Server serves listeners; nil if there is none
+	host       atomic.Pointer[Host] // Config.Host once its http.Server serves a listener; otherwise nil
 
 	refs    atomic.Int64 // number of calls of serve and of open connections
 	opened  atomic.Int64 // connections, including those of schedulers that have ended
@@ -46,11 +62,13 @@ type engine struct {
 	hijacks atomic.Int64
 	errors  park.Errors
 
-	mu                sync.Mutex     // guards the following
-	parkingSchedulers []scheduler    // for listeners with a descriptor; nil while there is nothing to do
-	waitingSchedulers []scheduler    // for other listeners, whose connections hold a worker; likewise
-	serving           sync.WaitGroup // calls of serve
-	handover          *handover      // nil until a connection is handed over
+	mu                sync.Mutex                         // guards the following
+	parkingSchedulers []scheduler                        // for listeners with a descriptor; nil while there is nothing to do
+	waitingSchedulers []scheduler                        // for other listeners, whose connections hold a worker; likewise
+	serving           sync.WaitGroup                     // calls of serve
+	hosting           *Host                              // Config.Host or SetHost
+	base              func(net.Listener) context.Context // the application's BaseContext, without a Host
+	handover          *handover                          // nil until a connection is handed over
 	stopping          bool
 	shutErr           error         // the first error of closing a listener to stop, until it is returned
 	stop              chan struct{} // closed when stopping begins: serve returns
@@ -68,44 +86,47 @@ type scheduler interface {
 	end() []*park.Conn
 }
 
-func newEngine(s *Server, set settings, newSchedulers func(*engine, bool) ([]scheduler, error)) *engine {
-	e := &engine{
-		server:        s,
-		set:           set,
-		http:          &http1.Server{HTTP: s.HTTP},
-		newSchedulers: newSchedulers,
+// New returns an Engine that has neither listeners nor goroutines yet.
+func New(c Config) *Engine {
+	e := &Engine{
+		config:        c,
+		hosting:       c.Host,
+		http:          &http1.Server{HTTP: c.HTTP},
+		newSchedulers: newShards,
 		stop:          make(chan struct{}),
 		drained:       make(chan struct{}),
 
 		abandoned: make(chan struct{}),
 	}
 	e.limiter.engine = e
-	e.threads.strict = s.StrictThreads
+	e.threads.strict = c.StrictThreads
 	e.http.Limits = http1.Limits{
-		Requests:    set.RequestsPerConn,
-		Age:         set.ConnAge,
-		BodyTimeout: set.BodyTimeout,
+		Requests:    c.RequestsPerConn,
+		Age:         c.ConnAge,
+		BodyTimeout: c.BodyTimeout,
 	}
 	e.http.Background = e.background.add
-	if set.strategy == Recycling { // otherwise a connection keeps its worker
+	if c.KeepWorkers {
+		e.newSchedulers = newFixedPool
+	} else {
 		e.queue = newQueueLimiter(e)
 		e.group = new(pool.Group[*park.Conn])
-		e.http.Limits.HealthPath = s.HealthPath
+		e.http.Limits.HealthPath = c.HealthPath
 	}
-	if set.ConnsPerIP > 0 {
+	if c.ConnsPerIP > 0 {
 		e.http.Admit = e.limiter.admit
 	}
-	if s.Shed != nil {
+	if c.Refuse != nil {
 		e.http.Refuse = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.Shed.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), serverKey{}, s)))
+			c.Refuse.ServeHTTP(w, r.WithContext(c.Context(r.Context())))
 		})
 	}
-	s.HTTP.RegisterOnShutdown(func() { e.beginShutdown() }) // for code that knows only the http.Server
+	c.HTTP.RegisterOnShutdown(func() { e.beginShutdown() }) // for code that knows only the http.Server
 	return e
 }
 
 // parkConfig returns the configuration of a scheduler's Set.
-func (e *engine) parkConfig(parks bool) park.Config {
+func (e *Engine) parkConfig(parks bool) park.Config {
 	c := park.Config{
 		Parks:   parks,
 		Full:    e.limiter.full,
@@ -116,7 +137,7 @@ func (e *engine) parkConfig(parks bool) park.Config {
 		Removed: e.removed,
 		Errors:  &e.errors,
 
-		WriteStall: e.set.AnswerTimeout,
+		WriteStall: e.config.AnswerTimeout,
 		Logf:       e.http.LogLater,
 	}
 	e.http.Timeouts(&c)
@@ -133,7 +154,7 @@ func (e *engine) parkConfig(parks bool) park.Config {
 func httpConn(c *park.Conn) *http1.Conn { return c.Owner.(*http1.Conn) }
 
 // newConn returns a connection that has just been accepted or is about to be accepted.
-func (e *engine) newConn(base *http1.Base, w scheduler) *http1.Conn {
+func (e *Engine) newConn(base *http1.Base, w scheduler) *http1.Conn {
 	e.refs.Add(1)
 	e.opened.Add(1)
 	c := new(http1.Conn)
@@ -143,7 +164,7 @@ func (e *engine) newConn(base *http1.Base, w scheduler) *http1.Conn {
 }
 
 // removed is called when a connection has ended, and counts it.
-func (e *engine) removed(c *park.Conn) {
+func (e *Engine) removed(c *park.Conn) {
 	if httpConn(c).Hijacked() {
 		e.hijacks.Add(1)
 	} else {
@@ -156,7 +177,7 @@ func (e *engine) removed(c *park.Conn) {
 // counts returns how many connections were opened, closed and hijacked, as of the same moment.
 // Otherwise a connection opened in between would seem to be open along with the one that it
 // replaces.
-func (e *engine) counts() (opened, closed, hijacked int64) {
+func (e *Engine) counts() (opened, closed, hijacked int64) {
 	for {
 		opened = e.opened.Load()
 		closed, hijacked = e.closed.Load(), e.hijacks.Load()
@@ -167,13 +188,13 @@ func (e *engine) counts() (opened, closed, hijacked int64) {
 }
 
 // open returns the number of open connections.
-func (e *engine) open() int64 {
+func (e *Engine) open() int64 {
 	opened, closed, hijacked := e.counts()
 	return opened - closed - hijacked
 }
 
 // unref drops a reference. When the last one is dropped, it ends the schedulers.
-func (e *engine) unref() {
+func (e *Engine) unref() {
 	if e.refs.Add(-1) > 0 {
 		return
 	}
@@ -202,7 +223,7 @@ func (e *engine) unref() {
 }
 
 // stopped reports whether the engine has begun to stop.
-func (e *engine) stopped() bool {
+func (e *Engine) stopped() bool {
 	select {
 	case <-e.stop:
 		return true
@@ -211,17 +232,17 @@ func (e *engine) stopped() bool {
 	}
 }
 
-func (e *engine) schedulersLocked() []scheduler {
+func (e *Engine) schedulersLocked() []scheduler {
 	return slices.Concat(e.parkingSchedulers, e.waitingSchedulers)
 }
 
-func (e *engine) schedulers() []scheduler {
+func (e *Engine) schedulers() []scheduler {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.schedulersLocked()
 }
 
-func (e *engine) setDrainedLocked() {
+func (e *Engine) setDrainedLocked() {
 	select {
 	case <-e.drained:
 	default:
@@ -231,7 +252,7 @@ func (e *engine) setDrainedLocked() {
 
 // beginServe counts a call of serve, and returns the schedulers for listeners with a descriptor
 // (parks) or without one. It creates them if necessary.
-func (e *engine) beginServe(parks bool) ([]scheduler, error) {
+func (e *Engine) beginServe(parks bool) ([]scheduler, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopping {
@@ -253,12 +274,15 @@ func (e *engine) beginServe(parks bool) ([]scheduler, error) {
 	return *schedulers, nil
 }
 
-func (e *engine) serve(l net.Listener) error {
+// Serve serves l until the end. It closes l, and returns http.ErrServerClosed after Shutdown or
+// Close.
+func (e *Engine) Serve(l net.Listener) error {
 	e.prepared.Do(e.prepare)
 	return e.accept(l, serveConfig{})
 }
 
-func (e *engine) serveTLS(l net.Listener, certFile, keyFile string) error {
+// ServeTLS is Serve over TLS, as ServeTLS of the http.Server would set it up.
+func (e *Engine) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	config, err := e.tlsConfig(certFile, keyFile)
 	if err != nil {
 		l.Close()
@@ -276,13 +300,13 @@ type serveConfig struct {
 }
 
 // accept serves the connections of l until the end.
-func (e *engine) accept(l net.Listener, how serveConfig) error {
+func (e *Engine) accept(l net.Listener, how serveConfig) error {
 	shut := sync.OnceFunc(func() { e.closeListener(l) })
 	defer shut()
 	e.takeHooks()
 	e.http.Prepare()
 	raw, parks := (*listener.Raw)(nil), false
-	if e.set.strategy == Recycling && park.Supported {
+	if !e.config.KeepWorkers && park.Supported {
 		raw, parks = listener.NewRaw(l)
 		if inner, config, ok := unwrapTLS(l); ok && how.tls == nil {
 			if raw, parks = listener.NewRaw(inner); parks {
@@ -295,9 +319,9 @@ func (e *engine) accept(l net.Listener, how serveConfig) error {
 	}
 	base := &http1.Base{Server: e.http, Delegate: e.delegate}
 	if how.base == nil {
-		how.base = baseContext(e.server.baseContext(), l)
+		how.base = baseContext(e.baseContext(), l)
 	}
-	base.Context = context.WithValue(how.base, serverKey{}, e.server)
+	base.Context = e.config.Context(how.base)
 	if parks {
 		base.TLS = park.TLSConfig(how.tls)
 	}
@@ -317,7 +341,7 @@ func (e *engine) accept(l net.Listener, how serveConfig) error {
 }
 
 // closeListener closes l for good.
-func (e *engine) closeListener(l net.Listener) {
+func (e *Engine) closeListener(l net.Listener) {
 	err := l.Close()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -327,13 +351,13 @@ func (e *engine) closeListener(l net.Listener) {
 }
 
 // baseContext returns the application's BaseContext.
-func (s *Server) baseContext() func(net.Listener) context.Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.host != nil {
-		return s.host.base
+func (e *Engine) baseContext() func(net.Listener) context.Context {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.hosting != nil {
+		return e.hosting.base
 	}
-	return s.base
+	return e.base
 }
 
 // baseContext returns what f, the BaseContext of an http.Server, returns for l. If f is nil, it
@@ -349,9 +373,10 @@ func baseContext(f func(net.Listener) context.Context, l net.Listener) context.C
 	return ctx
 }
 
-func (e *engine) setKeepAlivesEnabled(v bool) {
+// SetKeepAlivesEnabled is that of the http.Server, for all connections.
+func (e *Engine) SetKeepAlivesEnabled(v bool) {
 	e.http.SetKeepAlivesEnabled(v)
-	e.server.HTTP.SetKeepAlivesEnabled(v)
+	e.config.HTTP.SetKeepAlivesEnabled(v)
 	if v {
 		return
 	}
@@ -360,13 +385,14 @@ func (e *engine) setKeepAlivesEnabled(v bool) {
 	}
 }
 
-func (e *engine) setLame() { e.http.SetLame() }
+// SetLame makes every connection end after its next response.
+func (e *Engine) SetLame() { e.http.SetLame() }
 
-func (e *engine) stats() Stats {
+// Stats returns the engine's counters.
+func (e *Engine) Stats() Stats {
 	d := &e.limiter
 	opened, closed, hijacked := e.counts()
 	s := Stats{
-		Strategy:  e.set.strategy,
 		Open:      opened - closed - hijacked,
 		Accepted:  opened,
 		Closed:    closed,
@@ -377,7 +403,6 @@ func (e *engine) stats() Stats {
 		Held:      d.held.Load(),
 		Retired:   e.http.Retired.Load(),
 		Requests:  e.http.Requests.Load(),
-		Limits:    e.set.Limits,
 
 		AcceptErrors: e.errors.Accept.Load(),
 		PollErrors:   e.errors.Poll.Load(),

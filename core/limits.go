@@ -1,0 +1,75 @@
+package recycling
+
+import "time"
+
+// Limits bound what the clients of a [Server] may use. A limit of zero means the default, and a
+// negative limit means none. In [Stats] the limits are those in effect: environment variables and
+// defaults are applied, and -1 means no limit.
+type Limits struct {
+	// MaxWorkers is the number of workers that may serve at the same time, for all listeners
+	// together. Zero means RECYCLING_MAX_WORKERS, or 65,536 ([Pool]: 256). A negative value means
+	// no limit.
+	//
+	// Under [Recycling] no request waits while fewer workers are serving. The reserve workers for
+	// HealthPath and the goroutines in a TLS handshake do not count. While other connections wait,
+	// a connection with many requests in a row gives up its worker after 32 requests or after 10
+	// milliseconds.
+	MaxWorkers int `json:"max_workers"`
+
+	// MaxQueue is the number of connections that may wait for a worker while MaxWorkers are
+	// serving, for all listeners together. Further connections get a 503 response: see Shed. Zero
+	// means 65,536 ([Pool]: the same as MaxWorkers); a negative value means no limit.
+	MaxQueue int `json:"max_queue"`
+
+	// QueueWait is how long a connection may wait for a worker before it gets a 503 response, give
+	// or take a quarter. Zero means 10 seconds; a negative value means no limit. [Pool] has no such
+	// limit.
+	QueueWait time.Duration `json:"queue_wait_ns"`
+
+	// MaxConns is the number of connections that may be open. When it is reached and another
+	// connection arrives, the server closes one to make room. It prefers, in this order, a
+	// connection that has never sent a complete header or is in a TLS handshake, one that lingers
+	// after its last response, one that is idle, and one that has begun a later request; among
+	// these, the one that has waited longest. If there is none, see RefuseConns. The server makes
+	// room in the same way if the process has no descriptor left for a new connection, whatever
+	// MaxConns is. It only closes connections that can park.
+	//
+	// Zero means all descriptors that the process may open, where the system has such a limit,
+	// except for some that are kept for the application: a quarter, but at least 32 and at most
+	// 1,024, or a sixteenth if the limit is above 16,384. Of 64 descriptors 32 are kept, of 1,024
+	// 256, and of 1,048,576 65,536. A negative value means no limit.
+	//
+	// HTTP/2 connections count, except under [Server.Listener], and are never closed to make room. Hijacked and refused connections do not count. Shutdown serves all
+	// connections that wait in the kernel's queue, even beyond MaxConns.
+	MaxConns int `json:"max_conns"`
+
+	// MaxConnsPerIP is the number of connections that may be open from one address; all addresses
+	// of an IPv6 /64 network count as one. Further connections get a 503 response: see Shed. Zero
+	// and negative values mean no limit, because behind a proxy all connections have the same
+	// address.
+	MaxConnsPerIP int `json:"max_conns_per_ip"`
+
+	// MaxRequestsPerConn is the number of requests that a connection may make, and MaxConnAge is
+	// its maximum age. The response to the last request, or to the first one at that age, has
+	// "Connection: close", so that clients spread over servers anew. For each connection both are
+	// reduced by up to a tenth at random, so that clients do not come back all at once. Zero and
+	// negative values mean no limit.
+	MaxRequestsPerConn int           `json:"max_requests_per_conn"`
+	MaxConnAge         time.Duration `json:"max_conn_age_ns"`
+
+	// BodyTimeout bounds how long a handler waits for a request body that makes no progress: in
+	// that much waiting time, a kilobyte or the rest of the body must arrive. Otherwise Read
+	// returns [os.ErrDeadlineExceeded], and the connection is closed after the response. Only time
+	// spent in Read counts. ReadTimeout and read deadlines apply as well. Zero means 60 seconds, a
+	// negative value means no limit.
+	BodyTimeout time.Duration `json:"body_timeout_ns"`
+
+	// AnswerTimeout bounds how long a write of the response waits for a client that reads nothing.
+	// After AnswerTimeout to twice AnswerTimeout without progress, Write returns
+	// [os.ErrDeadlineExceeded] and the connection is closed. A client that reads slowly does not
+	// time out, nor does a handler that writes nothing. WriteTimeout and write deadlines apply as
+	// well. On connections that do not park, 64 kilobytes (16 over TLS, and a megabyte when copying
+	// from a file) must be written in that time. Zero means 60 seconds, a negative value means no
+	// limit.
+	AnswerTimeout time.Duration `json:"answer_timeout_ns"`
+}

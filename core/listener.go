@@ -1,0 +1,69 @@
+package recycling
+
+import (
+	"errors"
+	"net"
+
+	"github.com/recycling-go/recycling/core/internal/engine"
+)
+
+// Listener returns a listener for code that calls s.HTTP.Serve itself, as frameworks do. Its Accept
+// serves l by s's strategy, and returns only at the end. Under [Goroutine] Listener returns l. If l
+// is a listener of [tls.NewListener], it is served over TLS.
+//
+//	s := &recycling.Server{HTTP: srv}
+//	l, err := s.Listener(l)
+//	...
+//	err = srv.Serve(l)
+//
+// The application stops s.HTTP by Shutdown or Close, which behave as they do without s: Shutdown
+// waits for requests in flight until its context ends, and Close ends them. Closing the listener
+// itself ends Serve, and the connections continue. The application may call Shutdown and Close of s
+// instead; Serve then returns [http.ErrServerClosed]. The differences are:
+//
+//   - SetKeepAlivesEnabled must be called on s, because an http.Server does not tell whether
+//     keep-alives are enabled.
+//   - LameDuck has no effect.
+//
+// Listener sets s.HTTP.BaseContext, by which it learns that s.HTTP serves the listener. It does not
+// learn that if another http.Server serves the listener, if s.HTTP serves a listener that wraps it
+// (other than one of package tls, as ServeTLS makes), or if s.HTTP.BaseContext was set later. Then
+//
+//   - Shutdown and Close look the same: when the listener is closed, its Accept waits for the
+//     requests in flight, for s.DrainTimeout instead of the context of Shutdown. It then closes the
+//     connections that are left, and logs that. Close of s does not wait.
+//   - Accept returns connections that speak HTTP/2. They count as hijacked, have no limits, and
+//     [FromContext] returns nil for them. ConnState sees them twice: as new and hijacked, and then
+//     as new again.
+//   - A listener of package tls around it does not work.
+//
+// If s.HTTP.Protocols is set and does not include HTTP/1, s.HTTP serves the listener as if it were
+// l.
+//
+// s.HTTP must not be nil, and must not have begun to serve. When Serve is called, its hooks
+// ConnState and ConnContext are replaced by functions that call them. Its other fields are read on
+// the first call of Accept, or later.
+func (s *Server) Listener(l net.Listener) (net.Listener, error) {
+	if s.HTTP == nil {
+		return nil, errors.New("recycling: Server.HTTP is nil, want the http.Server that is to serve the listener")
+	}
+	e, err := s.startEngine()
+	if err != nil {
+		return nil, err
+	}
+	if e == nil {
+		return l, nil
+	}
+	s.hostFor(e)
+	return e.Listener(l), nil
+}
+
+// hostFor makes s.HTTP a host unless it is one already.
+func (s *Server) hostFor(e *engine.Engine) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.host == nil {
+		s.host = engine.NewHost(s.HTTP, false, s.startEngine)
+		e.SetHost(s.host)
+	}
+}
