@@ -206,7 +206,7 @@ func TestWriteDeadlinesHoldBesideAnswerTimeout(t *testing.T) {
 
 func TestStallsHaveDefaults(t *testing.T) {
 	parallel(t)
-	for _, x := range []struct{ set, want time.Duration }{{0, time.Minute}, {-1, 0}, {time.Hour, time.Hour}} {
+	for _, x := range []struct{ set, want time.Duration }{{0, time.Minute}, {-1, -1}, {time.Hour, time.Hour}} {
 		t.Run(x.set.String(), func(t *testing.T) {
 			s := recyclingOwn.start(t, &recycling.Server{Limits: recycling.Limits{BodyTimeout: x.set, AnswerTimeout: x.set}}, hello)
 			s.once(t, "/")

@@ -40,8 +40,9 @@ func excuses(pkg string) map[string]string {
 // A result holds the results of a package's tests.
 type result struct {
 	pkg      string
-	outcome  map[string]string // by test: pass, fail, skip
+	outcome  map[string]string // by test: run if it has not ended, pass, fail, skip
 	output   map[string]string
+	last     []string // the last lines of the output
 	excused  map[string]string
 	baseline map[string]string
 }
@@ -87,6 +88,9 @@ func (o options) comparePackage(s *suite, pkg, dir string) (*result, error) {
 	base, err := o.runTests(s, pkg, file, "", dir)
 	if err != nil {
 		return nil, err
+	}
+	if len(base.unended()) > 0 {
+		return nil, fmt.Errorf("%s ends early on net/http itself; it printed, in the end,\n%s", pkg, strings.Join(base.last, ""))
 	}
 	r, err := o.runTests(s, pkg, file, o.strategy, dir)
 	if err != nil {
@@ -145,7 +149,9 @@ func (o options) runTests(s *suite, pkg, overlay, strategy, dir string) (*result
 		defer all.Close()
 		in = io.TeeReader(stdout, all)
 	}
-	r.read(in)
+	if err := r.read(in); err != nil {
+		return nil, err
+	}
 	err = cmd.Wait()
 	if len(r.outcome) == 0 && err != nil {
 		text, _ := os.ReadFile(log.Name())
@@ -154,24 +160,46 @@ func (o options) runTests(s *suite, pkg, overlay, strategy, dir string) (*result
 	return r, nil
 }
 
-func (r *result) read(in io.Reader) {
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, 1<<24)
-	for lines.Scan() {
+// lastLines is how many lines of the output are kept to show why a run has ended early.
+const lastLines = 200
+
+func (r *result) read(in io.Reader) error {
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err == io.EOF && len(line) == 0 {
+			return nil
+		}
+		if err != nil && err != io.EOF {
+			return err
+		}
 		var e event
-		if json.Unmarshal(lines.Bytes(), &e) != nil {
-			r.output[""] += lines.Text() + "\n"
-			continue
+		if json.Unmarshal(line, &e) != nil {
+			e = event{Action: "output", Output: string(line)}
 		}
 		switch e.Action {
-		case "pass", "fail", "skip":
+		case "run", "pass", "fail", "skip":
 			if e.Test != "" {
 				r.outcome[e.Test] = e.Action
 			}
 		case "output", "build-output":
 			r.output[e.Test] += e.Output
+			if r.last = append(r.last, e.Output); len(r.last) > 2*lastLines {
+				r.last = slices.Clone(r.last[lastLines:])
+			}
 		}
 	}
+}
+
+// unended returns the tests that have begun and not ended.
+func (r *result) unended() (names []string) {
+	for name, outcome := range r.outcome {
+		if outcome == "run" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // failures returns the tests that pass on net/http but not here, without the parents of such tests.
@@ -232,7 +260,10 @@ func (r *result) print(w io.Writer, verbose bool) {
 		}
 		failed++
 		what := r.outcome[t]
-		if what == "" {
+		switch what {
+		case "":
+			what = "did not begin"
+		case "run":
 			what = "did not end"
 		}
 		fmt.Fprintf(w, "FAIL %s (%s)\n", t, what)
@@ -245,6 +276,9 @@ func (r *result) print(w io.Writer, verbose bool) {
 	}
 	if verbose && r.output[""] != "" {
 		fmt.Fprint(w, r.output[""])
+	}
+	if names := r.unended(); len(names) > 0 {
+		fmt.Fprintf(w, "The run has ended early, in %s. It printed, in the end,\n%s", strings.Join(names, ", "), strings.Join(r.last, ""))
 	}
 	fmt.Fprintf(w, "%s: %d tests pass on net/http; here %d passed, %d failed, %d excused\n", r.pkg, passed+failed+excused, passed, failed, excused)
 }

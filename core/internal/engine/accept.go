@@ -216,11 +216,11 @@ func (e *Engine) receive(nc net.Conn, w scheduler, base *http1.Base) {
 		e.http.Unannounced.Add(1)
 	}
 	switch {
-	case e.http.Admit != nil: // a worker calls Admit: RemoteAddr may block on the client
+	case e.config.ConnsPerIP > 0: // a worker calls Admit: RemoteAddr may block on the client
 		e.limiter.unknown.Add(1)
-		c.Standing = standingUnknown
+		c.Standing = http1.Unadmitted
 		w.Enqueue(c)
-	case e.limiter.admit(c):
+	case c.Admit():
 		w.Enqueue(c)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
-	"github.com/recycling-go/recycling/core/internal/park"
 )
 
 // Connections are refused by the connLimiter if too many are open, and by the queueLimiter
@@ -21,18 +20,11 @@ type connLimiter struct {
 	handshakes handshakes   // in progress
 	unsettled  atomic.Int64 // when settling began to wait, in Unix nanoseconds; zero: it does not wait
 
-	unknown atomic.Int64 // open connections with standingUnknown
+	unknown atomic.Int64 // open connections that are http1.Unadmitted
 
 	mu    sync.Mutex           // guards the following
 	perIP map[netip.Prefix]int // open connections; nil until one is counted
 }
-
-// The Standing of a connection says whether it counts for its address.
-const (
-	standingNone    = iota
-	standingUnknown // its address is not known yet
-	standingCounted // it counts for its address
-)
 
 // refusalSlack is how many connections beyond MaxConns may be open while they are being refused.
 const refusalSlack = 1 << 10
@@ -76,7 +68,7 @@ func (l *connLimiter) admit(c *http1.Conn) bool {
 }
 
 func (l *connLimiter) mayStay(c *http1.Conn) bool {
-	unknown := c.Standing == standingUnknown
+	unknown := c.Standing == http1.Unadmitted
 	room := l.countAddr(c)
 	if !room {
 		c.MarkRefused() // before it is known, so that it never counts
@@ -100,7 +92,7 @@ func (l *connLimiter) mayStay(c *http1.Conn) bool {
 
 // countAddr counts c for its address, and reports whether the address has room for it.
 func (l *connLimiter) countAddr(c *http1.Conn) bool {
-	c.Standing = standingNone
+	c.Standing = http1.Uncounted
 	if l.engine.config.ConnsPerIP == 0 {
 		return true
 	}
@@ -117,14 +109,8 @@ func (l *connLimiter) countAddr(c *http1.Conn) bool {
 		return false // not counted: refused connections that linger would keep others out
 	}
 	l.perIP[from]++
-	c.Standing = standingCounted
+	c.Standing = http1.Counted
 	return true
-}
-
-// refuse responds to a connection for which the process has no descriptor.
-func (l *connLimiter) refuse(c *park.Conn) {
-	l.shedConns.Add(1)
-	httpConn(c).ShedNow()
 }
 
 // ended is called when a connection has ended.
@@ -139,9 +125,9 @@ func (l *connLimiter) ended(c *http1.Conn) {
 		l.engine.http.Unproven.Add(-1)
 	}
 	switch c.Standing {
-	case standingNone:
+	case http1.Uncounted:
 		return
-	case standingUnknown:
+	case http1.Unadmitted:
 		l.unknown.Add(-1)
 		return
 	}

@@ -113,9 +113,6 @@ func New(c Config) *Engine {
 		e.group = new(pool.Group[*park.Conn])
 		e.http.Limits.HealthPath = c.HealthPath
 	}
-	if c.ConnsPerIP > 0 {
-		e.http.Admit = e.limiter.admit
-	}
 	if c.Refuse != nil {
 		e.http.Refuse = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c.Refuse.ServeHTTP(w, r.WithContext(c.Context(r.Context())))
@@ -128,14 +125,10 @@ func New(c Config) *Engine {
 // parkConfig returns the configuration of a scheduler's Set.
 func (e *Engine) parkConfig(parks bool) park.Config {
 	c := park.Config{
-		Parks:   parks,
-		Full:    e.limiter.full,
-		Enter:   func(c *park.Conn) bool { return e.limiter.admit(httpConn(c)) },
-		Spare:   func() bool { return e.limiter.evict(true) },
-		Refuse:  e.limiter.refuse,
-		Expire:  func(c *park.Conn) { httpConn(c).Expire() },
-		Removed: e.removed,
-		Errors:  &e.errors,
+		Parks:  parks,
+		Full:   e.limiter.full,
+		Spare:  func() bool { return e.limiter.evict(true) },
+		Errors: &e.errors,
 
 		WriteStall: e.config.AnswerTimeout,
 		Logf:       e.http.LogLater,
@@ -163,14 +156,20 @@ func (e *Engine) newConn(base *http1.Base, w scheduler) *http1.Conn {
 	return c
 }
 
-// removed is called when a connection has ended, and counts it.
-func (e *Engine) removed(c *park.Conn) {
-	if httpConn(c).Hijacked() {
+// An admission has the methods of http1.Scheduler that all schedulers have in common.
+type admission struct{ engine *Engine }
+
+func (a admission) Admit(c *http1.Conn) bool { return a.engine.limiter.admit(c) }
+
+// Ended counts a connection that has ended.
+func (a admission) Ended(c *http1.Conn) {
+	e := a.engine
+	if c.Hijacked() {
 		e.hijacks.Add(1)
 	} else {
 		e.closed.Add(1)
 	}
-	e.limiter.ended(httpConn(c))
+	e.limiter.ended(c)
 	e.unref()
 }
 
@@ -397,7 +396,7 @@ func (e *Engine) Stats() Stats {
 		Accepted:  opened,
 		Closed:    closed,
 		Hijacked:  hijacked,
-		ShedConns: d.shedConns.Load(),
+		ShedConns: d.shedConns.Load() + e.http.NoDescriptor.Load(),
 		ShedPerIP: d.shedPerIP.Load(),
 		Evicted:   d.evicted.Load(),
 		Held:      d.held.Load(),

@@ -14,6 +14,7 @@ import (
 // A fixedPool is the scheduler with KeepWorkers: a fixed number of workers, each of which keeps a
 // connection until it ends.
 type fixedPool struct {
+	admission
 	set     *park.Set
 	tasks   pond.Pool
 	scratch sync.Pool // of *scratch
@@ -35,7 +36,7 @@ func newFixedPool(e *Engine, _ bool) ([]scheduler, error) {
 	if room == 0 {
 		room = pond.Unbounded
 	}
-	t := &fixedPool{set: set, tasks: pond.NewPool(e.config.workers(), pond.WithQueueSize(room), pond.WithoutPanicRecovery())}
+	t := &fixedPool{admission: admission{e}, set: set, tasks: pond.NewPool(e.config.workers(), pond.WithQueueSize(room), pond.WithoutPanicRecovery())}
 	t.scratch.New = func() any {
 		return &scratch{worker: http1.NewWorker(e.http), lock: lockCheck{watch: &e.threads}}
 	}

@@ -14,7 +14,7 @@ import (
 // A shard is a scheduler of recycled workers, which take turns at leading an epoll set.
 // The shards of a Server share one limit on workers, and one on the connections that wait for them.
 type shard struct {
-	engine      *Engine
+	admission
 	set         *park.Set
 	workers     *pool.Pool[*park.Conn]
 	handshakers *pool.Pool[clientHello] // for TLS handshakes, which block; they do not count as workers
@@ -71,7 +71,7 @@ func newShard(e *Engine, parks bool) (*shard, error) {
 		Standby: min(e.config.Standby, e.config.workers()),
 		Group:   e.group,
 	}
-	g := &shard{engine: e, set: set}
+	g := &shard{admission: admission{e}, set: set}
 	if parks {
 		config.Lead = g.lead
 	}

@@ -21,8 +21,9 @@ type Conn struct {
 	// Scheduler is where c's workers come from.
 	Scheduler Scheduler
 
-	// Standing belongs to the engine and means nothing in this package.
-	Standing uint8
+	// Standing is Unadmitted if a worker has to call Scheduler.Admit. Otherwise it belongs to the
+	// scheduler.
+	Standing Standing
 
 	// Refused is set when the connection was shed: see MarkRefused. It stays open until that is
 	// done, and then for a moment, so that the client can read the response. Server.Refused counts
@@ -67,6 +68,26 @@ type Conn struct {
 	interrupted bool        // Interrupt has set the read deadline
 
 	tls *tls.ConnectionState // nil without TLS, or before the handshake
+}
+
+// A Standing says whether a connection counts for the address that it comes from.
+type Standing uint8
+
+const (
+	Uncounted  Standing = iota // it does not
+	Unadmitted                 // its address is not known yet
+	Counted
+)
+
+// The methods of park.Owner; Expire is in conn_close.go.
+
+func (c *Conn) Admit() bool { return c.Scheduler.Admit(c) }
+func (c *Conn) Ended()      { c.Scheduler.Ended(c) }
+
+func (c *Conn) Refuse() {
+	c.MarkRefused()
+	c.srv.NoDescriptor.Add(1)
+	c.ShedNow()
 }
 
 // A phase is a stage in the life of a connection.

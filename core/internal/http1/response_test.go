@@ -10,17 +10,33 @@ import (
 	"github.com/recycling-go/recycling/core/internal/park"
 )
 
+// An alone is the scheduler of a test that has one worker and serves one connection at a time.
+type alone struct{ ended func() }
+
+func (alone) Admit(*Conn) bool             { return true }
+func (alone) Crowded() bool                { return false }
+func (alone) Reserve(*Conn) bool           { return false }
+func (alone) Enqueue(*Conn)                { panic("there is no other worker") }
+func (alone) Requeue(*Conn)                { panic("there is no other worker") }
+func (alone) StartHandshake(*Conn, []byte) { panic("there is no TLS") }
+
+func (a alone) Ended(*Conn) {
+	if a.ended != nil {
+		a.ended()
+	}
+}
+
 // serveOn has w serve a connection with this input, and returns what was written to it.
 func serveOn(t *testing.T, w *Worker, input string) string {
 	t.Helper()
 	over := make(chan struct{})
 	nc := &memConn{in: []byte(input), over: sync.OnceFunc(func() { close(over) })}
-	set, err := park.NewSet(park.Config{Removed: func(*park.Conn) {}})
+	set, err := park.NewSet(park.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	c := new(Conn)
+	c := &Conn{Scheduler: alone{}}
 	c.Init(&Base{Server: w.srv, Context: context.Background()})
 	set.Add(&c.Conn, nc)
 	w.Serve(c)

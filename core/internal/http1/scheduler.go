@@ -1,9 +1,15 @@
 package http1
 
-// A Scheduler decides which worker serves a connection, and when. Every method but Crowded takes
-// over the ownership of its connection, unless Reserve returns false. None of them waits for a
-// client or for the application.
+// A Scheduler decides which connections are served, and which worker serves them, and when. Admit,
+// Reserve, if they return false, and Enqueue, Requeue and StartHandshake take over the ownership of
+// the connection. None of the methods waits for a client or for the application.
 type Scheduler interface {
+	// Admit reports whether c, which is new, may be served. If not, c has ended, or will end soon.
+	Admit(c *Conn) bool
+
+	// Ended is called once, when c has ended.
+	Ended(c *Conn)
+
 	// Enqueue has a worker serve c, or refuses c if too many connections wait for one.
 	Enqueue(c *Conn)
 

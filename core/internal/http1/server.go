@@ -28,10 +28,6 @@ type Server struct {
 	// Limits are those that net/http does not have.
 	Limits Limits
 
-	// Admit reports whether a connection that does not park may be served. If not, Admit has ended
-	// the connection, or it will end soon. If nil, all connections may be served.
-	Admit func(c *Conn) bool
-
 	// Background calls f on a goroutine that may block. If nil, the caller calls f itself.
 	Background func(f func())
 
@@ -56,6 +52,8 @@ type Server struct {
 
 	refuseOnce             sync.Once
 	refuseHead, refuseRest []byte
+
+	NoDescriptor atomic.Int64 // connections refused for lack of a descriptor
 
 	Requests atomic.Int64 // served, or being served, by a handler
 	Retired  atomic.Int64 // connections that have reached Limits.Requests or Limits.Age

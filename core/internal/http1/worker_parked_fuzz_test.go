@@ -63,7 +63,7 @@ func newParkedServer(t testing.TB) *parkedServer {
 	s.base = Base{Server: &Server{HTTP: &http.Server{ErrorLog: quiet, DisableGeneralOptionsHandler: true}}, Context: context.Background()}
 	s.worker = NewWorker(s.base.Server)
 	var err error
-	s.set, err = park.NewSet(park.Config{Parks: true, Removed: func(*park.Conn) { s.open = false }, Logf: t.Logf})
+	s.set, err = park.NewSet(park.Config{Parks: true, Logf: t.Logf})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func newParkedServer(t testing.TB) *parkedServer {
 		t.Fatal("no raw listener")
 	}
 	err = s.set.Listen(raw, false, func() *park.Conn {
-		c := new(Conn)
+		c := &Conn{Scheduler: alone{func() { s.open = false }}}
 		c.Init(&s.base)
 		return &c.Conn
 	}, nil)

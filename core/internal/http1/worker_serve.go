@@ -159,9 +159,6 @@ func (w *Worker) serve(c *Conn) {
 // turnOver reports whether c, which has another request after n responses, has to yield its worker
 // to other connections. It reads the clock only while others wait.
 func (w *Worker) turnOver(c *Conn, n int) bool {
-	if c.Scheduler == nil {
-		return false
-	}
 	if n%inARow == 0 {
 		runtime.Gosched() // the leader may have had no processor meanwhile
 	}
@@ -207,7 +204,7 @@ func (w *Worker) open(c *Conn) bool {
 		w.end(c)
 		return false
 	}
-	if c.srv.Admit != nil && !c.Parks() && !c.srv.Admit(c) {
+	if c.Standing == Unadmitted && !c.Admit() {
 		w.release()
 		return false
 	}

@@ -241,11 +241,11 @@ func serveInput(w *Worker, input, cuts []byte) session {
 	nc, over := newMemConn(input, cuts)
 	h := &recorder{c: nc}
 	w.srv.HTTP.Handler = h
-	set, err := park.NewSet(park.Config{Removed: func(*park.Conn) {}})
+	set, err := park.NewSet(park.Config{})
 	if err != nil {
 		panic(err)
 	}
-	c := new(Conn)
+	c := &Conn{Scheduler: alone{}}
 	c.Init(&Base{Server: w.srv, Context: context.Background()})
 	set.Add(&c.Conn, halfClosing{nc})
 	w.Serve(c)

@@ -39,7 +39,7 @@ func (s *Set) ask() {
 // expel ends c, whose descriptor was closed by other code.
 func (s *Set) expel(c *Conn) {
 	if c.Take() {
-		s.config.Expire(c)
+		c.Owner.Expire()
 		return
 	}
 	c.clientGone()

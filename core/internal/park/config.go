@@ -12,23 +12,13 @@ type Config struct {
 	Parks bool
 	// Full reports whether accepting must pause for a moment. If nil, it never pauses.
 	Full func() bool
-	// Enter reports whether a new connection is admitted. If not, Enter closes it. If nil, every
-	// connection is admitted.
-	Enter func(*Conn) bool
 	// Spare closes a connection, so that its descriptor can be used for a new one, and reports
 	// whether it found one to close. If nil, there is none.
 	Spare func() bool
-	// Refuse responds to a new connection and closes it at once. It is called when the process has
-	// run out of descriptors, except for the one reserved for this purpose.
-	Refuse func(*Conn)
 	// Timeouts holds how long a connection may wait in each class; zero means no timeout.
 	Timeouts [classes]time.Duration
 	// WriteStall is how long a write may make no progress; zero means no limit.
 	WriteStall time.Duration
-	// Expire is called with a connection that has timed out. Expire must close it.
-	Expire func(*Conn)
-	// Removed is called for every connection that has ended, closed or detached.
-	Removed func(*Conn)
 	// Logf reports system errors. It is called on a goroutine that nothing waits for, so it may
 	// block, panic or call runtime.Goexit.
 	Logf func(format string, args ...any)

@@ -26,8 +26,8 @@ var ErrWait = errors.New("park: would have to wait")
 // Only the worker that owns the connection may read, write, park and close it. SetReadDeadline,
 // SetWriteDeadline, Watch and Abandon may be called from any goroutine at any time.
 type Conn struct {
-	// Owner is set by the creator of the connection. The Set does not use it.
-	Owner any
+	// Owner is set by the creator of the connection.
+	Owner Owner
 
 	set    *Set
 	state  cell

@@ -76,7 +76,7 @@ func TestLocalAddrOutlivesTheConnection(t *testing.T) {
 	}
 	defer l.Close()
 	raw, _ := listener.NewRaw(l)
-	if err := f.Listen(raw, false, func() *Conn { return new(Conn) }, nil); err != nil {
+	if err := f.Listen(raw, false, f.newConn, nil); err != nil {
 		t.Fatal(err)
 	}
 	other := fmt.Sprint("127.0.0.2:", l.Addr().(*net.TCPAddr).Port)

@@ -144,7 +144,7 @@ func TestClosingDoesNotWaitForAClientThatDoesNotRead(t *testing.T) {
 		if inherited {
 			f.Unlisten(f.raw)
 			f.raw.Control(func(fd int) { unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, linger) })
-			if err := f.Listen(f.raw, false, func() *Conn { return new(Conn) }, nil); err != nil {
+			if err := f.Listen(f.raw, false, f.newConn, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

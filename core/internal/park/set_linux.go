@@ -58,7 +58,7 @@ func NewSet(config Config) (*Set, error) {
 	if config.Errors == nil {
 		s.config.Errors = new(Errors)
 	}
-	s.deadlines.expire = config.Expire
+	s.deadlines.expire = func(c *Conn) { c.Owner.Expire() }
 	for k, d := range config.Timeouts {
 		s.deadlines.lists[k].timeout = d
 	}
@@ -285,7 +285,7 @@ func (s *Set) remove(c *Conn) {
 		delete(s.others, c)
 		s.mu.Unlock()
 	}
-	s.config.Removed(c)
+	c.Owner.Ended()
 }
 
 // Add adds c, with a net.Conn that was accepted elsewhere, to the Set.

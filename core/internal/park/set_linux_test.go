@@ -28,12 +28,7 @@ type fixture struct {
 func newFixture(t *testing.T, timeouts map[Class]time.Duration) *fixture {
 	t.Helper()
 	f := &fixture{expired: make(chan *Conn, 16)}
-	config := Config{
-		Parks:   true,
-		Expire:  func(c *Conn) { c.Close(); f.expired <- c },
-		Removed: func(*Conn) { f.removed.Add(1) },
-		Logf:    t.Logf,
-	}
+	config := Config{Parks: true, Logf: t.Logf}
 	for k, d := range timeouts {
 		config.Timeouts[k] = d
 	}
@@ -51,7 +46,7 @@ func newFixture(t *testing.T, timeouts map[Class]time.Duration) *fixture {
 		t.Fatal("no raw listener")
 	}
 	f.raw, f.addr = raw, l.Addr().String()
-	if err := set.Listen(raw, false, func() *Conn { return new(Conn) }, nil); err != nil {
+	if err := set.Listen(raw, false, f.newConn, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -65,6 +60,28 @@ func newFixture(t *testing.T, timeouts map[Class]time.Duration) *fixture {
 		set.Close()
 	})
 	return f
+}
+
+// newConn returns a connection that f owns.
+func (f *fixture) newConn() *Conn {
+	c := new(Conn)
+	c.Owner = owned{f, c}
+	return c
+}
+
+// An owned is the Owner of a fixture's connection.
+type owned struct {
+	f *fixture
+	c *Conn
+}
+
+func (o owned) Admit() bool { return true }
+func (o owned) Refuse()     { o.c.Close() }
+func (o owned) Ended()      { o.f.removed.Add(1) }
+
+func (o owned) Expire() {
+	o.c.Close()
+	o.f.expired <- o.c
 }
 
 func (f *fixture) dial(t *testing.T) net.Conn {

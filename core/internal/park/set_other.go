@@ -60,7 +60,7 @@ func (s *Set) remove(c *Conn) {
 	s.mu.Lock()
 	delete(s.others, c)
 	s.mu.Unlock()
-	s.config.Removed(c)
+	c.Owner.Ended()
 }
 
 // Each calls f for every open connection.

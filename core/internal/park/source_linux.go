@@ -175,7 +175,7 @@ func (s *Set) accept(index int, batch []*Conn) []*Conn {
 			if s.spare < 0 {
 				s.keepSpare()
 			}
-			if s.config.Enter == nil || s.config.Enter(c) {
+			if c.Owner.Admit() {
 				batch = append(batch, c)
 			}
 		case err == syscall.EAGAIN:
@@ -274,7 +274,7 @@ func (s *Set) refuse(src *source) {
 		s.dropSpare()
 		c, err := s.acceptOne(src, &s.peer)
 		if err == nil {
-			s.config.Refuse(c)
+			c.Owner.Refuse()
 		}
 		s.keepSpare()
 		if err != nil {

@@ -58,7 +58,7 @@ func TestListenerThatIsClosedHereAndOpenElsewhereIsLeft(t *testing.T) {
 	}
 	raw, _ := listener.NewRaw(l)
 	failed := make(chan error, 1)
-	if err := f.Listen(raw, false, func() *Conn { return new(Conn) }, func(err error) { failed <- err }); err != nil {
+	if err := f.Listen(raw, false, f.newConn, func(err error) { failed <- err }); err != nil {
 		t.Fatal(err)
 	}
 	file, err := l.(*net.TCPListener).File()
@@ -90,7 +90,7 @@ func TestListenerThatWasShutDownFails(t *testing.T) {
 	f := newFixture(t, nil)
 	f.Unlisten(f.raw)
 	failed := make(chan error, 1)
-	if err := f.Listen(f.raw, false, func() *Conn { return new(Conn) }, func(err error) { failed <- err }); err != nil {
+	if err := f.Listen(f.raw, false, f.newConn, func(err error) { failed <- err }); err != nil {
 		t.Fatal(err)
 	}
 	ready := f.leadInBackground()
@@ -159,7 +159,7 @@ func TestSharedListenerIsSharedAfterARest(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		f := newFixture(t, nil)
 		f.Unlisten(f.raw)
-		if err := f.Listen(f.raw, shared, func() *Conn { return new(Conn) }, nil); err != nil {
+		if err := f.Listen(f.raw, shared, f.newConn, nil); err != nil {
 			t.Fatal(err)
 		}
 		before := f.listenEvents(t)
@@ -201,7 +201,7 @@ func TestListenerThatAnotherProcessHoldsLeavesTheSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw, _ := listener.NewRaw(l)
-	if err := set.Listen(raw, false, func() *Conn { return new(Conn) }, nil); err != nil {
+	if err := set.Listen(raw, false, func() *Conn { return &Conn{Owner: nobody{}} }, nil); err != nil {
 		t.Fatal(err)
 	}
 	file, err := l.File() // as for a child process

@@ -24,14 +24,14 @@ func (c *lateConn) SetReadDeadline(t time.Time) error {
 }
 
 func TestDeadlineThatIsSetWhileAProbeEndsCounts(t *testing.T) {
-	set, err := NewSet(Config{Removed: func(*Conn) {}})
+	set, err := NewSet(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	client, server := net.Pipe()
 	defer client.Close()
 	nc := &lateConn{server, make(chan struct{}), make(chan struct{})}
-	c := new(Conn)
+	c := &Conn{Owner: nobody{}}
 	set.Add(c, nc)
 	defer server.Close()
 	c.Watch(func() { t.Error("the client is gone") })
@@ -66,13 +66,13 @@ func (c *heardConn) SetReadDeadline(t time.Time) error {
 
 // A deadline that a read has reached, but not yet noticed, has no effect if it is then moved.
 func TestProbeThatEndsIsNotGivenMoreTime(t *testing.T) {
-	set, err := NewSet(Config{Removed: func(*Conn) {}})
+	set, err := NewSet(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	client, server := net.Pipe()
 	nc := &heardConn{server, make(chan time.Time, 10)}
-	c := new(Conn)
+	c := &Conn{Owner: nobody{}}
 	set.Add(c, nc)
 	c.Watch(func() {})
 	<-nc.deadlines // the probe begins without a deadline
@@ -93,3 +93,11 @@ func TestProbeThatEndsIsNotGivenMoreTime(t *testing.T) {
 		t.Errorf("the deadline is %v afterwards, want %v", got, by)
 	}
 }
+
+// A nobody is an Owner that does nothing.
+type nobody struct{}
+
+func (nobody) Admit() bool { return true }
+func (nobody) Refuse()     {}
+func (nobody) Expire()     {}
+func (nobody) Ended()      {}
