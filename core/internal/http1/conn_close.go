@@ -148,7 +148,7 @@ func (w *Worker) serveLinger(c *Conn) {
 			c.End()
 			return
 		}
-		if parked, err := c.Park(park.Linger); parked {
+		if parked, err := c.Park(ForClose); parked {
 			return
 		} else if err != nil {
 			c.End()

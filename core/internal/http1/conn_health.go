@@ -154,7 +154,7 @@ func (c *Conn) parkAside(nothing bool) (gone bool) {
 		c.EndAside()
 		return true
 	}
-	if class == park.First || class == park.Header {
+	if class == ForFirst || class == ForHeader {
 		c.begin()
 	}
 	parked, err := c.Park(class)

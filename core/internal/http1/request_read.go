@@ -132,7 +132,7 @@ func (w *Worker) wait(c *Conn) error {
 		return w.in.fill()
 	}
 	c.beginWait()
-	if class, ok := w.srv.parkClass(c.phase, true); !ok || class == park.Grace {
+	if class, ok := w.srv.parkClass(c.phase, true); !ok || class == ForGrace {
 		c.interrupt()
 	}
 	err := w.in.fill()

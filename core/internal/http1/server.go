@@ -138,12 +138,12 @@ func (s *Server) http2() bool {
 
 // Timeouts sets the timeout of each class of waiting according to s.HTTP.
 func (s *Server) Timeouts(set *park.Config) {
-	set.Timeouts[park.Hello] = s.handshakeTimeout()
-	set.Timeouts[park.First] = s.headerTimeout()
-	set.Timeouts[park.Header] = s.headerTimeout()
-	set.Timeouts[park.Idle] = s.idleTimeout()
-	set.Timeouts[park.Grace] = GraceTime
-	set.Timeouts[park.Linger] = lingerTime
+	set.Timeouts[ForHello] = s.handshakeTimeout()
+	set.Timeouts[ForFirst] = s.headerTimeout()
+	set.Timeouts[ForHeader] = s.headerTimeout()
+	set.Timeouts[ForNext] = s.idleTimeout()
+	set.Timeouts[ForGrace] = GraceTime
+	set.Timeouts[ForClose] = lingerTime
 }
 
 // Timeouts where net/http has none. A negative timeout in s.HTTP disables them.

@@ -24,8 +24,8 @@ func TestTimeouts(t *testing.T) {
 	} {
 		var got park.Config
 		(&Server{HTTP: &http.Server{ReadHeaderTimeout: c.header, ReadTimeout: c.read, IdleTimeout: c.idle}}).Timeouts(&got)
-		if got.Timeouts[park.Header] != c.wantHeader || got.Timeouts[park.Idle] != c.wantIdle {
-			t.Errorf("%+v: header %v, idle %v", c, got.Timeouts[park.Header], got.Timeouts[park.Idle])
+		if got.Timeouts[ForHeader] != c.wantHeader || got.Timeouts[ForNext] != c.wantIdle {
+			t.Errorf("%+v: header %v, idle %v", c, got.Timeouts[ForHeader], got.Timeouts[ForNext])
 		}
 	}
 }

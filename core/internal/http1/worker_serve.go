@@ -97,7 +97,7 @@ func (c *Conn) peer() (addr string) {
 }
 
 func (w *Worker) serve(c *Conn) {
-	c.Resume()
+	c.Resume(ForNext)
 	if c.phase == lingering {
 		w.serveLinger(c)
 		return
@@ -251,7 +251,7 @@ func (w *Worker) parkOrEnd(c *Conn) bool {
 		w.end(c)
 		return true
 	}
-	if class == park.First || class == park.Header {
+	if class == ForFirst || class == ForHeader {
 		c.begin()
 	}
 	w.detach(c)
@@ -261,7 +261,7 @@ func (w *Worker) parkOrEnd(c *Conn) bool {
 		c.End()
 		return true
 	case !parked:
-		c.Resume()
+		c.Resume(ForNext)
 		w.attach(c)
 		return false
 	}
@@ -280,17 +280,17 @@ func (w *Worker) parkOrEnd(c *Conn) bool {
 func (s *Server) parkClass(p phase, nothing bool) (class park.Class, ok bool) {
 	switch {
 	case p == fresh && !s.Draining():
-		return park.Hello, true
+		return ForHello, true
 	case !nothing && p == between:
-		return park.Header, true
+		return ForHeader, true
 	case !nothing && p != fresh:
-		return park.First, true
+		return ForFirst, true
 	case p == between:
-		return park.Idle, s.keepAlives()
+		return ForNext, s.keepAlives()
 	case s.Draining():
-		return park.Grace, true
+		return ForGrace, true
 	}
-	return park.First, true
+	return ForFirst, true
 }
 
 // setDeadlines sets the deadlines of a request whose header is complete. As in net/http, deadlines

@@ -16,7 +16,7 @@ type Config struct {
 	// whether it found one to close. If nil, there is none.
 	Spare func() bool
 	// Timeouts holds how long a connection may wait in each class; zero means no timeout.
-	Timeouts [classes]time.Duration
+	Timeouts [Classes]time.Duration
 	// WriteStall is how long a write may make no progress; zero means no limit.
 	WriteStall time.Duration
 	// Logf reports system errors. It is called on a goroutine that nothing waits for, so it may

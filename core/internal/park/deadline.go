@@ -5,18 +5,13 @@ import (
 	"time"
 )
 
-// A Class is a reason to wait. Each class has one timeout for all connections of a Set.
+// A Class is a reason to wait, which the user of this package defines. Each class has one timeout
+// for all connections of a Set.
 type Class uint8
 
 const (
-	None   Class = iota // no deadline
-	Hello               // for a TLS client's first bytes
-	First               // for the header of the first request, from the start until it is complete
-	Header              // likewise, for a later request
-	Idle                // between requests
-	Grace               // before the first request, while the server drains
-	Linger              // after the last response, until the client closes its side too
-	classes
+	None    Class = iota // no deadline
+	Classes       = 8    // the number of classes, including None
 )
 
 // waiting is the list of the connections of one class, ordered by deadline: the timeout is the same
@@ -30,7 +25,7 @@ type waiting struct {
 // one timer, which is armed while a connection is listed.
 type deadlines struct {
 	mu     sync.Mutex // guards following, and the links of every Conn
-	lists  [classes]waiting
+	lists  [Classes]waiting
 	timer  *time.Timer // nil until the first deadline
 	due    int64       // when timer fires, in nanoseconds since epoch; zero if it is not armed
 	closed bool

@@ -11,3 +11,12 @@ import (
 func TestMain(m *testing.M) {
 	os.Exit(leak.Main(m, "internal/park"))
 }
+
+// Classes as a server may define them.
+const (
+	Hello = None + 1 + iota
+	First
+	Header
+	Idle
+	Linger
+)

@@ -265,7 +265,7 @@ func TestSecureIdleTimeIsOver(t *testing.T) {
 	t.Cleanup(func() { f.Set.Close(); close(ended); <-ready })
 	buf := make([]byte, 10)
 	for begin := time.Now(); time.Since(begin) < 100*timeout; {
-		c.Resume()
+		c.Resume(Idle)
 		if _, err := c.TryRead(buf); err != ErrWait {
 			t.Fatal(err)
 		}

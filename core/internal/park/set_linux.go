@@ -172,10 +172,10 @@ func (c *Conn) Park(k Class) (parked bool, err error) {
 	return true, nil
 }
 
-// Resume ends a wait of class Idle. A worker that gets c from the set calls it first. With TLS the
-// wait goes on until part of a request has arrived; part of a record does not count.
-func (c *Conn) Resume() {
-	if c.class == Idle && c.sec.Load() == nil {
+// Resume ends a wait of class k, for the first bytes of something, unless c uses TLS: part of a
+// record is not part of what it carries. A worker that gets c from the set calls it first.
+func (c *Conn) Resume(k Class) {
+	if c.class == k && c.sec.Load() == nil {
 		c.set.deadlines.leave(c)
 	}
 }

@@ -88,7 +88,7 @@ func (s *Set) network() string { return "" }
 func (c *Conn) Park(Class) (bool, error) { panic("BUG: a connection parked that does not") }
 
 // Resume does nothing.
-func (c *Conn) Resume() {}
+func (c *Conn) Resume(Class) {}
 
 // Began does nothing.
 func (c *Conn) Began() {}
