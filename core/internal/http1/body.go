@@ -33,12 +33,31 @@ type body struct {
 	chunks  chunks
 	chunked bool
 	left    int64 // bytes left of a body of declared length
-	eof     bool  // the end was read, at the right place
-	cut     bool  // the input ended prematurely
-	closed  bool
-	early   bool // closed with more left than is worth reading
+	end     bodyEnd
+	access  bodyAccess
 	taken   bool // the handler took over the connection, and may go on reading
 }
+
+// A bodyEnd says whether the end of a body was read.
+type bodyEnd uint8
+
+const (
+	bodyUnread    bodyEnd = iota
+	bodyAtEOF             // it was read, at the right place
+	bodyTruncated         // the input ended prematurely
+)
+
+// A bodyAccess says whether the handler can read a body.
+type bodyAccess uint8
+
+const (
+	bodyOpen        bodyAccess = iota
+	bodyClosed                 // Read returns http.ErrBodyReadAfterClose
+	bodyClosedEarly            // likewise; more was left than is worth reading
+)
+
+// closeTo makes b's access at least a. It is the only function that changes it.
+func (b *body) closeTo(a bodyAccess) { b.access = max(b.access, a) }
 
 // begin prepares b for a body of n bytes; -1 means chunked.
 func (b *body) begin(x *exchange, n int64) {
@@ -49,15 +68,15 @@ func (b *body) begin(x *exchange, n int64) {
 func (b *body) Read(p []byte) (int, error) {
 	if b.x.expects {
 		b.mu.Lock()
-		closed := b.closed
+		access := b.access
 		b.mu.Unlock()
-		if !closed {
+		if access == bodyOpen {
 			b.x.res.sendContinue()
 		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || b.refused.Load() {
+	if b.access != bodyOpen || b.refused.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	n, err := b.readLocked(p)
@@ -70,7 +89,7 @@ func (b *body) Read(p []byte) (int, error) {
 
 func (b *body) readLocked(p []byte) (n int, err error) {
 	switch {
-	case b.eof:
+	case b.end == bodyAtEOF:
 		return 0, io.EOF
 	case b.chunked:
 		n, err = b.chunks.read(b.in, p)
@@ -80,9 +99,9 @@ func (b *body) readLocked(p []byte) (n int, err error) {
 			}
 			if err = b.readTrailer(); err == nil {
 				err = io.EOF
-				b.eof = true
+				b.end = bodyAtEOF
 			} else {
-				b.closed = true // nothing that follows can be trusted
+				b.closeTo(bodyClosed) // nothing that follows can be trusted
 			}
 		}
 	default:
@@ -94,14 +113,14 @@ func (b *body) readLocked(p []byte) (n int, err error) {
 		switch {
 		case err == io.EOF && b.left > 0:
 			err = io.ErrUnexpectedEOF
-			b.cut = true
+			b.end = bodyTruncated
 		case err == nil && b.left == 0:
 			err = io.EOF // with the last bytes, to save the handler a call
-			b.eof = true
+			b.end = bodyAtEOF
 		}
 	}
 	switch {
-	case b.eof:
+	case b.end == bodyAtEOF:
 		b.x.allReceived()
 	case err != nil:
 		b.x.clientGone() // no more can be read
@@ -167,21 +186,23 @@ func (b *body) Close() error {
 }
 
 func (b *body) closeLocked() (err error) {
-	if b.closed || b.refused.Load() {
+	if b.access != bodyOpen || b.refused.Load() {
 		return nil
 	}
 	switch {
-	case b.eof, b.taken:
+	case b.end == bodyAtEOF, b.taken:
 	case !b.chunked && b.x.res.wantsClose:
 		// The connection will be closed, so reading on is pointless.
 	case !b.chunked && b.left > maxDiscard:
-		b.early = true
+		b.closeTo(bodyClosedEarly)
 	default:
 		var n int64
 		n, err = b.discardLocked(maxDiscard)
-		b.early = n == maxDiscard
+		if n == maxDiscard {
+			b.closeTo(bodyClosedEarly)
+		}
 	}
-	b.closed = true
+	b.closeTo(bodyClosed)
 	return err
 }
 
@@ -215,20 +236,20 @@ func (b *body) settle() verdict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.closed && !b.eof && !b.cut:
+	case b.access != bodyOpen && b.end == bodyUnread:
 		return bodyBroken
-	case b.closed, b.eof:
+	case b.access != bodyOpen, b.end == bodyAtEOF:
 		return bodyRead
 	case !b.chunked && b.left >= maxDiscard:
 		return bodyLarge
-	case b.cut:
+	case b.end == bodyTruncated:
 		// The handler has seen the error. Like net/http, do not announce a close that the client
 		// began.
 		return bodyRead
 	}
 	n, err := b.discardLocked(maxDiscard + 1)
 	if gohttp.AnswerClosesBody || err == nil && n <= maxDiscard {
-		b.closed = true
+		b.closeTo(bodyClosed)
 	}
 	switch {
 	case err != nil:
@@ -243,7 +264,7 @@ func (b *body) settle() verdict {
 func (b *body) unread() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.in != nil && !b.eof
+	return b.in != nil && b.end != bodyAtEOF
 }
 
 // remains reports whether Read might return more. It does not wait for a Read in progress.
@@ -252,7 +273,7 @@ func (b *body) remains() bool {
 		return true
 	}
 	defer b.mu.Unlock()
-	return !b.eof && !b.cut
+	return b.end == bodyUnread
 }
 
 // take makes b read from r, through which the handler reads its hijacked connection from now on.
@@ -290,8 +311,8 @@ func (b *body) detach() (whole, early bool) {
 	}
 	b.closeLocked()
 	b.in = nil
-	b.closed = true
-	return b.eof, b.early
+	b.closeTo(bodyClosed)
+	return b.end == bodyAtEOF, b.access == bodyClosedEarly
 }
 
 // drop is detach for a connection that is about to end: it reads no more.
@@ -300,7 +321,7 @@ func (b *body) drop() {
 	defer b.mu.Unlock()
 	if !b.taken {
 		b.in = nil
-		b.closed = true
+		b.closeTo(bodyClosed)
 	}
 }
 

@@ -35,7 +35,7 @@ func (x *exchange) parseLength() error {
 		delete(h, "Content-Length")
 	}
 	if chunked && declared {
-		x.res.closing = true
+		x.res.close(closeConn)
 	}
 	if chunked {
 		if r.Trailer, err = declaredTrailer(h, x.srv.fieldLimit()); err != nil {

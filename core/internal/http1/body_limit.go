@@ -36,9 +36,8 @@ func (x *exchange) overLimit() bool {
 // noteLimit does what an http.MaxBytesReader makes net/http's ResponseWriter do.
 func (w *response) noteLimit() {
 	if w.x.overLimit() {
-		w.lingering = true
+		w.close(lingerConn)
 		if gohttp.LimitSetsNoField {
-			w.closing = true
 			return
 		}
 		if w.header == nil {

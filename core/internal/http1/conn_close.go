@@ -66,7 +66,7 @@ const lingerTime = 500 * time.Millisecond
 // closeAfter ends c after the response of x, which is its last. c lingers if the client has sent
 // more than was read, or may be about to, because the server is the one that ends the connection.
 func (w *Worker) closeAfter(c *Conn, x *exchange) {
-	known := x.res.lingering || w.in.buffered() > 0 || w.moreToRead(c)
+	known := x.res.reuse == lingerConn || w.in.buffered() > 0 || w.moreToRead(c)
 	switch {
 	case w.writeErr != nil:
 		if !c.Parks() {

@@ -12,9 +12,9 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.mu.Lock()
 	defer w.unlock()
 	switch {
-	case w.hijacked:
+	case w.stage == stageHijacked:
 		return nil, nil, http.ErrHijacked
-	case w.over:
+	case w.stage == stageDone:
 		panic("net/http: Hijack called after ServeHTTP finished")
 	}
 	w.stopContinueLocked(false)
@@ -29,7 +29,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w.hijacked = true
+	w.stage = stageHijacked
 	if h := w.x.worker.Hijacked; h != nil {
 		defer h()
 	}
@@ -45,11 +45,18 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // settle notes that the handler has returned, and reports whether it has taken over the connection.
-func (w *response) settle() (hijacked bool) {
+func (w *response) settle() (taken bool) {
 	w.mu.Lock()
 	defer w.unlock()
-	w.over = w.over || !w.hijacked
-	return w.hijacked
+	w.handlerDone()
+	return w.stage == stageHijacked
+}
+
+// handlerDone ends the stage in which the handler may use w. It does not end a hijacking.
+func (w *response) handlerDone() {
+	if w.stage == stageHandler {
+		w.stage = stageDone
+	}
 }
 
 // A RereadConn is a net.Conn that first returns Ahead, bytes that were already read from it.

@@ -74,7 +74,7 @@ func (x *exchange) parse(block []byte) error {
 	if preface {
 		r.ContentLength = -1
 		r.Close = true
-		x.res.closing = true
+		x.res.close(closeConn)
 	}
 	if r.ProtoMajor != 1 && !preface && !(r.ProtoMajor == 2 && r.ProtoMinor == 0 && r.Method == "PRI" && r.RequestURI == "*") {
 		return errVersion

@@ -40,15 +40,14 @@ type response struct {
 
 	canContinue atomic.Bool // "100 Continue" may be sent; changed with mu held
 
-	mu       sync.Mutex // guards following; held while writing
-	pre      *bufio.Writer
-	out      *bufio.Writer
-	over     bool // the handler has returned
-	hijacked bool
-	said     *[]string   // lines to log once mu is released
-	copying  int32       // calls of ReadFrom that bypass the buffers
-	status   int         // zero until the header is (logically) written
-	header   http.Header // the handler's; nil until it asks for it
+	mu      sync.Mutex // guards following; held while writing
+	pre     *bufio.Writer
+	out     *bufio.Writer
+	stage   stage
+	said    *[]string   // lines to log once mu is released
+	copying int32       // calls of ReadFrom that bypass the buffers
+	status  int         // zero until the header is (logically) written
+	header  http.Header // the handler's; nil until it asks for it
 	// fields are those of header when WriteHeader was called, or when the handler returned.
 	fields     []field
 	sent       bool // the header is in out
@@ -58,8 +57,7 @@ type response struct {
 	written    int64 // bytes of the body
 	trailers   []string
 	tunnel     bool // a 2xx response to CONNECT, which ends with its header
-	closing    bool // the connection is closed after this response
-	lingering  bool // and lingers first, so that the client can read the response
+	reuse      reuse
 	fullDuplex bool // the handler may read and write at the same time
 	continued  bool // "100 Continue" was sent
 
@@ -71,6 +69,27 @@ type response struct {
 	notify   chan bool  // returned by CloseNotify
 	notified bool
 }
+
+// A stage says who may use a response.
+type stage uint8
+
+const (
+	stageHandler  stage = iota // the handler
+	stageDone                  // the handler has returned: only the worker
+	stageHijacked              // nobody: the connection has another owner
+)
+
+// A reuse says what becomes of the connection after a response.
+type reuse uint8
+
+const (
+	reuseConn  reuse = iota // another request may follow
+	closeConn               // it is closed
+	lingerConn              // likewise, but lingers first, so that the client can read the response
+)
+
+// close makes w.reuse at least r. It is the only function that changes it.
+func (w *response) close(r reuse) { w.reuse = max(w.reuse, r) }
 
 func (w *response) begin(x *exchange) {
 	w.x = x
@@ -106,10 +125,10 @@ func (w *response) WriteHeader(status int) {
 
 func (w *response) writeHeaderLocked(status int) {
 	switch {
-	case w.hijacked:
+	case w.stage == stageHijacked:
 		w.complain("http: response.WriteHeader on hijacked connection")
 		return
-	case w.over:
+	case w.stage == stageDone:
 		return
 	case w.status != 0:
 		w.complain("http: superfluous response.WriteHeader call")
@@ -212,12 +231,12 @@ func (w *response) WriteString(s string) (int, error) {
 // admit prepares for n bytes of body, or returns why they cannot be written.
 func (w *response) admit(n int) error {
 	switch {
-	case w.hijacked:
+	case w.stage == stageHijacked:
 		if n > 0 {
 			w.complain("http: response.Write on hijacked connection")
 		}
 		return http.ErrHijacked
-	case w.over:
+	case w.stage == stageDone:
 		return errOver
 	}
 	w.stopContinueLocked(true)
@@ -323,7 +342,7 @@ func (w *response) notifyClose() {
 func (w *response) isOver() bool {
 	w.mu.Lock()
 	defer w.unlock()
-	return w.over && !w.hijacked
+	return w.stage == stageDone
 }
 
 // sendContinue sends "100 Continue", unless it was sent already or the response has begun.
@@ -333,7 +352,7 @@ func (w *response) sendContinue() {
 	}
 	w.mu.Lock()
 	defer w.unlock()
-	if w.canContinue.Load() && !w.over {
+	if w.canContinue.Load() && w.stage == stageHandler {
 		w.canContinue.Store(false)
 		w.out.WriteString("HTTP/1.1 100 Continue\r\n\r\n")
 		w.out.Flush()
@@ -349,7 +368,7 @@ func (w *response) stopContinueLocked(answered bool) {
 	}
 	w.canContinue.Store(false)
 	if answered && gohttp.LateBodyIsRefused {
-		w.closing = true
+		w.close(closeConn)
 		w.x.body.refused.Store(true)
 	}
 }

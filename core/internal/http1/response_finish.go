@@ -26,7 +26,7 @@ func (w *Worker) finishResponse(c *Conn, x *exchange) (reuse bool) {
 func (w *response) complete() {
 	w.mu.Lock()
 	defer w.unlock()
-	w.over = true
+	w.handlerDone()
 	w.stopContinueLocked(true)
 	if w.status == 0 {
 		w.status = http.StatusOK
@@ -44,18 +44,17 @@ func (w *Worker) conclude(c *Conn, x *exchange) (reuse bool) {
 	res.mu.Lock()
 	defer res.unlock()
 	w.out.Flush()
-	whole := true
 	x.body.interrupt(c)
-	if res.closing {
+	if res.reuse != reuseConn {
 		// The rest of the body is not worth waiting for. It is discarded while lingering.
-		res.lingering = res.lingering || x.body.unread()
+		if x.body.unread() {
+			res.close(lingerConn)
+		}
 		x.body.drop()
-	} else {
-		var early bool
-		whole, early = x.body.detach()
-		res.lingering = res.lingering || early || !whole
+	} else if whole, early := x.body.detach(); early || !whole {
+		res.close(lingerConn)
 	}
-	return !res.closing && w.writeErr == nil && whole && !(res.tunnel && res.written > 0) && res.copying == 0 &&
+	return res.reuse == reuseConn && w.writeErr == nil && !(res.tunnel && res.written > 0) && res.copying == 0 &&
 		(res.head || res.declared == -1 || !bodyAllowed(res.status) || res.declared == res.written)
 }
 
@@ -71,13 +70,13 @@ func (x *exchange) abort() {
 	res := &x.res
 	defer func() {
 		// On a hijacked connection drop would wait for a Read, for as long as the client is silent.
-		if !res.hijacked {
+		if res.stage != stageHijacked {
 			x.body.drop()
 		}
 	}()
 	x.endDeadlines()
 	x.cutOff()
-	if !res.hijacked {
+	if res.stage != stageHijacked {
 		x.body.interrupt(x.c)
 	}
 }
@@ -88,10 +87,10 @@ func (x *exchange) cutOff() {
 	res := &x.res
 	res.mu.Lock()
 	defer res.unlock()
-	over := res.over
-	res.over = true
+	flush := res.stage == stageHandler && !x.worker.writing
+	res.handlerDone()
 	res.stopContinueLocked(true)
-	if !over && !res.hijacked && !x.worker.writing {
+	if flush {
 		x.worker.out.Flush()
 	}
 }

@@ -133,12 +133,14 @@ func (w *response) sendHeader(p []byte) {
 		w.declared, te = -1, ""
 		w.tunnel = true
 		// Only the end of the connection tells where the body ends.
-		w.closing = w.closing || len(p) > 0
+		if len(p) > 0 {
+			w.close(closeConn)
+		}
 	case w.status == http.StatusResetContent && w.declared > 0:
 		skip |= skipLength
 		w.declared, add.length = 0, 0 // RFC 9110 section 15.3.6
 	}
-	if !tunnel && w.over && !w.undeclared && !trailers && te == "" && bodyAllowed(w.status) && !lengthy && (!w.head || len(p) > 0) {
+	if !tunnel && w.stage == stageDone && !w.undeclared && !trailers && te == "" && bodyAllowed(w.status) && !lengthy && (!w.head || len(p) > 0) {
 		// The handler has returned, and p is all it wrote.
 		w.declared = int64(len(p))
 		add.length = w.declared
@@ -158,7 +160,7 @@ func (w *response) sendHeader(p []byte) {
 	}
 	skip |= w.decideFraming(te, &add)
 	keepAlives := w.x.c.keepAlives()
-	if w.closing && (!keepAlives || !hasToken([]string{connection}, "close")) && !w.switchesProtocol() {
+	if w.reuse != reuseConn && (!keepAlives || !hasToken([]string{connection}, "close")) && !w.switchesProtocol() {
 		skip |= skipConnection
 		switch {
 		case w.is11 && !(w.tunnel && gohttp.ConnectHasNoClose):
@@ -181,20 +183,20 @@ func (w *response) decideReuse(connection string, add *extra) (skip skipSet) {
 			add.connection = "keep-alive"
 		}
 	} else if !w.is11 || w.wantsClose {
-		w.closing = true
+		w.close(closeConn)
 	}
 	if connection == "close" || !keepAlives {
-		w.closing = true
+		w.close(closeConn)
 	}
 	switch {
 	case w.connect && gohttp.ConnectCloses:
-		w.closing = true
+		w.close(closeConn)
 	case !w.x.expects:
 	case gohttp.ExpectedBodyIsRead && w.x.body.remains(), !gohttp.ExpectedBodyIsRead && !w.x.body.readToEnd.Load() && !w.x.sendsBody():
 		// The client may or may not send the body now, or have sent it already.
-		w.closing = true
+		w.close(closeConn)
 	}
-	if !w.closing && w.x.overLimit() {
+	if w.reuse == reuseConn && w.x.overLimit() {
 		w.tooLarge()
 		if gohttp.LimitSetsNoField {
 			return 0
@@ -202,12 +204,12 @@ func (w *response) decideReuse(connection string, add *extra) (skip skipSet) {
 		add.connection = "close"
 		return skipConnection
 	}
-	if w.closing || w.fullDuplex || w.x.received.Load() {
+	if w.reuse != reuseConn || w.fullDuplex || w.x.received.Load() {
 		return 0
 	}
 	switch w.x.body.settle() {
 	case bodyBroken:
-		w.closing = true
+		w.close(closeConn)
 	case bodyLarge:
 		w.tooLarge()
 		add.connection = "close"
@@ -219,8 +221,7 @@ func (w *response) decideReuse(connection string, add *extra) (skip skipSet) {
 // tooLarge closes the connection after the response, because the client has more to send than the
 // server wants to read.
 func (w *response) tooLarge() {
-	w.closing = true
-	w.lingering = true
+	w.close(lingerConn)
 }
 
 // decideFraming decides how the end of the body is indicated.
@@ -235,11 +236,11 @@ func (w *response) decideFraming(te string, add *extra) (skip skipSet) {
 	case w.head || !bodyAllowed(w.status) || hasLength, w.tunnel:
 		skip |= skipCoding
 	case !w.is11:
-		w.closing = true
+		w.close(closeConn)
 		skip |= skipCoding
 	case te == "identity":
 		// The body lasts until the connection ends, as server-sent events recommend.
-		w.closing = true
+		w.close(closeConn)
 		skip |= skipCoding
 	default:
 		w.chunking = true

@@ -82,7 +82,7 @@ const unlimited = math.MaxInt64
 func (w *response) copiesFrom(src io.Reader) (direct, begun bool) {
 	w.mu.Lock()
 	defer w.unlock()
-	if w.over || w.hijacked {
+	if w.stage != stageHandler {
 		return false, false
 	}
 	c := w.x.c
@@ -98,7 +98,7 @@ func (w *response) copiesFrom(src io.Reader) (direct, begun bool) {
 func (w *response) beginCopy() (c *Conn, own io.ReaderFrom, room int64, ok bool) {
 	w.mu.Lock()
 	defer w.unlock()
-	if w.over || w.hijacked {
+	if w.stage != stageHandler {
 		return nil, nil, 0, false
 	}
 	w.flushLocked() // the next write returns any error
@@ -194,9 +194,9 @@ func (w *response) sendFile(fd uintptr, max int64) (n int64, err error) {
 // closedLocked returns an error if nothing can be sent any more.
 func (w *response) closedLocked() error {
 	switch {
-	case w.hijacked:
+	case w.stage == stageHijacked:
 		return http.ErrHijacked
-	case w.over:
+	case w.stage == stageDone:
 		return errOver
 	}
 	return nil
