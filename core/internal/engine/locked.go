@@ -1,9 +1,9 @@
 package engine
 
 import (
-	"bytes"
-	"runtime"
 	"sync/atomic"
+
+	"github.com/recycling-go/recycling/core/internal/stack"
 )
 
 // A handler that leaves its goroutine locked to its thread, by runtime.LockOSThread, may have
@@ -41,8 +41,7 @@ func (l *lockCheck) locked() bool {
 	if !w.strict && !powerOf2 && l.turns%lockedCheck != 0 && !w.found.Load() {
 		return false
 	}
-	head, _, _ := bytes.Cut(l.stack[:runtime.Stack(l.stack[:], false)], []byte(":"))
-	if !bytes.Contains(head, []byte("locked to thread")) {
+	if !stack.Locked(l.stack[:]) {
 		return false
 	}
 	w.found.Store(true)

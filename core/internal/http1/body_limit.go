@@ -3,9 +3,9 @@ package http1
 import (
 	"net/http"
 	"reflect"
-	"runtime"
 
 	"github.com/recycling-go/recycling/core/internal/gohttp"
+	"github.com/recycling-go/recycling/core/internal/stack"
 )
 
 // When an http.MaxBytesReader finds a body too large, net/http closes the connection after the
@@ -91,19 +91,8 @@ func points(v reflect.Value, p *response) bool {
 // shortened it. Then a connection stays open that net/http would close, or the reverse. Neither
 // case confuses one request with another.
 func calledByLimit() bool {
-	var pc [4]uintptr // skips Callers, calledByLimit, and Read of body and givenBody
-	frames := runtime.CallersFrames(pc[:runtime.Callers(4, pc[:])])
-	frame, more := frames.Next()
-	if frame.Function != limitFunction {
-		return false
-	}
-	for more && frame.Function == limitFunction {
-		frame, more = frames.Next()
-	}
-	return frame.Function != "io.(*LimitedReader).Read"
+	return stack.CalledByLimit(2) // Read of body, and of givenBody
 }
-
-const limitFunction = "net/http.(*maxBytesReader).Read"
 
 // sendsBody reports whether a client that expects "100 Continue" certainly sends its body: it has
 // received "100 Continue", or the whole body has arrived. As in net/http this matters only if the

@@ -7,14 +7,13 @@ import (
 	"net"
 	"net/http"
 	"path"
-	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/gohttp"
+	"github.com/recycling-go/recycling/core/internal/stack"
 )
 
 // errOver is what a ResponseWriter returns once its handler has returned.
@@ -199,12 +198,7 @@ func (w *response) unlock() {
 // complain logs a mistake of the handler with its source line, skipping frames of net/http and of
 // this package.
 func (w *response) complain(what string) {
-	pc := make([]uintptr, 16)
-	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc)])
-	frame, more := frames.Next()
-	for more && (strings.HasPrefix(frame.Function, thisPackage) || strings.HasPrefix(frame.Function, "net/http.")) {
-		frame, more = frames.Next()
-	}
+	frame := stack.Caller(thisPackage, "net/http.")
 	w.logf("%s from %s (%s:%d)", what, frame.Function, path.Base(frame.File), frame.Line)
 }
 
