@@ -8,9 +8,11 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/alitto/pond/v2"
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/offload"
 )
@@ -60,6 +62,111 @@ func BenchmarkShed(b *testing.B) {
 				w.run(context.Background(), p, nothing)
 			}
 		})
+	}
+}
+
+// BenchmarkPond compares the ways to get a worker with a pond pool that has a queue of the same
+// size: with one caller, and with 16 callers for 2 workers. The package comment has the figures.
+func BenchmarkPond(b *testing.B) {
+	type do = func(context.Context, func(context.Context) error) error
+	type contestant struct {
+		name string
+		open func(b *testing.B) do
+	}
+	const workers, queue = 2, 256
+	contestants := []contestant{
+		{"pond", func(b *testing.B) do { return newPond(b, workers, queue).do }},
+		{"pond-limits", func(b *testing.B) do { return newPond(b, workers, queue).doWithin }},
+	}
+	for _, w := range ways {
+		contestants = append(contestants, contestant{w.name, func(b *testing.B) do {
+			p := newPool(b, offload.Config{Workers: workers, Queue: queue, Wait: pondWait})
+			return func(ctx context.Context, f func(context.Context) error) error { return w.run(ctx, p, f) }
+		}})
+	}
+	for _, callers := range []int{1, 16} {
+		for _, c := range contestants {
+			b.Run(fmt.Sprintf("callers=%d/%s", callers, c.name), func(b *testing.B) {
+				do := c.open(b)
+				b.ReportAllocs()
+				b.ResetTimer()
+				var wg sync.WaitGroup
+				for i := range callers {
+					wg.Go(func() {
+						for range (b.N + i) / callers {
+							if err := do(context.Background(), nothing); err != nil {
+								b.Error(err)
+							}
+						}
+					})
+				}
+				wg.Wait()
+			})
+		}
+	}
+}
+
+// A pondPool is a pond pool with a bounded queue.
+type pondPool struct {
+	pond.Pool
+	forced context.Context // as in offload.Pool: ends the contexts of tasks
+}
+
+// pondWait is how long a call of doWithin may wait until its task begins.
+const pondWait = 2 * time.Second
+
+func newPond(b *testing.B, workers, queue int) pondPool {
+	p := pond.NewPool(workers, pond.WithQueueSize(queue), pond.WithNonBlocking(true), pond.WithoutPanicRecovery())
+	forced, force := context.WithCancel(context.Background())
+	b.Cleanup(func() {
+		p.StopAndWait()
+		force()
+	})
+	return pondPool{p, forced}
+}
+
+// do runs task and waits for it. Its caller cannot leave.
+func (p pondPool) do(ctx context.Context, task func(context.Context) error) error {
+	done := make(chan error, 1)
+	if err := p.Go(func() { done <- task(ctx) }); err != nil {
+		return err
+	}
+	return <-done
+}
+
+// doWithin is do with the limits of Do: it returns when ctx ends, or when task has not begun after
+// pondWait. Unlike a call of Do, it still holds its place in the queue after that.
+func (p pondPool) doWithin(ctx context.Context, task func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.forced, cancel)()
+	const begun, left = 1, 2
+	var fate atomic.Uint32
+	done := make(chan error, 1)
+	err := p.Go(func() {
+		if fate.CompareAndSwap(0, begun) {
+			done <- task(ctx)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	timer := time.NewTimer(pondWait)
+	defer timer.Stop()
+	expired := timer.C
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			fate.CompareAndSwap(0, left)
+			return ctx.Err()
+		case <-expired:
+			if fate.CompareAndSwap(0, left) {
+				return offload.ErrWait
+			}
+			expired = nil // the task has begun
+		}
 	}
 }
 

@@ -9,12 +9,12 @@ import (
 // allocated anew, with its channel and the place for its result, so nothing of it can reach another
 // caller.
 type call struct {
-	run        func()    // the task, for pond; nil if the caller runs it
-	line       *line     // the line it waited in, or nil
-	prev, next *call     // in that line
-	expires    time.Time // when it has waited too long; zero means never
-	fate       fate      // guarded by the pool's mutex
-	worker     *worker   // its worker; written before run is called or wake is sent to
+	run        func()     // the task, for pond; nil if the caller runs it
+	queue      *waitQueue // the queue it waited in, or nil
+	prev, next *call      // in that queue
+	expires    time.Time  // when it has waited too long; zero means never
+	fate       fate       // guarded by the pool's mutex
+	worker     *worker    // its worker; written before run is called or wake is sent to
 
 	// wake is sent to once: when a call without run gets its worker, when one with run has ended,
 	// or when the call was refused. Its capacity is one, so that sending never blocks.
@@ -25,7 +25,7 @@ type call struct {
 type fate uint8
 
 const (
-	waiting   fate = iota // in a line
+	waiting   fate = iota // in a queue
 	given                 // has a worker, run is about to be called
 	begun                 // the task runs
 	finished              // the task has ended
@@ -71,8 +71,8 @@ func (p *Pool) enter(ctx context.Context, c *call) error {
 		p.mu.Unlock()
 		return err
 	}
-	l := p.nextLineLocked()
-	if w := l.pop(); w != nil {
+	q := p.nextQueueLocked()
+	if w := q.popIdle(); w != nil {
 		f := p.giveLocked(c, w)
 		p.mu.Unlock()
 		p.begin(f)
@@ -83,12 +83,12 @@ func (p *Pool) enter(ctx context.Context, c *call) error {
 		p.mu.Unlock()
 		return p.full
 	}
-	p.queueLocked(l, c)
+	p.enqueueLocked(q, c)
 	p.mu.Unlock()
 	return nil
 }
 
-// giveLocked gives a worker to c, which must not be in a line any more. The caller must pass the
+// giveLocked gives a worker to c, which must not be in a queue any more. The caller must pass the
 // result to begin.
 func (p *Pool) giveLocked(c *call, w *worker) func() {
 	p.setStageLocked(w, working)
@@ -102,9 +102,9 @@ func (p *Pool) giveLocked(c *call, w *worker) func() {
 	return nil
 }
 
-// refuseLocked removes c from its line and wakes its caller.
+// refuseLocked removes c from its queue and wakes its caller.
 func (p *Pool) refuseLocked(c *call, why fate) {
-	p.unqueueLocked(c)
+	p.dequeueLocked(c)
 	p.setFateLocked(c, why)
 	c.wake <- struct{}{}
 }
@@ -133,7 +133,7 @@ func (p *Pool) await(parent, ctx context.Context, c *call) fate {
 		case <-expired:
 			p.mu.Lock()
 			if c.fate == waiting {
-				p.unqueueLocked(c)
+				p.dequeueLocked(c)
 				p.setFateLocked(c, late)
 			}
 			if c.fate == late {
@@ -154,7 +154,7 @@ func (p *Pool) leave(parent context.Context, c *call) fate {
 	var f func()
 	switch c.fate {
 	case waiting:
-		p.unqueueLocked(c)
+		p.dequeueLocked(c)
 		if tooLong {
 			p.setFateLocked(c, late)
 		} else {
@@ -176,8 +176,8 @@ func (p *Pool) leave(parent context.Context, c *call) fate {
 	return to
 }
 
-// commence reports whether to run c's task. If not, it has freed c's worker.
-func (p *Pool) commence(ctx context.Context, c *call) bool {
+// start reports whether to run c's task. If not, it has freed c's worker.
+func (p *Pool) start(ctx context.Context, c *call) bool {
 	err := ctx.Err()
 	p.mu.Lock()
 	if c.fate == given && err != nil {
@@ -195,9 +195,9 @@ func (p *Pool) commence(ctx context.Context, c *call) bool {
 	return false
 }
 
-// conclude ends c's task and frees its worker. It reports whether the caller has left. A second
+// finish ends c's task and frees its worker. It reports whether the caller has left. A second
 // call does nothing.
-func (p *Pool) conclude(c *call) (alone bool) {
+func (p *Pool) finish(c *call) (alone bool) {
 	p.mu.Lock()
 	if c.fate == finished {
 		p.mu.Unlock()

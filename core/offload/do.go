@@ -84,7 +84,7 @@ const (
 
 // work is the function that pond runs.
 func (t *task[R]) work() {
-	if !t.pool.commence(t.ctx, &t.call) {
+	if !t.pool.start(t.ctx, &t.call) {
 		return
 	}
 	defer t.end()
@@ -100,7 +100,7 @@ func (t *task[R]) end() {
 			t.panic = &Panic{v, debug.Stack()}
 		}
 	}
-	if alone := t.pool.conclude(&t.call); alone && t.outcome == panicked {
+	if alone := t.pool.finish(&t.call); alone && t.outcome == panicked {
 		t.pool.c.Panic(t.panic.Value, t.panic.Stack)
 	}
 }

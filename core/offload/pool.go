@@ -12,27 +12,27 @@ import (
 //
 // A worker here is the permission to run a task, not a goroutine: an admitted handler runs on its
 // own goroutine, a function on one of pond's. A worker belongs to its call while it is at work, to
-// the keeper while it is being mended, and to its line while it is idle.
+// the supervisor while it is restarting, and to its queue while it is idle.
 type Pool struct {
-	c      Config    // resolved
-	tasks  pond.Pool // as many goroutines as workers; its queue holds functions about to begin
-	keeper keeper    // nil if workers own nothing
+	c          Config     // resolved
+	tasks      pond.Pool  // as many goroutines as workers; its queue holds functions about to begin
+	supervisor supervisor // nil if workers own nothing
 
 	full, late, closed error // the errors of calls that were shed
 
 	done   chan struct{}   // closed when the last worker ends
 	forced context.Context // canceled by Close
 	force  context.CancelFunc
-	// needed ends when the pool is stopped and no call waits: then nothing has to be mended.
-	needed  context.Context
-	enough  context.CancelFunc
-	workers []worker
+	// restartCtx ends when the pool is stopped and no call waits: then no resource is restarted.
+	restartCtx   context.Context
+	stopRestarts context.CancelFunc
+	workers      []worker
 
 	mu     sync.Mutex // guards following
 	state  state
-	lines  []line           // one, or as many as workers: see Policy
-	turn   int              // the line of the next call
-	queued int              // calls in all lines
+	queues []waitQueue      // one, or as many as workers: see Policy
+	next   int              // index of the queue of the next call
+	queued int              // calls in all queues
 	staged [ended + 1]int   // workers, by stage
 	fated  [numFates]uint64 // calls, by their final fate
 	ran    uint64           // tasks that have ended
@@ -40,11 +40,11 @@ type Pool struct {
 	failed uint64           // of those, the ones that failed, and failed attempts
 }
 
-// A keeper keeps the resources that workers own. Its methods are called on a goroutine of pond, and
-// must leave the worker free or ended.
-type keeper interface {
-	mend(*worker) // w's resource is broken
-	end(*worker)  // w is no longer needed
+// A supervisor replaces and closes the resources that workers own. Its methods are called on a
+// goroutine of pond, and must leave the worker free or ended.
+type supervisor interface {
+	restart(*worker) // w's resource is broken
+	end(*worker)     // w is no longer needed
 }
 
 // A state says which calls a pool still accepts and serves. It only moves forward.
@@ -72,31 +72,31 @@ func New(c Config) (*Pool, error) {
 	return p, nil
 }
 
-// newPool returns a pool whose workers are all in stage mending.
-func newPool(c Config, k keeper) (*Pool, error) {
+// newPool returns a pool whose workers are all in stage restarting.
+func newPool(c Config, s supervisor) (*Pool, error) {
 	c, err := c.resolve()
 	if err != nil {
 		return nil, err
 	}
 	p := &Pool{
-		c:       c,
-		tasks:   pond.NewPool(c.Workers, pond.WithoutPanicRecovery()),
-		keeper:  k,
-		full:    &ShedError{ErrFull, c.RetryAfter},
-		late:    &ShedError{ErrWait, c.RetryAfter},
-		closed:  &ShedError{ErrClosed, c.RetryAfter},
-		done:    make(chan struct{}),
-		workers: make([]worker, c.Workers),
-		lines:   make([]line, 1),
+		c:          c,
+		tasks:      pond.NewPool(c.Workers, pond.WithoutPanicRecovery()),
+		supervisor: s,
+		full:       &ShedError{ErrFull, c.RetryAfter},
+		late:       &ShedError{ErrWait, c.RetryAfter},
+		closed:     &ShedError{ErrClosed, c.RetryAfter},
+		done:       make(chan struct{}),
+		workers:    make([]worker, c.Workers),
+		queues:     make([]waitQueue, 1),
 	}
 	if c.Policy == RoundRobin {
-		p.lines = make([]line, c.Workers)
+		p.queues = make([]waitQueue, c.Workers)
 	}
 	p.forced, p.force = context.WithCancel(context.Background())
-	p.needed, p.enough = context.WithCancel(context.Background())
-	p.staged[mending] = c.Workers
+	p.restartCtx, p.stopRestarts = context.WithCancel(context.Background())
+	p.staged[restarting] = c.Workers
 	for i := range p.workers {
-		p.workers[i] = worker{index: i, line: &p.lines[i%len(p.lines)], stage: mending}
+		p.workers[i] = worker{index: i, queue: &p.queues[i%len(p.queues)], stage: restarting}
 	}
 	return p, nil
 }
@@ -109,24 +109,24 @@ func (p *Pool) setStateLocked(to state) (begin []func()) {
 		return nil
 	}
 	p.state = to
-	for i := range p.lines {
-		l := &p.lines[i]
-		for to == shut && l.first != nil {
-			p.refuseLocked(l.first, refused)
+	for i := range p.queues {
+		q := &p.queues[i]
+		for to == shut && q.first != nil {
+			p.refuseLocked(q.first, refused)
 		}
-		for w := l.pop(); w != nil; w = l.pop() {
+		for w := q.popIdle(); w != nil; w = q.popIdle() {
 			begin = append(begin, p.freeLocked(w))
 		}
 	}
-	p.enoughLocked()
+	p.stopRestartsLocked()
 	return begin
 }
 
-// enoughLocked ends p.needed if the pool is stopped and no call waits. Code that removes a call
-// from a line must call it.
-func (p *Pool) enoughLocked() {
+// stopRestartsLocked ends p.restartCtx if the pool is stopped and no call waits. Code that removes a
+// call from a queue must call it.
+func (p *Pool) stopRestartsLocked() {
 	if p.state != open && p.queued == 0 {
-		p.enough()
+		p.stopRestarts()
 	}
 }
 

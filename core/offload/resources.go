@@ -169,7 +169,7 @@ func (s *Resources[R]) judge(o *owned[R], failed error) {
 
 // fail records that the resource of lease l has failed.
 func (s *Resources[R]) fail(l *lease, err error) {
-	if s.pool.spoil(l) {
+	if s.pool.markBroken(l) {
 		s.c.Failed(err)
 	}
 }

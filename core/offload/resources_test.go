@@ -259,7 +259,7 @@ func TestResourcesUnderStress(t *testing.T) {
 	}
 	callers.Wait()
 	<-r.Done()
-	if st := r.Stats(); int(st.Opened) != len(s.closed) || st.Mending+st.Running+st.Idle+st.Queued != 0 || st.Failed < 100 {
+	if st := r.Stats(); int(st.Opened) != len(s.closed) || st.Restarting+st.Running+st.Idle+st.Queued != 0 || st.Failed < 100 {
 		t.Errorf("%+v, %d closed", st, len(s.closed))
 	}
 }

@@ -2,10 +2,10 @@ package offload
 
 // Stats is a snapshot of a [Pool], or of [Resources].
 type Stats struct {
-	Queued  int // calls waiting for a worker
-	Running int // workers that run a task or a handler, including abandoned ones
-	Idle    int // workers with nothing to do
-	Mending int // workers whose resource is being built or closed; zero without resources
+	Queued     int // calls waiting for a worker
+	Running    int // workers that run a task or a handler, including abandoned ones
+	Idle       int // workers with nothing to do
+	Restarting int // workers whose resource is being built, replaced or closed; zero without resources
 
 	// The following count since the pool was created. Every call that returns is counted either in
 	// Answered, or in one of Abandoned to Closed; a call of Admit when release is called.
@@ -30,18 +30,18 @@ func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return Stats{
-		Queued:    p.queued,
-		Running:   p.staged[working],
-		Idle:      p.staged[idle],
-		Mending:   p.staged[mending],
-		Done:      p.ran,
-		Answered:  p.fated[finished],
-		Abandoned: p.fated[abandoned],
-		Left:      p.fated[left],
-		Full:      p.fated[tooMany],
-		Late:      p.fated[late],
-		Closed:    p.fated[refused],
-		Opened:    p.opened,
-		Failed:    p.failed,
+		Queued:     p.queued,
+		Running:    p.staged[working],
+		Idle:       p.staged[idle],
+		Restarting: p.staged[restarting],
+		Done:       p.ran,
+		Answered:   p.fated[finished],
+		Abandoned:  p.fated[abandoned],
+		Left:       p.fated[left],
+		Full:       p.fated[tooMany],
+		Late:       p.fated[late],
+		Closed:     p.fated[refused],
+		Opened:     p.opened,
+		Failed:     p.failed,
 	}
 }

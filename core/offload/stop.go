@@ -26,7 +26,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 	}
 	s := p.Stats()
 	return fmt.Errorf("offload: shutdown: %d calls queued, %d tasks running, %d workers opening or closing their resource: %w",
-		s.Queued, s.Running, s.Mending, ctx.Err())
+		s.Queued, s.Running, s.Restarting, ctx.Err())
 }
 
 // Close stops the pool at once: waiting calls are shed with [ErrClosed]. The contexts of tasks of

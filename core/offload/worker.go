@@ -3,7 +3,7 @@ package offload
 // A worker is the permission to run a task.
 type worker struct {
 	index int
-	line  *line
+	queue *waitQueue
 	stage stage  // guarded by the pool's mutex, as are the following
 	lease *lease // for the resource that it owns; nil if it owns nothing
 }
@@ -18,9 +18,9 @@ type lease struct {
 type stage uint8
 
 const (
-	idle    stage = iota // on the stack of its line
-	working              // owned by a call
-	mending              // owned by the keeper
+	idle       stage = iota // on the stack of its queue
+	working                 // owned by a call
+	restarting              // owned by the supervisor, which opens, replaces or closes its resource
 	ended
 )
 
@@ -30,7 +30,7 @@ func (p *Pool) setStageLocked(w *worker, to stage) {
 	w.stage = to
 }
 
-// free finds something to do for w, which is new or was mended.
+// free finds something to do for w, which is new or was restarted.
 func (p *Pool) free(w *worker) {
 	p.mu.Lock()
 	f := p.freeLocked(w)
@@ -41,20 +41,20 @@ func (p *Pool) free(w *worker) {
 // freeLocked finds something to do for w. The caller must pass the result to begin.
 func (p *Pool) freeLocked(w *worker) func() {
 	if w.lease != nil && w.lease.broken {
-		p.setStageLocked(w, mending)
-		return func() { p.keeper.mend(w) }
+		p.setStageLocked(w, restarting)
+		return func() { p.supervisor.restart(w) }
 	}
-	if c := p.firstLocked(w.line); c != nil {
-		p.unqueueLocked(c)
+	if c := p.firstLocked(w.queue); c != nil {
+		p.dequeueLocked(c)
 		return p.giveLocked(c, w)
 	}
 	switch {
 	case p.state == open:
 		p.setStageLocked(w, idle)
-		w.line.idle = append(w.line.idle, w)
-	case p.keeper != nil:
-		p.setStageLocked(w, mending)
-		return func() { p.keeper.end(w) }
+		w.queue.idle = append(w.queue.idle, w)
+	case p.supervisor != nil:
+		p.setStageLocked(w, restarting)
+		return func() { p.supervisor.end(w) }
 	default:
 		p.endLocked(w)
 	}
@@ -75,9 +75,9 @@ func (p *Pool) endLocked(w *worker) {
 	}
 }
 
-// spoil records that the resource of lease l has failed, and reports whether that was not known
-// yet. The resource is mended when its worker is free, which may be at once.
-func (p *Pool) spoil(l *lease) bool {
+// markBroken records that the resource of lease l has failed, and reports whether that was not
+// known yet. The resource is replaced when its worker is free, which may be at once.
+func (p *Pool) markBroken(l *lease) bool {
 	w := l.w
 	p.mu.Lock()
 	if w.lease != l || l.broken || w.stage == ended {
@@ -88,7 +88,7 @@ func (p *Pool) spoil(l *lease) bool {
 	p.failed++
 	var f func()
 	if w.stage == idle {
-		w.line.drop(w)
+		w.queue.removeIdle(w)
 		f = p.freeLocked(w)
 	}
 	p.mu.Unlock()

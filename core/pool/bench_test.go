@@ -40,29 +40,6 @@ func BenchmarkSubmit(b *testing.B) {
 	}
 }
 
-// BenchmarkSubmitAll is like BenchmarkSubmit, with one producer that submits several jobs at once.
-func BenchmarkSubmitAll(b *testing.B) {
-	for _, batch := range []int{1, 4, 16, 64} {
-		for _, workers := range []int{1, 4, 16} {
-			b.Run(fmt.Sprintf("batch=%d/workers=%d", batch, workers), func(b *testing.B) {
-				p, err := pool.New(pool.Config[*int]{Work: func(*int) {}, Max: workers, Queue: 1024})
-				if err != nil {
-					b.Fatal(err)
-				}
-				ctx, jobs := context.Background(), make([]*int, batch)
-				b.ReportAllocs()
-				b.ResetTimer()
-				for left := b.N; left > 0; left -= batch {
-					p.SubmitAll(ctx, jobs[:min(left, batch)])
-				}
-				if err := p.Shutdown(ctx); err != nil {
-					b.Fatal(err)
-				}
-			})
-		}
-	}
-}
-
 // BenchmarkChannel is like BenchmarkSubmit, with a channel and goroutines that receive from it.
 func BenchmarkChannel(b *testing.B) {
 	for _, producers := range []int{1, 16} {

@@ -1,13 +1,10 @@
 package pool
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log"
 	"math"
 	"runtime"
-	"slices"
 	"time"
 )
 
@@ -17,6 +14,10 @@ const defaultIdleTime = 5 * time.Second
 // A Config configures a [Pool]. [New] copies it.
 type Config[T any] struct {
 	// Work runs one job. Exactly one of Work and New must be set.
+	//
+	// If Work panics, package log prints the value and the stack. To report a panic in another way,
+	// recover it in Work. If Work leaves its goroutine in a bad state, for example with
+	// [runtime.LockOSThread], it should call [runtime.Goexit]: the worker is replaced when needed.
 	Work func(job T)
 
 	// New returns the Work function of one worker, which may own memory. It is called on the
@@ -40,14 +41,6 @@ type Config[T any] struct {
 	// submitted jobs. A panic in Lead is not recovered; runtime.Goexit counts as an error.
 	Lead func(batch []T) ([]T, error)
 
-	// Context, if set, returns a job's context, or nil if it has none. A job whose context has
-	// ended before it starts is skipped. Once a job has started, it handles its context itself.
-	Context func(job T) context.Context
-
-	// Skip, if set, is called with a job that was skipped and its context's error, by the worker
-	// that would have run it. It requires Context.
-	Skip func(job T, err error)
-
 	// Max is how many workers may be at work, that is, inside Work, at the same time. Zero means
 	// runtime.GOMAXPROCS(0). Negative is an error.
 	Max int
@@ -70,30 +63,6 @@ type Config[T any] struct {
 	// IdleTime is how long there must be more than Standby idle workers before the surplus ends; it
 	// may take twice as long. Zero means 5 seconds. Negative is an error.
 	IdleTime time.Duration
-
-	// Retire, if set, is called by a worker after each job. If it returns true the worker ends, and
-	// is replaced when needed. It is for jobs that leave their goroutine in a bad state, for
-	// example with runtime.LockOSThread.
-	Retire func() bool
-
-	// CPUs, if not empty, lists the processors to work on. Each worker is locked to a thread, and
-	// the thread to the processor in the list that has the fewest workers; the first of them if
-	// there are several. A worker that owns memory then finds it in its processor's caches, but
-	// each time it goes idle and wakes up takes several times as long: it is for long jobs that
-	// compute.
-	//
-	// [New] returns an error if one of them is not available, and one that wraps
-	// [errors.ErrUnsupported] on systems other than Linux.
-	CPUs []int
-
-	// Metrics, if set, is notified of jobs as they end. [Stats] has the counters that can be read
-	// at any time.
-	Metrics Metrics
-
-	// Panic is called with the value and the stack of a job that panicked, on the worker's
-	// goroutine, before the worker continues. Nil means that they are printed by package log, as in
-	// net/http.
-	Panic func(v any, stack []byte)
 }
 
 // resolve checks c and replaces zero values with the defaults. It takes c by value, so the caller's
@@ -108,17 +77,9 @@ func (c Config[T]) resolve() (Config[T], error) {
 		return c, fmt.Errorf("pool: Queue is %d, want zero (no bound) or more", c.Queue)
 	case c.IdleTime < 0:
 		return c, fmt.Errorf("pool: IdleTime is %v, want zero (the default) or more", c.IdleTime)
-	case c.Skip != nil && c.Context == nil:
-		return c, errors.New("pool: Skip without Context")
 	}
 	if err := c.checkGroup(); err != nil {
 		return c, err
-	}
-	if len(c.CPUs) > 0 {
-		c.CPUs = slices.Clone(c.CPUs)
-		if err := tryCPUs(c.CPUs); err != nil {
-			return c, err
-		}
 	}
 	if c.Max == 0 {
 		c.Max = runtime.GOMAXPROCS(0)
@@ -139,9 +100,6 @@ func (c Config[T]) resolve() (Config[T], error) {
 	if c.New == nil {
 		work := c.Work
 		c.New = func(func()) func(T) { return work }
-	}
-	if c.Panic == nil {
-		c.Panic = func(v any, stack []byte) { log.Printf("pool: panic in a job: %v\n%s", v, stack) }
 	}
 	return c, nil
 }

@@ -21,9 +21,6 @@ func TestConfigErrorsNameFieldAndValue(t *testing.T) {
 		{pool.Config[int]{Work: work, Max: -3}, []string{"Max", "-3"}},
 		{pool.Config[int]{Work: work, Queue: -4}, []string{"Queue", "-4"}},
 		{pool.Config[int]{Work: work, IdleTime: -5 * time.Second}, []string{"IdleTime", "-5s"}},
-		{pool.Config[int]{Work: work, Skip: func(int, error) {}}, []string{"Skip", "Context"}},
-		{pool.Config[int]{Work: work, CPUs: []int{0, -1}}, []string{"CPUs"}},
-		{pool.Config[int]{Work: work, CPUs: []int{1 << 20}}, []string{"CPUs"}},
 		{pool.Config[int]{Work: work, Max: 6, Standby: 7}, []string{"Max", "6", "Standby", "7"}},
 	} {
 		p, err := pool.New(test.c)

@@ -4,15 +4,15 @@
 // done, and continues with the next: its stack has already grown, and it may own memory
 // ([Config.New]). Workers manage themselves. There is no goroutine that only dispatches work.
 //
-//	something to do, nobody idle or on the way,
+//	something to do, nobody idle or being woken,
 //	fewer than Max workers: a new one
 //	                        │
 //	                        ▼       the oldest job
-//	┌──── called ──────► managing ───────────────────► working
+//	┌──── woken ───────► managing ───────────────────► working
 //	│                     │  │ ▲ ▲                       │  │
-//	│      nothing to do, │  │ │ └── done, or panicked ──┘  │ runtime.Goexit,
-//	│        nobody leads ▼  │ │                            │ or Retire
-//	│              leading ──┼─┘ work has come              ▼
+//	│      nothing to do, │  │ │ └── done, or panicked ──┘  │ runtime.Goexit
+//	│        nobody leads ▼  │ │                            │
+//	│              leading ──┼─┘ work has arrived           ▼
 //	│                        │                            ended
 //	└────────────── idle ◄───┘ nothing to do                ▲
 //	                  └──── surplus, or the pool stopped ───┘
@@ -25,8 +25,8 @@
 // function per job, let T be a function type, and have Work call it. Either way the queue stores
 // the job itself, not an interface, which might have to be allocated.
 //
-// If jobs carry a context, set [Config.Context]. The pool checks the context when the job's turn
-// comes, so that a job that nobody waits for any more is skipped.
+// Contexts, results and metrics of jobs are left to Work. For example, Work returns at once if the
+// job's context has ended: see the example Context of [Config].
 //
 // # Guarantees
 //
@@ -39,9 +39,10 @@
 //   - The worker that became idle last is woken first: its stack and memory are still in the
 //     processor's caches. The one that has been idle longest is the first to end, when more than
 //     Standby workers have been idle for a while.
-//   - A job that panics, or ends its goroutine with [runtime.Goexit], affects only itself.
+//   - A job that panics, or ends its goroutine with [runtime.Goexit], affects only itself. A panic
+//     is logged.
 //   - Nothing is allocated per job.
-//   - Features that a Config does not use (Context, Metrics, CPUs, Lead, Group) cost nothing.
+//   - A pool without Lead or Group pays nothing for them.
 //
 // # Leading
 //
@@ -98,6 +99,6 @@
 //
 // # Limitations
 //
-// Jobs have no result and no priority. Only Close and Pull can take jobs back, and nothing
-// interrupts a running job.
+// Jobs have no priority. Only Close and Pull can take jobs back, and nothing interrupts a running
+// job.
 package pool

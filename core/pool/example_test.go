@@ -53,17 +53,21 @@ func ExampleConfig_work() {
 	// two
 }
 
-// Jobs that carry a context, and are skipped when nobody waits for them any more.
+// Jobs that carry a context: Work skips those that nobody waits for any more.
 func ExampleConfig_context() {
 	type job struct {
 		ctx  context.Context
 		name string
 	}
 	p, err := pool.New(pool.Config[job]{
-		Work:    func(j job) { fmt.Println(j.name, "is done") },
-		Context: func(j job) context.Context { return j.ctx },
-		Skip:    func(j job, err error) { fmt.Printf("%s is skipped: %v\n", j.name, err) },
-		Max:     1,
+		Work: func(j job) {
+			if err := j.ctx.Err(); err != nil {
+				fmt.Printf("%s is skipped: %v\n", j.name, err)
+				return
+			}
+			fmt.Println(j.name, "is done")
+		},
+		Max: 1,
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -80,7 +84,7 @@ func ExampleConfig_context() {
 }
 
 // A shutdown with a deadline, and what to do with the jobs that were not started in time.
-func ExampleShutdownError() {
+func ExamplePool_Close() {
 	began, end := make(chan bool), make(chan bool)
 	p, err := pool.New(pool.Config[string]{
 		Work: func(string) { began <- true; <-end },
@@ -96,13 +100,15 @@ func ExampleShutdownError() {
 	<-began
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	var left *pool.ShutdownError
-	if err := p.Shutdown(ctx); errors.As(err, &left) {
-		fmt.Println(left.Busy, "at work,", left.Queued, "not begun:", p.Close())
+	if err := p.Shutdown(ctx); err != nil {
+		fmt.Println(err)
+		fmt.Println("not started:", p.Close())
 	}
 	close(end)
 	<-p.Done()
-	// Output: 1 at work, 2 not begun: [two three]
+	// Output:
+	// pool: shutdown: 2 jobs queued, 1 at work: context deadline exceeded
+	// not started: [two three]
 }
 
 // Workers that own memory: one buffer per worker, instead of one per job.

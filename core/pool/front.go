@@ -17,16 +17,16 @@ const frontSize = 64
 // A front has users, the workers that may take from it without the mutex. They are added and
 // removed under the mutex. A front without users may be refilled.
 type front[T any] struct {
-	turn  turnstile // the worker that passes with i owns jobs[i]
-	jobs  [frontSize]T
-	users int       // number of users; guarded by the pool's mutex
-	spare *front[T] // next in the pool's list of spare fronts; guarded by the pool's mutex
+	cursor cursor // the worker that claims i owns jobs[i]
+	jobs   [frontSize]T
+	users  int       // number of users; guarded by the pool's mutex
+	spare  *front[T] // next in the pool's list of spare fronts; guarded by the pool's mutex
 }
 
 // take takes the oldest job, and reports whether there was one. Only users may call it, and, for
 // the current front, the holder of the mutex.
 func (f *front[T]) take() (job T, ok bool) {
-	i, ok := f.turn.pass()
+	i, ok := f.cursor.claim()
 	if !ok {
 		return job, false
 	}
@@ -36,47 +36,48 @@ func (f *front[T]) take() (job T, ok bool) {
 	return job, true
 }
 
-// seize takes all jobs that are left. The caller holds the mutex; users may call take concurrently.
-func (f *front[T]) seize() []T {
+// drain removes and returns all jobs that are left. The caller holds the mutex; users may call take
+// concurrently.
+func (f *front[T]) drain() []T {
 	if f == nil {
 		return nil
 	}
-	rest := f.jobs[f.turn.close():f.turn.size]
+	rest := f.jobs[f.cursor.claimRest():f.cursor.size]
 	jobs := append([]T(nil), rest...)
 	clear(rest)
 	return jobs
 }
 
-// left returns how many jobs are left. The caller holds the mutex; users may call take
+// len returns how many jobs are left. The caller holds the mutex; users may call take
 // concurrently.
-func (f *front[T]) left() int {
+func (f *front[T]) len() int {
 	if f == nil {
 		return 0
 	}
-	return f.turn.left()
+	return f.cursor.remaining()
 }
 
-// A turnstile hands out the numbers below size, each once and in order, to any number of
-// goroutines. (It is not generic, and so small, so that the compiler inlines all of it.)
-type turnstile struct {
+// A cursor hands out the numbers below size, each once and in order, to any number of goroutines.
+// (It is not generic, and so small, so that the compiler inlines all of it.)
+type cursor struct {
 	next atomic.Uint32 // the next number; size or more: none left
-	size uint32        // written before the turnstile is shared
+	size uint32        // written before the cursor is shared
 }
 
-// open starts again with size numbers. No call of pass may run concurrently.
-func (t *turnstile) open(size int) {
-	t.size = uint32(size)
-	t.next.Store(0)
+// reset starts again with size numbers. No call of claim may run concurrently.
+func (c *cursor) reset(size int) {
+	c.size = uint32(size)
+	c.next.Store(0)
 }
 
-// pass returns the next number, and whether there was one.
-func (t *turnstile) pass() (uint32, bool) {
-	i := t.next.Add(1) - 1
-	return i, i < t.size
+// claim returns the next number, and whether there was one.
+func (c *cursor) claim() (uint32, bool) {
+	i := c.next.Add(1) - 1
+	return i, i < c.size
 }
 
-// close takes all numbers that are left, from the returned one on.
-func (t *turnstile) close() uint32 { return min(t.next.Swap(t.size), t.size) }
+// claimRest claims all numbers that are left, from the returned one on.
+func (c *cursor) claimRest() uint32 { return min(c.next.Swap(c.size), c.size) }
 
-// left returns how many numbers are left.
-func (t *turnstile) left() int { return int(t.size - min(t.next.Load(), t.size)) }
+// remaining returns how many numbers are left.
+func (c *cursor) remaining() int { return int(c.size - min(c.next.Load(), c.size)) }

@@ -24,8 +24,8 @@ import (
 // An idle worker counts for its own pool only, so for a while after a peak the pools may together
 // have more workers than Max. These are not at work.
 type Group[T any] struct {
-	working atomic.Int64 // units taken: workers at work, or about to be
-	waiting atomic.Int64 // the length of line
+	working atomic.Int64 // permits taken: workers at work, or about to be
+	waiting atomic.Int64 // the length of queue
 
 	_ [64]byte // so that reading the above is not slowed down by writes to the following
 
@@ -35,11 +35,11 @@ type Group[T any] struct {
 	max     int // Max of all pools, set by the first
 	standby int // Standby of all pools, likewise
 	pools   []*Pool[T]
-	line    []*Pool[T] // pools with jobs that wait for a unit, in the order of their turns
+	queue   []*Pool[T] // pools with jobs that wait for a permit, in the order of their turns
 }
 
-// join adds p to g.
-func (g *Group[T]) join(p *Pool[T]) error {
+// add adds p to g.
+func (g *Group[T]) add(p *Pool[T]) error {
 	g.mu.Lock()
 	if len(g.pools) == 0 {
 		g.max, g.standby = p.c.Max, p.c.Standby
@@ -50,7 +50,7 @@ func (g *Group[T]) join(p *Pool[T]) error {
 		return err
 	}
 	g.pools = append(g.pools, p)
-	g.shareLocked()
+	g.divideStandbyLocked()
 	all := slices.Clone(g.pools)
 	g.mu.Unlock()
 	for _, p := range all { // some of their workers may be surplus now
@@ -61,18 +61,18 @@ func (g *Group[T]) join(p *Pool[T]) error {
 	return nil
 }
 
-// leave removes p, which no longer has workers, from g.
-func (g *Group[T]) leave(p *Pool[T]) {
+// remove removes p, which no longer has workers, from g.
+func (g *Group[T]) remove(p *Pool[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if i := slices.Index(g.pools, p); i >= 0 {
 		g.pools = slices.Delete(g.pools, i, i+1)
-		g.shareLocked()
+		g.divideStandbyLocked()
 	}
 }
 
-// shareLocked divides standby among the pools.
-func (g *Group[T]) shareLocked() {
+// divideStandbyLocked divides standby among the pools.
+func (g *Group[T]) divideStandbyLocked() {
 	for i, p := range g.pools {
 		p.standby.Store(int64((g.standby + i) / len(g.pools)))
 	}
@@ -81,8 +81,8 @@ func (g *Group[T]) shareLocked() {
 // groupFull reports whether Max workers of p's group are at work.
 func (p *Pool[T]) groupFull() bool { return p.c.Group.working.Load() >= int64(p.c.Max) }
 
-// takeUnit takes a unit for a worker of p, and reports whether one was available.
-func (p *Pool[T]) takeUnit() bool {
+// tryAcquire takes a permit for a worker of p, and reports whether one was available.
+func (p *Pool[T]) tryAcquire() bool {
 	g := p.c.Group
 	for {
 		n := g.working.Load()
@@ -95,79 +95,81 @@ func (p *Pool[T]) takeUnit() bool {
 	}
 }
 
-// unitLocked makes sure that w has a unit, and reports whether it does. If not, p is in line.
-func (w *worker[T]) unitLocked() bool {
-	for !w.unit {
-		if w.unit = w.pool.takeUnit(); !w.unit && w.pool.fallInLocked() {
+// acquireLocked makes sure that w has a permit, and reports whether it does. If not, its pool is in
+// the group's queue.
+func (w *worker[T]) acquireLocked() bool {
+	for !w.permit {
+		if w.permit = w.pool.tryAcquire(); !w.permit && w.pool.awaitPermitLocked() {
 			return false
 		}
 	}
 	return true
 }
 
-// fallInLocked puts p in line, and reports whether it has to wait there. A worker that gives back a
-// unit looks at the line afterwards, and p looks for a unit after joining the line, so that one of
-// the two sees the other.
-func (p *Pool[T]) fallInLocked() bool {
-	p.c.Group.fallIn(p)
+// awaitPermitLocked puts p into its group's queue, and reports whether it has to wait there. A
+// worker that releases a permit looks at the queue afterwards, and p looks for a permit after
+// joining the queue, so that one of the two sees the other.
+func (p *Pool[T]) awaitPermitLocked() bool {
+	p.c.Group.enqueue(p)
 	return p.groupFull()
 }
 
-func (g *Group[T]) fallIn(p *Pool[T]) {
-	if p.inLine.Load() {
+// enqueue puts p at the end of the queue, unless it is in the queue already.
+func (g *Group[T]) enqueue(p *Pool[T]) {
+	if p.inGroupQueue.Load() {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !p.inLine.Load() {
-		p.inLine.Store(true)
-		g.line = append(g.line, p)
+	if !p.inGroupQueue.Load() {
+		p.inGroupQueue.Store(true)
+		g.queue = append(g.queue, p)
 		g.waiting.Add(1)
 	}
 }
 
-// next removes the pool whose turn it is from the line; nil if there is none. The caller must take
-// care of its jobs.
-func (g *Group[T]) next() *Pool[T] {
+// dequeue removes the pool whose turn it is from the queue and returns it, or nil if there is none.
+// The caller must take care of its jobs.
+func (g *Group[T]) dequeue() *Pool[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.line) == 0 {
+	if len(g.queue) == 0 {
 		return nil
 	}
-	p := g.line[0]
-	g.line = slices.Delete(g.line, 0, 1)
-	p.inLine.Store(false)
+	p := g.queue[0]
+	g.queue = slices.Delete(g.queue, 0, 1)
+	p.inGroupQueue.Store(false)
 	g.waiting.Add(-1)
 	return p
 }
 
-// othersWait reports whether jobs of other pools wait for a unit.
+// othersWait reports whether jobs of other pools wait for a permit.
 func (p *Pool[T]) othersWait() bool {
 	g := p.c.Group
 	if g == nil {
 		return false
 	}
 	n := g.waiting.Load()
-	return n > 1 || n == 1 && !p.inLine.Load()
+	return n > 1 || n == 1 && !p.inGroupQueue.Load()
 }
 
-// helpLocked has w, a worker of p, take a job of the pool whose turn it is, if pools other than p
-// wait and w has a unit or gets one. If that requires releasing the mutex, it wakes in, if that is
-// not nil, and told is true.
-func (w *worker[T]) helpLocked(in *waiter[T]) (job T, ok, told bool) {
+// takeFromOthersLocked has w, a worker of p, take a job of the pool whose turn it is, if pools
+// other than p wait and w has a permit or gets one. If that requires releasing the mutex, it wakes
+// submitter, and woken is true.
+func (w *worker[T]) takeFromOthersLocked(submitter *waiter[T]) (job T, ok, woken bool) {
 	p := w.pool
-	if p.state != open || !p.othersWait() || !w.unit && !p.takeUnit() {
+	if p.state != open || !p.othersWait() || !w.permit && !p.tryAcquire() {
 		return job, false, false
 	}
-	w.unit = true
+	w.permit = true
 	g := p.c.Group
 	if p.queuedLocked() > 0 {
-		g.fallIn(p) // behind the others
+		g.enqueue(p) // behind the others
 	}
 	p.mu.Unlock()
-	in.come()
+	submitter.wake()
 	for !ok {
-		other := g.next()
+		other := g.dequeue()
 		if other == nil {
 			break
 		}
@@ -176,7 +178,7 @@ func (w *worker[T]) helpLocked(in *waiter[T]) (job T, ok, told bool) {
 	p.mu.lock()
 	if ok {
 		p.lent--
-		p.workLocked(w)
+		p.setWorkingLocked(w)
 	}
 	return job, ok, true
 }
@@ -185,45 +187,45 @@ func (w *worker[T]) helpLocked(in *waiter[T]) (job T, ok, told bool) {
 func (p *Pool[T]) lend() (job T, ok bool) {
 	p.mu.lock()
 	if p.state != closed {
-		job, ok = p.pullLocked()
+		job, ok = p.dequeueLocked()
 	}
 	if ok {
 		p.lent++
 	}
-	in := p.admitLocked()
-	call := p.callLocked() // if there are more jobs, p may get back in line
+	submitter := p.admitLocked()
+	picked := p.pickWorkerLocked() // if there are more jobs, p may join the queue again
 	p.finishLocked()
 	p.mu.Unlock()
-	in.come()
-	call.come()
+	submitter.wake()
+	picked.wake()
 	return job, ok
 }
 
-// giveBackLocked gives back w's unit. If it returns true a pool may be waiting for one: the caller
-// must look, or call passOn.
-func (w *worker[T]) giveBackLocked() bool {
-	if !w.unit {
+// releaseLocked releases w's permit. If it returns true a pool may be waiting for one: the caller
+// must look, or call wakePools.
+func (w *worker[T]) releaseLocked() bool {
+	if !w.permit {
 		return false
 	}
-	w.unit = false
+	w.permit = false
 	g := w.pool.c.Group
 	g.working.Add(-1)
 	return g.waiting.Load() > 0
 }
 
-// passOn has the pools in line wake workers, while there are units. The caller must not hold a
-// mutex.
-func (g *Group[T]) passOn() {
+// wakePools has the pools in the queue wake workers, while there are permits. The caller must not
+// hold a mutex.
+func (g *Group[T]) wakePools() {
 	for g.waiting.Load() > 0 {
-		p := g.next()
+		p := g.dequeue()
 		if p == nil {
 			return
 		}
 		p.mu.lock()
-		call := p.callLocked() // nil if p is back in line
+		picked := p.pickWorkerLocked() // nil if p has joined the queue again
 		full := p.groupFull()
 		p.mu.Unlock()
-		call.come()
+		picked.wake()
 		if full {
 			return
 		}

@@ -64,7 +64,7 @@ func TestPoolsOfAGroupTakeTurns(t *testing.T) {
 	})
 }
 
-func TestWorkerThatRetiresPassesItsTurnOn(t *testing.T) {
+func TestWorkerThatEndsWakesTheNextPool(t *testing.T) {
 	for name, end := range map[string]func(leave func()){
 		"Goexit": func(func()) { runtime.Goexit() },
 		"leave":  func(leave func()) { leave() },
@@ -72,7 +72,7 @@ func TestWorkerThatRetiresPassesItsTurnOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := pool.Config[chan bool]{Max: 1, Panic: func(any, []byte) {}, Group: new(pool.Group[chan bool])}
+				c := pool.Config[chan bool]{Max: 1, Group: new(pool.Group[chan bool])}
 				c.New = func(leave func()) func(chan bool) {
 					return func(let chan bool) {
 						<-let
@@ -221,7 +221,6 @@ func forgetting(t *testing.T, rounds int, rnd *rand.Rand) {
 		Max:      limit,
 		Standby:  min(rnd.IntN(3), limit),
 		IdleTime: time.Duration(rnd.IntN(200)) * time.Microsecond,
-		Panic:    func(any, []byte) {},
 		Group:    new(pool.Group[groupJob]),
 	}
 	c.New = func(leave func()) func(groupJob) {
@@ -305,8 +304,8 @@ func forgetting(t *testing.T, rounds int, rnd *rand.Rand) {
 	}
 }
 
-// A worker whose pool is stopped while it is at work gives its unit to a pool with waiting jobs.
-func TestStoppedPoolPassesItsUnitOn(t *testing.T) {
+// A worker whose pool is stopped while it is at work releases its permit to a pool with waiting jobs.
+func TestStoppedPoolReleasesItsPermit(t *testing.T) {
 	for name, stop := range map[string]func(p *pool.Pool[func()]){
 		"Close": func(p *pool.Pool[func()]) { p.Close() },
 		"Shutdown": func(p *pool.Pool[func()]) {

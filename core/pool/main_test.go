@@ -2,6 +2,8 @@ package pool_test
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"slices"
 	"testing"
@@ -11,8 +13,9 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
-// TestMain fails if a worker is left after all tests.
+// TestMain fails if a worker is left after all tests. It drops what is logged: many jobs panic.
 func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard)
 	os.Exit(leak.Main(m, "core/pool."))
 }
 

@@ -3,7 +3,6 @@ package pool_test
 import (
 	"context"
 	"runtime"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,43 +17,22 @@ type bigJob struct {
 	do   func(name string)
 }
 
-type noMetrics struct{}
-
-func (noMetrics) JobDone(time.Duration) {}
-func (noMetrics) JobSkipped(error)      {}
-func (noMetrics) JobRefused(error)      {}
-
 func TestNoAllocationPerJob(t *testing.T) {
-	all := pool.Config[bigJob]{
-		Context: func(j bigJob) context.Context { return j.ctx },
-		Metrics: noMetrics{},
+	var done atomic.Int64
+	p := newPool(t, pool.Config[bigJob]{Max: 4, Queue: 256, Work: func(j bigJob) { j.do(j.name) }})
+	ctx, job := t.Context(), bigJob{t.Context(), "big", func(string) { done.Add(1) }}
+	if n := testing.AllocsPerRun(100, func() {
+		for range 1000 {
+			if err := p.Submit(ctx, job); err != nil {
+				t.Error(err)
+			}
+		}
+	}); n >= 10 { // one or two are allocated when a worker starts
+		t.Errorf("%v allocations for 1000 jobs, want none", n)
 	}
-	for name, c := range map[string]pool.Config[bigJob]{"plain": {}, "with context and metrics": all} {
-		t.Run(name, func(t *testing.T) {
-			var done atomic.Int64
-			c.Work, c.Max, c.Queue = func(j bigJob) { j.do(j.name) }, 4, 256
-			p := newPool(t, c)
-			ctx, job := t.Context(), bigJob{t.Context(), "big", func(string) { done.Add(1) }}
-			batch := slices.Repeat([]bigJob{job}, 100)
-			if n := testing.AllocsPerRun(100, func() {
-				for range 500 {
-					if err := p.Submit(ctx, job); err != nil {
-						t.Error(err)
-					}
-				}
-				for range 5 {
-					if n, err := p.SubmitAll(ctx, batch); n != len(batch) || err != nil {
-						t.Error(n, err)
-					}
-				}
-			}); n >= 10 { // 1000 jobs; one or two are allocated when a worker starts
-				t.Errorf("%v allocations for 1000 jobs, want none", n)
-			}
-			shutdown(t, p)
-			if n := done.Load(); n != 101_000 {
-				t.Errorf("%d jobs were done, want 101000", n)
-			}
-		})
+	shutdown(t, p)
+	if n := done.Load(); n != 101_000 {
+		t.Errorf("%d jobs were done, want 101000", n)
 	}
 }
 

@@ -17,7 +17,7 @@ type mutex struct{ sync.Mutex }
 // attempt. All together that takes about two microseconds.
 const (
 	minPause = 256
-	looks    = 4
+	attempts = 4
 )
 
 func (m *mutex) lock() {
@@ -27,7 +27,7 @@ func (m *mutex) lock() {
 }
 
 func (m *mutex) lockSlow() {
-	for i := range looks {
+	for i := range attempts {
 		pause(minPause << i)
 		if m.TryLock() {
 			return

@@ -48,7 +48,7 @@ func TestJobNeverWaitsBehindASlowOne(t *testing.T) {
 		h, p := newHeld(t, pool.Config[int]{Max: 2})
 		submit(t, p, numbers(0, 50)...)
 		h.expect(t, 0, 1)
-		// Whichever worker has laid out the front, one of its jobs is slow now: the other worker
+		// Whichever worker has filled the front, one of its jobs is slow now: the other worker
 		// runs the rest.
 		for i := 2; i < 50; i++ {
 			h.letGo(1)
@@ -102,7 +102,7 @@ func TestEachSubmitterIsServedInOrder(t *testing.T) {
 				for k := range batch {
 					batch[k] = job{s, i + k}
 				}
-				p.SubmitAll(t.Context(), batch)
+				p.Push(batch...)
 				i += len(batch)
 			}
 		})
@@ -141,10 +141,10 @@ func TestSubmitWaitsForRoom(t *testing.T) {
 			h.letGo(1)
 			h.expect(t, 2+i)
 			if len(admitted) != 1 {
-				t.Fatalf("%d Submits were let in when one job ended, want one", len(admitted))
+				t.Fatalf("%d Submits were admitted when one job ended, want one", len(admitted))
 			}
 			if got := <-admitted; got != 5+i {
-				t.Errorf("Submit of job %d was let in, want the oldest, of job %d", got, 5+i)
+				t.Errorf("Submit of job %d was admitted, want the oldest, of job %d", got, 5+i)
 			}
 		}
 		h.letGo(5)
@@ -153,7 +153,7 @@ func TestSubmitWaitsForRoom(t *testing.T) {
 	})
 }
 
-func TestRoomForManyLetsManyIn(t *testing.T) {
+func TestRoomForManyAdmitsMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, p := newHeld(t, pool.Config[int]{Max: 8, Queue: 8})
 		submit(t, p, numbers(0, 16)...)

@@ -10,30 +10,30 @@ import (
 //
 // A job belongs to the queue until a worker takes it, or Pull or Close removes it.
 type Pool[T any] struct {
-	c     Config[T]     // resolved
-	limit int           // the queue is full with this many jobs queued and at work
-	most  int           // maximum number of workers: Max, and one more if there is Lead
-	done  chan struct{} // closed when the pool was stopped and has no workers left
+	c          Config[T]     // resolved
+	limit      int           // the queue is full with this many jobs queued and at work
+	maxWorkers int           // maximum number of workers: Max, and one more if there is Lead
+	done       chan struct{} // closed when the pool was stopped and has no workers left
 
-	// attend is set while a Submit waits to be admitted as soon as there is room. A worker that
-	// makes room without the mutex, by taking a job from a front, then has to call letIn. Written
+	// needsRoom is set while a Submit waits to be admitted as soon as there is room. A worker that
+	// makes room without the mutex, by taking a job from a front, then has to call admit. Written
 	// under the mutex.
-	attend atomic.Bool
+	needsRoom atomic.Bool
 
-	standby atomic.Int64 // how many idle workers are kept; changes only in a group
-	inLine  atomic.Bool  // p is in its group's line; written under the group's mutex
+	standby      atomic.Int64 // how many idle workers are kept; changes only in a group
+	inGroupQueue atomic.Bool  // p is in its group's queue; written under the group's mutex
 
 	_ [64]byte // so that reading the above is not slowed down by writes to the following
 
-	mu      mutex // guards following
-	ample   int   // with fewer jobs in the ring and at work there is room even if the front is full
-	busy    int   // workers at work
-	state   state
-	coming  bool // a worker is being woken
-	leading bool // a worker is inside Lead
-	led     bool // Lead returned an error: no worker leads any more
-	jobs    ring[T]
-	front   *front[T] // jobs older than those in the ring; nil until first used
+	mu        mutex // guards following
+	fastLimit int   // with fewer jobs in the ring and at work there is room, however full the front
+	busy      int   // workers at work
+	state     state
+	waking    bool // a worker is being woken
+	leading   bool // a worker is inside Lead
+	leadEnded bool // Lead returned an error: no worker leads any more
+	jobs      ring[T]
+	front     *front[T] // jobs older than those in the ring; nil until first used
 
 	workers int          // all of them, including those being woken or started
 	idle    []*worker[T] // a stack: the last one became idle last
@@ -41,15 +41,11 @@ type Pool[T any] struct {
 	trimmer trimmer
 	spare   *front[T] // a list of fronts without users
 	batch   []T       // passed to Lead; the leader's
-	pinned  []int     // number of workers on each of c.CPUs
 
 	taken   uint64 // jobs that have left the ring for a worker or a front
 	lent    int    // jobs taken by workers of other pools, minus jobs of others taken by p's
 	panics  uint64
 	started uint64 // workers started since New
-
-	refusals atomic.Uint64 // not guarded by mu
-	skips    atomic.Uint64
 }
 
 // A state says which jobs a pool still accepts and runs. It only moves forward.
@@ -72,24 +68,22 @@ func New[T any](c Config[T]) (*Pool[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool[T]{c: c, most: c.Max, done: make(chan struct{})}
+	p := &Pool[T]{c: c, maxWorkers: c.Max, done: make(chan struct{})}
 	p.standby.Store(int64(c.Standby))
-	p.c.New = p.wrap(c.New)
-	p.pinned = make([]int, len(c.CPUs))
 	if c.Lead != nil {
-		p.most++
+		p.maxWorkers++
 	}
 	p.limit = c.Queue + min(c.Max, math.MaxInt-c.Queue)
-	p.ample = p.limit - frontSize
+	p.fastLimit = p.limit - frontSize
 	if c.Group != nil {
-		if err := c.Group.join(p); err != nil {
+		if err := c.Group.add(p); err != nil {
 			return nil, err
 		}
 	}
 	p.mu.lock()
-	w := p.callLocked()
+	w := p.pickWorkerLocked()
 	p.mu.Unlock()
-	w.come()
+	w.wake()
 	return p, nil
 }
 
@@ -100,11 +94,11 @@ func (p *Pool[T]) setStateLocked(to state) {
 		return
 	}
 	p.state = to
-	p.ample = math.MinInt // submitters must check the state
+	p.fastLimit = math.MinInt // submitters must check the state
 	p.refuseLocked()
 	p.trimmer.stop()
 	for _, w := range p.idle {
-		w.wake <- struct{}{} // does not block: see worker.wake
+		w.ready <- struct{}{} // does not block: see worker.ready
 	}
 	p.idle = nil
 	p.finishLocked()
@@ -121,7 +115,7 @@ func (p *Pool[T]) finishLocked() {
 	default:
 		close(p.done)
 		if p.c.Group != nil {
-			p.c.Group.leave(p)
+			p.c.Group.remove(p)
 		}
 	}
 }

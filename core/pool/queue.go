@@ -1,37 +1,39 @@
 package pool
 
 // queuedLocked returns how many jobs are waiting for a worker.
-func (p *Pool[T]) queuedLocked() int { return p.jobs.len() + p.front.left() }
+func (p *Pool[T]) queuedLocked() int { return p.jobs.len() + p.front.len() }
 
 // fullLocked reports whether the queue is full, so that no job may be submitted. A worker that is
 // not at work makes room: the job that it is going to run does not count as waiting.
 func (p *Pool[T]) fullLocked() bool { return p.queuedLocked()+p.busy >= p.limit }
 
-// mayLeadLocked reports whether a worker should lead and none does.
-func (p *Pool[T]) mayLeadLocked() bool {
-	return p.c.Lead != nil && !p.leading && !p.led && p.state != closed
+// needsLeaderLocked reports whether a worker should lead and none does.
+func (p *Pool[T]) needsLeaderLocked() bool {
+	return p.c.Lead != nil && !p.leading && !p.leadEnded && p.state != closed
 }
 
-// callLocked picks a worker to wake because there is something to do: the one that became idle
-// last, or a new one. It returns nil if there is nothing to do, if no worker is available, or if
-// one is already being woken: that one calls callLocked in turn. The caller unlocks the mutex, then
-// calls the worker's come.
+// pickWorkerLocked picks a worker to wake because there is something to do: the one that became
+// idle last, or a new one. It returns nil if there is nothing to do, if no worker is available, or
+// if one is already being woken: that one calls pickWorkerLocked in turn. The caller unlocks the
+// mutex, then wakes the worker.
 //
-// Code that adds a job, takes one, stops leading or ends a worker must call callLocked under the
-// same lock. That makes "the last worker goes to work" and "another one is woken" a single step.
-func (p *Pool[T]) callLocked() *worker[T] {
-	if p.coming {
+// Code that adds a job, takes one, stops leading or ends a worker must call pickWorkerLocked under
+// the same lock. That makes "the last worker goes to work" and "another one is woken" a single
+// step.
+func (p *Pool[T]) pickWorkerLocked() *worker[T] {
+	if p.waking {
 		return nil
 	}
-	return p.chooseLocked()
+	return p.pickWorkerSlowLocked()
 }
 
-// chooseLocked is the rest of callLocked, which is kept small so that the compiler inlines it.
-func (p *Pool[T]) chooseLocked() *worker[T] {
+// pickWorkerSlowLocked is the rest of pickWorkerLocked, which is kept small so that the compiler
+// inlines it.
+func (p *Pool[T]) pickWorkerSlowLocked() *worker[T] {
 	if p.state == closed {
 		return nil
 	}
-	if !p.mayLeadLocked() && (p.queuedLocked() == 0 || !p.mayWorkLocked()) {
+	if !p.needsLeaderLocked() && (p.queuedLocked() == 0 || !p.mayWorkLocked()) {
 		return nil
 	}
 	var w *worker[T]
@@ -40,32 +42,31 @@ func (p *Pool[T]) chooseLocked() *worker[T] {
 		w = p.idle[top]
 		p.idle[top] = nil
 		p.idle = p.idle[:top]
-		p.trimmer.least = min(p.trimmer.least, top)
-	case p.workers < p.most:
-		w = &worker[T]{pool: p, wake: make(chan struct{}, 1)}
+		p.trimmer.minIdle = min(p.trimmer.minIdle, top)
+	case p.workers < p.maxWorkers:
+		w = &worker[T]{pool: p, ready: make(chan struct{}, 1)}
 		p.workers++
 		p.started++
-		p.placeLocked(w)
 	default:
 		return nil
 	}
-	p.coming = true
-	w.called = true
+	p.waking = true
+	w.waking = true
 	return w
 }
 
 // mayWorkLocked reports whether one more worker may be at work. If not, and p is in a group, p is
-// in line.
+// in the group's queue.
 func (p *Pool[T]) mayWorkLocked() bool {
 	if p.c.Group == nil {
 		return p.busy < p.c.Max
 	}
-	return !p.groupFull() || !p.fallInLocked()
+	return !p.groupFull() || !p.awaitPermitLocked()
 }
 
-// pickLocked puts w to work on the oldest job, if there is one and w may work. If there are more,
-// it lays them out in the front, for w and for other workers.
-func (p *Pool[T]) pickLocked(w *worker[T]) (job T, ok bool) {
+// startJobLocked puts w to work on the oldest job, if there is one and w may work. If there are
+// more, it moves some of them to the front, for w and for other workers.
+func (p *Pool[T]) startJobLocked(w *worker[T]) (job T, ok bool) {
 	switch {
 	case p.state == closed:
 		return job, false
@@ -73,37 +74,37 @@ func (p *Pool[T]) pickLocked(w *worker[T]) (job T, ok bool) {
 		if p.busy >= p.c.Max {
 			return job, false
 		}
-	case p.queuedLocked() == 0 || !w.unitLocked():
+	case p.queuedLocked() == 0 || !w.acquireLocked():
 		return job, false
 	}
-	if p.front.left() > 0 {
+	if p.front.len() > 0 {
 		if job, ok = p.front.take(); ok {
-			w.useLocked(p.front)
+			w.addUserLocked(p.front)
 		}
 	}
 	if !ok && p.jobs.len() > 0 {
 		job, ok = p.jobs.pop(), true
 		p.taken++
 		if p.jobs.len() > 0 {
-			p.layOutLocked()
-			w.useLocked(p.front)
+			p.refillFrontLocked()
+			w.addUserLocked(p.front)
 		}
 	}
 	if ok {
-		p.workLocked(w)
+		p.setWorkingLocked(w)
 	}
 	return job, ok
 }
 
-// workLocked marks w as at work.
-func (p *Pool[T]) workLocked(w *worker[T]) {
+// setWorkingLocked marks w as at work.
+func (p *Pool[T]) setWorkingLocked(w *worker[T]) {
 	p.busy++
 	w.stage = working
 	w.dismissed = false
 }
 
-// layOutLocked moves jobs from the ring to the front, which must be empty.
-func (p *Pool[T]) layOutLocked() {
+// refillFrontLocked moves jobs from the ring to the front, which must be empty.
+func (p *Pool[T]) refillFrontLocked() {
 	f := p.front
 	if f == nil || f.users > 0 { // a user may not have read its job yet
 		if f = p.spare; f != nil {
@@ -115,12 +116,12 @@ func (p *Pool[T]) layOutLocked() {
 	}
 	n := p.jobs.move(f.jobs[:])
 	p.taken += uint64(n)
-	f.turn.open(n)
+	f.cursor.reset(n)
 }
 
-// dropLocked removes one user from f. Without users f becomes a spare, unless it is the current
-// front.
-func (p *Pool[T]) dropLocked(f *front[T]) {
+// removeUserLocked removes one user from f. Without users f becomes a spare, unless it is the
+// current front.
+func (p *Pool[T]) removeUserLocked(f *front[T]) {
 	f.users--
 	if f.users == 0 && f != p.front {
 		f.spare, p.spare = p.spare, f

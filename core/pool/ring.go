@@ -52,12 +52,12 @@ func (r *ring[T]) move(dst []T) int {
 	return n
 }
 
-// spacious reports whether the ring has more slots than the minimum.
-func (r *ring[T]) spacious() bool { return len(r.buf) > minRing }
+// grown reports whether the ring has more slots than the minimum.
+func (r *ring[T]) grown() bool { return len(r.buf) > minRing }
 
 // shrink halves the number of slots if less than a quarter of them was in use since the last call.
 func (r *ring[T]) shrink() {
-	if max(r.peak, r.len()) < len(r.buf)/4 && r.spacious() {
+	if max(r.peak, r.len()) < len(r.buf)/4 && r.grown() {
 		r.resize(len(r.buf) / 2)
 	}
 	r.peak = r.len()

@@ -16,8 +16,6 @@ type Stats struct {
 	Started uint64 // workers started since New; Done/Started says how often one was recycled
 	Done    uint64 // jobs that have ended, in whatever way
 	Panics  uint64 // of those, the ones that panicked
-	Skipped uint64 // of those, the ones skipped because their context had ended
-	Refused uint64 // calls of Submit, SubmitAll and TrySubmit that returned an error
 }
 
 // Stats returns the pool's counters at one moment, except that workers keep taking jobs from a
@@ -25,7 +23,7 @@ type Stats struct {
 func (p *Pool[T]) Stats() Stats {
 	p.mu.lock()
 	defer p.mu.Unlock()
-	left := p.front.left()
+	left := p.front.len()
 	return Stats{
 		Workers: p.workers,
 		Idle:    len(p.idle),
@@ -38,7 +36,5 @@ func (p *Pool[T]) Stats() Stats {
 		Taken:   p.taken - uint64(left),
 		Done:    p.taken - uint64(left+p.busy+p.lent),
 		Panics:  p.panics,
-		Skipped: p.skips.Load(),
-		Refused: p.refusals.Load(),
 	}
 }

@@ -1,11 +1,13 @@
 package pool
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // Shutdown stops the pool gracefully: no more jobs may be submitted, queued jobs are run, and the
-// workers end. It returns nil when the last worker has ended. If ctx ends first it returns a
-// [*ShutdownError], which says how many jobs are left; the pool continues with them, until Close is
-// called.
+// workers end. It returns nil when the last worker has ended. If ctx ends first it returns an error
+// that wraps ctx's and says what is left; the pool continues with that, until Close is called.
 //
 // A pool that leads has drained only when Lead has returned an error. So stop the source of its
 // work, call Shutdown, and make Lead return an error when no more work can come: at the latest when
@@ -25,7 +27,11 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	if s.Workers == 0 && s.Queued == 0 {
 		return nil
 	}
-	return &ShutdownError{Queued: s.Queued, Busy: s.Busy, Leading: s.Leading, Err: ctx.Err()}
+	leader := ""
+	if s.Leading {
+		leader = ", Lead has not returned"
+	}
+	return fmt.Errorf("pool: shutdown: %d jobs queued, %d at work%s: %w", s.Queued, s.Busy, leader, ctx.Err())
 }
 
 // Close stops the pool at once: no further job is started, and the queued ones are returned, oldest
@@ -38,7 +44,7 @@ func (p *Pool[T]) Close() []T {
 	p.mu.lock()
 	defer p.mu.Unlock()
 	p.setStateLocked(closed)
-	jobs := p.front.seize()
+	jobs := p.front.drain()
 	p.taken -= uint64(len(jobs))
 	for p.jobs.len() > 0 {
 		jobs = append(jobs, p.jobs.pop())

@@ -14,8 +14,7 @@ import (
 )
 
 // TestEveryJobRunsOnceOrIsHandedBack has submitters, waiting and not, a leader, jobs that panic,
-// end their goroutine, push others and retire their worker, and calls Shutdown or Close at any
-// moment.
+// end their goroutine and push others, and calls Shutdown or Close at any moment.
 func TestEveryJobRunsOnceOrIsHandedBack(t *testing.T) {
 	rounds := 60
 	if testing.Short() {
@@ -30,16 +29,6 @@ type stressJob struct {
 	ran  atomic.Int32
 	back bool
 	kind uint32
-}
-
-// past is the context of some jobs. It has already ended.
-var past, _ = context.WithDeadline(context.Background(), time.Unix(0, 0))
-
-func (j *stressJob) context() context.Context {
-	if j.kind%64 == 6 {
-		return past
-	}
-	return nil
 }
 
 func stress(t *testing.T, seed uint64) {
@@ -61,7 +50,6 @@ func stress(t *testing.T, seed uint64) {
 		Standby:  -rnd.IntN(2),
 		Queue:    rnd.IntN(3) * 20,
 		IdleTime: time.Duration(rnd.IntN(200)) * time.Microsecond,
-		Panic:    func(any, []byte) {},
 		Work: func(j *stressJob) {
 			<-started
 			j.ran.Add(1)
@@ -80,13 +68,6 @@ func stress(t *testing.T, seed uint64) {
 				runtime.Gosched()
 			}
 		},
-	}
-	if rnd.IntN(2) == 0 {
-		c.Context = (*stressJob).context
-		c.Skip = func(j *stressJob, _ error) { j.ran.Add(1) }
-	}
-	if rnd.IntN(2) == 0 {
-		c.Retire = func() bool { return rand.Uint32N(64) == 0 }
 	}
 	led := rnd.IntN(2) == 0
 	if led {
@@ -131,9 +112,9 @@ func stress(t *testing.T, seed uint64) {
 					for i := range batch {
 						batch[i] = &stressJob{kind: rnd.Uint32()}
 					}
-					var n int
-					n, err = p.SubmitAll(ctx, append(batch, j))
-					accept(batch[:min(n, len(batch))]...)
+					if err = p.Push(append(batch, j)...); err == nil {
+						accept(batch...)
+					}
 				}
 				switch {
 				case err == nil:

@@ -5,9 +5,17 @@ import "context"
 // TrySubmit queues a job without waiting. It returns [ErrFull] if the queue is full, and
 // [ErrClosed] after Shutdown or Close.
 func (p *Pool[T]) TrySubmit(job T) error {
-	if err := p.submit(job); err != nil {
-		return p.refuse(err)
+	p.mu.lock()
+	if p.jobs.len()+p.busy >= p.fastLimit {
+		if err := p.checkRoomLocked(); err != nil {
+			p.mu.Unlock()
+			return err
+		}
 	}
+	p.jobs.push(job)
+	picked := p.pickWorkerLocked()
+	p.mu.Unlock()
+	picked.wake()
 	return nil
 }
 
@@ -18,30 +26,11 @@ func (p *Pool[T]) TrySubmit(job T) error {
 // A job that submits to its own pool might wait for room that only its own end makes; it should use
 // TrySubmit.
 func (p *Pool[T]) Submit(ctx context.Context, job T) error {
-	err := p.submit(job)
+	err := p.TrySubmit(job)
 	if err == ErrFull {
-		err = p.wait(ctx, job)
+		return p.wait(ctx, job)
 	}
-	if err != nil {
-		return p.refuse(err)
-	}
-	return nil
-}
-
-// SubmitAll submits jobs in order, like Submit, but all that there is room for at once, which takes
-// a fraction of the time per job. If it has to wait, jobs of other submitters may come in between.
-// It returns how many jobs were queued, which are all of them unless there is an error.
-func (p *Pool[T]) SubmitAll(ctx context.Context, jobs []T) (n int, err error) {
-	for n < len(jobs) {
-		n += p.fill(jobs[n:])
-		if n < len(jobs) {
-			if err := p.Submit(ctx, jobs[n]); err != nil {
-				return n, err
-			}
-			n++
-		}
-	}
-	return n, nil
+	return err
 }
 
 // Push queues jobs even if the queue is full, and also while Shutdown waits. It is for work that
@@ -57,46 +46,14 @@ func (p *Pool[T]) Push(jobs ...T) error {
 	for _, job := range jobs {
 		p.jobs.push(job)
 	}
-	call := p.callLocked()
+	picked := p.pickWorkerLocked()
 	p.mu.Unlock()
-	call.come()
+	picked.wake()
 	return nil
 }
 
-// submit queues a job if there is room, and otherwise returns the reason as an error.
-func (p *Pool[T]) submit(job T) error {
-	p.mu.lock()
-	if p.jobs.len()+p.busy >= p.ample {
-		if err := p.roomLocked(); err != nil {
-			p.mu.Unlock()
-			return err
-		}
-	}
-	p.jobs.push(job)
-	call := p.callLocked()
-	p.mu.Unlock()
-	call.come()
-	return nil
-}
-
-// fill queues as many jobs as there is room for, and returns how many.
-func (p *Pool[T]) fill(jobs []T) int {
-	p.mu.lock()
-	n := 0
-	if p.state == open {
-		n = min(max(p.limit-p.busy-p.queuedLocked(), 0), len(jobs))
-	}
-	for _, job := range jobs[:n] {
-		p.jobs.push(job)
-	}
-	call := p.callLocked()
-	p.mu.Unlock()
-	call.come()
-	return n
-}
-
-// roomLocked returns nil if a job may be submitted, and otherwise the reason as an error.
-func (p *Pool[T]) roomLocked() error {
+// checkRoomLocked returns nil if a job may be submitted, and otherwise the reason as an error.
+func (p *Pool[T]) checkRoomLocked() error {
 	switch {
 	case p.state != open:
 		return ErrClosed
@@ -110,16 +67,18 @@ func (p *Pool[T]) roomLocked() error {
 // is for jobs that have waited too long; they count as done.
 func (p *Pool[T]) Pull() (job T, ok bool) {
 	p.mu.lock()
-	job, ok = p.pullLocked()
-	in := p.admitLocked()
+	job, ok = p.dequeueLocked()
+	submitter := p.admitLocked()
 	p.finishLocked()
 	p.mu.Unlock()
-	in.come()
+	submitter.wake()
 	return job, ok
 }
 
-func (p *Pool[T]) pullLocked() (job T, ok bool) {
-	if p.front.left() > 0 {
+// dequeueLocked removes the oldest job from the queue and returns it, and reports whether there was
+// one.
+func (p *Pool[T]) dequeueLocked() (job T, ok bool) {
+	if p.front.len() > 0 {
 		job, ok = p.front.take()
 	}
 	if !ok && p.jobs.len() > 0 {

@@ -9,9 +9,9 @@ import (
 // timer for all workers, and it runs only while there is a surplus, so a worker that becomes idle
 // does not read the clock.
 type trimmer struct {
-	timer *time.Timer // nil before the first surplus
-	armed bool        // the timer is running, or trim is about to run
-	least int         // the fewest workers idle at the same time since the timer was armed
+	timer   *time.Timer // nil before the first surplus
+	armed   bool        // the timer is running, or trim is about to run
+	minIdle int         // the fewest workers idle at the same time since the timer was armed
 }
 
 func (t *trimmer) stop() {
@@ -23,11 +23,11 @@ func (t *trimmer) stop() {
 // trimLaterLocked arms the timer if there is a surplus and the timer is not armed.
 func (p *Pool[T]) trimLaterLocked() {
 	t := &p.trimmer
-	if t.armed || len(p.idle) <= int(p.standby.Load()) && !p.jobs.spacious() {
+	if t.armed || len(p.idle) <= int(p.standby.Load()) && !p.jobs.grown() {
 		return
 	}
 	t.armed = true
-	t.least = len(p.idle)
+	t.minIdle = len(p.idle)
 	if t.timer == nil {
 		t.timer = time.AfterFunc(p.c.IdleTime, p.trim)
 	} else {
@@ -35,7 +35,7 @@ func (p *Pool[T]) trimLaterLocked() {
 	}
 }
 
-// trim is called by the timer. Workers are woken from the top of the idle stack, so the t.least
+// trim is called by the timer. Workers are woken from the top of the idle stack, so the t.minIdle
 // ones at its bottom have been idle ever since the timer was armed.
 func (p *Pool[T]) trim() {
 	p.mu.lock()
@@ -46,7 +46,7 @@ func (p *Pool[T]) trim() {
 		return
 	}
 	var surplus []*worker[T]
-	if n := t.least - int(p.standby.Load()); n > 0 {
+	if n := t.minIdle - int(p.standby.Load()); n > 0 {
 		surplus = p.idle[:n]
 		p.idle = slices.Clone(p.idle[n:]) // the stack's memory shrinks as well
 	}
@@ -59,6 +59,6 @@ func (p *Pool[T]) trim() {
 	p.trimLaterLocked()
 	p.mu.Unlock()
 	for _, w := range surplus {
-		w.wake <- struct{}{}
+		w.ready <- struct{}{}
 	}
 }

@@ -10,13 +10,13 @@ func (p *Pool[T]) wait(ctx context.Context, job T) error {
 		return ErrClosed
 	}
 	w := p.waiters.add(job)
-	in := p.admitLocked() // w itself, if there is room since submit failed
-	call := p.callLocked()
+	submitter := p.admitLocked() // w itself, if there is room since TrySubmit failed
+	picked := p.pickWorkerLocked()
 	p.mu.Unlock()
-	in.come()
-	call.come()
+	submitter.wake()
+	picked.wake()
 	select {
-	case <-w.wake:
+	case <-w.ready:
 		return p.endWait(w, nil)
 	case <-ctx.Done():
 		return p.endWait(w, ctx.Err())
@@ -28,7 +28,7 @@ func (p *Pool[T]) endWait(w *waiter[T], err error) error {
 	p.mu.lock()
 	if err != nil && w.verdict != pending { // both happened, and the token may not be sent yet
 		p.mu.Unlock()
-		<-w.wake
+		<-w.ready
 		p.mu.lock()
 	}
 	switch w.verdict {
@@ -36,32 +36,32 @@ func (p *Pool[T]) endWait(w *waiter[T], err error) error {
 		p.waiters.remove(w)
 	case admitted:
 		err = nil
-		p.waiters.coming = false
+		p.waiters.waking = false
 	case refused:
 		err = ErrClosed
 	}
 	p.waiters.free(w)
-	in := p.admitLocked()
-	call := p.callLocked()
+	submitter := p.admitLocked()
+	picked := p.pickWorkerLocked()
 	p.mu.Unlock()
-	in.come()
-	call.come()
+	submitter.wake()
+	picked.wake()
 	return err
 }
 
-// letIn admits a waiter, if there is one and room for it. A worker calls it if p.attend is set
+// admit admits a waiter, if there is one and room for it. A worker calls it if p.needsRoom is set
 // after it has made room by taking a job from a front.
-func (p *Pool[T]) letIn() {
+func (p *Pool[T]) admit() {
 	p.mu.lock()
-	in := p.admitLocked()
-	call := p.callLocked()
+	submitter := p.admitLocked()
+	picked := p.pickWorkerLocked()
 	p.mu.Unlock()
-	in.come()
-	call.come()
+	submitter.wake()
+	picked.wake()
 }
 
-// admitLocked admits the oldest waiter, if there is room. The caller must unlock the mutex and call
-// the waiter's come. Code that changes the list of waiters, or makes room by ending work, must call
+// admitLocked admits the oldest waiter, if there is room. The caller must unlock the mutex, then
+// wake the waiter. Code that changes the list of waiters, or makes room by ending work, must call
 // admitLocked under the same lock.
 //
 // As with workers, only one waiter is being woken at a time: once awake, it admits the next. A
@@ -69,19 +69,19 @@ func (p *Pool[T]) letIn() {
 // for each.
 func (p *Pool[T]) admitLocked() *waiter[T] {
 	l := &p.waiters
-	waits := l.first != nil && !l.coming
+	waits := l.first != nil && !l.waking
 	// This comes before the check for room: a worker that makes room without the mutex, by taking a
-	// job from the front after the check, looks at attend after that.
-	p.setAttendLocked(waits)
+	// job from the front after the check, looks at needsRoom after that.
+	p.setNeedsRoomLocked(waits)
 	if !waits || p.fullLocked() {
 		return nil
 	}
 	w := l.first
 	l.remove(w)
-	l.coming = true
+	l.waking = true
 	w.verdict = admitted
 	p.jobs.push(w.job)
-	p.setAttendLocked(false)
+	p.setNeedsRoomLocked(false)
 	return w
 }
 
@@ -91,14 +91,15 @@ func (p *Pool[T]) refuseLocked() {
 	for w := l.first; w != nil; w = l.first {
 		l.remove(w)
 		w.verdict = refused
-		w.come()
+		w.wake()
 	}
-	p.setAttendLocked(false)
+	p.setNeedsRoomLocked(false)
 }
 
-// setAttendLocked stores v only if it has changed, since all workers read p.attend all the time.
-func (p *Pool[T]) setAttendLocked(v bool) {
-	if p.attend.Load() != v {
-		p.attend.Store(v)
+// setNeedsRoomLocked stores v only if it has changed, since all workers read p.needsRoom all the
+// time.
+func (p *Pool[T]) setNeedsRoomLocked(v bool) {
+	if p.needsRoom.Load() != v {
+		p.needsRoom.Store(v)
 	}
 }

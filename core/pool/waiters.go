@@ -7,9 +7,9 @@ type waiter[T any] struct {
 	prev    *waiter[T] // in the list of waiters
 	next    *waiter[T] // in that list, or in the list of spare waiters
 
-	// wake is the channel that Submit waits on. Whoever sets the verdict sends once, perhaps a
+	// ready is the channel that Submit waits on. Whoever sets the verdict sends once, perhaps a
 	// little later. Its capacity is one, so that sending never blocks.
-	wake chan struct{}
+	ready chan struct{}
 }
 
 // A verdict is the outcome for a waiter. Whoever sets it removes the waiter from the list.
@@ -25,14 +25,14 @@ const (
 type waiters[T any] struct {
 	first, last *waiter[T]
 	n           int
-	coming      bool       // an admitted waiter is being woken
+	waking      bool       // an admitted waiter is being woken
 	spare       *waiter[T] // a list of unused waiters, so that waiting does not allocate
 }
 
 func (l *waiters[T]) add(job T) *waiter[T] {
 	w := l.spare
 	if w == nil {
-		w = &waiter[T]{wake: make(chan struct{}, 1)}
+		w = &waiter[T]{ready: make(chan struct{}, 1)}
 	} else {
 		l.spare = w.next
 	}
@@ -68,9 +68,9 @@ func (l *waiters[T]) free(w *waiter[T]) {
 	l.spare = w
 }
 
-// come wakes w to see its verdict. It does nothing if w is nil. The mutex need not be held.
-func (w *waiter[T]) come() {
+// wake wakes the call that w belongs to. It does nothing if w is nil. The mutex need not be held.
+func (w *waiter[T]) wake() {
 	if w != nil {
-		w.wake <- struct{}{}
+		w.ready <- struct{}{}
 	}
 }

@@ -1,6 +1,9 @@
 package pool
 
-import "runtime/debug"
+import (
+	"log"
+	"runtime/debug"
+)
 
 // A worker is a goroutine that runs jobs. It belongs to its goroutine; the pool only accesses it
 // while it is idle, and before the goroutine is started.
@@ -10,13 +13,12 @@ type worker[T any] struct {
 	front *front[T] // the front that it is a user of, or nil
 	stage stage
 
-	// wake is the channel that an idle worker waits on. Whoever removes the worker from the idle
+	// ready is the channel that an idle worker waits on. Whoever removes the worker from the idle
 	// stack sends once. Its capacity is one, so that sending never blocks.
-	wake chan struct{}
+	ready chan struct{}
 
-	cpu       int  // index in Config.CPUs. Guarded by pool.mu, and set before it starts
-	unit      bool // it holds a unit of Config.Group. Used by its goroutine only
-	called    bool // Pool.coming refers to this worker. Guarded by pool.mu
+	permit    bool // it holds a permit of Config.Group. Used by its goroutine only
+	waking    bool // Pool.waking refers to this worker. Guarded by pool.mu
 	dismissed bool // surplus: it ends unless there is something to do. Guarded by pool.mu
 }
 
@@ -27,36 +29,31 @@ type stage uint8
 const (
 	fresh    stage = iota // not started yet
 	managing              // the pool's own code, perhaps with the mutex held
-	working               // Work, New, Retire or Panic; it counts as busy
+	working               // Work or New; it counts as busy
 	leading               // Lead
 	left                  // Work, but it no longer counts: see Config.New
 	ended                 // nothing: it no longer counts
 )
 
-// come wakes or starts w, which callLocked returned. It does nothing if w is nil. The mutex must
-// not be held.
-func (w *worker[T]) come() {
+// wake wakes or starts w, which pickWorkerLocked returned. It does nothing if w is nil. The mutex
+// must not be held.
+func (w *worker[T]) wake() {
 	switch {
 	case w == nil:
 	case w.stage == fresh:
 		w.stage = managing
 		go w.run()
 	default:
-		w.wake <- struct{}{}
+		w.ready <- struct{}{}
 	}
 }
 
 // run is the body of the worker's goroutine.
 func (w *worker[T]) run() {
-	if cpus := w.pool.c.CPUs; len(cpus) > 0 {
-		// New has tried it. If a processor was removed since, the worker still runs: the kernel
-		// also lifts the affinity of threads that were already pinned to that processor.
-		_ = pin(cpus[w.cpu])
-	}
 	defer func() {
 		switch w.stage {
 		case working, leading: // runtime.Goexit, or a panic that ends the program
-			w.leave()
+			w.exit()
 		case managing, left, ended:
 			// managing: a panic of the pool's own code, perhaps with the mutex held
 		default:
@@ -77,17 +74,17 @@ func (w *worker[T]) serve() (again bool) {
 		}
 		if v := recover(); v != nil {
 			w.panicked(v)
-			again = w.stage != left && !w.retired()
+			again = w.stage != left
 		}
 	}()
-	retire, group := p.c.Retire, p.c.Group != nil
+	group := p.c.Group != nil
 	for {
 		job, ok := w.next()
 		if !ok {
 			return false
 		}
 		if w.work == nil {
-			w.work = p.c.New(w.walkOut)
+			w.work = p.c.New(w.leave)
 		}
 		work, front := w.work, w.front
 		for ok {
@@ -95,37 +92,24 @@ func (w *worker[T]) serve() (again bool) {
 			if w.stage == left {
 				return false
 			}
-			if retire != nil && w.retired() {
-				return false
-			}
 			if front == nil || group && p.othersWait() {
 				break
 			}
-			if job, ok = front.take(); ok && p.attend.Load() {
-				p.letIn()
+			if job, ok = front.take(); ok && p.needsRoom.Load() {
+				p.admit()
 			}
 		}
 	}
 }
 
-// panicked reports v, the value that a job panicked with.
+// panicked logs v, the value that a job panicked with.
 func (w *worker[T]) panicked(v any) {
 	p := w.pool
 	w.work = nil
 	p.mu.lock()
 	p.panics++
 	p.mu.Unlock()
-	p.c.Panic(v, debug.Stack())
-}
-
-// retired reports whether w has to retire, and ends it if so.
-func (w *worker[T]) retired() bool {
-	retire := w.pool.c.Retire
-	if retire == nil || !retire() {
-		return false
-	}
-	w.leave()
-	return true
+	log.Printf("pool: panic in a job: %v\n%s", v, debug.Stack())
 }
 
 // next puts w to work on the oldest job. Until there is one, w leads or stands by. It returns false
@@ -133,68 +117,68 @@ func (w *worker[T]) retired() bool {
 func (w *worker[T]) next() (job T, ok bool) {
 	p := w.pool
 	p.mu.lock()
-	in := w.doneLocked()
+	submitter := w.doneLocked()
 	for {
-		if w.called {
-			w.called = false
-			p.coming = false
+		if w.waking {
+			w.waking = false
+			p.waking = false
 		}
-		told := false
+		woken := false
 		if p.c.Group != nil {
-			if job, ok, told = w.helpLocked(in); told {
-				in = nil
+			if job, ok, woken = w.takeFromOthersLocked(submitter); woken {
+				submitter = nil
 			}
 		}
 		if !ok {
-			job, ok = p.pickLocked(w)
+			job, ok = p.startJobLocked(w)
 		}
 		if ok {
-			call := p.callLocked()
+			picked := p.pickWorkerLocked()
 			p.mu.Unlock()
-			in.come()
-			call.come()
+			submitter.wake()
+			picked.wake()
 			return job, true
 		}
-		if w.giveBackLocked() {
+		if w.releaseLocked() {
 			if p.state != open { // this pool no longer runs jobs of others
 				p.mu.Unlock()
-				in.come()
-				in = nil
-				p.c.Group.passOn()
+				submitter.wake()
+				submitter = nil
+				p.c.Group.wakePools()
 				p.mu.lock()
 			}
 			continue
 		}
 		switch {
-		case p.mayLeadLocked():
-			w.leadLocked(in)
+		case p.needsLeaderLocked():
+			w.leadLocked(submitter)
 		case p.state != open || w.dismissed:
-			call := w.endLocked()
+			picked := w.endLocked()
 			p.mu.Unlock()
-			in.come()
-			call.come()
+			submitter.wake()
+			picked.wake()
 			return job, false
 		default:
-			w.standByLocked(in)
+			w.standByLocked(submitter)
 		}
-		in = nil
+		submitter = nil
 	}
 }
 
 // leadLocked has w lead, and queues the jobs that Lead returns. It releases the mutex meanwhile,
-// and wakes in if that is not nil.
-func (w *worker[T]) leadLocked(in *waiter[T]) {
+// and wakes submitter.
+func (w *worker[T]) leadLocked(submitter *waiter[T]) {
 	p := w.pool
 	p.leading = true
 	w.dismissed = false
 	w.stage = leading
 	p.mu.Unlock()
-	in.come()
+	submitter.wake()
 	batch, err := p.c.Lead(p.batch[:0])
 	p.mu.lock()
 	w.stage = managing
 	p.leading = false
-	p.led = err != nil
+	p.leadEnded = err != nil
 	for _, job := range batch {
 		p.jobs.push(job)
 	}
@@ -203,25 +187,25 @@ func (w *worker[T]) leadLocked(in *waiter[T]) {
 }
 
 // standByLocked keeps w idle until it is woken or dismissed, or the pool is stopped. It releases
-// the mutex meanwhile, and wakes in if that is not nil.
-func (w *worker[T]) standByLocked(in *waiter[T]) {
+// the mutex meanwhile, and wakes submitter.
+func (w *worker[T]) standByLocked(submitter *waiter[T]) {
 	p := w.pool
 	p.idle = append(p.idle, w)
 	p.trimLaterLocked()
 	p.mu.Unlock()
-	in.come()
-	<-w.wake
+	submitter.wake()
+	<-w.ready
 	p.mu.lock()
 }
 
-// useLocked makes w a user of f.
-func (w *worker[T]) useLocked(f *front[T]) {
+// addUserLocked makes w a user of f.
+func (w *worker[T]) addUserLocked(f *front[T]) {
 	w.front = f
 	f.users++
 }
 
 // doneLocked ends w's work, if it was at work. That makes room: doneLocked returns the Submit that
-// is admitted, if any, which the caller must wake with come.
+// is admitted, if any, which the caller must wake.
 func (w *worker[T]) doneLocked() *waiter[T] {
 	if w.stage != working {
 		return nil
@@ -230,7 +214,7 @@ func (w *worker[T]) doneLocked() *waiter[T] {
 	w.stage = managing
 	p.busy--
 	if w.front != nil {
-		p.dropLocked(w.front)
+		p.removeUserLocked(w.front)
 		w.front = nil
 	}
 	return p.admitLocked()
@@ -241,17 +225,16 @@ func (w *worker[T]) endLocked() *worker[T] {
 	p := w.pool
 	w.stage = ended
 	p.workers--
-	p.displaceLocked(w)
-	call := p.callLocked()
+	picked := p.pickWorkerLocked()
 	p.finishLocked()
-	return call
+	return picked
 }
 
-// walkOut is the leave function that Config.New gets.
-func (w *worker[T]) walkOut() {
+// leave is the leave function that Config.New gets.
+func (w *worker[T]) leave() {
 	switch w.stage {
 	case working:
-		w.leave()
+		w.exit()
 		w.stage = left
 	case left:
 	default:
@@ -259,21 +242,21 @@ func (w *worker[T]) walkOut() {
 	}
 }
 
-// leave ends w where it is: w retires, or its goroutine ends inside Work or Lead.
-func (w *worker[T]) leave() {
+// exit ends w where it is: its job has called leave, or its goroutine ends inside Work or Lead.
+func (w *worker[T]) exit() {
 	p := w.pool
 	p.mu.lock()
 	if w.stage == leading {
 		p.leading = false
-		p.led = true
+		p.leadEnded = true
 	}
-	in := w.doneLocked()
-	wanted := w.giveBackLocked()
-	call := w.endLocked()
+	submitter := w.doneLocked()
+	wanted := w.releaseLocked()
+	picked := w.endLocked()
 	p.mu.Unlock()
-	in.come()
-	call.come()
+	submitter.wake()
+	picked.wake()
 	if wanted {
-		p.c.Group.passOn()
+		p.c.Group.wakePools()
 	}
 }

@@ -104,7 +104,7 @@ func TestChildThatDoesNotStart(t *testing.T) {
 		"quitter": {as("quitter"), "exit status 3"},
 		"mute":    {ready(as("mute"), 50*time.Millisecond), "not ready within 50ms"},
 		"babbler": {as("babbler"), "frame"},
-		"eager":   {as("eager"), "first words"},
+		"eager":   {as("eager"), "first frame"},
 		"no New":  {child.Command{}, "New"},
 		"answer":  {child.Command{New: taken.New, MaxAnswer: -3}, "MaxAnswer is -3"},
 	} {

@@ -85,7 +85,7 @@ func (c Command) Start(ctx context.Context, failed func(error)) (*Process, error
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Ready, fmt.Errorf("not ready within %v", c.Ready))
 		defer cancel()
 	}
-	if err := p.greet(ctx); err != nil {
+	if err := p.handshake(ctx); err != nil {
 		p.kill()
 		p.Close()
 		return nil, err

@@ -77,15 +77,15 @@ func (p *Process) wait() {
 // kill kills the child, if it has not ended.
 func (p *Process) kill() { p.cmd.Process.Kill() }
 
-// greet waits until the child reports that it is ready.
-func (p *Process) greet(ctx context.Context) error {
+// handshake waits until the child reports that it is ready.
+func (p *Process) handshake(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, p.kill)
 	f, err := readFrame(p.out, 0)
 	if !stop() {
 		return fmt.Errorf("child: %w", context.Cause(ctx))
 	}
 	if err == nil && (f.id != 0 || f.kind != plain) {
-		err = errors.New("its first words are not that it is ready")
+		err = errors.New("its first frame does not say that it is ready")
 	}
 	if err != nil {
 		return p.giveUp(err)

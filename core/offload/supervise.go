@@ -11,9 +11,10 @@ import (
 // errExited is the error for functions that have ended their goroutine.
 var errExited = errors.New("offload: runtime.Goexit was called instead of returning")
 
-// mend replaces the resource that w owns: it closes it, waits, and tries once to build it anew. If
-// that fails, another task for pond makes the next attempt, as Open may have ended this goroutine.
-func (s *Resources[R]) mend(w *worker) {
+// restart replaces the resource that w owns: it closes it, waits, and tries once to build it anew.
+// If that fails, another task for pond makes the next attempt, as Open may have ended this
+// goroutine.
+func (s *Resources[R]) restart(w *worker) {
 	p := s.pool
 	o := &s.owned[w.index]
 	err := errExited
@@ -21,11 +22,11 @@ func (s *Resources[R]) mend(w *worker) {
 		switch {
 		case err == nil:
 			p.free(w)
-		case p.needed.Err() != nil:
+		case p.restartCtx.Err() != nil:
 			p.begin(func() { s.end(w) })
 		default:
 			s.c.Failed(err)
-			p.begin(func() { s.mend(w) })
+			p.begin(func() { s.restart(w) })
 		}
 	}()
 	s.close(w)
@@ -33,7 +34,7 @@ func (s *Resources[R]) mend(w *worker) {
 		err = e
 		return
 	}
-	err = s.open(p.needed, w)
+	err = s.open(p.restartCtx, w)
 }
 
 // end closes the resource that w owns, and ends w.
@@ -48,9 +49,9 @@ func (s *Resources[R]) backOff(o *owned[R]) error {
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return s.pool.needed.Err()
-	case <-s.pool.needed.Done():
-		return s.pool.needed.Err()
+		return s.pool.restartCtx.Err()
+	case <-s.pool.restartCtx.Done():
+		return s.pool.restartCtx.Err()
 	}
 }
 

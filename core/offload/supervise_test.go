@@ -104,7 +104,7 @@ func TestBackoff(t *testing.T) {
 		if want := []time.Duration{0, 1 * sec, 3 * sec, 7 * sec, 12 * sec, 17 * sec}; !slices.Equal(got, want) {
 			t.Errorf("tried after %v, want %v", got, want)
 		}
-		if st := r.Stats(); st.Mending != 1 || st.Failed != 1+6 {
+		if st := r.Stats(); st.Restarting != 1 || st.Failed != 1+6 {
 			t.Errorf("%+v", st)
 		}
 		s.setRefuse(nil)
@@ -115,7 +115,7 @@ func TestBackoff(t *testing.T) {
 }
 
 // One of two handles is unavailable for a while.
-func TestOthersGoOnWhileOneIsMended(t *testing.T) {
+func TestOthersGoOnWhileOneIsRestarted(t *testing.T) {
 	for policy, want := range map[offload.Policy]time.Duration{offload.Shared: 0, offload.RoundRobin: time.Second} {
 		t.Run(policy.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestOthersGoOnWhileOneIsMended(t *testing.T) {
 
 // Shutdown is called while no handle can be built: a waiting call gets a handle if there is one in
 // time, and is shed otherwise.
-func TestShutdownWhileMending(t *testing.T) {
+func TestShutdownDuringARestart(t *testing.T) {
 	for _, again := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			s, r := newShop(t, offload.Config{Workers: 2, Wait: 10 * time.Second})
@@ -167,7 +167,7 @@ func TestShutdownWhileMending(t *testing.T) {
 	}
 }
 
-func TestCloseWhileMending(t *testing.T) {
+func TestCloseDuringARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, r := newShop(t, offload.Config{Workers: 2, Wait: 10 * time.Second})
 		s.setRefuse(errors.New("not now"))
