@@ -10,11 +10,11 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/recycling-go/recycling/bench/internal/faults"
 	"github.com/recycling-go/recycling/bench/internal/longrun"
 	"github.com/recycling-go/recycling/bench/internal/server"
-	"github.com/recycling-go/recycling/bench/internal/soak"
 	"github.com/recycling-go/recycling/bench/internal/tasks"
+	"github.com/recycling-go/recycling/bench/internal/trial/faults"
+	"github.com/recycling-go/recycling/bench/internal/trial/soak"
 )
 
 func main() {

@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/recycling-go/recycling/bench/internal/soak"
+	"github.com/recycling-go/recycling/bench/internal/trial/soak"
 )
 
 // TestMain makes the test binary a server when it is started as one.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/record"
-	"github.com/recycling-go/recycling/bench/internal/soak"
+	"github.com/recycling-go/recycling/bench/internal/trial/soak"
 )
 
 // small is a Config whose trials take a second or two.
