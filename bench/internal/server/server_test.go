@@ -28,9 +28,6 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "line", i)
 		}
 		os.Exit(1)
-	case "hang":
-		fmt.Fprintln(os.Stderr, "hanging")
-		select {}
 	case "parent":
 		parent(os.Args[1])
 	}
@@ -217,7 +214,7 @@ func TestCPUAsTheProcessSays(t *testing.T) {
 			t.Errorf("CPU is %v, %v", d, err)
 		}
 	}
-	if d, err := new(Process).reportedCPU(); err != ErrUnknown {
+	if d, err := (&Process{spec: Spec{Server: "nginx"}}).reportedCPU(); err != ErrUnknown {
 		t.Errorf("of a process that does not say: %v, %v, want ErrUnknown", d, err)
 	}
 }
@@ -245,7 +242,7 @@ func wantStopped(t *testing.T, p *Process) {
 		}
 	}
 	if runtime.GOOS == "linux" {
-		if pids, err := group(p.cmd.Process.Pid); err == nil {
+		if pids, err := group(p.process.Pid()); err == nil {
 			t.Errorf("there still are the processes %d", pids)
 		}
 	}
@@ -260,7 +257,7 @@ func TestContextEndsServer(t *testing.T) {
 	}
 	defer p.Stop()
 	cancel()
-	<-p.done
+	<-p.process.Done()
 	wantGone(t, p.Addr())
 	if p, err := Start(ctx, Spec{Server: "pool"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, %v, want context.Canceled", p, err)
@@ -313,20 +310,6 @@ func TestServerThatEndsAtOnce(t *testing.T) {
 	}
 }
 
-func TestServerThatDoesNotListen(t *testing.T) {
-	t.Setenv(role, "hang")
-	defer func(d time.Duration) { startLimit = d }(startLimit)
-	startLimit = time.Second
-	p, err := Start(t.Context(), Spec{Server: "net/http"})
-	if err == nil {
-		p.Stop()
-		t.Fatal("no error")
-	}
-	if s := err.Error(); !strings.Contains(s, "net/http/mux") || !strings.Contains(s, "does not listen after 1s") {
-		t.Errorf("%q, want the server's name and what is wrong", err)
-	}
-}
-
 func TestManyConnectionsAtOnce(t *testing.T) {
 	// More than the defaults.
 	for name, conns := range map[string]int{"pool": 300, "nginx": 800, "hunchentoot": 150} {
@@ -347,14 +330,14 @@ func TestProcs(t *testing.T) {
 		t.Skip("only on Linux")
 	}
 	p := start(t, Spec{Server: "floor", Procs: 3})
-	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.cmd.Process.Pid))
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.process.Pid()))
 	if err != nil || !strings.Contains(string(env), "\x00GOMAXPROCS=3\x00") {
 		t.Errorf("%v, %q, want GOMAXPROCS", err, env)
 	}
 	p = start(t, Spec{Server: "nginx", Procs: 3})
 	var pids []int
 	for end := time.Now().Add(20 * time.Second); len(pids) < 4 && time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if pids, err = group(p.cmd.Process.Pid); err != nil {
+		if pids, err = group(p.process.Pid()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -49,7 +49,7 @@ func (t *trial) confine(p *process, c confinement) (dir string, err error) {
 		return "", skip("needs control groups: " + err.Error())
 	}
 	t.later(func() {
-		p.stop() // a group that contains a process cannot be removed
+		p.Kill() // a group that contains a process cannot be removed
 		os.Remove(dir)
 	})
 	for _, s := range append(settings[:len(settings):len(settings)], [2]string{"cgroup.procs", p.pid()}) {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 )
 
 // TestMain makes the test binary a server when it is started as one.
@@ -66,7 +68,7 @@ func TestWhatIsLeftBehindIsRed(t *testing.T) {
 	if err := trial.balance(p); err == nil || !strings.Contains(err.Error(), "left behind: 2 connections open") {
 		t.Errorf("2 connections are open: %v", err)
 	}
-	p.stop()
+	p.Kill()
 	if err := trial.invariants(p); err == nil || !strings.Contains(err.Error(), "has ended") {
 		t.Errorf("the invariants of a process that is dead: %v", err)
 	}
@@ -86,8 +88,9 @@ func TestTable(t *testing.T) {
 		{row{3, "three", nil}, outcome{err: errNotDone}, outcome{err: fmt.Errorf("in part: %w", errors.New("a|b\nc"))}},
 	}
 	var out bytes.Buffer
-	if err := writeTable(&out, results); err != nil {
-		t.Fatal(err)
+	report := &harness.Report{W: &out}
+	if writeTable(report, results); report.Err() != nil {
+		t.Fatal(report.Err())
 	}
 	want := `| # | fault | net/http | recycling |
 |---|---|---|---|

@@ -1,20 +1,21 @@
 package faults
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 )
 
 // A setup says how a process serves. It is passed to the process as JSON. The durations and numbers
@@ -39,18 +40,11 @@ type setup struct {
 	file *os.File // the listener, for Listener "file"
 }
 
-// A process is a server process. It runs until stop is called or the context ends.
+// A process is a server process. It runs until it is killed or the context ends.
 type process struct {
-	setup setup
-	addr  string
-	cmd   *exec.Cmd
-	log   journal
-	done  chan struct{} // closed when the process has ended
-	ended error         // how the process ended; set before done is closed
-
-	mu     sync.Mutex // guards stdin and stdout
-	stdin  io.WriteCloser
-	stdout *bufio.Reader
+	*harness.Process
+	setup    setup
+	messages messages
 
 	start report // the state before the fault
 	fds   int    // descriptors before the fault; negative if not known
@@ -68,68 +62,33 @@ type report struct {
 
 // newProcess starts a process, and waits until it listens.
 func newProcess(ctx context.Context, s setup) (*process, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	text, err := json.Marshal(s)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{setup: s, done: make(chan struct{})}
-	args := append(s.wrap[:len(s.wrap):len(s.wrap)], program, ServerArg, string(text))
-	p.cmd = exec.CommandContext(ctx, args[0], args[1:]...)
-	p.cmd.Env = append(os.Environ(), s.env...)
+	p := &process{setup: s}
+	c := harness.Command{Args: []string{ServerArg, string(text)}, Env: s.env, Stderr: &p.messages}
+	if s.wrap != nil {
+		program, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		c.Program, c.Args = s.wrap[0], slices.Concat(s.wrap[1:], []string{program}, c.Args)
+	}
 	if s.file != nil {
-		p.cmd.ExtraFiles = []*os.File{s.file}
+		c.Files = []*os.File{s.file}
 	}
-	p.cmd.Stderr = &p.log
-	p.cmd.WaitDelay = time.Second
-	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
+	if p.Process, err = harness.Start(ctx, c); err != nil {
+		return nil, fmt.Errorf("the server did not start: %w", err)
 	}
-	// This is not StdoutPipe, because Wait closes that, and the last replies may still be in it.
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	p.cmd.Stdout = w
-	p.stdout = bufio.NewReader(r)
-	err = p.cmd.Start()
-	w.Close()
-	if err != nil {
-		r.Close()
-		return nil, err
-	}
-	go p.wait(r)
-	line, err := p.stdout.ReadString('\n')
-	if err != nil {
-		p.stop()
-		return nil, fmt.Errorf("the server did not start: %s", p.log.last())
-	}
-	p.addr = strings.TrimSpace(line)
 	return p, nil
-}
-
-func (p *process) wait(stdout io.Closer) {
-	p.ended = p.cmd.Wait()
-	close(p.done)
-	p.mu.Lock() // a reader has reached the end of the output by now
-	stdout.Close()
-	p.mu.Unlock()
-}
-
-// stop kills the process.
-func (p *process) stop() {
-	p.cmd.Process.Kill()
-	<-p.done
 }
 
 // alive returns nil, or an error that says how the process has ended.
 func (p *process) alive() error {
 	select {
-	case <-p.done:
-		return fmt.Errorf("the process has ended: %s", p.log.last())
+	case <-p.Done():
+		return fmt.Errorf("the process has ended: %s", p.lastMessage())
 	default:
 		return nil
 	}
@@ -137,17 +96,11 @@ func (p *process) alive() error {
 
 // command sends a line to the process, and returns the line with which the process replies.
 func (p *process) command(line string) (string, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, err := io.WriteString(p.stdin, line+"\n")
-	answer := ""
-	if err == nil {
-		answer, err = p.stdout.ReadString('\n')
-	}
+	reply, err := p.Ask(line)
 	if err != nil {
-		return "", fmt.Errorf("the process has ended: %s", p.log.last())
+		return "", fmt.Errorf("the process has ended: %s", p.lastMessage())
 	}
-	return strings.TrimSpace(answer), nil
+	return reply, nil
 }
 
 // report returns the process's report.
@@ -183,7 +136,7 @@ func (p *process) signal(name string) error {
 	return nil
 }
 
-func (p *process) pid() string { return strconv.Itoa(p.cmd.Process.Pid) }
+func (p *process) pid() string { return strconv.Itoa(p.Pid()) }
 
 // descriptors returns how many descriptors the process has open, or a negative number if this
 // system does not report it.
@@ -213,27 +166,9 @@ func (p *process) cpu() (time.Duration, bool) {
 	return time.Duration(user+system) * tick, err1 == nil && err2 == nil
 }
 
-// A journal keeps the end of what is written to it, and counts messages. Several goroutines may use
-// it at once.
-type journal struct {
-	mu    sync.Mutex // guards following
-	text  []byte
-	lines int // the number of messages: lines with logPrefix
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	const most = 1 << 16
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.lines += strings.Count(string(b), logPrefix)
-	j.text = append(j.text, b...)
-	j.text = j.text[max(0, len(j.text)-most):]
-	return len(b), nil
-}
-
-// last returns the last line that is not part of a stack trace.
-func (j *journal) last() string {
-	lines := strings.Split(strings.TrimSpace(j.String()), "\n")
+// lastMessage returns the last line of the log that is not part of a stack trace.
+func (p *process) lastMessage() string {
+	lines := strings.Split(strings.TrimSpace(p.Log()), "\n")
 	for i := len(lines) - 1; i >= 0; i-- {
 		if strings.Contains(lines[i], logPrefix) || strings.HasPrefix(lines[i], "panic:") {
 			return lines[i]
@@ -242,15 +177,13 @@ func (j *journal) last() string {
 	return lines[len(lines)-1]
 }
 
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return string(j.text)
+// Messages counts the messages in what is written to it: lines with logPrefix.
+type messages struct{ n atomic.Int64 }
+
+func (m *messages) Write(b []byte) (int, error) {
+	m.n.Add(int64(strings.Count(string(b), logPrefix)))
+	return len(b), nil
 }
 
-// messages returns the number of messages so far.
-func (j *journal) messages() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.lines
-}
+// count returns the number of messages so far.
+func (m *messages) count() int { return int(m.n.Load()) }

@@ -277,8 +277,8 @@ func resets(t *trial) error {
 			if err := t.invariants(p); err != nil {
 				return err
 			}
-			if n := p.log.messages(); n > 0 {
-				return fmt.Errorf("%d messages in the log, such as %q", n, p.log.last())
+			if n := p.messages.count(); n > 0 {
+				return fmt.Errorf("%d messages in the log, such as %q", n, p.lastMessage())
 			}
 			return nil
 		})

@@ -14,7 +14,7 @@ func panics(t *trial) error {
 	return t.with(setup{}, func(p *process) error {
 		const n = 10
 		for _, how := range []string{"before", "header", "hijack", "nil", "abort"} {
-			before := p.log.messages()
+			before := p.messages.count()
 			for range n {
 				if err := t.onePanic(p, how); err != nil {
 					return fmt.Errorf("panic %s: %w", how, err)
@@ -24,14 +24,14 @@ func panics(t *trial) error {
 			if how == "abort" {
 				want = 0
 			}
-			if err := t.await(p, "the log", func(report) bool { return p.log.messages()-before >= want }); err != nil {
+			if err := t.await(p, "the log", func(report) bool { return p.messages.count()-before >= want }); err != nil {
 				return fmt.Errorf("panic %s: %w", how, err)
 			}
-			if got := p.log.messages() - before; got != want {
+			if got := p.messages.count() - before; got != want {
 				return fmt.Errorf("panic %s: %d messages in the log, want %d", how, got, want)
 			}
 		}
-		if !strings.Contains(p.log.String(), "goroutine ") {
+		if !strings.Contains(p.Log(), "goroutine ") {
 			return errors.New("no stack in the log")
 		}
 		return t.hookPanic()

@@ -63,18 +63,18 @@ func sigterm(t *trial) error {
 		time.Sleep(200 * time.Millisecond)
 		told.Store(true)
 		if err := p.signal("TERM"); err != nil {
-			p.stop()
+			p.Kill()
 			<-ended
 			return err
 		}
 		<-ended
 		select {
-		case <-p.done:
+		case <-p.Done():
 		case <-time.After(2 * patience):
 			return errors.New("it does not end")
 		}
-		if p.ended != nil {
-			return fmt.Errorf("it ended with %w: %s", p.ended, p.log.last())
+		if err := p.Err(); err != nil {
+			return fmt.Errorf("it ended with %w: %s", err, p.lastMessage())
 		}
 	}
 	if n := lost.Load(); n > 0 {
@@ -167,12 +167,12 @@ func handover(t *trial) error {
 		})
 	}()
 	time.Sleep(200 * time.Millisecond)
-	old.stop()
+	old.Kill()
 	time.Sleep(200 * time.Millisecond)
 	s.Recycling = t.recycling
 	p, err := newProcess(t.ctx, s)
 	if err == nil {
-		t.later(p.stop)
+		t.later(p.Kill)
 		time.Sleep(200 * time.Millisecond)
 	}
 	close(end)

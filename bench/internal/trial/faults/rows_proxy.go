@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 )
 
 // A proxy is a program, and how to start it as a proxy. Its configuration has placeholders for a
@@ -64,50 +66,35 @@ http {
 `
 
 // start starts the proxy in front of p, and returns it as a process that only has an address. It
-// runs until the end of the row, or until the returned function is called.
-func (x proxy) start(t *trial, p *process) (front *process, stop func(), err error) {
+// runs until the end of the row, or until it is killed.
+func (x proxy) start(t *trial, p *process) (*process, error) {
 	program, err := exec.LookPath(x.name)
 	if err != nil {
-		return nil, nil, skip("needs " + x.name)
+		return nil, skip("needs " + x.name)
 	}
 	dir, err := os.MkdirTemp("", "bench-faults-")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	t.later(func() { os.RemoveAll(dir) })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	front = &process{addr: l.Addr().String()}
+	addr := l.Addr().String()
 	l.Close() // the port is most likely still free when the proxy starts
 	file := filepath.Join(dir, "conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, x.conf, dir, p.addr, front.addr), 0o666); err != nil {
-		return nil, nil, err
+	if err := os.WriteFile(file, fmt.Appendf(nil, x.conf, dir, p.Addr(), addr), 0o666); err != nil {
+		return nil, err
 	}
-	cmd := exec.CommandContext(t.ctx, program, x.args(dir, file)...)
-	cmd.Stderr = &front.log
-	if err := cmd.Start(); err != nil {
-		return nil, nil, err
+	started, err := harness.Start(t.ctx, harness.Command{Program: program, Args: x.args(dir, file), Addr: addr})
+	if err != nil {
+		return nil, skip(x.name + " does not start: " + err.Error())
 	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	stop = func() { cmd.Process.Kill(); <-ended }
-	t.later(stop)
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		err := t.get(front, "/")
-		if err == nil {
-			return front, stop, nil
-		}
-		select {
-		case <-ended:
-			return nil, nil, skip(x.name + " does not start: " + front.log.last())
-		default:
-		}
-		if time.Now().After(deadline) {
-			return nil, nil, err
-		}
-	}
+	front := &process{Process: started}
+	t.later(front.Kill)
+	_, err = t.recovers(front) // its first responses may be errors
+	return front, err
 }
 
 // proxied checks that each proxy and the server behind it agree on where requests end: the number
@@ -126,7 +113,7 @@ func proxied(t *trial) error {
 
 func (t *trial) behind(x proxy) error {
 	return t.with(setup{}, func(p *process) error {
-		proxy, stop, err := x.start(t, p)
+		proxy, err := x.start(t, p)
 		if err != nil {
 			return err
 		}
@@ -178,7 +165,7 @@ func (t *trial) behind(x proxy) error {
 				return fmt.Errorf("after %q %d requests were handled, and %d answered", v, handled, answered)
 			}
 		}
-		stop() // it keeps connections open
+		proxy.Kill() // it keeps connections open
 		return nil
 	})
 }

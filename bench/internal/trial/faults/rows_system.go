@@ -9,8 +9,9 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 )
 
 // Rows with a system that fails or has no resources left.
@@ -22,32 +23,16 @@ func (t *trial) strace(p *process, inject string) (stop func(), err error) {
 		return nil, skip("needs strace")
 	}
 	calls, _, _ := strings.Cut(inject, ":")
-	cmd := exec.CommandContext(t.ctx, "strace", "-f", "-p", p.pid(), "-e", "trace="+calls, "-e", "inject="+inject, "-o", os.DevNull)
-	var out journal
-	cmd.Stderr = &out
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
-	stop = sync.OnceFunc(func() {
-		cmd.Process.Signal(os.Interrupt) // it detaches from the process
-		<-ended
+	tracer, err := harness.Start(t.ctx, harness.Command{
+		Program: "strace",
+		Args:    []string{"-f", "-p", p.pid(), "-e", "trace=" + calls, "-e", "inject=" + inject, "-o", os.DevNull},
+		Ready:   "attached",
 	})
-	t.later(stop)
-	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		select {
-		case <-ended:
-			return nil, skip("strace is not allowed: " + out.last())
-		default:
-		}
-		if strings.Contains(out.String(), "attached") {
-			return stop, nil
-		}
-		if time.Now().After(deadline) {
-			return nil, skip("strace does not attach")
-		}
+	if err != nil {
+		return nil, skip("strace does not attach: " + err.Error())
 	}
+	t.later(tracer.Stop)
+	return tracer.Stop, nil // it detaches from the process
 }
 
 func acceptErrors(t *trial) error {
@@ -64,7 +49,7 @@ func acceptErrors(t *trial) error {
 				return err
 			}
 			stop()
-			if n := p.log.messages(); n > 20 {
+			if n := p.messages.count(); n > 20 {
 				return fmt.Errorf("%d messages in the log", n)
 			}
 			return nil
@@ -220,7 +205,7 @@ func noDescriptors(t *trial) error {
 			}
 			t.note("idle connections make room for new ones")
 		}
-		if n := p.log.messages(); n > 20 {
+		if n := p.messages.count(); n > 20 {
 			return fmt.Errorf("%d messages in the log", n)
 		}
 		for _, c := range append(all, stay...) {

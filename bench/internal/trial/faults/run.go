@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/record"
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 )
 
 // A Config says which rows to carry out, and for how long.
@@ -68,13 +69,13 @@ func Run(ctx context.Context, c Config, p *record.Progress, w io.Writer) error {
 	close(queue)
 	all.Wait()
 	p.Done()
-	if err := writeTable(w, results); err != nil {
-		return err
-	}
+	report := &harness.Report{W: w}
+	writeTable(report, results)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return red(results)
+	report.Fail(red(results))
+	return report.Err()
 }
 
 // choose returns the rows that c names.
@@ -143,7 +144,7 @@ func (o outcome) String() string {
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "..."
 	}
-	return strings.ReplaceAll(text, "|", `\|`)
+	return text
 }
 
 // A result is a line of the table.
@@ -152,14 +153,12 @@ type result struct {
 	netHTTP, recycling outcome
 }
 
-func writeTable(w io.Writer, results []result) error {
-	var b strings.Builder
-	b.WriteString("| # | fault | net/http | recycling |\n|---|---|---|---|\n")
+func writeTable(report *harness.Report, results []result) {
+	var cells [][]string
 	for _, r := range results {
-		fmt.Fprintf(&b, "| %d | %s | %s | %s |\n", r.row.number, r.row.fault, r.netHTTP, r.recycling)
+		cells = append(cells, []string{fmt.Sprint(r.row.number), r.row.fault, r.netHTTP.String(), r.recycling.String()})
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	report.Table([]string{"#", "fault", "net/http", "recycling"}, cells)
 }
 
 // red returns an error if recycling failed in a row.

@@ -73,7 +73,7 @@ func (t *trial) start(s setup) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.later(p.stop)
+	t.later(p.Kill)
 	// What the server allocates on first use belongs to the state before the fault.
 	for range 8 {
 		// A busy machine may be too slow for ReadHeaderTimeout.
@@ -95,12 +95,12 @@ func (t *trial) with(s setup, fault func(p *process) error) error {
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer p.Kill()
 	if err = fault(p); err == nil {
 		return t.invariants(p)
 	}
 	select {
-	case <-p.done:
+	case <-p.Done():
 	// A client may notice the end before the process has exited.
 	case <-time.After(200 * time.Millisecond):
 	}
@@ -251,10 +251,10 @@ type client struct {
 // tcp connects without TLS. All reads and writes time out after twice the patience.
 func (t *trial) tcp(p *process) (*client, error) {
 	network := "tcp"
-	if strings.HasPrefix(p.addr, "/") {
+	if strings.HasPrefix(p.Addr(), "/") {
 		network = "unix"
 	}
-	c, err := (&net.Dialer{Timeout: patience}).DialContext(t.ctx, network, p.addr)
+	c, err := (&net.Dialer{Timeout: patience}).DialContext(t.ctx, network, p.Addr())
 	if err != nil {
 		return nil, err
 	}

@@ -2,12 +2,12 @@ package soak
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"runtime"
 	"time"
 
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 	recycling "github.com/recycling-go/recycling/core"
 )
 
@@ -40,33 +40,38 @@ func (p *process) base(ctx context.Context) (state, error) {
 	return st, err
 }
 
-// close waits until the server is in the state that it had at base, writes the closing balance, and
-// returns an error if it does not hold. most is the greatest number of connections since base, if
-// that is more than before, because tables keep room for them.
-func (p *process) close(ctx context.Context, base state, most int, w io.Writer) error {
+// newReport returns a report on the balance.
+func newReport(w io.Writer, indent string) *harness.Report {
+	return &harness.Report{W: w, Indent: indent, Wrong: errBalance}
+}
+
+// close waits until the server is in the state that it had at base, and reports the closing balance
+// to r. most is the greatest number of connections since base, if that is more than before, because
+// tables keep room for them.
+func (p *process) close(ctx context.Context, base state, most int, r *harness.Report) {
 	heap := base.Heap + slackHeap + slackConn*int64(most)
 	end, err := p.settled(ctx, settle, func(st state) bool {
 		return st.quiet() && st.standby() <= kept() && st.others() <= base.others() && st.Descriptors <= base.Descriptors && st.Heap <= heap
 	})
 	if err != nil {
-		return err
+		r.Fail(err)
+		return
 	}
-	var errs []error
-	line := func(ok bool, format string, args ...any) {
-		text := fmt.Sprintf(format, args...)
-		if !ok {
-			errs = append(errs, fmt.Errorf("%w: %s", errBalance, text))
-			text += "  DOES NOT HOLD"
-		}
-		fmt.Fprintf(w, "  %s\n", text)
+	r.Check(end.even() && end.Open == 1, "connections  %d accepted = %d closed + %d hijacked + %d open, which asks for these figures", end.Accepted, end.Closed, end.Hijacked, end.Open)
+	r.Check(end.Inside == 0, "handlers     %d have not returned", end.Inside)
+	r.Check(end.Wrong == 0, "requests     %d with a part of another request in them", end.Wrong)
+	r.Check(end.others() <= base.others() && end.standby() <= kept(), "goroutines   %d at the start, %d at the end, and %d workers on standby, at most %d", base.others(), end.others(), end.standby(), kept())
+	r.Check(end.Descriptors <= base.Descriptors, "descriptors  %d at the start, %d at the end", base.Descriptors, end.Descriptors)
+	r.Check(end.Heap <= heap, "heap         %.2f MiB in use at the start, %.2f MiB at the end, both after garbage collections", mib(base.Heap), mib(end.Heap))
+}
+
+// conclude reports whether the balance holds.
+func conclude(r *harness.Report) {
+	if r.Err() == nil {
+		r.Line("the balance holds")
+	} else {
+		r.Line("THE BALANCE DOES NOT HOLD")
 	}
-	line(end.even() && end.Open == 1, "connections  %d accepted = %d closed + %d hijacked + %d open, which asks for these figures", end.Accepted, end.Closed, end.Hijacked, end.Open)
-	line(end.Inside == 0, "handlers     %d have not returned", end.Inside)
-	line(end.Wrong == 0, "requests     %d with a part of another request in them", end.Wrong)
-	line(end.others() <= base.others() && end.standby() <= kept(), "goroutines   %d at the start, %d at the end, and %d workers on standby, at most %d", base.others(), end.others(), end.standby(), kept())
-	line(end.Descriptors <= base.Descriptors, "descriptors  %d at the start, %d at the end", base.Descriptors, end.Descriptors)
-	line(end.Heap <= heap, "heap         %.2f MiB in use at the start, %.2f MiB at the end, both after garbage collections", mib(base.Heap), mib(end.Heap))
-	return errors.Join(errs...)
 }
 
 // kept returns the maximum number of idle workers: those on standby, and one for each processor in

@@ -2,7 +2,6 @@ package soak
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -28,7 +27,7 @@ func Churn(ctx context.Context, cfg Config, progress *record.Progress, w io.Writ
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer p.Stop()
 	defer progress.Done()
 
 	var found tally
@@ -47,11 +46,14 @@ func Churn(ctx context.Context, cfg Config, progress *record.Progress, w io.Writ
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	fmt.Fprintf(w, "  rate         %.0f connections a second\n", float64(cfg.Connections-first)/took.Seconds())
-	err = errors.Join(found.close(w), p.close(ctx, base, 0, w), flat)
-	fmt.Fprintf(w, "  memory       %s\n", memory)
-	conclude(w, err)
-	return err
+	r := newReport(w, "  ")
+	r.Line("rate         %.0f connections a second", float64(cfg.Connections-first)/took.Seconds())
+	found.close(r)
+	p.close(ctx, base, 0, r)
+	r.Line("memory       %s", memory)
+	r.Fail(flat)
+	conclude(r)
+	return r.Err()
 }
 
 // churn opens n connections.

@@ -73,7 +73,7 @@ func (c crowd) meet(ctx context.Context, cfg Config, name string, w io.Writer) e
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer p.Stop()
 	a := newArrivals(p, "/yo", cfg.patience)
 	defer a.hangUp()
 
@@ -107,21 +107,22 @@ func (c crowd) meet(ctx context.Context, cfg Config, name string, w io.Writer) e
 	}
 
 	quiet, crowded := alone.percentile(served, 99), beside.percentile(served, 99)
-	fmt.Fprintf(w, "    bad clients  %d connected, the server has %d connections\n", len(bad), during.Open)
-	fmt.Fprintf(w, "    good p99     %v alone, %v beside the bad clients: %.1f times as high (target: 2 or less), and %v while these arrived, for %v; %d of %d requests not served\n", round(quiet), round(crowded),
+	r := newReport(w, "    ")
+	r.Line("bad clients  %d connected, the server has %d connections", len(bad), during.Open)
+	r.Line("good p99     %v alone, %v beside the bad clients: %.1f times as high (target: 2 or less), and %v while these arrived, for %v; %d of %d requests not served", round(quiet), round(crowded),
 		ratio(crowded, quiet), round(arriving.percentile(served, 99)), cfg.Duration/2, len(beside)-beside.count(served), len(beside))
 	if name != "net/http" {
-		fmt.Fprintf(w, "    workers      %d to %d busy, one of which answers this question; %d connections parked, %d queued\n", during.Busy, most, during.Parked, during.Queued)
+		r.Line("workers      %d to %d busy, one of which answers this question; %d connections parked, %d queued", during.Busy, most, during.Parked, during.Queued)
 	}
-	fmt.Fprintf(w, "    goroutines   %d\n", during.Goroutines)
+	r.Line("goroutines   %d", during.Goroutines)
 	if during.RSS > 0 {
-		fmt.Fprintf(w, "    memory       %.1f MiB, %.2f KiB for each bad client\n", mib(during.RSS), float64(during.RSS-before.RSS)/1024/float64(len(bad)))
+		r.Line("memory       %.1f MiB, %.2f KiB for each bad client", mib(during.RSS), float64(during.RSS-before.RSS)/1024/float64(len(bad)))
 	}
 	bad.leave()
 	a.hangUp()
-	err = p.close(ctx, base, len(bad), indented{w})
-	conclude(indented{w}, err)
-	return err
+	p.close(ctx, base, len(bad), r)
+	conclude(r)
+	return r.Err()
 }
 
 // busy requests the state several times, because a worker may be busy for a moment with a byte that
@@ -220,14 +221,4 @@ func (m mob) leave() {
 	for _, nc := range m {
 		nc.Close()
 	}
-}
-
-// indented indents lines by two columns.
-type indented struct{ io.Writer }
-
-func (i indented) Write(b []byte) (int, error) {
-	if _, err := io.WriteString(i.Writer, "  "); err != nil {
-		return 0, err
-	}
-	return i.Writer.Write(b)
 }

@@ -35,7 +35,7 @@ func (p *process) watch(ctx context.Context, every time.Duration) (end func() sa
 		for {
 			select {
 			case <-tick.C:
-				if n := resident(p.cmd.Process.Pid); n > 0 {
+				if n := resident(p.Pid()); n > 0 {
 					s = append(s, float64(n))
 				}
 			case <-done:

@@ -57,7 +57,7 @@ func overload(ctx context.Context, cfg Config, name string, progress *record.Pro
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer p.Stop()
 	a := newArrivals(p, "/work", clientPatience)
 	defer a.hangUp()
 
@@ -73,7 +73,7 @@ func overload(ctx context.Context, cfg Config, name string, progress *record.Pro
 	if err != nil {
 		return err
 	}
-	quiet := resident(p.cmd.Process.Pid)
+	quiet := resident(p.Pid())
 
 	progress.Say("overload: %s: %v with ten times of %.0f a second", name, cfg.Duration, capacity)
 	end := p.watch(ctx, 100*time.Millisecond)
@@ -91,15 +91,17 @@ func overload(ctx context.Context, cfg Config, name string, progress *record.Pro
 		capacity: capacity, duration: cfg.Duration, over: over,
 		recovery: recovery(after), quiet: quiet, memory: memory,
 	}
-	fmt.Fprintf(w, "  peak         %.0f requests a second, p99 %v\n", capacity, round(peak.percentile(served, 99)))
-	found.write(w)
+	r := newReport(w, "  ")
+	r.Line("peak         %.0f requests a second, p99 %v", capacity, round(peak.percentile(served, 99)))
+	found.write(r)
 	if allNow > all {
-		fmt.Fprintf(w, "  machine      its host withheld %.1f%% of its processor time, which makes refusals and goodput worse\n",
+		r.Line("machine      its host withheld %.1f%% of its processor time, which makes refusals and goodput worse",
 			float64(withheldNow-withheld)/float64(allNow-all)*100)
 	}
-	balance := p.close(ctx, base, int(a.peak), w)
-	conclude(w, balance)
-	return errors.Join(balance, found.verdict(w))
+	p.close(ctx, base, int(a.peak), r)
+	conclude(r)
+	found.verdict(r)
+	return r.Err()
 }
 
 // recovery returns how long it takes until every request is served quickly: zero if the first

@@ -1,18 +1,16 @@
 package soak
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"strings"
 	"time"
+
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 )
 
 // endedBy returns ctx's error if ctx has ended, because that caused all other errors. Otherwise it
@@ -26,44 +24,19 @@ func endedBy(ctx context.Context, err error) error {
 
 // A process is a server process. It must be stopped.
 type process struct {
+	*harness.Process
 	addr   string
-	cmd    *exec.Cmd
-	cancel context.CancelFunc
-	stdin  io.Closer
 	client *http.Client // for requests about the server's state
 }
 
-// start starts a server process, which is killed when ctx ends.
+// start starts a server process, which is stopped when ctx ends.
 func (s setup) start(ctx context.Context) (*process, error) {
-	program, err := os.Executable()
+	p, err := harness.Start(ctx, harness.Command{Args: s.args(), Stderr: os.Stderr})
 	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	p := &process{cmd: exec.CommandContext(ctx, program, s.args()...), cancel: cancel}
-	p.cmd.Stderr = os.Stderr
-	p.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
-	stdin, err1 := p.cmd.StdinPipe()
-	stdout, err2 := p.cmd.StdoutPipe()
-	if err := errors.Join(err1, err2, p.cmd.Start()); err != nil {
-		cancel()
-		return nil, err
-	}
-	p.stdin = stdin
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		p.stop()
 		return nil, fmt.Errorf("soak: the server did not start: %w", err)
 	}
-	p.addr = strings.TrimSpace(line)
-	return p, nil
-}
-
-// stop kills the process, and waits for its end.
-func (p *process) stop() {
-	p.cancel()
-	p.stdin.Close()
-	p.cmd.Wait() // ignores the error, because the process was killed
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 20 * time.Second}
+	return &process{Process: p, addr: p.Addr(), client: client}, nil
 }
 
 var errRefused = errors.New("soak: the server refuses to say how it is")

@@ -2,7 +2,6 @@ package soak
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -26,7 +25,7 @@ func Soak(ctx context.Context, cfg Config, progress *record.Progress, w io.Write
 	if err != nil {
 		return err
 	}
-	defer p.stop()
+	defer p.Stop()
 	defer progress.Done()
 
 	var found tally
@@ -47,11 +46,14 @@ func Soak(ctx context.Context, cfg Config, progress *record.Progress, w io.Write
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	found.list(w)
-	err = errors.Join(found.close(w), p.close(ctx, base, 0, w), flat)
-	fmt.Fprintf(w, "  memory       %s\n", memory)
-	conclude(w, err)
-	return err
+	r := newReport(w, "  ")
+	found.list(r)
+	found.close(r)
+	p.close(ctx, base, 0, r)
+	r.Line("memory       %s", memory)
+	r.Fail(flat)
+	conclude(r)
+	return r.Err()
 }
 
 // together runs all clients, and waits for them.
@@ -61,12 +63,4 @@ func together(ctx context.Context, clients []*client, until time.Time) {
 		all.Go(func() { c.run(ctx, until) })
 	}
 	all.Wait()
-}
-
-func conclude(w io.Writer, err error) {
-	if err == nil {
-		fmt.Fprintln(w, "  the balance holds")
-	} else {
-		fmt.Fprintln(w, "  THE BALANCE DOES NOT HOLD")
-	}
 }

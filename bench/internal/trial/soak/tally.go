@@ -3,11 +3,12 @@ package soak
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
 	"sync"
+
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 )
 
 // errWrong is the error for a response, or a part of one, that does not belong to its request.
@@ -55,31 +56,28 @@ func (t *tally) answers(whole, cut int64) {
 	t.mu.Unlock()
 }
 
-// close writes the figures, and returns an error if anything was wrong.
-func (t *tally) close(w io.Writer) error {
+// close reports the figures, with an error if anything was wrong.
+func (t *tally) close(r *harness.Report) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintf(w, "  answers      %d checked, %d mismatches, %d lost, %d hung; %d more were cut off, as they had to be\n", t.checked, t.wrong, t.lost, t.hung, t.cut)
+	r.Line("answers      %d checked, %d mismatches, %d lost, %d hung; %d more were cut off, as they had to be", t.checked, t.wrong, t.lost, t.hung, t.cut)
 	for _, err := range t.first {
-		fmt.Fprintf(w, "    %v\n", err)
+		r.Line("  %v", err)
 	}
 	if t.wrong+t.lost+t.hung > 0 {
-		return fmt.Errorf("%w: %d mismatches, %d answers lost, %d hung, the first: %w", errBalance, t.wrong, t.lost, t.hung, t.first[0])
+		r.Fail(fmt.Errorf("%w: %d mismatches, %d answers lost, %d hung, the first: %w", errBalance, t.wrong, t.lost, t.hung, t.first[0]))
 	}
-	return nil
 }
 
-// list writes how often each act was done.
-func (t *tally) list(w io.Writer) {
+// list reports how often each act was done.
+func (t *tally) list(r *harness.Report) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var all int64
-	for _, n := range t.acts {
-		all += n
-	}
-	fmt.Fprintf(w, "  acts         %d:", all)
+	text := ""
 	for _, name := range slices.Sorted(maps.Keys(t.acts)) {
-		fmt.Fprintf(w, " %s %d", name, t.acts[name])
+		all += t.acts[name]
+		text += fmt.Sprintf(" %s %d", name, t.acts[name])
 	}
-	fmt.Fprintln(w)
+	r.Line("acts         %d:%s", all, text)
 }

@@ -3,10 +3,11 @@ package soak
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 )
 
 // The targets of Overload.
@@ -66,15 +67,15 @@ func (f findings) missed() (all []string) {
 	return all
 }
 
-// verdict writes whether all targets are met, and returns an error that names those that are not.
-func (f findings) verdict(w io.Writer) error {
+// verdict reports whether all targets are met, with an error that names those that are not.
+func (f findings) verdict(r *harness.Report) {
 	all := strings.Join(f.missed(), "; ")
 	if all == "" {
-		fmt.Fprintln(w, "  all targets are met")
-		return nil
+		r.Line("all targets are met")
+		return
 	}
-	fmt.Fprintf(w, "  TARGETS ARE MISSED: %s\n", all)
-	return fmt.Errorf("%w: %s", errTarget, all)
+	r.Line("TARGETS ARE MISSED: %s", all)
+	r.Fail(fmt.Errorf("%w: %s", errTarget, all))
 }
 
 // recovered formats the recovery time.
@@ -88,23 +89,23 @@ func (f findings) recovered() string {
 	return round(f.recovery).String()
 }
 
-// write writes the figures, with their targets.
-func (f findings) write(w io.Writer) {
+// write reports the figures, with their targets.
+func (f findings) write(r *harness.Report) {
 	good, share := f.goodput()
-	fmt.Fprintf(w, "  overload     %.0f requests a second for %v: %d served, %d refused, %d answered too late, %d broken, %d not sent\n",
+	r.Line("overload     %.0f requests a second for %v: %d served, %d refused, %d answered too late, %d broken, %d not sent",
 		tenfold*f.capacity, f.duration, f.over.count(served), f.over.count(refused), f.over.count(tooLate), f.over.count(broken), f.over.count(unsent))
 	if err := f.over.first(); err != nil {
-		fmt.Fprintf(w, "    the first that broke: %v\n", err)
+		r.Line("  the first that broke: %v", err)
 	}
-	fmt.Fprintf(w, "  goodput      %.0f requests a second, %.2f of the peak (target: %.2f or more); p50 %v, p99 %v\n", good, share, targetGoodput,
+	r.Line("goodput      %.0f requests a second, %.2f of the peak (target: %.2f or more); p50 %v, p99 %v", good, share, targetGoodput,
 		round(f.over.percentile(served, 50)), round(f.over.percentile(served, 99)))
 	if f.over.count(refused) > 0 {
-		fmt.Fprintf(w, "  refusals     p50 %v, p99 %v (target: %v or less)\n", round(f.over.percentile(refused, 50)), round(f.over.percentile(refused, 99)), targetRefusal)
+		r.Line("refusals     p50 %v, p99 %v (target: %v or less)", round(f.over.percentile(refused, 50)), round(f.over.percentile(refused, 99)), targetRefusal)
 	} else {
-		fmt.Fprintln(w, "  refusals     none")
+		r.Line("refusals     none")
 	}
-	fmt.Fprintf(w, "  recovery     %s (target: %v or less)\n", f.recovered(), targetRecovery)
+	r.Line("recovery     %s (target: %v or less)", f.recovered(), targetRecovery)
 	if grown, ok := f.grown(); ok {
-		fmt.Fprintf(w, "  memory       %.1f MiB before, %.1f MiB more at most (target: %.0f MiB or less)\n", mib(f.quiet), mib(grown), mib(float64(targetMemory)))
+		r.Line("memory       %.1f MiB before, %.1f MiB more at most (target: %.0f MiB or less)", mib(f.quiet), mib(grown), mib(float64(targetMemory)))
 	}
 }

@@ -108,14 +108,16 @@ func TestErrorsAreCountedByKind(t *testing.T) {
 	var found tally
 	found.answers(3, 1)
 	found.act("get", nil)
-	if err := found.close(io.Discard); err != nil {
-		t.Errorf("nothing went wrong, but: %v", err)
+	r := newReport(io.Discard, "")
+	if found.close(r); r.Err() != nil {
+		t.Errorf("nothing went wrong, but: %v", r.Err())
 	}
 	found.act("get", errWrong)
 	found.act("post", io.EOF)
 	var text bytes.Buffer
-	if err := found.close(&text); !errors.Is(err, errBalance) || !errors.Is(err, errWrong) {
-		t.Errorf("closed with %v", err)
+	r = newReport(&text, "")
+	if found.close(r); !errors.Is(r.Err(), errBalance) || !errors.Is(r.Err(), errWrong) {
+		t.Errorf("closed with %v", r.Err())
 	}
 	if want := "3 checked, 1 mismatches, 1 lost, 0 hung; 1 more"; !strings.Contains(text.String(), want) {
 		t.Errorf("there is no %q in %q", want, text.String())
@@ -146,6 +148,11 @@ func TestOverloadNoticesEachMissedTarget(t *testing.T) {
 		}
 		return f
 	}
+	verdict := func(f findings) error {
+		r := newReport(io.Discard, "")
+		f.verdict(r)
+		return r.Err()
+	}
 	for named, change := range map[string]func(*findings){
 		"":                func(*findings) {},
 		"goodput is 0.84": func(f *findings) { f.over = f.over[1:] },
@@ -158,7 +165,7 @@ func TestOverloadNoticesEachMissedTarget(t *testing.T) {
 	} {
 		f := good()
 		change(&f)
-		err := f.verdict(io.Discard)
+		err := verdict(f)
 		if named == "" {
 			if err != nil {
 				t.Errorf("at the limits: %v", err)
@@ -171,11 +178,11 @@ func TestOverloadNoticesEachMissedTarget(t *testing.T) {
 	}
 	f := good()
 	f.quiet, f.memory, f.over = 0, nil, f.over[:85]
-	if err := f.verdict(io.Discard); err != nil {
+	if err := verdict(f); err != nil {
 		t.Errorf("no refusals, and memory not known: %v", err)
 	}
 	f.recovery, f.over = never, nil
-	if err := f.verdict(io.Discard); err == nil || !strings.Contains(err.Error(), "goodput is 0.00") || !strings.Contains(err.Error(), "recovery") {
+	if err := verdict(f); err == nil || !strings.Contains(err.Error(), "goodput is 0.00") || !strings.Contains(err.Error(), "recovery") {
 		t.Errorf("two targets are missed: %v", err)
 	}
 }
@@ -202,8 +209,10 @@ func TestTheBalanceNoticesEachFigure(t *testing.T) {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { json.NewEncoder(w).Encode(now) }))
 		p := &process{addr: s.Listener.Addr().String(), client: s.Client()}
 		var text bytes.Buffer
-		err := p.close(t.Context(), base, 0, &text)
+		r := newReport(&text, "")
+		p.close(t.Context(), base, 0, r)
 		s.Close()
+		err := r.Err()
 		if (err == nil) != (what == "") || err != nil && !errors.Is(err, errBalance) || strings.Count(text.String(), "DOES NOT HOLD") != min(len(what), 1) {
 			t.Errorf("%q: %v\n%s", what, err, text.String())
 		}

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package server
+package harness
 
 import "os/exec"
 
