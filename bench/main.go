@@ -10,15 +10,14 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/recycling-go/recycling/bench/internal/faults"
 	"github.com/recycling-go/recycling/bench/internal/longrun"
 	"github.com/recycling-go/recycling/bench/internal/server"
-	"github.com/recycling-go/recycling/bench/internal/soak"
 	"github.com/recycling-go/recycling/bench/internal/tasks"
+	"github.com/recycling-go/recycling/bench/internal/trial/faults"
+	"github.com/recycling-go/recycling/bench/internal/trial/soak"
 )
 
 func main() {
-	tasks.Child()
 	if len(os.Args) > 1 {
 		switch child := os.Args[2:]; os.Args[1] { // processes that a measurement starts
 		case "serve":
@@ -27,6 +26,8 @@ func main() {
 			exit(longrun.ChildMain(child))
 		case faults.ServerArg:
 			exit(faults.ServerMain(child))
+		case tasks.ServerArg:
+			exit(tasks.ServerMain(child))
 		case soak.ServerArg:
 			exit(soak.ServerMain(child))
 		}

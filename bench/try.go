@@ -5,9 +5,9 @@ import (
 	"io"
 	"strings"
 
-	"github.com/recycling-go/recycling/bench/internal/faults"
 	"github.com/recycling-go/recycling/bench/internal/record"
-	"github.com/recycling-go/recycling/bench/internal/soak"
+	"github.com/recycling-go/recycling/bench/internal/trial/faults"
+	"github.com/recycling-go/recycling/bench/internal/trial/soak"
 )
 
 // findFaults is the command faults.

@@ -3,13 +3,13 @@ package longrun
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log"
 	"os"
 	"os/exec"
 	"time"
 
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/child"
 )
@@ -62,41 +62,24 @@ func serveTasks(s setup) error {
 	})
 }
 
-// command returns the command that starts a child with that role. The child is killed when ctx
-// ends.
-func command(ctx context.Context, role string, knows any) (child.Command, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return child.Command{}, err
-	}
-	text, err := json.Marshal(knows)
-	if err != nil {
-		return child.Command{}, err
-	}
-	return child.Command{New: func() *exec.Cmd {
-		cmd := exec.CommandContext(ctx, program, ChildArg, role, string(text))
-		cmd.Stderr = os.Stderr
-		return cmd
-	}}, nil
-}
-
-// startSite starts the process of the simulated servers. The caller must close it.
-func startSite(ctx context.Context, latency time.Duration) (*child.Process, site, error) {
+// startSite starts the process of the simulated servers. The caller must stop it.
+func startSite(ctx context.Context, latency time.Duration) (*harness.Process, site, error) {
 	var s site
-	c, err := command(ctx, roleSite, latency)
+	text, err := json.Marshal(latency)
 	if err != nil {
 		return nil, s, err
 	}
-	p, err := c.Start(ctx, nil)
+	p, err := harness.Start(ctx, harness.Command{Args: []string{ChildArg, roleSite, string(text)}, Stderr: os.Stderr})
 	if err != nil {
-		return nil, s, err
+		return nil, s, fmt.Errorf("longrun: the simulated servers did not start: %w", err)
 	}
-	answer, err := p.Call(ctx, nil)
+	answer, err := p.Ask("site")
 	if err == nil {
-		err = json.Unmarshal(answer, &s)
+		err = json.Unmarshal([]byte(answer), &s)
 	}
 	if err != nil {
-		return nil, s, errors.Join(err, p.Close())
+		p.Stop()
+		return nil, s, fmt.Errorf("longrun: the simulated servers: %w", err)
 	}
 	return p, s, nil
 }
@@ -104,10 +87,19 @@ func startSite(ctx context.Context, latency time.Duration) (*child.Process, site
 // startWorkers starts the worker processes, with a queue that has room for all clients. When ctx
 // ends they are killed, and their failures are not logged.
 func startWorkers(ctx context.Context, s setup, c Config) (*offload.Resources[*child.Process], error) {
-	cmd, err := command(ctx, roleWorker, s)
+	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	cmd := child.Command{New: func() *exec.Cmd {
+		cmd := exec.CommandContext(ctx, program, ChildArg, roleWorker, string(text))
+		cmd.Stderr = os.Stderr
+		return cmd
+	}}
 	return offload.NewResources(ctx, offload.ResourceConfig[*child.Process]{
 		Config: bounds(c),
 		Open:   cmd.Start,

@@ -35,7 +35,7 @@ func clean(m *testing.M) int {
 		os.Setenv(name, dir)
 	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise children take a second to exit with -race
-	code := leak.Main(m, "longrun", "recycling/core", "net/http", "os/exec", "alitto/pond")
+	code := leak.Main(m, "longrun", "trial/harness", "recycling/core", "net/http", "os/exec", "alitto/pond")
 	if code == 0 {
 		for _, left := range [][]string{filesLeft(dir), leak.Children()} {
 			for _, name := range left {

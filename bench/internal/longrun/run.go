@@ -47,7 +47,7 @@ func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) (err 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, proc.Close()) }()
+	defer proc.Stop()
 	w, err := newWorker(setup{Site: where, Sleep: c.Sleep, Parses: c.Parses, File: file, Dir: dir})
 	if err != nil {
 		return err

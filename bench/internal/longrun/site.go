@@ -1,6 +1,7 @@
 package longrun
 
 import (
+	"bufio"
 	"crypto/tls"
 	"encoding/json"
 	"encoding/xml"
@@ -13,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/recycling-go/recycling/core/offload/child"
 	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 )
 
@@ -57,8 +57,8 @@ func news() ([]byte, error) {
 	return xml.MarshalIndent(f, "", "\t")
 }
 
-// serveSite runs the process of the simulated servers: it serves until its standard input ends. To
-// every request on standard input, it replies with its site.
+// serveSite runs the process of the simulated servers: it prints the address of the local one, and
+// serves until its standard input ends. To every line on standard input, it replies with its site.
 func serveSite(latency time.Duration) error {
 	doc, err := news()
 	if err != nil {
@@ -91,7 +91,12 @@ func serveSite(latency time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return child.Serve(func([]byte) ([]byte, error) { return here, nil })
+	fmt.Println(local.Addr())
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		fmt.Printf("%s\n", here)
+	}
+	return in.Err()
 }
 
 // exitAfter calls serve, and exits the process when it returns, because serve must not return.

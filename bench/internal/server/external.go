@@ -12,6 +12,8 @@ import (
 	"sync"
 	"text/template"
 	"time"
+
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 )
 
 // A command is a server that may not be installed.
@@ -87,29 +89,25 @@ func finder(packages string, programs []string, args ...string) func() (string, 
 }
 
 // external makes the command of a server that is not part of this executable.
-func (p *Process) external(ctx context.Context, c *command) error {
-	program, err := c.find()
-	if err != nil {
-		return err
+func (p *Process) external(c *command) (made harness.Command, err error) {
+	if made.Program, err = c.find(); err != nil {
+		return made, err
 	}
 	if p.dir, err = os.MkdirTemp("", "bench-"); err != nil {
-		return err
+		return made, err
 	}
 	port, err := freePort()
 	if err != nil {
-		return err
+		return made, err
 	}
-	p.addr = fmt.Sprintf("127.0.0.1:%d", port)
+	made.Addr = fmt.Sprintf("127.0.0.1:%d", port)
 	var text bytes.Buffer
 	if err := c.text.Execute(&text, setup{Port: port, Conns: p.spec.Conns, Procs: p.spec.Procs}); err != nil {
-		return err
+		return made, err
 	}
 	file := filepath.Join(p.dir, c.file)
-	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
-		return err
-	}
-	p.cmd = exec.CommandContext(ctx, program, c.args(file)...)
-	return nil
+	made.Args = c.args(file)
+	return made, os.WriteFile(file, text.Bytes(), 0o600)
 }
 
 // freePort returns a TCP port on which nobody listens. If another process takes it first, the

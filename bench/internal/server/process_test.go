@@ -37,7 +37,7 @@ func wantStopped(t *testing.T, p *Process) {
 		}
 	}
 	if runtime.GOOS == "linux" {
-		if pids, err := group(p.cmd.Process.Pid); err == nil {
+		if pids, err := group(p.process.Pid()); err == nil {
 			t.Errorf("there still are the processes %d", pids)
 		}
 	}
@@ -52,7 +52,7 @@ func TestContextEndsServer(t *testing.T) {
 	}
 	defer p.Stop()
 	cancel()
-	<-p.done
+	<-p.process.Done()
 	wantGone(t, p.Addr())
 	if p, err := Start(ctx, Spec{Server: "pool"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, %v, want context.Canceled", p, err)
@@ -105,33 +105,19 @@ func TestServerThatEndsAtOnce(t *testing.T) {
 	}
 }
 
-func TestServerThatDoesNotListen(t *testing.T) {
-	t.Setenv(role, "hang")
-	defer func(d time.Duration) { startLimit = d }(startLimit)
-	startLimit = time.Second
-	p, err := Start(t.Context(), Spec{Server: "net/http"})
-	if err == nil {
-		p.Stop()
-		t.Fatal("no error")
-	}
-	if s := err.Error(); !strings.Contains(s, "net/http/mux") || !strings.Contains(s, "does not listen after 1s") {
-		t.Errorf("%q, want the server's name and what is wrong", err)
-	}
-}
-
 func TestProcs(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only on Linux")
 	}
 	p := start(t, Spec{Server: "floor", Procs: 3})
-	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.cmd.Process.Pid))
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", p.process.Pid()))
 	if err != nil || !strings.Contains(string(env), "\x00GOMAXPROCS=3\x00") {
 		t.Errorf("%v, %q, want GOMAXPROCS", err, env)
 	}
 	p = start(t, Spec{Server: "nginx", Procs: 3})
 	var pids []int
 	for end := time.Now().Add(20 * time.Second); len(pids) < 4 && time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if pids, err = group(p.cmd.Process.Pid); err != nil {
+		if pids, err = group(p.process.Pid()); err != nil {
 			t.Fatal(err)
 		}
 	}

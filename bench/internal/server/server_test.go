@@ -26,9 +26,6 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "line", i)
 		}
 		os.Exit(1)
-	case "hang":
-		fmt.Fprintln(os.Stderr, "hanging")
-		select {}
 	case "parent":
 		parent(os.Args[1])
 	}

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -48,7 +46,7 @@ func (p *Process) memory(field string) (int64, error) {
 
 // sum returns the sum of f for all processes of p.
 func sum[N int64 | time.Duration](p *Process, f func(pid int) (N, error)) (N, error) {
-	pids := []int{p.cmd.Process.Pid}
+	pids := []int{p.process.Pid()}
 	if kinds[p.spec.Server].command != nil {
 		var err error
 		if pids, err = group(pids[0]); err != nil {
@@ -68,19 +66,14 @@ func sum[N int64 | time.Duration](p *Process, f func(pid int) (N, error)) (N, er
 
 // reportedCPU returns the CPU time that the process itself reports.
 func (p *Process) reportedCPU() (time.Duration, error) {
-	if p.stdin == nil {
+	if kinds[p.spec.Server].command != nil {
 		return 0, ErrUnknown
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, err := io.WriteString(p.stdin, "cpu\n"); err != nil {
-		return 0, fmt.Errorf("server %v: %w", p.spec, err)
-	}
-	line, err := p.stdout.ReadString('\n')
+	line, err := p.process.Ask("cpu")
 	if err != nil {
 		return 0, fmt.Errorf("server %v: %w", p.spec, err)
 	}
-	if line = strings.TrimSpace(line); line == "" {
+	if line == "" {
 		return 0, ErrUnknown
 	}
 	ns, err := strconv.ParseInt(line, 10, 64)

@@ -81,7 +81,7 @@ func TestCPUAsTheProcessSays(t *testing.T) {
 			t.Errorf("CPU is %v, %v", d, err)
 		}
 	}
-	if d, err := new(Process).reportedCPU(); err != ErrUnknown {
+	if d, err := (&Process{spec: Spec{Server: "nginx"}}).reportedCPU(); err != ErrUnknown {
 		t.Errorf("of a process that does not say: %v, %v, want ErrUnknown", d, err)
 	}
 }

@@ -17,9 +17,8 @@ import (
 	"github.com/recycling-go/recycling/core/offload/child"
 )
 
-// childEnv is the environment variable that makes a process of this program a server. It holds a
-// childConfig as JSON.
-const childEnv = "RECYCLING_BENCH_TASKS"
+// ServerArg is the first argument of the program when it must call [ServerMain].
+const ServerArg = "tasks-server"
 
 // A childConfig says which server a process runs, and what its tasks do.
 type childConfig struct {
@@ -31,24 +30,18 @@ type childConfig struct {
 	Spins   int           // how long it computes afterwards
 }
 
-// Child runs a server until standard input ends, and then exits, if the process was started as a
-// server. In any other process it does nothing. The main function of every program that calls [Run]
-// must call Child before anything else.
-func Child() {
-	v, ok := os.LookupEnv(childEnv)
-	if !ok {
-		return
+// ServerMain is the main function of the server process; args are the arguments after [ServerArg].
+// The only one is a childConfig as JSON. ServerMain prints the server's address, and returns when
+// standard input ends; then the process must exit.
+func ServerMain(args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("tasks: a server has %d arguments, want 1", len(args))
 	}
 	var c childConfig
-	err := json.Unmarshal([]byte(v), &c)
-	if err == nil {
-		err = c.serve()
+	if err := json.Unmarshal([]byte(args[0]), &c); err != nil {
+		return err
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "tasks: server:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	return c.serve()
 }
 
 // serve serves /task and /yo, prints its address on standard output, and returns when standard
@@ -134,8 +127,8 @@ func (c childConfig) children() (*offload.Resources[*child.Process], error) {
 		return nil, err
 	}
 	command := child.Command{Nice: 19, New: func() *exec.Cmd {
-		cmd := exec.Command(program)
-		cmd.Env = append(os.Environ(), childEnv+"="+string(v), "GOMAXPROCS=1")
+		cmd := exec.Command(program, ServerArg, string(v))
+		cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 		cmd.Stderr = os.Stderr
 		return cmd
 	}}

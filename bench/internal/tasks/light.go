@@ -137,13 +137,13 @@ func beside(ctx context.Context, c childConfig, clients int, d time.Duration) (l
 	if err != nil {
 		return nil, nil, err
 	}
-	defer p.stop()
-	routes, hangUp, err := connect(ctx, p.addr, "/yo", lightClients)
+	defer p.Stop()
+	routes, hangUp, err := connect(ctx, p.Addr(), "/yo", lightClients)
 	defer hangUp()
 	if err != nil {
 		return nil, nil, err
 	}
-	tasks, hangUp, err := connect(ctx, p.addr, "/task", clients)
+	tasks, hangUp, err := connect(ctx, p.Addr(), "/task", clients)
 	defer hangUp()
 	if err != nil {
 		return nil, nil, err

@@ -3,7 +3,7 @@
 // all workers are busy.
 //
 // Each measurement of an HTTP server uses a separate process, which is this program, started again.
-// See [Child].
+// See [ServerMain].
 package tasks
 
 import (
@@ -215,8 +215,8 @@ func measure(ctx context.Context, c childConfig, clients, requests int) (*result
 	if err != nil {
 		return nil, err
 	}
-	defer p.stop()
-	routes, hangUp, err := connect(ctx, p.addr, "/task", clients)
+	defer p.Stop()
+	routes, hangUp, err := connect(ctx, p.Addr(), "/task", clients)
 	defer hangUp()
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -18,10 +19,17 @@ import (
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
-// TestMain fails if a goroutine of a measurement is left after all tests.
+// TestMain makes the test binary a server when it is started as one. Otherwise it fails if a
+// goroutine of a measurement is left after all tests.
 func TestMain(m *testing.M) {
-	Child()
-	os.Exit(leak.Main(m, "internal/tasks.", "core/offload.", "alitto/pond", "net/http.(*persistConn)", "os/exec."))
+	if len(os.Args) > 1 && os.Args[1] == ServerArg {
+		if err := ServerMain(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(leak.Main(m, "internal/tasks.", "trial/harness.", "core/offload.", "alitto/pond", "net/http.(*persistConn)", "os/exec."))
 }
 
 func sum(values []float64) (n float64) {
@@ -173,25 +181,25 @@ func TestWrongConfig(t *testing.T) {
 
 func TestServerThatDoesNotStartIsAnError(t *testing.T) {
 	if p, err := start(t.Context(), childConfig{Server: shared, Workers: -1}); err == nil {
-		p.stop()
+		p.Stop()
 		t.Error("a server with -1 workers has started")
 	}
 }
 
-func TestServerIsKilledWithTheContext(t *testing.T) {
+func TestServerEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	p, err := start(ctx, childConfig{Server: shared})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.stdin.Close()
-	if err := get(ctx, http.DefaultClient, "http://"+p.addr+"/yo"); err != nil {
+	if err := get(ctx, http.DefaultClient, "http://"+p.Addr()+"/yo"); err != nil {
 		t.Error(err)
 	}
 	http.DefaultClient.CloseIdleConnections()
 	cancel()
-	if err := p.cmd.Wait(); err == nil {
+	<-p.Done()
+	if p.Err() == nil {
 		t.Error("the server has ended by itself")
 	}
 }

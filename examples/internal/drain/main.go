@@ -18,6 +18,11 @@
 //	raced reset  likewise, but reset: the server closed the connection with the request unread
 //	raced new    sent after the signal on a new connection that was not served
 //	exit         rounds in which the process did not exit with status 0
+//
+// It is a trial like those in bench/internal/trial, but it builds and starts the applications of
+// this module. In bench, it would need a requirement of bench on examples, which has other versions
+// of the frameworks. For that reason it also starts processes by itself: it cannot import the
+// internal packages of bench.
 package main
 
 import (

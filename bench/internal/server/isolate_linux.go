@@ -1,5 +1,0 @@
-package server
-
-import "syscall"
-
-func endWithParent(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGTERM }
