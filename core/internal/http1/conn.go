@@ -70,26 +70,6 @@ type Conn struct {
 	tls *tls.ConnectionState // nil without TLS, or before the handshake
 }
 
-// A Standing says whether a connection counts for the address that it comes from.
-type Standing uint8
-
-const (
-	Uncounted  Standing = iota // it does not
-	Unadmitted                 // its address is not known yet
-	Counted
-)
-
-// The methods of park.Owner; Expire is in conn_close.go.
-
-func (c *Conn) Admit() bool { return c.Scheduler.Admit(c) }
-func (c *Conn) Ended()      { c.Scheduler.Ended(c) }
-
-func (c *Conn) Refuse() {
-	c.MarkRefused()
-	c.srv.NoDescriptor.Add(1)
-	c.ShedNow()
-}
-
 // A phase is a stage in the life of a connection.
 type phase uint8
 
