@@ -18,7 +18,7 @@ import (
 //
 //	go test -run '^$' -bench KeepAliveGet ./bench
 func BenchmarkKeepAliveGet(b *testing.B) {
-	for _, strategy := range []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool} {
+	for _, strategy := range []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Fixed} {
 		b.Run(string(strategy), func(b *testing.B) {
 			mux := http.NewServeMux()
 			mux.HandleFunc("GET /yo", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "Hey!") })

@@ -77,7 +77,7 @@ func TestAcceptOfAnEmbeddingTypeIsCalled(t *testing.T) {
 		}
 	}
 	for way, use := range ways {
-		for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Pool, recycling.Goroutine} {
+		for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Fixed, recycling.Goroutine} {
 			for name, l := range guards(t) {
 				t.Run(fmt.Sprint(way, "/", strategy, "/", name), func(t *testing.T) {
 					t.Parallel()

@@ -63,7 +63,7 @@ func TestRecyclingOnAWrappedListener(t *testing.T) {
 
 func TestPool(t *testing.T) {
 	parallel(t)
-	recyclingtest.Run(t, target("pool", recycling.Pool, listenOwn, deferred))
+	recyclingtest.Run(t, target("fixed", recycling.Fixed, listenOwn, deferred))
 }
 
 func TestGoroutine(t *testing.T) {

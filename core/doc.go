@@ -9,7 +9,7 @@
 //	            connections and queues those that are ready; the other workers serve. A connection
 //	            that waits for its next request holds no worker and no buffer.
 //	Goroutine   net/http itself: the way back, and the control in tests and benchmarks.
-//	Pool        A fixed number of workers, each of which keeps its connection until it closes. The
+//	Fixed       A fixed number of workers, each of which keeps its connection until it closes. The
 //	            queue is bounded; when it is full, new connections get a 503 response.
 //
 // Package park, in internal/park, describes how connections wait. Package pool, which can be used

@@ -67,7 +67,7 @@ func ExampleUse() {
 func ExampleOption() {
 	router := http.NewServeMux()
 	pool := func(s *recycling.Server) {
-		s.Strategy = recycling.Pool
+		s.Strategy = recycling.Fixed
 		s.MaxWorkers = 64
 	}
 	if err := recycling.Serve(router, recycling.Addr(":8081"), pool); err != nil {

@@ -259,7 +259,7 @@ func TestPanicAnywhereCostsOneConnection(t *testing.T) {
 	for _, method := range connMethods {
 		t.Run("conn-"+method, func(t *testing.T) {
 			t.Parallel()
-			for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Pool} {
+			for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Fixed} {
 				m := mode{string(strategy), strategy, listenNet, false}
 				t.Run(m.name, func(t *testing.T) {
 					inject(t, m, "conn "+method, func(s *recycling.Server, in *injector, l net.Listener) {

@@ -34,7 +34,7 @@ var (
 	recyclingOwn     = mode{"recycling", recycling.Recycling, listenOwn, recycling.Parks}
 	recyclingNet     = mode{"recycling-net", recycling.Recycling, listenNet, recycling.Parks}
 	recyclingWrapped = mode{"recycling-wrapped", recycling.Recycling, listenWrapped, false}
-	poolOwn          = mode{"pool", recycling.Pool, listenOwn, false}
+	poolOwn          = mode{"fixed", recycling.Fixed, listenOwn, false}
 	goroutineOwn     = mode{"goroutine", recycling.Goroutine, listenOwn, false}
 
 	everyMode   = []mode{recyclingOwn, recyclingNet, recyclingWrapped, poolOwn, goroutineOwn}

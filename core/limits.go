@@ -7,7 +7,7 @@ import "time"
 // defaults are applied, and -1 means no limit.
 type Limits struct {
 	// MaxWorkers is the number of workers that may serve at the same time, for all listeners
-	// together. Zero means RECYCLING_MAX_WORKERS, or 65,536 ([Pool]: 256). A negative value means
+	// together. Zero means RECYCLING_MAX_WORKERS, or 65,536 ([Fixed]: 256). A negative value means
 	// no limit.
 	//
 	// Under [Recycling] no request waits while fewer workers are serving. The reserve workers for
@@ -18,11 +18,11 @@ type Limits struct {
 
 	// MaxQueue is the number of connections that may wait for a worker while MaxWorkers are
 	// serving, for all listeners together. Further connections get a 503 response: see Shed. Zero
-	// means 65,536 ([Pool]: the same as MaxWorkers); a negative value means no limit.
+	// means 65,536 ([Fixed]: the same as MaxWorkers); a negative value means no limit.
 	MaxQueue int `json:"max_queue"`
 
 	// QueueWait is how long a connection may wait for a worker before it gets a 503 response, give
-	// or take a quarter. Zero means 10 seconds; a negative value means no limit. [Pool] has no such
+	// or take a quarter. Zero means 10 seconds; a negative value means no limit. [Fixed] has no such
 	// limit.
 	QueueWait time.Duration `json:"queue_wait_ns"`
 

@@ -109,7 +109,7 @@ func TestStatsSayWhichLimitsThereAre(t *testing.T) {
 			MaxWorkers: -1, MaxQueue: -1, QueueWait: -1, MaxConns: -1, MaxConnsPerIP: -1,
 			MaxRequestsPerConn: -1, MaxConnAge: -1, BodyTimeout: -1, AnswerTimeout: -1,
 		}
-		for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Pool} {
+		for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Fixed} {
 			st := serveOne(t, &recycling.Server{HTTP: answering(), Strategy: strategy, Standby: off, Limits: none})
 			if st.Limits != want {
 				t.Errorf("%s: limits are %+v, want %+v", strategy, st.Limits, want)

@@ -96,7 +96,7 @@ func TestLastResponseIsReadableOverTLS(t *testing.T) {
 		"listener": func(t *testing.T) *instance {
 			return recyclingNet.on("-tls", tlsOn).start(t, &recycling.Server{HTTP: quiet()}, respond)
 		},
-		"pool": func(t *testing.T) *instance {
+		"fixed": func(t *testing.T) *instance {
 			return poolOwn.on("-tls", tlsOn).start(t, &recycling.Server{HTTP: quiet()}, respond)
 		},
 	} {

@@ -222,7 +222,7 @@ func TestShedDoesNotWaitForTLS(t *testing.T) {
 		l, err := listenNet()
 		return tls.NewListener(l, &tls.Config{}), err
 	}
-	s := mode{"pool", recycling.Pool, listen, false}.start(t, &recycling.Server{HTTP: quiet(), Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 1}}, g.serve)
+	s := mode{"fixed", recycling.Fixed, listen, false}.start(t, &recycling.Server{HTTP: quiet(), Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 1}}, g.serve)
 	var all []*client
 	for range 5 {
 		all = append(all, s.dial(t))

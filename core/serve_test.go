@@ -29,7 +29,7 @@ import (
 // wrappedModes are the strategies on listeners that tests define.
 var wrappedModes = []mode{
 	recyclingWrapped,
-	{"pool-wrapped", recycling.Pool, listenWrapped, false},
+	{"pool-wrapped", recycling.Fixed, listenWrapped, false},
 	{"goroutine-wrapped", recycling.Goroutine, listenWrapped, false},
 }
 

@@ -21,11 +21,11 @@ type settings struct {
 
 // Defaults, if neither a field nor the environment sets a value.
 const (
-	defaultMaxWorkers  = 1 << 16 // Recycling: handlers beyond that wait
-	defaultPoolWorkers = 256     // Pool: each worker keeps its connection, so there must be enough
-	defaultMaxQueue    = 1 << 16 // Recycling: waiting connections hold no worker, and QueueWait bounds the wait
-	defaultQueueWait   = 10 * time.Second
-	defaultStall       = time.Minute // BodyTimeout, AnswerTimeout: TCP waits no longer between retransmissions
+	defaultMaxWorkers   = 1 << 16 // Recycling: handlers beyond that wait
+	defaultFixedWorkers = 256     // Fixed: each worker keeps its connection, so there must be enough
+	defaultMaxQueue     = 1 << 16 // Recycling: waiting connections hold no worker, and QueueWait bounds the wait
+	defaultQueueWait    = 10 * time.Second
+	defaultStall        = time.Minute // BodyTimeout, AnswerTimeout: TCP waits no longer between retransmissions
 )
 
 // noLimit is a limit in effect that means none.
@@ -43,9 +43,11 @@ func (s *Server) resolve() (settings, error) {
 	switch set.strategy {
 	case "":
 		set.strategy = Recycling
-	case Recycling, Goroutine, Pool:
+	case "pool": // its name before v0.1.0
+		set.strategy = Fixed
+	case Recycling, Goroutine, Fixed:
 	default:
-		return set, fmt.Errorf("recycling: %s is %q, want %q, %q or %q", from, set.strategy, Recycling, Goroutine, Pool)
+		return set, fmt.Errorf("recycling: %s is %q, want %q, %q or %q", from, set.strategy, Recycling, Goroutine, Fixed)
 	}
 	standbyFrom, err := fromEnv(&set.standby, "Server.Standby", EnvStandby)
 	if err != nil {
@@ -60,8 +62,8 @@ func (s *Server) resolve() (settings, error) {
 	}
 	if set.MaxWorkers == 0 {
 		set.MaxWorkers = defaultMaxWorkers
-		if set.strategy == Pool {
-			set.MaxWorkers = defaultPoolWorkers
+		if set.strategy == Fixed {
+			set.MaxWorkers = defaultFixedWorkers
 		}
 		set.MaxWorkers = max(set.MaxWorkers, set.standby)
 	}
@@ -82,7 +84,7 @@ func (s *Server) resolve() (settings, error) {
 // already.
 func (l *Limits) setDefaults(strategy Strategy) {
 	queue := defaultMaxQueue
-	if strategy == Pool {
+	if strategy == Fixed {
 		queue = l.MaxWorkers
 	}
 	conns := noLimit
@@ -115,7 +117,7 @@ func (s *Server) engineConfig(set settings) engine.Config {
 		Context: func(ctx context.Context) context.Context {
 			return context.WithValue(ctx, serverKey{}, s)
 		},
-		KeepWorkers:     set.strategy == Pool,
+		KeepWorkers:     set.strategy == Fixed,
 		Standby:         set.standby,
 		Workers:         max(set.MaxWorkers, 0),
 		Queue:           max(set.MaxQueue, 0),

@@ -76,13 +76,16 @@ func TestBadSettingsAreErrorsThatNameThem(t *testing.T) {
 }
 
 func TestSettingsComeFromTheEnvironment(t *testing.T) {
-	for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Pool, recycling.Goroutine} {
+	for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Fixed, recycling.Goroutine} {
 		t.Setenv(recycling.EnvStrategy, string(strategy))
 		if st := serveOne(t, &recycling.Server{HTTP: answering()}); st.Strategy != strategy {
 			t.Errorf("strategy %q, want %q", st.Strategy, strategy)
 		}
 	}
-	t.Setenv(recycling.EnvStrategy, "pool")
+	t.Setenv(recycling.EnvStrategy, "pool") // the former name of Fixed
+	if st := serveOne(t, &recycling.Server{HTTP: answering()}); st.Strategy != recycling.Fixed {
+		t.Errorf("strategy %q, want %q", st.Strategy, recycling.Fixed)
+	}
 	t.Setenv(recycling.EnvMaxWorkers, "3")
 	t.Setenv(recycling.EnvStandby, "2")
 	if st := serveOne(t, &recycling.Server{HTTP: answering()}); st.Limits.MaxWorkers != 3 {
@@ -94,8 +97,8 @@ func TestFieldsWinOverTheEnvironment(t *testing.T) {
 	t.Setenv(recycling.EnvStrategy, "no such strategy")
 	t.Setenv(recycling.EnvMaxWorkers, "no number")
 	t.Setenv(recycling.EnvStandby, "no number")
-	st := serveOne(t, &recycling.Server{HTTP: answering(), Strategy: recycling.Pool, Limits: recycling.Limits{MaxWorkers: 4}, Standby: 1})
-	if st.Strategy != recycling.Pool || st.Limits.MaxWorkers != 4 {
+	st := serveOne(t, &recycling.Server{HTTP: answering(), Strategy: recycling.Fixed, Limits: recycling.Limits{MaxWorkers: 4}, Standby: 1})
+	if st.Strategy != recycling.Fixed || st.Limits.MaxWorkers != 4 {
 		t.Errorf("%+v", st)
 	}
 }

@@ -163,7 +163,7 @@ func (c *headerConn) Read(b []byte) (int, error) { c.header(); return c.Conn.Rea
 
 func TestAddressThatComesLateKeepsNobodyWaiting(t *testing.T) {
 	parallel(t)
-	for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Pool} {
+	for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Fixed} {
 		t.Run(string(strategy), func(t *testing.T) {
 			m := mode{name: "header", strategy: strategy, listen: func() (net.Listener, error) {
 				l, err := listenNet()

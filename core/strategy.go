@@ -10,14 +10,14 @@ const (
 	Recycling Strategy = "recycling"
 	// Goroutine is net/http's own server: a new goroutine for each connection.
 	Goroutine Strategy = "goroutine"
-	// Pool serves connections on a fixed number of workers, each of which keeps its connection
+	// Fixed serves connections on a fixed number of workers, each of which keeps its connection
 	// until it closes. Connections beyond the queue get a 503 response.
-	Pool Strategy = "pool"
+	Fixed Strategy = "fixed"
 )
 
 // Environment variables that set what a [Server] leaves zero.
 const (
-	EnvStrategy   = "RECYCLING_STRATEGY"    // recycling, goroutine or pool
+	EnvStrategy   = "RECYCLING_STRATEGY"    // recycling, goroutine or fixed
 	EnvStandby    = "RECYCLING_STANDBY"     // a positive integer
 	EnvMaxWorkers = "RECYCLING_MAX_WORKERS" // a positive integer
 )

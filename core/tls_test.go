@@ -39,7 +39,7 @@ func modesOverTLS(protocols ...string) []mode {
 	}
 	return []mode{
 		{"recycling-tls", recycling.Recycling, listen, false},
-		{"pool-tls", recycling.Pool, listen, false},
+		{"pool-tls", recycling.Fixed, listen, false},
 		{"goroutine-tls", recycling.Goroutine, listen, false},
 	}
 }

@@ -52,7 +52,7 @@ func startUsed(t *testing.T, strategy recycling.Strategy, serve func(*http.Serve
 }
 
 func eachStrategyUsed(t *testing.T, f func(*testing.T, recycling.Strategy)) {
-	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool}
+	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Fixed}
 	if name := os.Getenv(recycling.EnvStrategy); name != "" {
 		strategies = []recycling.Strategy{recycling.Strategy(name)}
 	}

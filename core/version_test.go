@@ -46,7 +46,7 @@ func TestVersionIsThatOfTheModule(t *testing.T) {
 }
 
 func TestStatsAndTheLogNameTheVersion(t *testing.T) {
-	for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Goroutine, recycling.Pool} {
+	for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Goroutine, recycling.Fixed} {
 		t.Run(string(strategy), func(t *testing.T) {
 			var log bytes.Buffer
 			defer slog.SetDefault(slog.Default())

@@ -25,7 +25,7 @@ func TestPrograms(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no process can be sent SIGTERM here")
 	}
-	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool}
+	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Fixed}
 	if name := os.Getenv(recycling.EnvStrategy); name != "" {
 		strategies = []recycling.Strategy{recycling.Strategy(name)}
 	}

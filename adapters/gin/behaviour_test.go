@@ -91,7 +91,7 @@ func mount(srv *http.Server, strategy recycling.Strategy) *recycling.Server {
 
 // eachStrategy runs f under every strategy, or under the one that the environment names.
 func eachStrategy(t *testing.T, f func(*testing.T, recycling.Strategy)) {
-	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool}
+	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Fixed}
 	if name := os.Getenv(recycling.EnvStrategy); name != "" {
 		strategies = []recycling.Strategy{recycling.Strategy(name)}
 	}

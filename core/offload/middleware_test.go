@@ -24,7 +24,7 @@ import (
 
 // inEveryServer runs test for each strategy with the address of a server of h.
 func inEveryServer(t *testing.T, h http.Handler, test func(t *testing.T, addr string)) {
-	for _, strategy := range []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool} {
+	for _, strategy := range []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Fixed} {
 		t.Run(string(strategy), func(t *testing.T) {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {

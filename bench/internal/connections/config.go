@@ -69,13 +69,13 @@ func Full() Config {
 	return Config{
 		Rounds:   5,
 		Duration: 2 * time.Second,
-		Servers:  append(slices.Clone(peers), "pool", "floor", "nginx", "hunchentoot", "tornado"),
+		Servers:  append(slices.Clone(peers), "fixed", "floor", "nginx", "hunchentoot", "tornado"),
 		Routers:  []string{"mux", "chi", "echo", "gin"},
 		Conns:    []int{10, 100, 400},
 		Modes:    []string{"close", "keep"},
 		Handlers: []string{"/yo", "/sleep/1"},
 
-		Few:    append(slices.Clone(peers), "pool", "nginx"),
+		Few:    append(slices.Clone(peers), "fixed", "nginx"),
 		Short:  2 * time.Second,
 		Busy:   []int{0, 1, 4, 16},
 		Light:  10,

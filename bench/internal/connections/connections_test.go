@@ -251,7 +251,7 @@ func TestScenarios(t *testing.T) {
 		if got, want := s.spec("fasthttp", 3), (server.Spec{Server: "fasthttp", Conns: s.conns, Procs: 3}); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}
-		if got := s.spec("pool", 0).Router; got != s.router {
+		if got := s.spec("fixed", 0).Router; got != s.router {
 			t.Errorf("router %q, want %q", got, s.router)
 		}
 		if handlerName(s.handler) != map[string]string{"/yo": "answers at once", "/sleep/1": "sleeps 1 ms"}[s.handler] {

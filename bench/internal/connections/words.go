@@ -22,7 +22,7 @@ var (
 func compare(t *record.Table, servers []string) {
 	t.Baseline = first(servers)
 	t.Subject = "recycling"
-	t.References = []string{"pool", "floor"}
+	t.References = []string{"fixed", "floor"}
 	for _, s := range servers {
 		if about := server.About(s); about != "" {
 			t.Terms = append(t.Terms, record.Term{Name: s, Meaning: about})

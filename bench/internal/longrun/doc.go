@@ -19,7 +19,7 @@
 //	           whose tasks block its loop
 //	recycling  strategy recycling
 //	goroutine  net/http
-//	pool       strategy pool, with a worker for each client
+//	fixed      strategy fixed, with a worker for each client
 //	offload    recycling with offload's middleware; as many tasks at once as the source's threads
 //	process    recycling, with tasks that run in as many child processes
 //

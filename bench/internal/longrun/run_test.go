@@ -50,7 +50,7 @@ func TestEveryTaskIsDoneUnderEveryServer(t *testing.T) {
 	}
 	rows := 0
 	for _, task := range []string{"sleep", "split", "fetch", "https", "xml", "copy"} {
-		for _, server := range []string{"one", "recycling", "goroutine", "pool", "offload", "process"} {
+		for _, server := range []string{"one", "recycling", "goroutine", "fixed", "offload", "process"} {
 			row := table.Rows[rows]
 			rows++
 			if !slices.Equal(row.Key, []string{task, server}) {
@@ -116,7 +116,7 @@ func addUp(t *testing.T, row *record.Row, c longrun.Config) {
 func TestBoundsOfServers(t *testing.T) {
 	c := tiny()
 	c.Clients, c.Tasks = 12, []string{"sleep", "split"}
-	bounds := map[string]int{"one": 1, "recycling": 12, "goroutine": 12, "pool": 12, "offload": 2, "process": 2}
+	bounds := map[string]int{"one": 1, "recycling": 12, "goroutine": 12, "fixed": 12, "offload": 2, "process": 2}
 	table, err := measure(t, t.Context(), c, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func (w watcher) Write(line []byte) (int, error) {
 
 func TestRoundsAreInterleaved(t *testing.T) {
 	c := tiny()
-	c.Rounds, c.Tasks, c.Servers = 2, []string{"sleep", "split"}, []string{"recycling", "goroutine", "pool"}
+	c.Rounds, c.Tasks, c.Servers = 2, []string{"sleep", "split"}, []string{"recycling", "goroutine", "fixed"}
 	var said strings.Builder
 	table, err := measure(t, t.Context(), c, record.NewProgress(&said))
 	if err != nil {
@@ -152,15 +152,15 @@ func TestRoundsAreInterleaved(t *testing.T) {
 	}
 	const want = `longrun, round 1 of 2: sleep, recycling
 longrun, round 1 of 2: sleep, goroutine
-longrun, round 1 of 2: sleep, pool
+longrun, round 1 of 2: sleep, fixed
 longrun, round 1 of 2: split, recycling
 longrun, round 1 of 2: split, goroutine
-longrun, round 1 of 2: split, pool
+longrun, round 1 of 2: split, fixed
 longrun, round 2 of 2: sleep, goroutine
-longrun, round 2 of 2: sleep, pool
+longrun, round 2 of 2: sleep, fixed
 longrun, round 2 of 2: sleep, recycling
 longrun, round 2 of 2: split, goroutine
-longrun, round 2 of 2: split, pool
+longrun, round 2 of 2: split, fixed
 longrun, round 2 of 2: split, recycling
 `
 	if got := said.String(); got != want {
@@ -206,7 +206,7 @@ func TestFailuresAreCountedAndTold(t *testing.T) {
 }
 
 func TestEndOfContextKeepsWhatWasMeasured(t *testing.T) {
-	for _, server := range []string{"one", "recycling", "goroutine", "pool", "offload", "process"} {
+	for _, server := range []string{"one", "recycling", "goroutine", "fixed", "offload", "process"} {
 		t.Run(server, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

@@ -19,7 +19,7 @@ const (
 	one       = "one"
 	recycled  = "recycling"
 	goroutine = "goroutine"
-	pooled    = "pool"
+	pooled    = "fixed"
 	offloaded = "offload"
 	processes = "process"
 )
@@ -128,7 +128,7 @@ func (s *contestant) listen(ctx context.Context, name string, srv *http.Server, 
 		ours.MaxWorkers, ours.Standby = 1, 1
 	case pooled:
 		// A client's next connection may arrive before the worker has finished with its last one.
-		ours.Strategy, ours.MaxWorkers, ours.MaxQueue = recycling.Pool, c.Clients, 2*c.Clients
+		ours.Strategy, ours.MaxWorkers, ours.MaxQueue = recycling.Fixed, c.Clients, 2*c.Clients
 	}
 	s.server = ours
 	return listener.Listen(ctx, "tcp", srv.Addr)

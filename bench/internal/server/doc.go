@@ -11,7 +11,7 @@
 //
 //	net/http     http.Server on a listener of package net, as in any application
 //	recycling    recycling.Server, as the adapters make it
-//	pool         the same with strategy pool, and a worker for each connection
+//	fixed        the same with strategy fixed, and a worker for each connection
 //	fasthttp     fasthttp.Server, as its README starts it
 //	hertz        hertz with its default options, and without its log
 //	nbio         nbio's HTTP engine with its default configuration, and without its log
@@ -21,7 +21,7 @@
 //	hunchentoot  a thread for each connection, which is its default
 //	tornado      one process and one thread, which is its default
 //
-// net/http, recycling, pool and nbio serve each of the four routers, with handlers as users of the
+// net/http, recycling, fixed and nbio serve each of the four routers, with handlers as users of the
 // router write them. gnet is measured only on Linux.
 //
 // # Paths

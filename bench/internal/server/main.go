@@ -76,8 +76,8 @@ func (c config) serve() error {
 		return c.netHTTP()
 	case "recycling":
 		return c.recycling(recycling.Recycling)
-	case "pool":
-		return c.recycling(recycling.Pool)
+	case "fixed":
+		return c.recycling(recycling.Fixed)
 	case "fasthttp":
 		return c.fasthttp()
 	case "hertz":
@@ -108,7 +108,7 @@ func (c config) recycling(strategy recycling.Strategy) error {
 	_, server := routers[c.Router](c.rounds)
 	s := server(recycling.Addr(c.addr), func(s *recycling.Server) {
 		s.Strategy = strategy
-		if strategy == recycling.Pool {
+		if strategy == recycling.Fixed {
 			// The default is 256. One connection more than MaxWorkers would wait until another one
 			// ends.
 			s.MaxWorkers = max(c.Conns, 256)

@@ -46,7 +46,7 @@ func wantStopped(t *testing.T, p *Process) {
 
 func TestContextEndsServer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	p, err := Start(ctx, Spec{Server: "pool"})
+	p, err := Start(ctx, Spec{Server: "fixed"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestContextEndsServer(t *testing.T) {
 	cancel()
 	<-p.process.Done()
 	wantGone(t, p.Addr())
-	if p, err := Start(ctx, Spec{Server: "pool"}); !errors.Is(err, context.Canceled) {
+	if p, err := Start(ctx, Spec{Server: "fixed"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, %v, want context.Canceled", p, err)
 	}
 }

@@ -165,7 +165,7 @@ func TestServersAnswerAlikeAndStop(t *testing.T) {
 
 func TestManyConnectionsAtOnce(t *testing.T) {
 	// More than the defaults.
-	for name, conns := range map[string]int{"pool": 300, "nginx": 800, "hunchentoot": 150} {
+	for name, conns := range map[string]int{"fixed": 300, "nginx": 800, "hunchentoot": 150} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, Spec{Server: name, Conns: conns, Procs: 1})

@@ -17,7 +17,7 @@ type Spec struct {
 	// routers uses mux. It must be empty for all other servers.
 	Router string
 
-	// Conns is the maximum number of connections at the same time. Servers with a limit (pool,
+	// Conns is the maximum number of connections at the same time. Servers with a limit (fixed,
 	// nginx and hunchentoot) get one that is high enough. Zero means that the server's default is
 	// high enough.
 	Conns int
@@ -41,8 +41,8 @@ var goPaths = []string{"/yo", "/sleep/", "/work/"}
 var kinds = map[string]kind{
 	"net/http":  {routers: true, paths: goPaths},
 	"recycling": {routers: true, paths: goPaths},
-	"pool": {
-		about:   "recycling with strategy pool, and a worker for each connection",
+	"fixed": {
+		about:   "recycling with strategy fixed, and a worker for each connection",
 		routers: true, paths: goPaths,
 	},
 	"fasthttp": {paths: goPaths},

@@ -12,7 +12,7 @@ func TestWrongSpec(t *testing.T) {
 		`Server is ""`:             {},
 		`Router is "martini"`:      {Server: "recycling", Router: "martini"},
 		`Router is "chi"`:          {Server: "fasthttp", Router: "chi"},
-		`Conns is -1`:              {Server: "pool", Conns: -1},
+		`Conns is -1`:              {Server: "fixed", Conns: -1},
 		`Procs is -2`:              {Server: "nginx", Procs: -2},
 		`Router is "mux", but ngi`: {Server: "nginx", Router: "mux"},
 	} {
@@ -51,7 +51,7 @@ func TestServes(t *testing.T) {
 		server, path string
 		want         bool
 	}{
-		{"pool", "/yo", true}, {"pool", "/work/1", true}, {"pool", "/", false}, {"hertz", "/sleep/1", true},
+		{"fixed", "/yo", true}, {"fixed", "/work/1", true}, {"fixed", "/", false}, {"hertz", "/sleep/1", true},
 		{"floor", "/sleep/1", true}, {"floor", "/work/1", false}, {"nginx", "/yo", true}, {"nginx", "/yo/1", false},
 		{"nginx", "/sleep/1", false}, {"tornado", "/sleep/1", true}, {"apache", "/yo", false},
 	} {

@@ -31,7 +31,7 @@ func Run(t *testing.T, new New) {
 	defer a.File.Remove()
 	t.Run("download uses ReadFrom", func(t *testing.T) { downloadUsesReadFrom(t, new(a)) })
 
-	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool}
+	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Fixed}
 	if name := os.Getenv(recycling.EnvStrategy); name != "" {
 		strategies = []recycling.Strategy{recycling.Strategy(name)}
 	}

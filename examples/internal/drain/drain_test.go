@@ -19,7 +19,7 @@ func TestDrain(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no process can be sent SIGTERM here")
 	}
-	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Pool}
+	strategies := []recycling.Strategy{recycling.Goroutine, recycling.Recycling, recycling.Fixed}
 	if name := os.Getenv(recycling.EnvStrategy); name != "" {
 		strategies = []recycling.Strategy{recycling.Strategy(name)}
 	}

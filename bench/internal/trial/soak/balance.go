@@ -84,7 +84,7 @@ func (s state) others() int { return s.Goroutines - s.standby() }
 // standby returns the number of workers that are idle goroutines. The standby workers of Pool are
 // only slots, most of which never had a goroutine.
 func (s state) standby() int {
-	if s.Strategy == recycling.Pool {
+	if s.Strategy == recycling.Fixed {
 		return 0
 	}
 	return s.Standby

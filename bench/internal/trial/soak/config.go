@@ -11,7 +11,7 @@ import (
 // A Config says how much to do. The zero value means the defaults, which the comments of the fields
 // name.
 type Config struct {
-	// Server is "recycling", "pool" or "net/http"; the default is recycling. Overload and Crowd
+	// Server is "recycling", "fixed" or "net/http"; the default is recycling. Overload and Crowd
 	// also measure net/http, for comparison.
 	Server string
 
@@ -37,7 +37,7 @@ type Config struct {
 }
 
 // servers are the servers that a Config may name.
-var servers = []string{"recycling", "pool", "net/http"}
+var servers = []string{"recycling", "fixed", "net/http"}
 
 // filled returns c with the defaults filled in; d is the default of Duration.
 func (c Config) filled(d time.Duration) (Config, error) {

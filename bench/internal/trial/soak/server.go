@@ -86,8 +86,8 @@ func (s setup) serve() error {
 	if s.patient {
 		srv.MaxConns = -1
 	}
-	if srv.Strategy == recycling.Pool {
-		srv.HealthPath = "" // strategy pool does not support it
+	if srv.Strategy == recycling.Fixed {
+		srv.HealthPath = "" // strategy fixed does not support it
 		if s.slots == 0 {
 			srv.MaxWorkers = 4096 // each connection holds a worker
 		}
