@@ -33,7 +33,7 @@ var (
 // TestRandomPipelines does the same in one process, with any number of inputs, and checks that no
 // goroutines or connections are left:
 //
-//	go test -run RandomPipelines -pipelines 1000000 -timeout 1h ./core/internal/http1
+//	go test -run RandomPipelines -timeout 1h ./core/internal/http1 -pipelines 1000000
 func TestRandomPipelines(t *testing.T) {
 	if *seed == 0 {
 		*seed = rand.Uint64()
