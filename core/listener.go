@@ -3,8 +3,6 @@ package recycling
 import (
 	"errors"
 	"net"
-
-	"github.com/recycling-go/recycling/core/internal/engine"
 )
 
 // Listener returns a listener for code that calls s.HTTP.Serve itself, as frameworks do. Its Accept
@@ -54,16 +52,6 @@ func (s *Server) Listener(l net.Listener) (net.Listener, error) {
 	if e == nil {
 		return l, nil
 	}
-	s.hostFor(e)
+	e.MakeHost(s.startEngine)
 	return e.Listener(l), nil
-}
-
-// hostFor makes s.HTTP a host unless it is one already.
-func (s *Server) hostFor(e *engine.Engine) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.host == nil {
-		s.host = engine.NewHost(s.HTTP, false, s.startEngine)
-		e.SetHost(s.host)
-	}
 }

@@ -26,6 +26,16 @@ func newNetHTTP(s *Server) *netHTTP {
 		}
 		return context.WithValue(ctx, serverKey{}, s)
 	}
+	if s.host == nil { // otherwise Run serves nothing
+		base := s.HTTP.BaseContext
+		s.HTTP.BaseContext = func(l net.Listener) context.Context {
+			s.logStart(l)
+			if base == nil {
+				return context.Background()
+			}
+			return base(l)
+		}
+	}
 	s.HTTP.ConnState = func(c net.Conn, to http.ConnState) {
 		switch to {
 		case http.StateNew:

@@ -3,6 +3,7 @@ package recycling
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -81,9 +82,11 @@ func (s *Server) Run(ctx context.Context, serve func() error) error {
 	if serve == nil {
 		serve = s.ListenAndServe
 	}
-	s.mu.Lock()
-	s.running = true
-	s.mu.Unlock()
+	if _, err := s.start(); err != nil {
+		return err
+	}
+	s.addRunning(1)
+	defer s.addRunning(-1)
 
 	served := make(chan error, 1)
 	go func() { served <- serve() }()
@@ -125,13 +128,19 @@ func (s *Server) drain() error {
 	return s.Shutdown(ctx)
 }
 
+func (s *Server) addRunning(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running += n
+}
+
 // logStart logs that s begins to serve l, if Run has called serve.
 func (s *Server) logStart(l net.Listener) {
 	s.mu.Lock()
-	running, set := s.running, s.settings
+	running, set := s.running > 0, s.settings
 	s.mu.Unlock()
 	if running {
-		s.log().Info("recycling: serving", "addr", l.Addr().String(), "strategy", set.strategy,
+		s.log().Info("recycling: serving", "addr", fmt.Sprint(l.Addr()), "strategy", set.strategy,
 			"standby", max(set.standby, 0), "version", version())
 	}
 }

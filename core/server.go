@@ -105,11 +105,11 @@ type Server struct {
 	mu           sync.Mutex   // guards the following
 	backend      backend      // nil until the first Serve
 	settings     settings     // of backend
-	running      bool         // inside Run
+	running      int          // calls of Run
 	done         bool         // Shutdown or Close was called
 	lame         bool         // the context of Run has ended, Shutdown follows
 	noKeepAlives bool         // the last call was SetKeepAlivesEnabled(false)
-	host         *engine.Host // nil unless the application calls HTTP's methods; never changes
+	host         *engine.Host // nil unless Use has made HTTP one; never changes
 }
 
 // A backend implements a strategy for one Server. Its Serve or ServeTLS is called once for each
@@ -144,21 +144,24 @@ func (s *Server) makeBackend() (b backend, keepAlives bool, err error) {
 	if s.backend != nil {
 		return s.backend, true, nil
 	}
-	set, err := s.resolve()
-	if err != nil {
-		return nil, true, err
-	}
 	if s.HTTP == nil {
 		s.HTTP = new(http.Server)
 	}
 	if s.Log != nil && s.HTTP.ErrorLog == nil {
 		s.HTTP.ErrorLog = slog.NewLogLogger(s.Log.Handler(), slog.LevelError)
 	}
+	set, err := s.resolve()
+	if err != nil {
+		return nil, true, err
+	}
 	s.settings = set
 	if set.strategy == Goroutine {
 		s.backend = newNetHTTP(s)
 	} else {
 		s.backend = engine.New(s.engineConfig(set))
+	}
+	if s.lame {
+		s.backend.SetLame()
 	}
 	return s.backend, !s.noKeepAlives, nil
 }
@@ -172,7 +175,6 @@ func (s *Server) Serve(l net.Listener) error {
 		l.Close()
 		return err
 	}
-	s.logStart(l)
 	return b.Serve(l)
 }
 
@@ -191,7 +193,6 @@ func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 		l.Close()
 		return err
 	}
-	s.logStart(l)
 	return b.ServeTLS(l, certFile, keyFile)
 }
 

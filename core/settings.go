@@ -117,6 +117,7 @@ func (s *Server) engineConfig(set settings) engine.Config {
 		Context: func(ctx context.Context) context.Context {
 			return context.WithValue(ctx, serverKey{}, s)
 		},
+		Serving:         s.logStart,
 		KeepWorkers:     set.strategy == Fixed,
 		Standby:         set.standby,
 		Workers:         max(set.MaxWorkers, 0),

@@ -91,5 +91,8 @@ func (s Starter) beforeServe(ctx context.Context, srv *http.Server, l *late) err
 		o(server)
 	}
 	server.HTTP = srv
+	if config != nil && srv.TLSConfig != nil {
+		config = srv.TLSConfig // an option may have set another
+	}
 	return l.recycle(server, config)
 }

@@ -73,8 +73,9 @@ func (g *Group[T]) remove(p *Pool[T]) {
 
 // divideStandbyLocked divides standby among the pools.
 func (g *Group[T]) divideStandbyLocked() {
+	n := len(g.pools)
 	for i, p := range g.pools {
-		p.standby.Store(int64((g.standby + i) / len(g.pools)))
+		p.standby.Store(int64(g.standby/n + (g.standby%n+i)/n)) // (g.standby+i)/n might overflow
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"net"
 	"net/http"
 	"time"
 )
@@ -15,11 +16,14 @@ type Config struct {
 	// see takeHooks. Until then it changes nothing.
 	HTTP *http.Server
 
-	// Host is set if the application calls the methods of HTTP itself. See also SetHost.
+	// Host is set if the application calls the methods of HTTP itself. See also MakeHost.
 	Host *Host
 
 	// Context returns the context of all requests, derived from that of their listener.
 	Context func(context.Context) context.Context
+
+	// Serving is called when the engine begins to serve a listener that the Server was given.
+	Serving func(net.Listener)
 
 	// KeepWorkers makes each worker keep its connection until that ends: see fixedPool. Otherwise
 	// workers are recycled: see shard.

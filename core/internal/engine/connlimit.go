@@ -26,8 +26,9 @@ type connLimiter struct {
 	perIP map[netip.Prefix]int // open connections; nil until one is counted
 }
 
-// refusalSlack is how many connections beyond MaxConns may be open while they are being refused.
-const refusalSlack = 1 << 10
+// maxRefusals is how many connections may wait to be refused. A connection that does not park is
+// refused in the background, since that may block.
+const maxRefusals = 1 << 10
 
 // counted returns the number of connections that count: not those that are refused, nor those that
 // were closed to make room and have not noticed yet.
@@ -40,6 +41,10 @@ func (l *connLimiter) countedKnown() int64 { return l.counted() - l.unknown.Load
 
 // full reports whether accepting must pause because there is no room and none can be made.
 func (l *connLimiter) full() bool {
+	if h := l.engine.http; h.Refused.Load()-h.Lingering.Load() >= maxRefusals {
+		l.held.Add(1)
+		return true
+	}
 	limit := int64(l.engine.config.Conns)
 	if limit == 0 || l.counted() < limit {
 		return false
@@ -47,7 +52,7 @@ func (l *connLimiter) full() bool {
 	if l.settling() {
 		return true
 	}
-	if l.engine.config.RefuseConns && l.counted() < limit+refusalSlack {
+	if l.engine.config.RefuseConns {
 		return false
 	}
 	if l.evictable(dispensable) {
@@ -92,11 +97,11 @@ func (l *connLimiter) mayStay(c *http1.Conn) bool {
 
 // countAddr counts c for its address, and reports whether the address has room for it.
 func (l *connLimiter) countAddr(c *http1.Conn) bool {
-	c.Standing = http1.Uncounted
 	if l.engine.config.ConnsPerIP == 0 {
 		return true
 	}
-	from, ok := network(c.RemoteAddr())
+	from, ok := network(c.RemoteAddr()) // may panic: until then c is http1.Unadmitted
+	c.Standing = http1.Uncounted
 	if !ok {
 		return true
 	}
@@ -113,10 +118,21 @@ func (l *connLimiter) countAddr(c *http1.Conn) bool {
 	return true
 }
 
+// dropUnadmitted is called before c is refused for another reason than its address.
+func (l *connLimiter) dropUnadmitted(c *http1.Conn) {
+	if c.Standing == http1.Unadmitted {
+		c.Standing = http1.Uncounted
+		l.unknown.Add(-1)
+	}
+}
+
 // ended is called when a connection has ended.
 func (l *connLimiter) ended(c *http1.Conn) {
 	if c.Refused {
 		l.engine.http.Refused.Add(-1)
+	}
+	if c.Lingers {
+		l.engine.http.Lingering.Add(-1)
 	}
 	if c.Unannounced {
 		l.engine.http.Unannounced.Add(-1)

@@ -64,7 +64,7 @@ type Engine struct {
 	parkingSchedulers []scheduler                        // for listeners with a descriptor; nil while there is nothing to do
 	waitingSchedulers []scheduler                        // for other listeners, whose connections hold a worker; likewise
 	serving           sync.WaitGroup                     // calls of serve
-	hosting           *Host                              // Config.Host or SetHost
+	hosting           *Host                              // Config.Host or that of MakeHost
 	base              func(net.Listener) context.Context // the application's BaseContext, without a Host
 	handover          *handover                          // nil until a connection is handed over
 	stopping          bool

@@ -133,13 +133,12 @@ func (e *Engine) takeHooks() {
 // hideListeners keeps the application's BaseContext from seeing listeners that are not its own. The
 // BaseContext of a host does so already.
 func (e *Engine) hideListeners() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	h := e.config.HTTP
 	base := h.BaseContext
-	e.mu.Lock()
 	e.base = base
-	hosting := e.hosting != nil
-	e.mu.Unlock()
-	if hosting || base == nil {
+	if e.hosting != nil || base == nil {
 		return
 	}
 	h.BaseContext = func(l net.Listener) context.Context {

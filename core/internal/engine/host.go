@@ -34,11 +34,15 @@ func NewHost(srv *http.Server, all bool, start func() (*Engine, error)) *Host {
 	return h
 }
 
-// SetHost is for an engine that was made without a Host.
-func (e *Engine) SetHost(h *Host) {
+// MakeHost makes the http.Server of an engine a Host for the listeners of Engine.Listener. It returns
+// the engine's Host if there is one already.
+func (e *Engine) MakeHost(start func() (*Engine, error)) *Host {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.hosting = h
+	if e.hosting == nil {
+		e.hosting = NewHost(e.config.HTTP, false, start)
+	}
+	return e.hosting
 }
 
 // A recycled is a listener of an adapter. When it is about to be served, it opens another listener

@@ -89,6 +89,7 @@ func takeHealthChecks(batch []*park.Conn) []*park.Conn {
 func (l *queueLimiter) done(n int) { l.present.Add(-int64(n)) }
 
 func (l *queueLimiter) refuse(c *park.Conn) {
+	l.engine.limiter.dropUnadmitted(httpConn(c))
 	if httpConn(c).ShedRequest() {
 		l.shed.Add(1)
 	}

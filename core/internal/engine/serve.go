@@ -55,7 +55,8 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 		l = tls.NewListener(l, how.tls)
 	}
 	base := &http1.Base{Server: e.http, Delegate: e.delegate}
-	if how.base == nil {
+	given := how.base == nil // not by a Host
+	if given {
 		how.base = baseContext(e.baseContext(), l)
 	}
 	base.Context = e.config.Context(how.base)
@@ -71,6 +72,9 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 	}
 	defer e.unref()
 	defer e.serving.Done()
+	if given {
+		e.config.Serving(l)
+	}
 	if parks {
 		return e.acceptRaw(raw, l, shut, schedulers, base, how.end)
 	}

@@ -25,10 +25,13 @@ type Conn struct {
 	// scheduler.
 	Standing Standing
 
-	// Refused is set when the connection was shed: see MarkRefused. It stays open until that is
-	// done, and then for a moment, so that the client can read the response. Server.Refused counts
+	// Refused is set when the connection is going to be shed: see MarkRefused. Server.Refused counts
 	// such connections.
 	Refused bool
+
+	// Lingers is set when the connection was shed and stays open for a moment, so that the client
+	// can read the response. Server.Lingering counts such connections.
+	Lingers bool
 
 	// Unproven is set while a connection that parks has not yet sent a complete header.
 	// Server.Unproven counts such connections. The accepting code sets it, and the code that

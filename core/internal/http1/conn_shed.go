@@ -84,7 +84,7 @@ func (c *Conn) shed(sent []byte, err error) (refused bool) {
 	// Any other connection could keep a worker in reserve waiting.
 	if c.Parks() && len(sent) < copyBufferSize && c.srv.matchHealthCheck(sent) == isHealthCheck {
 		c.pending = append([]byte(nil), sent...)
-		if c.reserve() {
+		if c.reserveRefused() {
 			return false
 		}
 	}
@@ -162,15 +162,34 @@ func (c *Conn) MarkRefused() {
 	}
 }
 
+// reserveRefused is reserve for a connection that may be marked as refused. If a worker in reserve
+// serves it, it is not refused after all.
+func (c *Conn) reserveRefused() bool {
+	refused := c.Refused
+	if refused { // before the worker owns c
+		c.Refused = false
+		c.srv.Refused.Add(-1)
+	}
+	if c.reserve() {
+		return true
+	}
+	if refused {
+		c.MarkRefused()
+	}
+	return false
+}
+
 // maxLingering is how many shed connections may linger. Further ones are closed at once.
 const maxLingering = 1 << 10
 
-// mayLinger reports whether c may linger.
+// mayLinger reports whether c may linger, and counts it: see Conn.Lingers.
 func (c *Conn) mayLinger() bool {
-	c.MarkRefused()
-	if c.srv.Refused.Load() > maxLingering {
+	if c.srv.Lingering.Add(1) > maxLingering {
+		c.srv.Lingering.Add(-1)
 		return false
 	}
+	c.Lingers = true
+	c.MarkRefused()
 	c.markProven()
 	return true
 }

@@ -58,9 +58,9 @@ type Server struct {
 	Requests atomic.Int64 // served, or being served, by a handler
 	Retired  atomic.Int64 // connections that have reached Limits.Requests or Limits.Age
 
-	// Refused counts the connections with Conn.Refused set. The code that removes them subtracts
-	// them.
-	Refused atomic.Int64
+	// Refused and Lingering count the connections with Conn.Refused and with Conn.Lingers set. The
+	// code that removes the connections subtracts them.
+	Refused, Lingering atomic.Int64
 
 	// Responses say "Connection: close", and nothing is parked between requests.
 	draining atomic.Bool
