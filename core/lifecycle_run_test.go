@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,4 +113,41 @@ func TestReadyUntilToldToEnd(t *testing.T) {
 			t.Errorf("it ended after %v", d)
 		}
 	})
+}
+
+// An anonymous is a listener without an address.
+type anonymous struct{ net.Listener }
+
+func (anonymous) Addr() net.Addr { return nil }
+
+func TestRunServesAListenerWithoutAnAddress(t *testing.T) {
+	parallel(t)
+	forEach(t, []mode{recyclingOwn, poolOwn, goroutineOwn}, func(t *testing.T, m mode) {
+		l, err := listenNet()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(hello)}, Strategy: m.strategy}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx, func() error { return s.Serve(anonymous{l}) }) }()
+		if got := dialTo(t, l.Addr()).get("/"); got != "hello" {
+			t.Errorf("answer %q", got)
+		}
+		cancel()
+		if err := receive(t, done, "Run"); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func TestRunReportsAnInvalidSettingEvenIfItsContextHasEnded(t *testing.T) {
+	parallel(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		if err := (&recycling.Server{HealthPath: "health"}).Run(ctx, nil); err == nil || !strings.Contains(err.Error(), "HealthPath") {
+			t.Fatalf("Run returned %v, want an error that names HealthPath", err)
+		}
+	}
 }

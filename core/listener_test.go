@@ -225,3 +225,31 @@ func TestListenerEndsWithShutdownOfTheServer(t *testing.T) {
 		}
 	})
 }
+
+// Listener may be called while Serve begins, with a BaseContext that both must call.
+func TestListenerBesideServe(t *testing.T) {
+	parallel(t)
+	forEach(t, []mode{recyclingOwn, poolOwn}, func(t *testing.T, m mode) {
+		for range 20 {
+			srv := &http.Server{Handler: http.HandlerFunc(hello), BaseContext: func(net.Listener) context.Context { return context.Background() }}
+			s := &recycling.Server{HTTP: srv, Strategy: m.strategy}
+			own, err := m.listen()
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := m.listen()
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := serve(s, own)
+			under, err := s.Listener(l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i.once(t, "/")
+			under.Close()
+			s.Close()
+			i.ended(t, http.ErrServerClosed)
+		}
+	})
+}

@@ -64,3 +64,40 @@ func TestErrorLogGetsErrorsBesideLog(t *testing.T) {
 		}
 	})
 }
+
+func TestLogGetsInvalidSettingsOfUse(t *testing.T) {
+	parallel(t)
+	log := new(logBuffer)
+	srv := &http.Server{Addr: "127.0.0.1:0"}
+	recycling.Use(srv, func(s *recycling.Server) {
+		s.Log, s.Strategy = slog.New(slog.NewTextHandler(log, nil)), "none"
+	})
+	if err := srv.ListenAndServe(); err == nil {
+		t.Error("ListenAndServe returned nil")
+	}
+	if !strings.Contains(log.String(), `Server.Strategy is \"none\"`) {
+		t.Errorf("Log has\n%s", log)
+	}
+}
+
+func TestServingIsLoggedOnlyIfItServesAndOnlyByRun(t *testing.T) {
+	parallel(t)
+	forEach(t, []mode{recyclingOwn, poolOwn, goroutineOwn}, func(t *testing.T, m mode) {
+		log := new(logBuffer)
+		s := &recycling.Server{HTTP: &http.Server{Addr: "127.0.0.1:0", Handler: http.HandlerFunc(hello)}, Strategy: m.strategy, Log: slog.New(slog.NewTextHandler(log, nil))}
+		if err := s.Run(t.Context(), func() error { return s.ListenAndServeTLS("no", "no") }); err == nil {
+			t.Error("Run returned nil without a certificate")
+		}
+		l, err := listenNet()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := serve(s, l)
+		i.once(t, "/")
+		s.Close()
+		i.ended(t, http.ErrServerClosed)
+		if strings.Contains(log.String(), "serving") {
+			t.Errorf("Log has\n%s", log)
+		}
+	})
+}

@@ -76,6 +76,24 @@ func content(t *testing.T, file string) *fstest.MapFile {
 	return &fstest.MapFile{Data: data}
 }
 
+func TestOptionMaySetTheTLSConfig(t *testing.T) {
+	cert := selfsigned.NewTest(t, "example.org")
+	eachStrategy(t, func(t *testing.T, strategy recycling.Strategy) {
+		a := startTLS(t, loopback(), newEcho(), cert, with(strategy), func(s *recycling.Server) {
+			s.HTTP.TLSConfig = s.HTTP.TLSConfig.Clone()
+			s.HTTP.TLSConfig.MinVersion = tls.VersionTLS13
+		})
+		tr := transport(cert, false)
+		tr.TLSClientConfig.MaxVersion = tls.VersionTLS12
+		defer tr.CloseIdleConnections()
+		if resp, err := (&http.Client{Transport: tr}).Get("https://" + a.addr.String()); err == nil {
+			resp.Body.Close()
+			t.Error("a client is served with TLS 1.2, want an error")
+		}
+		a.stops(t)
+	})
+}
+
 // TestStartWithTLSConfig serves certificates in the way of an autocert.Manager.
 func TestStartWithTLSConfig(t *testing.T) {
 	cert := selfsigned.NewTest(t, "example.org")

@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -338,4 +339,28 @@ func TestStoppedPoolReleasesItsPermit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// As many idle workers as there can be are kept, in any number of pools.
+func TestLargestStandbyOfAGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { largestStandby(t) })
+}
+
+func largestStandby(t *testing.T) {
+	g := new(pool.Group[int])
+	for range 3 {
+		var done sync.WaitGroup
+		p := newPool(t, pool.Config[int]{
+			Work: func(int) { done.Done() }, Max: math.MaxInt - 1, Standby: math.MaxInt - 1, Group: g, IdleTime: time.Millisecond,
+		})
+		for range 3 {
+			done.Add(1)
+			submit(t, p, 1)
+		}
+		done.Wait()
+		if st := p.Stats(); st.Workers == 0 {
+			t.Errorf("%+v", st)
+		}
+	}
+	time.Sleep(time.Second) // by then a timer has looked for surplus workers
 }

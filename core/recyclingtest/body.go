@@ -191,7 +191,7 @@ func closedBodyIsDrained(t *test) {
 		r.Body.Close()
 		io.WriteString(w, "ok")
 	}).dial(t)
-	for _, raw := range []string{post("/", pattern(100_000)), chunkedBy(3000, pattern(100_000))} {
+	for _, raw := range []string{post("/", pattern(100_000)), chunkedBy(3000, pattern(100_000)), post("/", pattern(256<<10-1))} {
 		c.sendBeside(raw)
 		c.wants(200, "ok")
 		c.goesOn()
@@ -199,10 +199,15 @@ func closedBodyIsDrained(t *test) {
 }
 
 func closedLargeBodyEndsTheConnection(t *test) {
-	c := t.serve(func(w http.ResponseWriter, r *http.Request) {
+	s := t.serve(func(w http.ResponseWriter, r *http.Request) {
 		r.Body.Close()
 		io.WriteString(w, "ok")
-	}).dial(t)
+	})
+	c := s.dial(t)
+	c.sendBeside(post("/", pattern(256<<10))) // the largest of which net/http reads the rest
+	c.wants(200, "ok")
+	c.ends()
+	c = s.dial(t)
 	c.sendBeside(post("/", pattern(300<<10)))
 	if a := c.wants(200, "ok"); !a.Close {
 		t.Errorf("response has no Connection: close")
