@@ -70,7 +70,7 @@ func New[T any](c Config[T]) (*Pool[T], error) {
 	}
 	p := &Pool[T]{c: c, maxWorkers: c.Max, done: make(chan struct{})}
 	p.standby.Store(int64(c.Standby))
-	if c.Lead != nil {
+	if c.Lead != nil && p.maxWorkers < math.MaxInt {
 		p.maxWorkers++
 	}
 	p.limit = c.Queue + min(c.Max, math.MaxInt-c.Queue)
