@@ -26,7 +26,8 @@ type connLimiter struct {
 	perIP map[netip.Prefix]int // open connections; nil until one is counted
 }
 
-// refusalSlack is how many connections beyond MaxConns may be open while they are being refused.
+// refusalSlack is how many connections beyond Config.Conns may be open while they are being
+// refused.
 const refusalSlack = 1 << 10
 
 // counted returns the number of connections that count: not those that are refused, nor those that

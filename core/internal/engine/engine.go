@@ -6,15 +6,19 @@
 //	shutdown.go    how it ends
 //	shard.go       workers that are recycled, with an epoll set
 //	fixedpool.go   workers that keep their connection
+//	locked.go      workers that a handler has left locked to their thread
 //	connlimit.go   which connections may stay; evict.go: which ones make room
 //	queuelimit.go  which connections may wait for a worker, in all shards together
+//	background.go  calls to the application for those that must not wait
 //	host.go, hosted.go, witness.go
 //	               under an http.Server that the application starts and stops
 //	handover.go, protocols.go
 //	               connections that net/http serves, because they do not speak HTTP/1
+//	inner.go       listeners that net/http serves on the engine's behalf
+//	unwrap.go      what a listener of package tls was made from
 //
-// It knows nothing of package recycling, which imports it. Package park has the connections, package
-// http1 their requests, and package pool the workers.
+// It knows nothing of package recycling, which imports it. Package park implements the connections,
+// package http1 their requests, and package pool the workers.
 package engine
 
 import (
@@ -31,7 +35,7 @@ import (
 	"github.com/recycling-go/recycling/core/pool"
 )
 
-// An Engine has the listeners and connections of a Server, and ends them. Its schedulers decide
+// An Engine serves the listeners and connections of a Server, and ends them. Its schedulers decide
 // which goroutine serves a connection.
 //
 // An Engine has schedulers while it has a listener or a connection, and no goroutine otherwise. If

@@ -15,6 +15,11 @@ import (
 
 // A handover is a listener by which the http.Server gets connections that do not speak HTTP/1.
 // These still belong to the engine: they are counted and limited, and closed when it is abandoned.
+//
+// Two alternatives were rejected. Calling the functions of TLSNextProto does not work with every
+// version: since Go 1.27 the one for HTTP/2 is a placeholder. Posing as the server of
+// golang.org/x/net/http2 would depend on an interface that is not public, and panics if the
+// application has such a server itself.
 type handover struct {
 	inner
 	over chan struct{} // closed when the http.Server accepts no more

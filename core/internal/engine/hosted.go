@@ -12,8 +12,8 @@ import (
 	"github.com/recycling-go/recycling/core/internal/http1"
 )
 
-// Listener returns a listener for an http.Server to serve. Its Accept serves l, and returns only at
-// the end.
+// Listener returns a listener for an http.Server to serve. Its Accept serves the connections of l,
+// and does not return until l or the engine is closed.
 func (e *Engine) Listener(l net.Listener) net.Listener {
 	return &hosted{
 		Listener: l,
@@ -31,7 +31,7 @@ type hosted struct {
 	engine *Engine
 
 	mu      sync.Mutex      // guards the following, which do not change once Accept was called
-	host    *Host           // nil if an http.Server other than s.HTTP serves it
+	host    *Host           // nil unless the engine's http.Server is known to serve it
 	witness *witness        // the host's
 	base    context.Context // the host's
 	tls     *tls.Config     // of the listener of package tls around it; nil if there is none
@@ -47,9 +47,11 @@ type hosted struct {
 	err      error
 }
 
-// join tells h that its host is about to call h.Accept. It records the witness and base context of
-// the host, and the config of a listener of package tls around h. If w is nil, net/http serves h.
-// It reports false if h is closed.
+// join tells h that its host is about to call h.Accept. If it is not called, either another
+// http.Server serves h, or the host does not know that it serves h: because h is wrapped, or
+// because its BaseContext was replaced. join records the witness and base context of the host, and
+// the config of a listener of package tls around h. If w is nil, net/http serves h. It reports
+// false if h is closed.
 func (h *hosted) join(by *Host, w *witness, base context.Context, config *tls.Config) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -137,7 +139,7 @@ func (e *Engine) drainUnlessAlone(w *witness) {
 }
 
 // hand passes a connection that does not speak HTTP/1 to the engine's http.Server, or to the caller
-// of Accept if that is another one.
+// of Accept if that is not known to be the engine's. The engine then no longer counts it.
 func (h *hosted) hand(c *http1.Conn, protocol string, ahead []byte) {
 	if h.witness != nil {
 		h.engine.delegate(c, protocol, ahead)

@@ -36,7 +36,7 @@ const processorsPerShard = 4
 // several epoll sets.
 const minShardWorkers = 64
 
-// maxHandshakers is how many handshakes a shard performs at the same time, unless MaxWorkers is
+// maxHandshakers is how many handshakes a shard performs at the same time, unless Config.Workers is
 // larger: clients that stall in a handshake must not keep others out, even if few handlers may run.
 const maxHandshakers = 1 << 16
 

@@ -13,7 +13,8 @@ import (
 // of its own, which yields one connection that never finishes its first request. Shutdown closes
 // the listener, and waits for the connection until its context ends. Close closes the connection.
 //
-// A function of RegisterOnShutdown would detect Shutdown, but Shutdown does not wait for it.
+// Two alternatives were rejected, because neither makes Shutdown wait: reading stack traces, which
+// could tell which of the two was called, and a function of RegisterOnShutdown.
 type witness struct {
 	engine *Engine
 	conn   *heldConn

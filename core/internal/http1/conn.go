@@ -25,9 +25,9 @@ type Conn struct {
 	// scheduler.
 	Standing Standing
 
-	// Refused is set when the connection was shed: see MarkRefused. It stays open until that is
-	// done, and then for a moment, so that the client can read the response. Server.Refused counts
-	// such connections.
+	// Refused is set when the connection was shed: see MarkRefused. The connection stays open until
+	// the response is written, and then for a moment, so that the client can read it.
+	// Server.Refused counts such connections.
 	Refused bool
 
 	// Unproven is set while a connection that parks has not yet sent a complete header.

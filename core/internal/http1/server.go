@@ -62,7 +62,7 @@ type Server struct {
 	// them.
 	Refused atomic.Int64
 
-	// Responses say "Connection: close", and nothing is parked between requests.
+	// draining makes responses say "Connection: close", and nothing is parked between requests.
 	draining atomic.Bool
 	lame     atomic.Bool // responses say "Connection: close"; nothing else changes
 	noReuse  atomic.Bool // SetKeepAlivesEnabled(false)

@@ -20,7 +20,7 @@ type Worker struct {
 	Hijacked func()
 
 	// Reserve makes the worker serve only one request of a connection, and leave the following
-	// requests to other workers: see Scheduler.Enqueue.
+	// requests to other workers: see Scheduler.Reserve.
 	Reserve bool
 
 	srv *Server

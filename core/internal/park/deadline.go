@@ -128,7 +128,8 @@ func (d *deadlines) longestLocked(classes []Class) (longest *Conn, since int64) 
 	return longest, since
 }
 
-// longest returns how long that connection has waited, and whether there is one.
+// longest returns how long the parked connection that has waited longest in any of the classes has
+// waited, and whether there is one.
 func (d *deadlines) longest(classes []Class) (time.Duration, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -136,7 +137,8 @@ func (d *deadlines) longest(classes []Class) (time.Duration, bool) {
 	return time.Duration(nanos() - since), c != nil
 }
 
-// takeLongest takes that connection, or returns nil if there is none.
+// takeLongest takes the parked connection that has waited longest in any of the classes, or returns
+// nil if there is none.
 func (d *deadlines) takeLongest(classes []Class) *Conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()

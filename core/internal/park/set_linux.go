@@ -191,8 +191,8 @@ func (c *Conn) Take() bool { return c.state.do(actTake) }
 // returns nil if none waits. Classes without a timeout do not track their connections.
 func (s *Set) TakeLongest(classes ...Class) *Conn { return s.deadlines.takeLongest(classes) }
 
-// Longest returns how long that connection has waited, and whether there is one. It may be about to
-// resume at this moment.
+// Longest returns how long the connection that TakeLongest would take has waited, and whether there
+// is one. It may be about to resume at this moment.
 func (s *Set) Longest(classes ...Class) (time.Duration, bool) { return s.deadlines.longest(classes) }
 
 // Parked reports whether c is parked at the moment.
