@@ -31,16 +31,16 @@ func (e *Engine) awaitStragglers() {
 
 // acceptRaw waits for the end while the workers accept. Closing l blocks until all connections that
 // the kernel has completed are accepted.
-func (e *Engine) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
+func (e *Engine) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), schedulers []scheduler, lc *http1.ListenerConfig, end <-chan struct{}) error {
 	defer shut()
 	var err error
-	if held := raw.Hold(func() { err = e.acceptHeld(raw, l, schedulers, base, end) }); held != nil {
+	if held := raw.Hold(func() { err = e.acceptHeld(raw, l, schedulers, lc, end) }); held != nil {
 		return e.acceptError(l, held)
 	}
 	return err
 }
 
-func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
+func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []scheduler, lc *http1.ListenerConfig, end <-chan struct{}) error {
 	defer func() {
 		if raw.Control(func(int) {}) == nil {
 			raw.AcceptSilent()
@@ -57,9 +57,9 @@ func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []sche
 	fail := func(err error) { failed <- err } // called at most once by each scheduler
 	for _, w := range schedulers {
 		newConn := func() *park.Conn {
-			c := e.newConn(base, w)
-			c.Unproven = true
-			e.http.Unproven.Add(1)
+			c := e.newConn(lc, w)
+			c.NoHeaderYet = true
+			e.http.NoHeaderYet.Add(1)
 			return &c.Conn
 		}
 		if err := w.conns().Listen(raw, len(schedulers) > 1, newConn, fail); err != nil {
@@ -120,10 +120,10 @@ func (e *Engine) acceptError(l net.Listener, err error) error {
 }
 
 // acceptEach accepts connections one by one and distributes them among the schedulers.
-func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
+func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler, lc *http1.ListenerConfig, end <-chan struct{}) error {
 	n := 0
 	receive := func(nc net.Conn) {
-		e.receive(nc, schedulers[n%len(schedulers)], base)
+		e.receive(nc, schedulers[n%len(schedulers)], lc)
 		n++
 	}
 	var rest []net.Conn
@@ -138,7 +138,7 @@ func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler,
 		for _, nc := range rest {
 			receive(nc)
 		}
-		awaitZero(&e.http.Unannounced) // net/http has called these hooks when Serve returns
+		awaitZero(&e.http.HooksPending) // net/http has called these hooks when Serve returns
 		close(ended)
 	}()
 	go e.closeAtStop(shut, end, ended)
@@ -208,12 +208,12 @@ func passes(err error) bool {
 }
 
 // receive gives an accepted connection to a scheduler.
-func (e *Engine) receive(nc net.Conn, w scheduler, base *http1.Base) {
-	c := e.newConn(base, w)
+func (e *Engine) receive(nc net.Conn, w scheduler, lc *http1.ListenerConfig) {
+	c := e.newConn(lc, w)
 	w.conns().Add(&c.Conn, nc)
 	if h := e.http; h.ConnState != nil || h.ConnContext != nil {
-		c.Unannounced = true
-		e.http.Unannounced.Add(1)
+		c.HooksPending = true
+		e.http.HooksPending.Add(1)
 	}
 	switch {
 	case e.config.ConnsPerIP > 0: // a worker calls Admit: RemoteAddr may block on the client

@@ -119,11 +119,11 @@ func (l *connLimiter) ended(c *http1.Conn) {
 	if c.Refused {
 		l.engine.http.Refused.Add(-1)
 	}
-	if c.Unannounced {
-		l.engine.http.Unannounced.Add(-1)
+	if c.HooksPending {
+		l.engine.http.HooksPending.Add(-1)
 	}
-	if c.Unproven {
-		l.engine.http.Unproven.Add(-1)
+	if c.NoHeaderYet {
+		l.engine.http.NoHeaderYet.Add(-1)
 	}
 	switch c.Standing {
 	case http1.Uncounted:

@@ -149,12 +149,12 @@ func (e *Engine) parkConfig(parks bool) park.Config {
 func httpConn(c *park.Conn) *http1.Conn { return c.Owner.(*http1.Conn) }
 
 // newConn returns a connection that has just been accepted or is about to be accepted.
-func (e *Engine) newConn(base *http1.Base, w scheduler) *http1.Conn {
+func (e *Engine) newConn(lc *http1.ListenerConfig, w scheduler) *http1.Conn {
 	e.refs.Add(1)
 	e.opened.Add(1)
 	c := new(http1.Conn)
 	c.Scheduler = w
-	c.Init(base)
+	c.Init(lc)
 	return c
 }
 

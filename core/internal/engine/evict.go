@@ -47,7 +47,7 @@ const (
 // exist, but workers own them at the moment.
 func (l *connLimiter) settling() bool {
 	for range settleTries {
-		if l.engine.http.Unproven.Load() == 0 || l.evictable(dispensable[:1]) {
+		if l.engine.http.NoHeaderYet.Load() == 0 || l.evictable(dispensable[:1]) {
 			l.unsettled.Store(0)
 			return false
 		}

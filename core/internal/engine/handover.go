@@ -52,7 +52,7 @@ func (e *Engine) delegate(c *http1.Conn, protocol string, ahead []byte) {
 		return
 	}
 	if _, ok := nc.(*tls.Conn); !ok {
-		again := &http1.RereadConn{Conn: nc, Ahead: ahead}
+		again := &http1.PrefixConn{Conn: nc, Prefix: ahead}
 		nc = again
 		if state := c.TLS(); state != nil {
 			nc = &secureConn{again, *state}
@@ -105,7 +105,7 @@ func (s *delegatedConns) add(nc net.Conn, c *http1.Conn) {
 
 func (s *delegatedConns) get(nc net.Conn) *delegatedConn {
 	switch nc.(type) {
-	case *tls.Conn, *http1.RereadConn, *secureConn:
+	case *tls.Conn, *http1.PrefixConn, *secureConn:
 	default:
 		return nil // its type may not be comparable
 	}
@@ -189,7 +189,7 @@ func (e *Engine) connContext(ctx context.Context, nc net.Conn) context.Context {
 		return ctx
 	}
 	if x := e.delegated.get(nc); x != nil {
-		return x.c.Base()
+		return x.c.Context()
 	}
 	if inner := e.http.ConnContext; inner != nil {
 		return inner(ctx, nc)

@@ -151,7 +151,7 @@ func (h *hosted) hand(c *http1.Conn, protocol string, ahead []byte) {
 		return
 	}
 	if ahead = append(ahead, early...); len(ahead) > 0 {
-		nc = &http1.RereadConn{Conn: nc, Ahead: ahead}
+		nc = &http1.PrefixConn{Conn: nc, Prefix: ahead}
 	}
 	select {
 	case h.handed <- nc:

@@ -54,16 +54,16 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 	if how.tls != nil && !parks {
 		l = tls.NewListener(l, how.tls)
 	}
-	base := &http1.Base{Server: e.http, Delegate: e.delegate}
+	lc := &http1.ListenerConfig{Server: e.http, Delegate: e.delegate}
 	if how.base == nil {
 		how.base = baseContext(e.baseContext(), l)
 	}
-	base.Context = e.config.Context(how.base)
+	lc.Context = e.config.Context(how.base)
 	if parks {
-		base.TLS = park.TLSConfig(how.tls)
+		lc.TLS = park.TLSConfig(how.tls)
 	}
 	if how.hosted != nil {
-		base.Delegate = how.hosted.hand
+		lc.Delegate = how.hosted.hand
 	}
 	schedulers, err := e.beginServe(parks)
 	if err != nil {
@@ -72,9 +72,9 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 	defer e.unref()
 	defer e.serving.Done()
 	if parks {
-		return e.acceptRaw(raw, l, shut, schedulers, base, how.end)
+		return e.acceptRaw(raw, l, shut, schedulers, lc, how.end)
 	}
-	return e.acceptEach(l, shut, schedulers, base, how.end)
+	return e.acceptEach(l, shut, schedulers, lc, how.end)
 }
 
 // closeListener closes l for good.

@@ -178,7 +178,7 @@ func (s *shard) enqueueAlways(c *park.Conn) {
 func (s *shard) submit(c *park.Conn) {
 	if s.workers.Push(c) != nil { // the pool is closed
 		s.engine.queue.done(1)
-		httpConn(c).EndAside()
+		httpConn(c).EndInBackground()
 	}
 }
 
@@ -192,7 +192,7 @@ func (s *shard) Reserve(c *http1.Conn) bool { return s.reserve.TrySubmit(&c.Conn
 
 func (s *shard) StartHandshake(c *http1.Conn, hello []byte) {
 	if s.handshakers.Submit(context.Background(), clientHello{c, hello}) != nil { // the pool is closed
-		c.EndAside()
+		c.EndInBackground()
 	}
 }
 

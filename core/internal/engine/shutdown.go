@@ -99,7 +99,7 @@ func (e *Engine) wait(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ask:
-			if idling++; e.refs.Load() > e.http.Idling.Load() {
+			if idling++; e.refs.Load() > e.http.IdleHooks.Load() {
 				idling = 0
 			}
 		}
@@ -117,7 +117,7 @@ const (
 )
 
 // awaitHooks waits until the hooks of closed connections have returned, but not for long.
-func (e *Engine) awaitHooks() { awaitZero(&e.http.Reporting) }
+func (e *Engine) awaitHooks() { awaitZero(&e.http.ClosedHooks) }
 
 // awaitZero waits until n is zero, for about hookWait at most.
 func awaitZero(n *atomic.Int64) {
@@ -165,6 +165,6 @@ func (e *Engine) abandon() (busy int) {
 
 func endAll(left []*park.Conn) {
 	for _, c := range left {
-		httpConn(c).EndAside()
+		httpConn(c).EndInBackground()
 	}
 }

@@ -15,7 +15,7 @@
 // A worker calls the hooks of the connection that it serves, including StateNew and ConnContext,
 // which net/http calls in its accept loop. Code that must not wait for the application (the leader,
 // the deadline timer, eviction and shutdown) has hooks called through Server.Background: see
-// Conn.EndAside.
+// Conn.EndInBackground.
 //
 // A Worker reuses its buffers and writers. Handlers cannot reach them after they return; cached
 // strings are immutable. What a handler sees (the request, its header and body, the ResponseWriter
