@@ -14,9 +14,9 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// askInterval is how often a listener is asked whether it was closed, if it cannot report that
+// pollInterval is how often a listener is asked whether it was closed, if it cannot report that
 // itself.
-const askInterval = 25 * time.Millisecond
+const pollInterval = 25 * time.Millisecond
 
 // stragglerTime is how long accepting continues when the server is shut down: a connection that a
 // client has opened before may still be on its way through a busy kernel, which resets it if the
@@ -55,20 +55,20 @@ func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []sche
 	}()
 	failed := make(chan error, len(schedulers))
 	fail := func(err error) { failed <- err } // called at most once by each scheduler
-	for _, w := range schedulers {
+	for _, sched := range schedulers {
 		newConn := func() *park.Conn {
-			c := e.newConn(lc, w)
+			c := e.newConn(lc, sched)
 			c.NoHeaderYet = true
 			e.http.NoHeaderYet.Add(1)
 			return &c.Conn
 		}
-		if err := w.conns().Listen(raw, len(schedulers) > 1, newConn, fail); err != nil {
+		if err := sched.conns().Listen(raw, len(schedulers) > 1, newConn, fail); err != nil {
 			return e.acceptError(l, err)
 		}
 	}
 	var ask <-chan time.Time
 	if raw.Closed() == nil {
-		t := time.NewTicker(askInterval)
+		t := time.NewTicker(pollInterval)
 		defer t.Stop()
 		ask = t.C
 	}
@@ -98,9 +98,9 @@ const unlistenWait = time.Second
 // unlisten stops accepting from raw and has the connections served that were pending.
 func unlisten(raw *listener.Raw, schedulers []scheduler, done chan<- struct{}) {
 	defer close(done)
-	for _, w := range schedulers {
-		for _, c := range w.conns().Unlisten(raw) {
-			w.enqueueAlways(c)
+	for _, sched := range schedulers {
+		for _, c := range sched.conns().Unlisten(raw) {
+			sched.enqueueAlways(c)
 		}
 	}
 }
@@ -164,7 +164,7 @@ func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler,
 		if (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)) && e.limiter.evict(true) {
 			continue
 		}
-		if !passes(err) {
+		if !retryable(err) {
 			return err
 		}
 		e.errors.Accept.Add(1)
@@ -188,10 +188,10 @@ func (e *Engine) pause(d time.Duration, end <-chan struct{}) bool {
 	}
 }
 
-// passes reports whether accepting may work again after err. That holds for errors that net/http
+// retryable reports whether accepting may work again after err. That holds for errors that net/http
 // calls temporary, and for all errors of the system about a single connection or a lack of memory
 // or descriptors (accept(2)), but not for those that say that the listener does not work any more.
-func passes(err error) bool {
+func retryable(err error) bool {
 	//lint:ignore SA1019 net/http asks for it too
 	if ne, ok := err.(net.Error); ok && ne.Temporary() {
 		return true
@@ -208,20 +208,20 @@ func passes(err error) bool {
 }
 
 // receive gives an accepted connection to a scheduler.
-func (e *Engine) receive(nc net.Conn, w scheduler, lc *http1.ListenerConfig) {
-	c := e.newConn(lc, w)
-	w.conns().Add(&c.Conn, nc)
+func (e *Engine) receive(nc net.Conn, sched scheduler, lc *http1.ListenerConfig) {
+	c := e.newConn(lc, sched)
+	sched.conns().Add(&c.Conn, nc)
 	if h := e.http; h.ConnState != nil || h.ConnContext != nil {
 		c.HooksPending = true
 		e.http.HooksPending.Add(1)
 	}
 	switch {
 	case e.config.ConnsPerIP > 0: // a worker calls Admit: RemoteAddr may block on the client
-		e.limiter.unknown.Add(1)
+		e.limiter.unadmitted.Add(1)
 		c.Standing = http1.Unadmitted
-		w.Enqueue(c)
+		sched.Enqueue(c)
 	case c.Admit():
-		w.Enqueue(c)
+		sched.Enqueue(c)
 	}
 }
 

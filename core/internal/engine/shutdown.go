@@ -43,16 +43,16 @@ func (e *Engine) beginShutdown() error {
 	if !first {
 		return err
 	}
-	for _, w := range schedulers {
-		w.conns().Each(func(c *park.Conn) { e.drain(w, c) })
+	for _, sched := range schedulers {
+		sched.conns().Each(func(c *park.Conn) { e.drain(sched, c) })
 	}
 	return err
 }
 
 // drain has a worker check a parked connection, since a request may have arrived.
-func (e *Engine) drain(w scheduler, c *park.Conn) {
+func (e *Engine) drain(sched scheduler, c *park.Conn) {
 	if c.Take() {
-		w.enqueueAlways(c)
+		sched.enqueueAlways(c)
 		return
 	}
 	httpConn(c).Interrupt()
@@ -142,9 +142,9 @@ const abandonWait = 250 * time.Millisecond
 func (e *Engine) abandon() (busy int) {
 	e.abandoning.Store(true)
 	schedulers, _, _ := e.stopServing()
-	for _, w := range schedulers {
-		endAll(w.end())
-		w.conns().Each(func(c *park.Conn) { httpConn(c).Abandon() })
+	for _, sched := range schedulers {
+		endAll(sched.end())
+		sched.conns().Each(func(c *park.Conn) { httpConn(c).Abandon() })
 	}
 	e.cutOnce.Do(func() { close(e.abandoned) })
 	for wait := time.Millisecond; wait < abandonWait; wait *= 2 {
@@ -156,8 +156,8 @@ func (e *Engine) abandon() (busy int) {
 			return 0
 		case <-timer.C:
 		}
-		for _, w := range schedulers {
-			endAll(w.end()) // the leader may have added connections
+		for _, sched := range schedulers {
+			endAll(sched.end()) // the leader may have added connections
 		}
 	}
 	return e.Stats().Busy
