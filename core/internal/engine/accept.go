@@ -143,7 +143,7 @@ func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler,
 	}()
 	go e.closeAtStop(shut, end, ended)
 	var pause time.Duration
-	var logged park.Ration
+	var logged park.LogLimiter
 	for {
 		for e.limiter.full() {
 			if !e.pause(park.FullPause, end) {

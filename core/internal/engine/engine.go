@@ -128,10 +128,10 @@ func New(c Config) *Engine {
 // parkConfig returns the configuration of a scheduler's Set.
 func (e *Engine) parkConfig(parks bool) park.Config {
 	c := park.Config{
-		Parks:  parks,
-		Full:   e.limiter.full,
-		Spare:  func() bool { return e.limiter.evict(true) },
-		Errors: &e.errors,
+		Parks:          parks,
+		Full:           e.limiter.full,
+		FreeDescriptor: func() bool { return e.limiter.evict(true) },
+		Errors:         &e.errors,
 
 		WriteStall: e.config.AnswerTimeout,
 		Logf:       e.http.LogLater,

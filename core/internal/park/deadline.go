@@ -10,8 +10,8 @@ import (
 type Class uint8
 
 const (
-	None    Class = iota // no deadline
-	Classes       = 8    // the number of classes, including None
+	None       Class = iota // no deadline
+	NumClasses       = 8    // the number of classes, including None
 )
 
 // waiting is the list of the connections of one class, ordered by deadline: the timeout is the same
@@ -25,7 +25,7 @@ type waiting struct {
 // one timer, which is armed while a connection is listed.
 type deadlines struct {
 	mu     sync.Mutex // guards following, and the links of every Conn
-	lists  [Classes]waiting
+	lists  [NumClasses]waiting
 	timer  *time.Timer // nil until the first deadline
 	due    int64       // when timer fires, in nanoseconds since epoch; zero if it is not armed
 	closed bool
