@@ -7,6 +7,10 @@
 //	go run ./bench faults        tries what goes wrong in production: a table of fifty faults
 //	go run ./bench soak -d 10m   mixes traffic with random faults, and checks that nothing is lost or left over
 //	go run ./bench overload      sends ten times the load that the server can bear, and checks its targets
+//	go run ./bench crowd         measures good clients beside thousands of slow ones
+//	go run ./bench churn         opens a million short connections, and checks that nothing is left
+//	go run ./bench compare OLD NEW
+//	                             says what differs between two runs by more than noise
 //
 // Each measurement writes a page with charts, the charts as pictures, tables in Markdown, and all
 // samples as JSON into a folder. Every server is a separate process. Servers that are compared are

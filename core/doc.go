@@ -3,13 +3,13 @@
 //
 // [Serve] is a whole server in one line. [Server] adds settings: it wraps an [http.Server] and has
 // its methods. Handlers, hooks and errors are those of net/http; the package adds limits and
-// default timeouts. The [Strategy] says how connections get a goroutine:
+// default timeouts. The [Strategy] says which goroutine serves a connection:
 //
 //	Recycling   Workers take turns leading: the leader waits on behalf of all of them, accepts
-//	            connections and queues those that are ready; the other workers serve. A connection
-//	            that waits for its next request holds no worker and no buffer.
-//	Goroutine   net/http itself: the way back, and the control in tests and benchmarks.
-//	Fixed       A fixed number of workers, each of which keeps its connection until it closes. The
+//	            connections, queues those that are ready for other workers, and serves one itself.
+//	            A connection that waits for its next request holds no worker and no buffer.
+//	Goroutine   net/http itself: a fallback, and the control in tests and benchmarks.
+//	Fixed       At most MaxWorkers workers, each of which keeps its connection until it closes. The
 //	            queue is bounded; when it is full, new connections get a 503 response.
 //
 // Package park, in internal/park, describes how connections wait. Package pool, which can be used
@@ -49,8 +49,9 @@
 //
 // Some limits exist that net/http does not have and no RFC requires. A header has at most 16,384
 // fields (431). Unless the http.Server says otherwise, a connection waits at most 30 seconds for a
-// header and 620 seconds for another request. A handler waits at most 60 seconds for a body, or
-// for a client reading the response, that makes no progress: see [Limits].
+// header, 620 seconds for another request, and 10 seconds each for the first record of a TLS client
+// and for the rest of its handshake. A handler waits at most 60 seconds for a body that makes no
+// progress, and about as long for a client that does not read the response: see [Limits].
 //
 // # The path of a connection
 //
@@ -64,10 +65,11 @@
 //	park.Conn      the connection, and who owns it
 //	http1          its requests
 //
-// If a listener has a descriptor, the leading worker accepts its connections, and each connection
-// belongs to one worker or to the epoll set. That includes TLS connections of ServeTLS. All other
-// connections (in-memory, of a listener of any other type, on a system other than Linux) are
-// accepted one by one and keep their worker until they close.
+// Under [Recycling], if a listener has a descriptor, the leading worker accepts its connections,
+// and each connection belongs to one worker or to the epoll set. That includes TLS connections of
+// ServeTLS. All other connections (in-memory, of a listener of any other type, on a system other
+// than Linux), and all connections under [Fixed], are accepted one by one, and each keeps its
+// worker until it closes.
 //
 // From the moment that epoll reports a parked connection, the calls under [Recycling] are:
 //
@@ -85,78 +87,60 @@
 //
 // A TLS connection parks before its handshake, until the whole first record of the client has
 // arrived, and between requests. Package tls keeps the part of a record that it has read, so a read
-// that would block can be given up and repeated. A handshake cannot be given up: it blocks a
-// recycled goroutine that does not count as a worker.
+// that would block can be given up and repeated. A handshake cannot be resumed, so it occupies a
+// goroutine, which does not count as a worker.
 //
 // # What the application may do with a connection
 //
 // The hooks ConnState and ConnContext, a [tls.ClientHelloInfo] and Hijack give the application the
 // same [net.Conn] as net/http would: a *net.TCPConn, *net.UnixConn or *tls.Conn. What the
-// application does with it affects that connection only:
+// application does with it affects that connection only. The names in brackets are those of the
+// tests; those that begin with a lower-case letter are in package recyclingtest.
 //
-//	makes the socket blocking, by File and Fd
-//	    no system call on it blocks
-//	    [socketMadeBlockingHoldsUpNobodyElse, TestTLSConnectionsOfHooksPark]
-//	sets a deadline
-//	    a read deadline is cleared after the header and after the request, a write deadline
-//	    after the request; one that passes while the connection is parked takes effect when
-//	    the next bytes arrive
-//	    [deadlinesOfAHandlerEndWithItsRequest, readDeadlinesOfHooksEndWithTheirRequest,
-//	    TestDeadlineOfTheApplicationCounts]
-//	closes the connection before a request, or while it is idle
-//	    the connection ends
-//	    [connectionClosedByAHookIsLost, idleConnectionMayBeClosed]
-//	closes it during a request
-//	    the request's context is canceled within about 50 milliseconds; reads and writes fail
-//	    [requestIsToldThatItsConnectionWasClosed, bodyOfAClosedConnectionEnds]
-//	shuts it down
-//	    the server acts as if the client had shut it down, or writes fail
-//	    [requestIsToldThatItsConnectionWasShutDown, connectionShutDownForWritingIsLost]
-//	keeps a duplicate of its descriptor
-//	    the client sees the end when the duplicate is closed
-//	    [duplicateOutlivesItsConnection]
-//	sets socket options
-//	    they stay, as do those of the listener
-//	    [TestKeepAliveOfTheListenerStays, TestNetConnKeepsTheOptionsOfItsSocket]
-//	sets SO_LINGER
-//	    the socket is closed on a goroutine of its own, since closing may block
-//	    [TestClosingDoesNotWaitForAClientThatDoesNotRead]
-//	calls NetConn of a tls.Conn
-//	    it gets the net.Conn
-//	    [TestUnderATLSConnectionIsATCPConn]
-//	closes the descriptor by its number
-//	    the connection ends when a new one gets the number; the new one keeps it
-//	    [TestNumberClosedByTheApplicationIsLeftToIt]
-//	closes descriptors 0 to 2, the standard streams
-//	    connections may get these numbers
-//	    [TestConnectionsMayHaveTheStandardDescriptors]
-//	shuts the listening socket down
-//	    Serve returns the error from accept
-//	    [TestServeReturnsWhenItsListenerIsShutDown]
-//	passes the listening socket to another process
-//	    the server stops accepting from it when it is closed here
-//	    [TestListenerThatIsClosedHereAndOpenElsewhereIsLeft]
-//
-// The names in brackets are those of the tests. Those that begin with a lower-case letter are in
-// package recyclingtest.
+//   - If the application makes the socket blocking, by File and Fd, the server's system calls on it
+//     do not block. [socketMadeBlockingHoldsUpNobodyElse, TestTLSConnectionsOfHooksPark]
+//   - If the application sets a read deadline, the server clears it after the header and after the
+//     request. It clears a write deadline after the request. A deadline that passes while the
+//     connection is parked takes effect when the next bytes arrive.
+//     [deadlinesOfAHandlerEndWithItsRequest, readDeadlinesOfHooksEndWithTheirRequest,
+//     TestDeadlineOfTheApplicationCounts]
+//   - If the application closes the connection before a request, or while it is idle, the
+//     connection ends. [connectionClosedByAHookIsLost, idleConnectionMayBeClosed]
+//   - If the application closes the connection during a request, the request's context is canceled
+//     within about 50 milliseconds, and reads and writes fail.
+//     [requestIsToldThatItsConnectionWasClosed, bodyOfAClosedConnectionEnds]
+//   - If the application shuts the connection down for reading, the server acts as if the client
+//     had shut it down; if for writing, writes fail. [requestIsToldThatItsConnectionWasShutDown,
+//     connectionShutDownForWritingIsLost]
+//   - If the application keeps a duplicate of the descriptor, the client sees the end of the
+//     connection when the duplicate is closed. [duplicateOutlivesItsConnection]
+//   - If the application sets socket options, they stay, as do those of the listener.
+//     [TestKeepAliveOfTheListenerStays, TestNetConnKeepsTheOptionsOfItsSocket]
+//   - If the application sets SO_LINGER, the server closes the socket on a goroutine of its own,
+//     since closing may block. [TestClosingDoesNotWaitForAClientThatDoesNotRead]
+//   - If the application calls NetConn of a tls.Conn, it gets the net.Conn.
+//     [TestUnderATLSConnectionIsATCPConn]
+//   - If the application closes the descriptor by its number, the connection ends when a new one
+//     gets the number. The new one keeps it. [TestNumberClosedByTheApplicationIsLeftToIt]
+//   - If the application closes descriptors 0 to 2, the standard streams, connections may get these
+//     numbers. [TestConnectionsMayHaveTheStandardDescriptors]
+//   - If the application shuts the listening socket down, Serve returns the error from accept.
+//     [TestServeReturnsWhenItsListenerIsShutDown]
+//   - If the application passes the listening socket to another process, the server stops accepting
+//     from it when it is closed here. [TestListenerThatIsClosedHereAndOpenElsewhereIsLeft]
 //
 // # Under net/http's own server
 //
 // An application may call Serve, Shutdown and Close of its http.Server itself: that server is then
-// a host. Both [Use] and [Server.Listener] make it one. The host learns of each listener
-// by BaseContext, which net/http calls before it accepts anything from the listener. The
-// http.Server also serves a witness, a connection that always looks busy: Shutdown
-// waits for it until its context ends, and Close closes it. Reading stack traces could tell which
-// of the two was called, but could not make Shutdown wait; nor could a function of
-// RegisterOnShutdown.
+// a host. Both [Use] and [Server.Listener] make it one. The host learns of each listener by
+// BaseContext, which net/http calls before it accepts anything from the listener. To learn of
+// Shutdown and Close, the engine gives the http.Server an artificial busy connection: Shutdown
+// waits for it until its context ends, and Close closes it.
 //
 // # HTTP/2
 //
 // Net/http serves connections that speak HTTP/2 or another protocol negotiated by TLS. The
-// http.Server gets them from an additional listener, as *tls.Conn or, without TLS, as
-// a connection that first returns the bytes already read. That is what net/http documents for
-// HTTP/2, and it works with every version. Calling the functions of TLSNextProto does not: since Go
-// 1.27 the one for HTTP/2 is a placeholder. To pose as the server of golang.org/x/net/http2 would
-// depend on an interface that is not public, and panics if the application has such a server
-// itself.
+// http.Server gets them from an additional listener, as *tls.Conn or, without TLS, as a connection
+// that first returns the bytes already read. That is what net/http documents for HTTP/2, and it
+// works with every version.
 package recycling

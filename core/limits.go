@@ -4,16 +4,17 @@ import "time"
 
 // Limits bound what the clients of a [Server] may use. A limit of zero means the default, and a
 // negative limit means none. In [Stats] the limits are those in effect: environment variables and
-// defaults are applied, and -1 means no limit.
+// defaults are applied, and -1 means no limit. They are all zero before the Server serves, and
+// under [Goroutine].
 type Limits struct {
 	// MaxWorkers is the number of workers that may serve at the same time, for all listeners
 	// together. Zero means RECYCLING_MAX_WORKERS, or 65,536 ([Fixed]: 256). A negative value means
 	// no limit.
 	//
-	// Under [Recycling] no request waits while fewer workers are serving. The reserve workers for
-	// HealthPath and the goroutines in a TLS handshake do not count. While other connections wait,
-	// a connection with many requests in a row gives up its worker after 32 requests or after 10
-	// milliseconds.
+	// Under [Recycling] no request waits while fewer than MaxWorkers are serving. The reserve
+	// workers for HealthPath and the goroutines in a TLS handshake do not count. While other
+	// connections wait, a connection with many requests in a row gives up its worker after 32
+	// requests or after 10 milliseconds.
 	MaxWorkers int `json:"max_workers"`
 
 	// MaxQueue is the number of connections that may wait for a worker while MaxWorkers are
@@ -21,9 +22,9 @@ type Limits struct {
 	// means 65,536 ([Fixed]: the same as MaxWorkers); a negative value means no limit.
 	MaxQueue int `json:"max_queue"`
 
-	// QueueWait is how long a connection may wait for a worker before it gets a 503 response, give
-	// or take a quarter. Zero means 10 seconds; a negative value means no limit. [Fixed] has no such
-	// limit.
+	// QueueWait is how long a connection may wait for a worker before it gets a 503 response. The
+	// response may come up to a quarter of QueueWait later. Zero means 10 seconds; a negative value
+	// means no limit. [Fixed] has no such limit.
 	QueueWait time.Duration `json:"queue_wait_ns"`
 
 	// MaxConns is the number of connections that may be open. When it is reached and another
@@ -35,12 +36,14 @@ type Limits struct {
 	// MaxConns is. It only closes connections that can park.
 	//
 	// Zero means all descriptors that the process may open, where the system has such a limit,
-	// except for some that are kept for the application: a quarter, but at least 32 and at most
-	// 1,024, or a sixteenth if the limit is above 16,384. Of 64 descriptors 32 are kept, of 1,024
-	// 256, and of 1,048,576 65,536. A negative value means no limit.
+	// except for those left to the application: a quarter, but at least 32 (half, if there are
+	// fewer than 64) and at most 1,024 (a sixteenth, if there are more than 16,384). Of 64
+	// descriptors 32 are left, of 1,024 256, and of 1,048,576 65,536. A negative value means no
+	// limit.
 	//
-	// HTTP/2 connections count, except under [Server.Listener], and are never closed to make room. Hijacked and refused connections do not count. Shutdown serves all
-	// connections that wait in the kernel's queue, even beyond MaxConns.
+	// HTTP/2 connections count, and are never closed to make room; [Server.Listener] names an
+	// exception. Hijacked and refused connections do not count. Shutdown serves all connections
+	// that wait in the kernel's queue, even beyond MaxConns.
 	MaxConns int `json:"max_conns"`
 
 	// MaxConnsPerIP is the number of connections that may be open from one address; all addresses
@@ -51,21 +54,21 @@ type Limits struct {
 
 	// MaxRequestsPerConn is the number of requests that a connection may make, and MaxConnAge is
 	// its maximum age. The response to the last request, or to the first one at that age, has
-	// "Connection: close", so that clients spread over servers anew. For each connection both are
-	// reduced by up to a tenth at random, so that clients do not come back all at once. Zero and
-	// negative values mean no limit.
+	// "Connection: close", so that clients reconnect, perhaps to another server. For each
+	// connection both are reduced by up to a tenth at random, so that clients do not come back all
+	// at once. Zero and negative values mean no limit.
 	MaxRequestsPerConn int           `json:"max_requests_per_conn"`
 	MaxConnAge         time.Duration `json:"max_conn_age_ns"`
 
-	// BodyTimeout bounds how long a handler waits for a request body that makes no progress: in
-	// that much waiting time, a kilobyte or the rest of the body must arrive. Otherwise Read
-	// returns [os.ErrDeadlineExceeded], and the connection is closed after the response. Only time
-	// spent in Read counts. ReadTimeout and read deadlines apply as well. Zero means 60 seconds, a
+	// BodyTimeout bounds how long a handler waits for a request body that makes no progress. The
+	// handler must receive a kilobyte, or the rest of the body, for every BodyTimeout that it
+	// spends in Read. Otherwise Read returns [os.ErrDeadlineExceeded], and the connection is closed
+	// after the response. ReadTimeout and read deadlines apply as well. Zero means 60 seconds, a
 	// negative value means no limit.
 	BodyTimeout time.Duration `json:"body_timeout_ns"`
 
 	// AnswerTimeout bounds how long a write of the response waits for a client that reads nothing.
-	// After AnswerTimeout to twice AnswerTimeout without progress, Write returns
+	// If the client reads nothing for AnswerTimeout (it may take twice as long), Write returns
 	// [os.ErrDeadlineExceeded] and the connection is closed. A client that reads slowly does not
 	// time out, nor does a handler that writes nothing. WriteTimeout and write deadlines apply as
 	// well. On connections that do not park, 64 kilobytes (16 over TLS, and a megabyte when copying

@@ -6,8 +6,8 @@ import (
 )
 
 // Listener returns a listener for code that calls s.HTTP.Serve itself, as frameworks do. Its Accept
-// serves l by s's strategy, and returns only at the end. Under [Goroutine] Listener returns l. If l
-// is a listener of [tls.NewListener], it is served over TLS.
+// serves the connections of l and does not return until l or the server is closed. Under
+// [Goroutine] Listener returns l. If l is a listener of [tls.NewListener], it is served over TLS.
 //
 //	s := &recycling.Server{HTTP: srv}
 //	l, err := s.Listener(l)
@@ -17,15 +17,16 @@ import (
 // The application stops s.HTTP by Shutdown or Close, which behave as they do without s: Shutdown
 // waits for requests in flight until its context ends, and Close ends them. Closing the listener
 // itself ends Serve, and the connections continue. The application may call Shutdown and Close of s
-// instead; Serve then returns [http.ErrServerClosed]. The differences are:
+// instead; Serve then returns [http.ErrServerClosed]. Two things differ:
 //
 //   - SetKeepAlivesEnabled must be called on s, because an http.Server does not tell whether
 //     keep-alives are enabled.
 //   - LameDuck has no effect.
 //
-// Listener sets s.HTTP.BaseContext, by which it learns that s.HTTP serves the listener. It does not
-// learn that if another http.Server serves the listener, if s.HTTP serves a listener that wraps it
-// (other than one of package tls, as ServeTLS makes), or if s.HTTP.BaseContext was set later. Then
+// Listener sets s.HTTP.BaseContext, by which s learns that s.HTTP serves the listener. If s cannot
+// tell that s.HTTP serves the listener (another http.Server serves it, s.HTTP serves a listener
+// that wraps it, other than one of package tls, as ServeTLS makes, or s.HTTP.BaseContext was set
+// later), these also apply:
 //
 //   - Shutdown and Close look the same: when the listener is closed, its Accept waits for the
 //     requests in flight, for s.DrainTimeout instead of the context of Shutdown. It then closes the

@@ -44,9 +44,8 @@ func New(h http.Handler, options ...Option) *Server {
 	return s
 }
 
-// Serve is the whole server in one line: [New], then [Server.Run] with [Server.ListenAndServe],
-// until SIGINT or SIGTERM. After a signal it returns nil once every request in flight has received
-// its response.
+// Serve creates a Server with [New] and runs it until SIGINT or SIGTERM: see [Server.Run]. After a
+// signal it returns nil once every request in flight has received its response.
 func Serve(h http.Handler, options ...Option) error {
 	return New(h, options...).Run(context.Background(), nil)
 }

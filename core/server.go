@@ -14,14 +14,14 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// A Server serves HTTP/1.x as an [http.Server] does, with another strategy to give connections a
-// goroutine. The zero value serves [http.DefaultServeMux] on ":http".
+// A Server serves HTTP/1.x as an [http.Server] does, with another [Strategy]. The zero value serves
+// [http.DefaultServeMux] on ":http".
 //
 // Fields must not be changed once serving has begun. All methods may be called concurrently. If a
 // field or an environment variable is invalid, Serve and its variants close their listener and
 // return an error that has its name and value.
 //
-// Under [Goroutine], which is net/http, only HTTP, LameDuck and DrainTimeout have an effect.
+// Under [Goroutine], which is net/http, only HTTP, Log, LameDuck and DrainTimeout have an effect.
 type Server struct {
 	// HTTP holds the handler, the address, timeouts, hooks and limits, with their meaning in
 	// net/http. Nil means a zero http.Server.
@@ -29,7 +29,8 @@ type Server struct {
 	// Where net/http has no timeout by default, the Server has one, except under [Goroutine]:
 	// without ReadHeaderTimeout and ReadTimeout, a header must arrive within 30 seconds; without
 	// IdleTimeout and ReadTimeout, a connection may be idle for 620 seconds, which is longer than
-	// load balancers keep theirs. A negative value means no timeout. See also BodyTimeout and
+	// load balancers keep theirs. A negative value means no timeout. A TLS handshake always has a
+	// timeout, by default 10 seconds: see [Server.ServeTLS]. See also BodyTimeout and
 	// AnswerTimeout.
 	//
 	// When the Server begins to serve, it replaces the hooks ConnState, ConnContext and BaseContext
@@ -37,27 +38,27 @@ type Server struct {
 	// http.Server itself, unless it has called [Use] or [Server.Listener].
 	HTTP *http.Server
 
-	// Strategy says how connections get a goroutine.
+	// Strategy says which goroutine serves a connection.
 	Strategy Strategy
 
 	// Limits bound what clients may use.
 	Limits
 
-	// Standby is the number of idle workers to keep, for all listeners together. It must not exceed
-	// MaxWorkers. Leading workers, which wait on behalf of all, do not count, and additional
-	// workers are kept for up to 10 seconds after a peak. Only [Recycling] keeps any. Zero means
-	// RECYCLING_STANDBY, or twice GOMAXPROCS; a negative value means none.
+	// Standby is the number of idle workers to keep, not counting leaders, for all listeners
+	// together. After a peak, more are kept for up to 10 seconds. Standby must not exceed
+	// MaxWorkers. Only [Recycling] keeps idle workers. Zero means RECYCLING_STANDBY, or twice
+	// GOMAXPROCS; a negative value means none.
 	Standby int
 
 	// StrictThreads makes a worker check after every turn of a connection whether a handler has
-	// left the goroutine locked to its thread (see [runtime.LockOSThread]), as handlers do that
-	// change the thread's namespaces or user. If so, the worker ends, and the thread with it, and
+	// left the goroutine locked to its thread (see [runtime.LockOSThread]), for example because it
+	// changed the thread's namespaces or user. If so, the worker ends, and the thread with it, and
 	// no other connection is served on that thread. The check takes 1.4 microseconds or more: with
 	// a tiny handler, a keep-alive request took a quarter more CPU.
 	//
 	// Without StrictThreads a worker checks after every 64th turn, and a few times before the first
-	// of these. Once any worker was found to be locked, all of them check after every turn. Up to
-	// 63 turns of connections may run on such a thread.
+	// of these. So each worker may serve up to 63 more turns on a locked thread. Once any worker
+	// was found to be locked, all of them check after every turn.
 	StrictThreads bool
 
 	// RefuseConns makes the server respond with 503 to connections beyond MaxConns: see Shed.
@@ -65,12 +66,12 @@ type Server struct {
 	RefuseConns bool
 
 	// HealthPath is a path, such as "/healthz", for health checks. When all workers are busy,
-	// requests for it neither wait nor get a 503 response: reserve workers serve them, because an
-	// overloaded server is not a dead one. The path must begin with a slash. Only GET and HEAD
-	// requests without a body count, with or without a query, once the complete header has arrived.
-	// HealthPath needs [Recycling] and a connection that can park. Over TLS it needs a connection
-	// that has completed its handshake and a Server without ConnState and ConnContext hooks. Empty
-	// means none.
+	// requests for it are served by a few reserve workers. If more of them arrive than these can
+	// serve, the rest wait or get a 503 response like other requests. The path must begin with a
+	// slash. Only GET and HEAD requests without a body count, with or without a query, once the
+	// complete header has arrived. HealthPath needs [Recycling] and a connection that can park.
+	// Over TLS it needs a connection that has completed its handshake and a Server without
+	// ConnState and ConnContext hooks. Empty means none.
 	HealthPath string
 
 	// Shed writes the response to connections that are refused for lack of room: 503 and
@@ -81,23 +82,22 @@ type Server struct {
 	Shed http.Handler
 
 	// LameDuck is how long [Server.Run] and the functions built on it continue to serve after they
-	// were told to stop, so that load balancers notice before the server stops
-	// accepting. During that time [Server.Ready] responds with 503, and every HTTP/1 response has
-	// "Connection: close" and is the last of its connection, so that clients move away. Idle
-	// connections stay open, and new ones are accepted. Under [Goroutine] responses have no
-	// "Connection: close". [Use] and [Server.Listener] ignore LameDuck. Zero and negative values
-	// mean none.
+	// were told to stop, so that load balancers notice before the server stops accepting. During
+	// that time [Server.Ready] responds with 503, and every HTTP/1 response has "Connection: close"
+	// and is the last of its connection, so that clients move away. Idle connections stay open, and
+	// new ones are accepted. Under [Goroutine] responses have no "Connection: close". [Use] and
+	// [Server.Listener] ignore LameDuck. Zero and negative values mean none.
 	LameDuck time.Duration
 
 	// DrainTimeout is how long [Server.Run] and the functions built on it wait for requests in
-	// flight once LameDuck has passed. A listener of [Server.Listener] waits as
-	// long after an http.Server other than HTTP has closed it. Zero means 30 seconds; a negative
+	// flight once LameDuck has passed. A listener of [Server.Listener] waits as long after it was
+	// closed, if the Server cannot tell that HTTP serves it. Zero means 30 seconds; a negative
 	// value means no limit.
 	DrainTimeout time.Duration
 
-	// Log gets a line when Run begins to serve and one when it has drained, at level Info, and, if
-	// HTTP.ErrorLog is nil, all errors, at level Error. Nil means slog.Default() for the former, and
-	// the standard logger of package log for errors, as in net/http.
+	// Log gets two lines at level Info from Run, when it begins to serve and when it has drained;
+	// nil means slog.Default(). If HTTP.ErrorLog is nil, Log also gets all errors, at level Error;
+	// if both are nil, the standard logger of package log gets them, as in net/http.
 	Log *slog.Logger
 
 	addrErr error // PORT is not a port number, and no option has set an address; see New
@@ -182,11 +182,13 @@ func (s *Server) Serve(l net.Listener) error {
 // of s.HTTP.TLSConfig, and speaks HTTP/2 with clients that support it, unless s.HTTP disables that.
 //
 // The handshake timeout is the shortest of s.HTTP's ReadHeaderTimeout, ReadTimeout and
-// WriteTimeout, or 10 seconds if none is set ([Goroutine]: no timeout). Under [Recycling], on
-// listeners whose connections park, a handshake holds no worker, and a connection waits for
-// requests as one without TLS does. Hooks and hijacking handlers get a [*tls.Conn] whose NetConn
-// method returns the *net.TCPConn, which is also the Conn of a [tls.ClientHelloInfo]. Once the
-// application has asked for one of these, the connection takes as much memory as under net/http.
+// WriteTimeout, or 10 seconds if none of them is positive ([Goroutine]: no timeout). Under
+// [Recycling], on listeners whose connections park, a handshake holds no worker, and a connection
+// waits for requests as one without TLS does. There the timeout applies to the wait for the
+// client's first record and to the rest of the handshake each, so that the whole may take twice as
+// long. Hooks and hijacking handlers get a [*tls.Conn] whose NetConn method returns the
+// *net.TCPConn, which is also the Conn of a [tls.ClientHelloInfo]. Once the application has asked
+// for one of these, the connection takes as much memory as under net/http.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	b, err := s.start()
 	if err != nil {

@@ -15,7 +15,7 @@ type Stats struct {
 	Strategy Strategy `json:"strategy"`
 
 	Workers int `json:"workers"` // goroutines that serve connections
-	Standby int `json:"standby"` // of Workers, the idle ones
+	Standby int `json:"standby"` // of Workers, the others: idle, being woken or leading
 	Busy    int `json:"busy"`    // of Workers, those that serve a connection
 
 	Open       int64 `json:"open"`       // connections now, including parked ones
@@ -40,7 +40,7 @@ type Stats struct {
 	AcceptErrors int64 `json:"accept_errors"`
 	PollErrors   int64 `json:"poll_errors"`
 
-	Limits Limits `json:"limits"` // in effect
+	Limits Limits `json:"limits"` // in effect; zero under Goroutine
 }
 
 // add sets the fields of s that an engine counts.

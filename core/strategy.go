@@ -1,6 +1,6 @@
 package recycling
 
-// A Strategy is how accepted connections get a goroutine. The zero value means the one named by the
+// A Strategy says which goroutine serves a connection. The zero value means the one named by the
 // environment variable RECYCLING_STRATEGY, or [Recycling] if that is unset or empty.
 type Strategy string
 
@@ -10,7 +10,7 @@ const (
 	Recycling Strategy = "recycling"
 	// Goroutine is net/http's own server: a new goroutine for each connection.
 	Goroutine Strategy = "goroutine"
-	// Fixed serves connections on a fixed number of workers, each of which keeps its connection
+	// Fixed serves connections on at most MaxWorkers workers, each of which keeps its connection
 	// until it closes. Connections beyond the queue get a 503 response.
 	Fixed Strategy = "fixed"
 )

@@ -14,8 +14,8 @@ import (
 //	recycling.Use(srv)
 //	err := srv.ListenAndServe()
 //
-// The Server that Use returns has the Stats. Its HTTP field is srv, and its other fields must not be
-// changed once srv serves.
+// The Server that Use returns provides Stats. Its HTTP field is srv, and its other fields must not
+// be changed once srv serves.
 //
 // Use sets srv.BaseContext, which package net/http calls with each listener before it accepts
 // anything from it, and serves the listener there. Shutdown and Close behave as they do without
@@ -28,14 +28,14 @@ import (
 //
 //   - SetKeepAlivesEnabled has no effect on HTTP/1, because an http.Server does not tell whether
 //     keep-alives are enabled. Call SetKeepAlivesEnabled of the Server instead.
-//   - Only a *net.TCPListener, a *net.UnixListener or a *listener.Listener parks its connections,
-//     and a listener that [tls.NewListener] or ServeTLS has made of one of these. With a listener
-//     of any other type, including types that embed one of these, each connection holds a worker
-//     while it waits, because only the listener's Accept decides which connections to serve.
+//   - Connections park only if the listener is a *net.TCPListener, a *net.UnixListener or a
+//     *listener.Listener, or a tls listener on one of these. With a listener of any other type,
+//     including types that embed one of these, each connection holds a worker while it waits,
+//     because only the listener's Accept decides which connections to serve.
 //   - Closing a listener, also by Shutdown or Close, may take a tenth of a second longer:
 //     connections that the kernel has already accepted are served too, and the end is found only by
-//     polling. Until then net/http counts the listener, and Shutdown returns the error of closing
-//     it twice.
+//     polling. Until then net/http may still hold the listener; Shutdown may then return an error
+//     for closing it twice.
 //   - A BaseContext of the application must be set before Use. If it is set later, it replaces the
 //     one of Use, and srv serves as net/http does.
 //   - The hooks ConnState and ConnContext of srv are replaced when srv begins to serve, by

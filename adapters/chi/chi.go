@@ -6,8 +6,8 @@
 //
 // A chi router is a plain [net/http.Handler], so package recycling can serve it without this
 // package. The package exists so that applications look the same with chi, echo and gin. An
-// application that has its own [http.Server], in order to shut it down, makes it a
-// [recycling.Server], which has the same methods.
+// application that has its own [http.Server] passes it to [recycling.Use], and does not need this
+// package.
 package recyclingchi
 
 import (

@@ -8,8 +8,8 @@
 // every request in flight has been answered. A second signal ends the process. RunQUIC has no
 // counterpart, because there is nothing to recycle.
 //
-// An application that has its own [http.Server], in order to shut it down, makes it a
-// [recycling.Server], which has the same methods.
+// An application that has its own [http.Server] passes it to [recycling.Use], and does not need
+// this package.
 package recyclinggin
 
 import (

@@ -40,7 +40,7 @@
 // would gain nothing. So the middleware is a semaphore with a queue. While a handler waits it
 // occupies its worker of the server: the server's MaxWorkers must be well above Workers + Queue, or
 // light requests wait behind heavy ones after all. Of the server's strategies this concerns only
-// Pool, whose MaxWorkers is 256 by default.
+// Fixed, whose MaxWorkers is 256 by default.
 //
 // The functions of Do and Use run on goroutines of github.com/alitto/pond, since their caller must
 // be able to return before them. A panic or runtime.Goexit is passed on to the caller: see [Panic].
@@ -58,7 +58,7 @@
 //   - Handlers, functions and functions with a resource wait in one queue, and a worker takes a call
 //     only while its own resource is intact. A goroutine of pond runs whatever is next.
 //
-// So a call gets its worker here, and pond runs the function then. If a function ends while others
+// So this package assigns the worker, and pond runs the function. If a function ends while others
 // wait, pond continues with the next one on the same goroutine.
 //
 // Nor would pond's queue make calls cheaper. This is the time per call of a task that does nothing,
@@ -76,11 +76,12 @@
 //
 // # Sizes
 //
-// When the queue is full, a task waits for about Queue × (time of a task) ÷ Workers. If that is
-// less than Wait, a call is shed only if the queue is full, and then at once; if it is more, the
-// calls at the end of the queue wait for Wait and are shed then. Leave a margin: computing takes
-// longer when all processors are busy. By default, Workers is one less than the number of
-// processors, so that heavy computing tasks leave one processor to everything else.
+// When the queue is full, a task waits for about Queue × (time of a task) ÷ Workers. With 4
+// workers, a queue of 256 and tasks of 50 ms, that is 3.2 seconds. If Wait is longer, say 5
+// seconds, a call is shed only if the queue is full, and then at once. If Wait is shorter, say 2
+// seconds, the calls at the end of the queue wait for 2 seconds and are shed then. Leave a margin:
+// computing takes longer when all processors are busy. By default, Workers is one less than the
+// number of processors, so that heavy computing tasks leave one processor to everything else.
 //
 // A task must not wait for another task in the same pool: if all workers do that, none gets free.
 // Use a separate pool for nested tasks.

@@ -10,12 +10,14 @@
 //	                        ▼       the oldest job
 //	┌──── woken ───────► managing ───────────────────► working
 //	│                     │  │ ▲ ▲                       │  │
-//	│      nothing to do, │  │ │ └── done, or panicked ──┘  │ runtime.Goexit
+//	│      nothing to do, │  │ │ └── done, or panicked ──┘  │ leave, or runtime.Goexit
 //	│        nobody leads ▼  │ │                            │
 //	│              leading ──┼─┘ work has arrived           ▼
 //	│                        │                            ended
 //	└────────────── idle ◄───┘ nothing to do                ▲
 //	                  └──── surplus, or the pool stopped ───┘
+//
+// A worker that has left (see [Config.New]) no longer counts, although its goroutine still runs.
 //
 // Start with [New], [Pool.Submit] and [Pool.Shutdown].
 //
@@ -32,8 +34,8 @@
 //
 //   - First in, first out: jobs start in the order in which they entered the queue.
 //   - No job waits while a worker is idle or may be added.
-//   - A job waits only for a worker, never for another job. A busy worker pays for many jobs with
-//     one lock, but whichever worker is free first starts the next of them.
+//   - A job waits only for a worker, never for another job. A worker claims many jobs under one
+//     lock, but any free worker may run them.
 //   - Wake-ups are throttled. Whoever leaves something to do wakes a worker, but only one worker is
 //     being woken at any time; once awake, it wakes the next if there is more to do.
 //   - The worker that became idle last is woken first: its stack and memory are still in the
@@ -76,8 +78,8 @@
 //     wake few: finding nothing to do and standing by is one step, and so is adding a job and
 //     seeing whether a worker is already being woken.
 //   - The guarantees above are about the queue and the workers together: the order, the bound, room
-//     for waiting submitters, no job lost between the last worker that stands by and a job that
-//     arrives, everything returned by Close. Under one mutex each of them takes a few lines.
+//     for waiting submitters, no lost wake-ups, everything returned by Close. Under one mutex each
+//     of them takes a few lines.
 //
 // For the same reason a worker that finds nothing to do stands by at once. Polling for some
 // microseconds before that was tried: with one goroutine that submits and one that works on two

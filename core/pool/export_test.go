@@ -12,19 +12,19 @@ func (r *Ring[T]) Slots() []T       { return r.r.buf }
 
 // Sizes that tests depend on.
 const (
-	FrontSize = frontSize
-	MinRing   = minRing
+	ClaimBatchSize = claimBatchSize
+	MinRing        = minRing
 )
 
-// Spares returns what the pool keeps for later use: slots of the ring, fronts and waiters.
-func (p *Pool[T]) Spares() (slots, fronts, waiters int) {
+// Spares returns what the pool keeps for later use: slots of the ring, claim batches and waiters.
+func (p *Pool[T]) Spares() (slots, batches, waiters int) {
 	p.mu.lock()
 	defer p.mu.Unlock()
-	for f := p.spare; f != nil; f = f.spare {
-		fronts++
+	for b := p.spare; b != nil; b = b.spare {
+		batches++
 	}
 	for w := p.waiters.spare; w != nil; w = w.next {
 		waiters++
 	}
-	return len(p.jobs.buf), fronts, waiters
+	return len(p.jobs.buf), batches, waiters
 }

@@ -63,7 +63,7 @@ func TestNoAllocationPerBatch(t *testing.T) {
 }
 
 func TestIdlePoolKeepsNoJob(t *testing.T) {
-	const jobs = 3 * pool.FrontSize
+	const jobs = 3 * pool.ClaimBatchSize
 	type job = *[64]byte
 	var freed atomic.Int32
 	newJob := func() job {

@@ -14,7 +14,7 @@ func TestFirstInFirstOut(t *testing.T) {
 	for _, workers := range []int{1, 2, 3, 70} {
 		synctest.Test(t, func(t *testing.T) {
 			h, p := newHeld(t, pool.Config[int]{Max: workers})
-			const jobs = 5*pool.FrontSize + 3
+			const jobs = 5*pool.ClaimBatchSize + 3
 			submit(t, p, numbers(0, jobs)...)
 			h.expect(t, numbers(0, workers)...)
 			for i := workers; i < jobs; i++ {

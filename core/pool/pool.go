@@ -16,8 +16,8 @@ type Pool[T any] struct {
 	done       chan struct{} // closed when the pool was stopped and has no workers left
 
 	// needsRoom is set while a Submit waits to be admitted as soon as there is room. A worker that
-	// makes room without the mutex, by taking a job from a front, then has to call admit. Written
-	// under the mutex.
+	// makes room without the mutex, by taking a job from a claimBatch, then has to call admit.
+	// Written under the mutex.
 	needsRoom atomic.Bool
 
 	standby      atomic.Int64 // how many idle workers are kept; changes only in a group
@@ -33,16 +33,16 @@ type Pool[T any] struct {
 	leading   bool // a worker is inside Lead
 	leadEnded bool // Lead returned an error: no worker leads any more
 	jobs      ring[T]
-	front     *front[T] // jobs older than those in the ring; nil until first used
+	front     *claimBatch[T] // jobs older than those in the ring; nil until first used
 
 	workers int          // all of them, including those being woken or started
 	idle    []*worker[T] // a stack: the last one became idle last
 	waiters waiters[T]
-	trimmer trimmer
-	spare   *front[T] // a list of fronts without users
-	batch   []T       // passed to Lead; the leader's
+	trimmer idleTrimmer
+	spare   *claimBatch[T] // a list of batches without users
+	batch   []T            // passed to Lead; the leader's
 
-	taken   uint64 // jobs that have left the ring for a worker or a front
+	taken   uint64 // jobs that have left the ring for a worker or the front
 	lent    int    // jobs taken by workers of other pools, minus jobs of others taken by p's
 	panics  uint64
 	started uint64 // workers started since New
@@ -74,7 +74,7 @@ func New[T any](c Config[T]) (*Pool[T], error) {
 		p.maxWorkers++
 	}
 	p.limit = c.Queue + min(c.Max, math.MaxInt-c.Queue)
-	p.fastLimit = p.limit - frontSize
+	p.fastLimit = p.limit - claimBatchSize
 	if c.Group != nil {
 		if err := c.Group.add(p); err != nil {
 			return nil, err

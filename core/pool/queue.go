@@ -105,25 +105,25 @@ func (p *Pool[T]) setWorkingLocked(w *worker[T]) {
 
 // refillFrontLocked moves jobs from the ring to the front, which must be empty.
 func (p *Pool[T]) refillFrontLocked() {
-	f := p.front
-	if f == nil || f.users > 0 { // a user may not have read its job yet
-		if f = p.spare; f != nil {
-			p.spare, f.spare = f.spare, nil
+	b := p.front
+	if b == nil || b.users > 0 { // a user may not have read its job yet
+		if b = p.spare; b != nil {
+			p.spare, b.spare = b.spare, nil
 		} else {
-			f = new(front[T])
+			b = new(claimBatch[T])
 		}
-		p.front = f
+		p.front = b
 	}
-	n := p.jobs.move(f.jobs[:])
+	n := p.jobs.move(b.jobs[:])
 	p.taken += uint64(n)
-	f.cursor.reset(n)
+	b.cursor.reset(n)
 }
 
 // removeUserLocked removes one user from f. Without users f becomes a spare, unless it is the
 // current front.
-func (p *Pool[T]) removeUserLocked(f *front[T]) {
-	f.users--
-	if f.users == 0 && f != p.front {
-		f.spare, p.spare = p.spare, f
+func (p *Pool[T]) removeUserLocked(b *claimBatch[T]) {
+	b.users--
+	if b.users == 0 && b != p.front {
+		b.spare, p.spare = p.spare, b
 	}
 }

@@ -12,7 +12,7 @@ func TestRingIsASlice(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var r pool.Ring[*int]
 	var model []*int
-	dst := make([]*int, pool.FrontSize)
+	dst := make([]*int, pool.ClaimBatchSize)
 	for step := range 20_000 {
 		growing := step/1000%2 == 0
 		switch x := rnd.IntN(10); {

@@ -13,7 +13,7 @@ type Stats struct {
 	Waiting int // calls of Submit that are waiting for room
 
 	Taken   uint64 // jobs that have left the queue, for whatever reason
-	Started uint64 // workers started since New; Done/Started says how often one was recycled
+	Started uint64 // workers started since New; Done/Started is the number of jobs per worker
 	Done    uint64 // jobs that have ended, in whatever way
 	Panics  uint64 // of those, the ones that panicked
 }

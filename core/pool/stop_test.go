@@ -135,7 +135,7 @@ func TestShutdownWaitsForTheLeader(t *testing.T) {
 }
 
 func TestCloseHandsBackWhatDidNotRun(t *testing.T) {
-	for _, queued := range []int{0, 1, pool.FrontSize / 2, 3 * pool.FrontSize} {
+	for _, queued := range []int{0, 1, pool.ClaimBatchSize / 2, 3 * pool.ClaimBatchSize} {
 		synctest.Test(t, func(t *testing.T) {
 			h, p := newHeld(t, pool.Config[int]{Max: 2})
 			submit(t, p, numbers(0, 10+queued)...)

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// A trimmer ends surplus workers, and frees surplus memory, some time after a peak. There is one
-// timer for all workers, and it runs only while there is a surplus, so a worker that becomes idle
-// does not read the clock.
-type trimmer struct {
+// An idleTrimmer ends surplus workers, and frees surplus memory, some time after a peak. There is
+// one timer for all workers, and it runs only while there is a surplus, so a worker that becomes
+// idle does not read the clock.
+type idleTrimmer struct {
 	timer   *time.Timer // nil before the first surplus
 	armed   bool        // the timer is running, or trim is about to run
 	minIdle int         // the fewest workers idle at the same time since the timer was armed
 }
 
-func (t *trimmer) stop() {
+func (t *idleTrimmer) stop() {
 	if t.timer != nil {
 		t.timer.Stop()
 	}

@@ -50,7 +50,7 @@ func (p *Pool[T]) endWait(w *waiter[T], err error) error {
 }
 
 // admit admits a waiter, if there is one and room for it. A worker calls it if p.needsRoom is set
-// after it has made room by taking a job from a front.
+// after it has made room by taking a job from a claimBatch.
 func (p *Pool[T]) admit() {
 	p.mu.lock()
 	submitter := p.admitLocked()

@@ -9,9 +9,9 @@ import (
 // while it is idle, and before the goroutine is started.
 type worker[T any] struct {
 	pool  *Pool[T]
-	work  func(T)   // nil before the first job and after a panic
-	front *front[T] // the front that it is a user of, or nil
-	stage stage
+	work  func(T)        // nil before the first job and after a panic
+	front *claimBatch[T] // the one that it is a user of, or nil
+	stage workerStage
 
 	// ready is the channel that an idle worker waits on. Whoever removes the worker from the idle
 	// stack sends once. Its capacity is one, so that sending never blocks.
@@ -22,17 +22,17 @@ type worker[T any] struct {
 	dismissed bool // surplus: it ends unless there is something to do. Guarded by pool.mu
 }
 
-// A stage says what a worker's goroutine is executing, for the deferred functions that clean up if
-// it does not return from there.
-type stage uint8
+// A workerStage says what a worker's goroutine is executing, for the deferred functions that clean
+// up if it does not return from there.
+type workerStage uint8
 
 const (
-	fresh    stage = iota // not started yet
-	managing              // the pool's own code, perhaps with the mutex held
-	working               // Work or New; it counts as busy
-	leading               // Lead
-	left                  // Work, but it no longer counts: see Config.New
-	ended                 // nothing: it no longer counts
+	fresh    workerStage = iota // not started yet
+	managing                    // the pool's own code, perhaps with the mutex held
+	working                     // Work or New; it counts as busy
+	leading                     // Lead
+	left                        // Work, but it no longer counts: see Config.New
+	ended                       // nothing: it no longer counts
 )
 
 // wake wakes or starts w, which pickWorkerLocked returned. It does nothing if w is nil. The mutex
@@ -199,9 +199,9 @@ func (w *worker[T]) standByLocked(submitter *waiter[T]) {
 }
 
 // addUserLocked makes w a user of f.
-func (w *worker[T]) addUserLocked(f *front[T]) {
-	w.front = f
-	f.users++
+func (w *worker[T]) addUserLocked(b *claimBatch[T]) {
+	w.front = b
+	b.users++
 }
 
 // doneLocked ends w's work, if it was at work. That makes room: doneLocked returns the Submit that

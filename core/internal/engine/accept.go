@@ -14,9 +14,9 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// askInterval is how often a listener is asked whether it was closed, if it cannot report that
+// pollInterval is how often a listener is asked whether it was closed, if it cannot report that
 // itself.
-const askInterval = 25 * time.Millisecond
+const pollInterval = 25 * time.Millisecond
 
 // stragglerTime is how long accepting continues when the server is shut down: a connection that a
 // client has opened before may still be on its way through a busy kernel, which resets it if the
@@ -31,16 +31,16 @@ func (e *Engine) awaitStragglers() {
 
 // acceptRaw waits for the end while the workers accept. Closing l blocks until all connections that
 // the kernel has completed are accepted.
-func (e *Engine) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
+func (e *Engine) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), schedulers []scheduler, lc *http1.ListenerConfig, end <-chan struct{}) error {
 	defer shut()
 	var err error
-	if held := raw.Hold(func() { err = e.acceptHeld(raw, l, schedulers, base, end) }); held != nil {
+	if held := raw.Hold(func() { err = e.acceptHeld(raw, l, schedulers, lc, end) }); held != nil {
 		return e.acceptError(l, held)
 	}
 	return err
 }
 
-func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
+func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []scheduler, lc *http1.ListenerConfig, end <-chan struct{}) error {
 	defer func() {
 		if raw.Control(func(int) {}) == nil {
 			raw.AcceptSilent()
@@ -55,20 +55,20 @@ func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []sche
 	}()
 	failed := make(chan error, len(schedulers))
 	fail := func(err error) { failed <- err } // called at most once by each scheduler
-	for _, w := range schedulers {
+	for _, sched := range schedulers {
 		newConn := func() *park.Conn {
-			c := e.newConn(base, w)
-			c.Unproven = true
-			e.http.Unproven.Add(1)
+			c := e.newConn(lc, sched)
+			c.NoHeaderYet = true
+			e.http.NoHeaderYet.Add(1)
 			return &c.Conn
 		}
-		if err := w.conns().Listen(raw, len(schedulers) > 1, newConn, fail); err != nil {
+		if err := sched.conns().Listen(raw, len(schedulers) > 1, newConn, fail); err != nil {
 			return e.acceptError(l, err)
 		}
 	}
 	var ask <-chan time.Time
 	if raw.Closed() == nil {
-		t := time.NewTicker(askInterval)
+		t := time.NewTicker(pollInterval)
 		defer t.Stop()
 		ask = t.C
 	}
@@ -98,9 +98,9 @@ const unlistenWait = time.Second
 // unlisten stops accepting from raw and has the connections served that were pending.
 func unlisten(raw *listener.Raw, schedulers []scheduler, done chan<- struct{}) {
 	defer close(done)
-	for _, w := range schedulers {
-		for _, c := range w.conns().Unlisten(raw) {
-			w.enqueueAlways(c)
+	for _, sched := range schedulers {
+		for _, c := range sched.conns().Unlisten(raw) {
+			sched.enqueueAlways(c)
 		}
 	}
 }
@@ -120,10 +120,10 @@ func (e *Engine) acceptError(l net.Listener, err error) error {
 }
 
 // acceptEach accepts connections one by one and distributes them among the schedulers.
-func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler, base *http1.Base, end <-chan struct{}) error {
+func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler, lc *http1.ListenerConfig, end <-chan struct{}) error {
 	n := 0
 	receive := func(nc net.Conn) {
-		e.receive(nc, schedulers[n%len(schedulers)], base)
+		e.receive(nc, schedulers[n%len(schedulers)], lc)
 		n++
 	}
 	var rest []net.Conn
@@ -138,12 +138,12 @@ func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler,
 		for _, nc := range rest {
 			receive(nc)
 		}
-		awaitZero(&e.http.Unannounced) // net/http has called these hooks when Serve returns
+		awaitZero(&e.http.HooksPending) // net/http has called these hooks when Serve returns
 		close(ended)
 	}()
 	go e.closeAtStop(shut, end, ended)
 	var pause time.Duration
-	var logged park.Ration
+	var logged park.LogLimiter
 	for {
 		for e.limiter.full() {
 			if !e.pause(park.FullPause, end) {
@@ -164,7 +164,7 @@ func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler,
 		if (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)) && e.limiter.evict(true) {
 			continue
 		}
-		if !passes(err) {
+		if !retryable(err) {
 			return err
 		}
 		e.errors.Accept.Add(1)
@@ -188,10 +188,10 @@ func (e *Engine) pause(d time.Duration, end <-chan struct{}) bool {
 	}
 }
 
-// passes reports whether accepting may work again after err. That holds for errors that net/http
+// retryable reports whether accepting may work again after err. That holds for errors that net/http
 // calls temporary, and for all errors of the system about a single connection or a lack of memory
 // or descriptors (accept(2)), but not for those that say that the listener does not work any more.
-func passes(err error) bool {
+func retryable(err error) bool {
 	//lint:ignore SA1019 net/http asks for it too
 	if ne, ok := err.(net.Error); ok && ne.Temporary() {
 		return true
@@ -208,20 +208,20 @@ func passes(err error) bool {
 }
 
 // receive gives an accepted connection to a scheduler.
-func (e *Engine) receive(nc net.Conn, w scheduler, base *http1.Base) {
-	c := e.newConn(base, w)
-	w.conns().Add(&c.Conn, nc)
+func (e *Engine) receive(nc net.Conn, sched scheduler, lc *http1.ListenerConfig) {
+	c := e.newConn(lc, sched)
+	sched.conns().Add(&c.Conn, nc)
 	if h := e.http; h.ConnState != nil || h.ConnContext != nil {
-		c.Unannounced = true
-		e.http.Unannounced.Add(1)
+		c.HooksPending = true
+		e.http.HooksPending.Add(1)
 	}
 	switch {
 	case e.config.ConnsPerIP > 0: // a worker calls Admit: RemoteAddr may block on the client
-		e.limiter.unknown.Add(1)
+		e.limiter.unadmitted.Add(1)
 		c.Standing = http1.Unadmitted
-		w.Enqueue(c)
+		sched.Enqueue(c)
 	case c.Admit():
-		w.Enqueue(c)
+		sched.Enqueue(c)
 	}
 }
 

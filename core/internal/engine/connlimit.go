@@ -20,7 +20,7 @@ type connLimiter struct {
 	handshakes handshakes   // in progress
 	unsettled  atomic.Int64 // when settling began to wait, in Unix nanoseconds; zero: it does not wait
 
-	unknown atomic.Int64 // open connections that are http1.Unadmitted
+	unadmitted atomic.Int64 // open connections that are http1.Unadmitted
 
 	mu    sync.Mutex           // guards the following
 	perIP map[netip.Prefix]int // open connections; nil until one is counted
@@ -36,8 +36,8 @@ func (l *connLimiter) counted() int64 {
 	return l.engine.open() - l.engine.http.Refused.Load() - l.handshakes.leaving.Load()
 }
 
-// countedKnown returns how many of these have been found to be allowed to stay.
-func (l *connLimiter) countedKnown() int64 { return l.counted() - l.unknown.Load() }
+// countedAdmitted returns how many of these have been found to be allowed to stay.
+func (l *connLimiter) countedAdmitted() int64 { return l.counted() - l.unadmitted.Load() }
 
 // full reports whether accepting must pause because there is no room and none can be made.
 func (l *connLimiter) full() bool {
@@ -55,7 +55,7 @@ func (l *connLimiter) full() bool {
 	if l.engine.config.RefuseConns {
 		return false
 	}
-	if l.evictable(dispensable) {
+	if l.evictable(evictionOrder) {
 		return false
 	}
 	l.held.Add(1)
@@ -73,21 +73,21 @@ func (l *connLimiter) admit(c *http1.Conn) bool {
 }
 
 func (l *connLimiter) mayStay(c *http1.Conn) bool {
-	unknown := c.Standing == http1.Unadmitted
+	unadmitted := c.Standing == http1.Unadmitted
 	room := l.countAddr(c)
 	if !room {
-		c.MarkRefused() // before it is known, so that it never counts
+		c.MarkRefused() // before it is admitted, so that it never counts
 	}
-	if unknown {
-		l.unknown.Add(-1)
+	if unadmitted {
+		l.unadmitted.Add(-1)
 	}
 	if !room {
 		l.shedPerIP.Add(1)
 		return false
 	}
-	for limit := int64(l.engine.config.Conns); limit > 0 && l.countedKnown() > limit && l.evict(false); {
+	for limit := int64(l.engine.config.Conns); limit > 0 && l.countedAdmitted() > limit && l.evict(false); {
 	}
-	if cfg := &l.engine.config; cfg.Conns == 0 || !cfg.RefuseConns || l.countedKnown() <= int64(cfg.Conns) {
+	if cfg := &l.engine.config; cfg.Conns == 0 || !cfg.RefuseConns || l.countedAdmitted() <= int64(cfg.Conns) {
 		return true
 	}
 	c.MarkRefused()
@@ -100,7 +100,7 @@ func (l *connLimiter) countAddr(c *http1.Conn) bool {
 	if l.engine.config.ConnsPerIP == 0 {
 		return true
 	}
-	from, ok := network(c.RemoteAddr()) // may panic: until then c is http1.Unadmitted
+	from, ok := addrPrefix(c.RemoteAddr()) // may panic: until then c is http1.Unadmitted
 	c.Standing = http1.Uncounted
 	if !ok {
 		return true
@@ -122,7 +122,7 @@ func (l *connLimiter) countAddr(c *http1.Conn) bool {
 func (l *connLimiter) dropUnadmitted(c *http1.Conn) {
 	if c.Standing == http1.Unadmitted {
 		c.Standing = http1.Uncounted
-		l.unknown.Add(-1)
+		l.unadmitted.Add(-1)
 	}
 }
 
@@ -134,20 +134,20 @@ func (l *connLimiter) ended(c *http1.Conn) {
 	if c.Lingers {
 		l.engine.http.Lingering.Add(-1)
 	}
-	if c.Unannounced {
-		l.engine.http.Unannounced.Add(-1)
+	if c.HooksPending {
+		l.engine.http.HooksPending.Add(-1)
 	}
-	if c.Unproven {
-		l.engine.http.Unproven.Add(-1)
+	if c.NoHeaderYet {
+		l.engine.http.NoHeaderYet.Add(-1)
 	}
 	switch c.Standing {
 	case http1.Uncounted:
 		return
 	case http1.Unadmitted:
-		l.unknown.Add(-1)
+		l.unadmitted.Add(-1)
 		return
 	}
-	from, _ := network(c.RemoteAddr())
+	from, _ := addrPrefix(c.RemoteAddr())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.perIP[from]--; l.perIP[from] == 0 {
@@ -155,9 +155,9 @@ func (l *connLimiter) ended(c *http1.Conn) {
 	}
 }
 
-// network returns the network of addr that counts as one address: an IPv4 address, or the /64
+// addrPrefix returns the network of addr that counts as one address: an IPv4 address, or the /64
 // network of an IPv6 address, the least that one customer has.
-func network(addr string) (netip.Prefix, bool) {
+func addrPrefix(addr string) (netip.Prefix, bool) {
 	ap, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return netip.Prefix{}, false // a Unix socket

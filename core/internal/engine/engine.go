@@ -6,15 +6,20 @@
 //	shutdown.go    how it ends
 //	shard.go       workers that are recycled, with an epoll set
 //	fixedpool.go   workers that keep their connection
+//	locked.go      workers that a handler has left locked to their thread
 //	connlimit.go   which connections may stay; evict.go: which ones make room
 //	queuelimit.go  which connections may wait for a worker, in all shards together
-//	host.go, hosted.go, witness.go
+//	asynccaller.go calls to the application for those that must not wait
+//	host.go, hostedlistener.go, witness.go
 //	               under an http.Server that the application starts and stops
-//	handover.go, protocols.go
+//	delegate.go, protocols.go
 //	               connections that net/http serves, because they do not speak HTTP/1
+//	chanlistener.go
+//	               listeners that net/http serves on the engine's behalf
+//	unwrap.go      what a listener of package tls was made from
 //
-// It knows nothing of package recycling, which imports it. Package park has the connections, package
-// http1 their requests, and package pool the workers.
+// It knows nothing of package recycling, which imports it. Package park implements the connections,
+// package http1 their requests, and package pool the workers.
 package engine
 
 import (
@@ -31,7 +36,7 @@ import (
 	"github.com/recycling-go/recycling/core/pool"
 )
 
-// An Engine has the listeners and connections of a Server, and ends them. Its schedulers decide
+// An Engine serves the listeners and connections of a Server, and ends them. Its schedulers decide
 // which goroutine serves a connection.
 //
 // An Engine has schedulers while it has a listener or a connection, and no goroutine otherwise. If
@@ -45,7 +50,7 @@ type Engine struct {
 	queue      *queueLimiter           // nil with KeepWorkers, as is group
 	group      *pool.Group[*park.Conn] // of the shards' workers
 	threads    lockWatch
-	background background
+	async      asyncCaller
 	prepared   sync.Once
 	cutOnce    sync.Once     // closes abandoned
 	abandoned  chan struct{} // closed once abandon has closed all connections
@@ -66,7 +71,7 @@ type Engine struct {
 	serving           sync.WaitGroup                     // calls of serve
 	hosting           *Host                              // Config.Host or that of MakeHost
 	base              func(net.Listener) context.Context // the application's BaseContext, without a Host
-	handover          *handover                          // nil until a connection is handed over
+	delegateListener  *delegateListener                  // nil until a connection is delegated
 	stopping          bool
 	shutErr           error         // the first error of closing a listener to stop, until it is returned
 	stop              chan struct{} // closed when stopping begins: serve returns
@@ -103,7 +108,7 @@ func New(c Config) *Engine {
 		Age:         c.ConnAge,
 		BodyTimeout: c.BodyTimeout,
 	}
-	e.http.Background = e.background.add
+	e.http.Background = e.async.add
 	if c.KeepWorkers {
 		e.newSchedulers = newFixedPool
 	} else {
@@ -123,10 +128,10 @@ func New(c Config) *Engine {
 // parkConfig returns the configuration of a scheduler's Set.
 func (e *Engine) parkConfig(parks bool) park.Config {
 	c := park.Config{
-		Parks:  parks,
-		Full:   e.limiter.full,
-		Spare:  func() bool { return e.limiter.evict(true) },
-		Errors: &e.errors,
+		Parks:          parks,
+		Full:           e.limiter.full,
+		FreeDescriptor: func() bool { return e.limiter.evict(true) },
+		Errors:         &e.errors,
 
 		WriteStall: e.config.AnswerTimeout,
 		Logf:       e.http.LogLater,
@@ -145,23 +150,23 @@ func (e *Engine) parkConfig(parks bool) park.Config {
 func httpConn(c *park.Conn) *http1.Conn { return c.Owner.(*http1.Conn) }
 
 // newConn returns a connection that has just been accepted or is about to be accepted.
-func (e *Engine) newConn(base *http1.Base, w scheduler) *http1.Conn {
+func (e *Engine) newConn(lc *http1.ListenerConfig, sched scheduler) *http1.Conn {
 	e.refs.Add(1)
 	e.opened.Add(1)
 	c := new(http1.Conn)
-	c.Scheduler = w
-	c.Init(base)
+	c.Scheduler = sched
+	c.Init(lc)
 	return c
 }
 
-// An admission has the methods of http1.Scheduler that all schedulers have in common.
-type admission struct{ engine *Engine }
+// A schedulerBase has the methods of http1.Scheduler that all schedulers have in common.
+type schedulerBase struct{ engine *Engine }
 
-func (a admission) Admit(c *http1.Conn) bool { return a.engine.limiter.admit(c) }
+func (b schedulerBase) Admit(c *http1.Conn) bool { return b.engine.limiter.admit(c) }
 
 // Ended counts a connection that has ended.
-func (a admission) Ended(c *http1.Conn) {
-	e := a.engine
+func (b schedulerBase) Ended(c *http1.Conn) {
+	e := b.engine
 	if c.Hijacked() {
 		e.hijacks.Add(1)
 	} else {
@@ -202,17 +207,17 @@ func (e *Engine) unref() {
 	}
 	schedulers := e.schedulersLocked()
 	e.parkingSchedulers, e.waitingSchedulers = nil, nil
-	if e.handover != nil {
-		e.handover.Close()
-		e.handover = nil
+	if e.delegateListener != nil {
+		e.delegateListener.Close()
+		e.delegateListener = nil
 	}
 	if e.stopping {
 		e.setDrainedLocked()
 	}
 	e.mu.Unlock()
-	for _, w := range schedulers {
-		w.end()
-		w.conns().Close()
+	for _, sched := range schedulers {
+		sched.end()
+		sched.conns().Close()
 	}
 	if h := e.host.Load(); h != nil {
 		h.quiet(e)
@@ -278,8 +283,8 @@ func (e *Engine) SetKeepAlivesEnabled(v bool) {
 	if v {
 		return
 	}
-	for _, w := range e.schedulers() {
-		w.conns().Each(func(c *park.Conn) { e.drain(w, c) })
+	for _, sched := range e.schedulers() {
+		sched.conns().Each(func(c *park.Conn) { e.drain(sched, c) })
 	}
 }
 
@@ -288,17 +293,17 @@ func (e *Engine) SetLame() { e.http.SetLame() }
 
 // Stats returns the engine's counters.
 func (e *Engine) Stats() Stats {
-	d := &e.limiter
+	l := &e.limiter
 	opened, closed, hijacked := e.counts()
 	s := Stats{
 		Open:      opened - closed - hijacked,
 		Accepted:  opened,
 		Closed:    closed,
 		Hijacked:  hijacked,
-		ShedConns: d.shedConns.Load() + e.http.NoDescriptor.Load(),
-		ShedPerIP: d.shedPerIP.Load(),
-		Evicted:   d.evicted.Load(),
-		Held:      d.held.Load(),
+		ShedConns: l.shedConns.Load() + e.http.NoDescriptor.Load(),
+		ShedPerIP: l.shedPerIP.Load(),
+		Evicted:   l.evicted.Load(),
+		Held:      l.held.Load(),
 		Retired:   e.http.Retired.Load(),
 		Requests:  e.http.Requests.Load(),
 
@@ -308,9 +313,9 @@ func (e *Engine) Stats() Stats {
 	if e.queue != nil {
 		s.ShedQueue = e.queue.shed.Load()
 	}
-	for _, w := range e.schedulers() {
-		w.stats(&s)
-		w.conns().Each(func(c *park.Conn) {
+	for _, sched := range e.schedulers() {
+		sched.stats(&s)
+		sched.conns().Each(func(c *park.Conn) {
 			if c.Parked() {
 				s.Parked++
 			}

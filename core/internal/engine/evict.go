@@ -13,11 +13,11 @@ import (
 
 // This file chooses the connections that are closed to make room for others.
 
-// dispensable are the classes of connections that may be closed to make room, the most dispensable
-// first. A connection that has never sent a complete header may exist only to take up room. A
-// lingering connection has already received its response, and an idle one has no request in
+// evictionOrder lists the classes of connections that may be closed to make room, the most
+// dispensable first. A connection that has never sent a complete header may exist only to take up
+// room. A lingering connection has already received its response, and an idle one has no request in
 // progress. Connections of the last class have begun another request.
-var dispensable = [][]park.Class{{http1.ForHello, http1.ForFirst}, {http1.ForClose}, {http1.ForNext}, {http1.ForHeader}}
+var evictionOrder = [][]park.Class{{http1.ForHello, http1.ForFirst}, {http1.ForClose}, {http1.ForNext}, {http1.ForHeader}}
 
 // evictable reports whether there is a connection of these classes, or in a handshake, that evict
 // would close. It may be about to resume.
@@ -25,9 +25,9 @@ func (l *connLimiter) evictable(of [][]park.Class) bool {
 	if _, ok := l.handshakes.longest(); ok {
 		return true
 	}
-	for _, w := range l.engine.schedulers() {
+	for _, sched := range l.engine.schedulers() {
 		for _, classes := range of {
-			if _, ok := w.conns().Longest(classes...); ok {
+			if _, ok := sched.conns().Longest(classes...); ok {
 				return true
 			}
 		}
@@ -47,7 +47,7 @@ const (
 // exist, but workers own them at the moment.
 func (l *connLimiter) settling() bool {
 	for range settleTries {
-		if l.engine.http.Unproven.Load() == 0 || l.evictable(dispensable[:1]) {
+		if l.engine.http.NoHeaderYet.Load() == 0 || l.evictable(evictionOrder[:1]) {
 			l.unsettled.Store(0)
 			return false
 		}
@@ -63,12 +63,12 @@ func (l *connLimiter) settling() bool {
 // choose a handshake, which does not release its descriptor immediately.
 func (l *connLimiter) evict(now bool) bool {
 	schedulers := l.engine.schedulers()
-	for i, classes := range dispensable {
+	for i, classes := range evictionOrder {
 		var from *park.Set
 		var waited time.Duration
-		for _, w := range schedulers {
-			if t, ok := w.conns().Longest(classes...); ok && (from == nil || t > waited) {
-				from, waited = w.conns(), t
+		for _, sched := range schedulers {
+			if t, ok := sched.conns().Longest(classes...); ok && (from == nil || t > waited) {
+				from, waited = sched.conns(), t
 			}
 		}
 		if t, ok := l.handshakes.longest(); i == 0 && !now && ok && (from == nil || t > waited) && l.handshakes.cut() {

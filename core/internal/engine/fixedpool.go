@@ -14,15 +14,15 @@ import (
 // A fixedPool is the scheduler with KeepWorkers: a fixed number of workers, each of which keeps a
 // connection until it ends.
 type fixedPool struct {
-	admission
-	set     *park.Set
-	tasks   pond.Pool
-	scratch sync.Pool // of *scratch
-	shed    atomic.Int64
+	schedulerBase
+	set    *park.Set
+	tasks  pond.Pool
+	states sync.Pool // of *workerState
+	shed   atomic.Int64
 }
 
-// A scratch is what a worker needs while it serves a connection.
-type scratch struct {
+// A workerState is what a worker needs while it serves a connection.
+type workerState struct {
 	worker *http1.Worker
 	lock   lockCheck
 }
@@ -36,51 +36,51 @@ func newFixedPool(e *Engine, _ bool) ([]scheduler, error) {
 	if room == 0 {
 		room = pond.Unbounded
 	}
-	t := &fixedPool{admission: admission{e}, set: set, tasks: pond.NewPool(e.config.workers(), pond.WithQueueSize(room), pond.WithoutPanicRecovery())}
-	t.scratch.New = func() any {
-		return &scratch{worker: http1.NewWorker(e.http), lock: lockCheck{watch: &e.threads}}
+	p := &fixedPool{schedulerBase: schedulerBase{e}, set: set, tasks: pond.NewPool(e.config.workers(), pond.WithQueueSize(room), pond.WithoutPanicRecovery())}
+	p.states.New = func() any {
+		return &workerState{worker: http1.NewWorker(e.http), lock: lockCheck{watch: &e.threads}}
 	}
-	return []scheduler{t}, nil
+	return []scheduler{p}, nil
 }
 
-func (t *fixedPool) conns() *park.Set { return t.set }
+func (p *fixedPool) conns() *park.Set { return p.set }
 
 // enqueueAlways is Enqueue: since a connection keeps its worker, only new ones are queued.
-func (t *fixedPool) enqueueAlways(c *park.Conn) { t.Enqueue(httpConn(c)) }
+func (p *fixedPool) enqueueAlways(c *park.Conn) { p.Enqueue(httpConn(c)) }
 
 // Requeue, Crowded and Reserve are those of a pool in which a connection keeps its worker.
-func (t *fixedPool) Requeue(c *http1.Conn)    { t.Enqueue(c) }
-func (t *fixedPool) Crowded() bool            { return false }
-func (t *fixedPool) Reserve(*http1.Conn) bool { return false }
+func (p *fixedPool) Requeue(c *http1.Conn)    { p.Enqueue(c) }
+func (p *fixedPool) Crowded() bool            { return false }
+func (p *fixedPool) Reserve(*http1.Conn) bool { return false }
 
 // StartHandshake is never called: the worker of a connection that does not park does its handshake.
-func (t *fixedPool) StartHandshake(c *http1.Conn, hello []byte) { c.Handshake(hello, func() {}) }
+func (p *fixedPool) StartHandshake(c *http1.Conn, hello []byte) { c.Handshake(hello, func() {}) }
 
-func (t *fixedPool) Enqueue(c *http1.Conn) {
-	_, ok := t.tasks.TrySubmit(func() {
-		s := t.scratch.Get().(*scratch)
+func (p *fixedPool) Enqueue(c *http1.Conn) {
+	_, ok := p.tasks.TrySubmit(func() {
+		s := p.states.Get().(*workerState)
 		s.worker.Serve(c)
 		locked := s.lock.locked()
-		t.scratch.Put(s)
+		p.states.Put(s)
 		if locked {
 			runtime.Goexit() // and the thread with it
 		}
 	})
 	if !ok {
-		t.shed.Add(1)
+		p.shed.Add(1)
 		c.Shed()
 	}
 }
 
-func (t *fixedPool) end() []*park.Conn {
-	t.tasks.Stop()
+func (p *fixedPool) end() []*park.Conn {
+	p.tasks.Stop()
 	return nil
 }
 
-func (t *fixedPool) stats(s *Stats) {
-	n := int(t.tasks.RunningWorkers()) // pond keeps no idle workers
+func (p *fixedPool) stats(s *Stats) {
+	n := int(p.tasks.RunningWorkers()) // pond keeps no idle workers
 	s.Workers += n
 	s.Busy += n
-	s.Queued += int64(t.tasks.WaitingTasks())
-	s.ShedQueue += t.shed.Load()
+	s.Queued += int64(p.tasks.WaitingTasks())
+	s.ShedQueue += p.shed.Load()
 }

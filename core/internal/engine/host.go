@@ -45,27 +45,27 @@ func (e *Engine) MakeHost(start func() (*Engine, error)) *Host {
 	return e.hosting
 }
 
-// A recycled is a listener of an adapter. When it is about to be served, it opens another listener
-// by Engine.Listener, to which its Accept delegates.
-type recycled interface {
+// A lazyListener is a listener of an adapter. When it is about to be served, it opens another
+// listener by Engine.Listener, to which its Accept delegates.
+type lazyListener interface {
 	Recycled() (net.Listener, error)
 }
 
 // baseContext is the http.Server's BaseContext. It may serve l to the end before it returns. Then
 // package net/http finds l closed, and returns the usual error.
 func (h *Host) baseContext(l net.Listener) context.Context {
-	if internal(l) {
+	if isInternal(l) {
 		return context.Background()
 	}
 	ctx := baseContext(h.base, l)
-	if r, ok := l.(recycled); ok {
+	if r, ok := l.(lazyListener); ok {
 		opened, err := r.Recycled()
 		if err != nil {
 			return ctx // its Accept returns the error
 		}
 		l = opened
 	}
-	f, err := h.start()
+	e, err := h.start()
 	if err != nil {
 		if h.all && !errors.Is(err, http.ErrServerClosed) {
 			(&http1.Server{HTTP: h.http}).Logf("%v", err)
@@ -73,29 +73,29 @@ func (h *Host) baseContext(l net.Listener) context.Context {
 		}
 		return ctx
 	}
-	if f == nil {
+	if e == nil {
 		return ctx
 	}
-	f.takeHooks() // before net/http reads them, which may serve l
-	one, _ := f.protocols()
+	e.takeHooks() // before net/http reads them, which may serve l
+	one, _ := e.protocols()
 	inner, config, secure := unwrapTLS(l)
 	if !secure {
 		inner = l
 	}
-	u, ours := inner.(*hosted)
+	u, ours := inner.(*hostedListener)
 	switch {
-	case ours && u.engine != f:
+	case ours && u.engine != e:
 	case ours && !one:
 		u.join(h, nil, ctx, nil)
 	case ours:
-		switch w := h.enter(f); {
+		switch w := h.enter(e); {
 		case w == nil:
 			u.Close() // as the http.Server does or has done
 		case !u.join(h, w, ctx, park.LiveTLSConfig(config)):
-			h.left(f)
+			h.left(e)
 		}
 	case h.all && one:
-		h.serve(f, l, ctx)
+		h.serve(e, l, ctx)
 	}
 	return ctx
 }

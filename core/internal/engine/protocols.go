@@ -76,5 +76,5 @@ func (noListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
 func (noListener) Close() error              { return nil }
 func (noListener) Addr() net.Addr            { return &net.TCPAddr{} }
 
-// ForNetHTTP marks the listener as internal: see internal.
+// ForNetHTTP marks the listener as internal: see isInternal.
 func (noListener) ForNetHTTP() {}

@@ -12,16 +12,16 @@ import (
 // A queueLimiter bounds how many connections wait for a recycled worker, and for how long. Each
 // shard has a queue of its own, in its pool.
 type queueLimiter struct {
-	engine     *Engine
-	workers    int64         // maximum number of connections that are served
-	maxPresent int64         // maximum number of connections that are served or waiting
-	wait       time.Duration // maximum time to wait; zero: no limit
+	engine      *Engine
+	workers     int64         // maximum number of connections that are served
+	maxAdmitted int64         // maximum number of connections that are served or waiting
+	wait        time.Duration // maximum time to wait; zero: no limit
 
 	shed atomic.Int64
 
-	// present counts connections that are being served or wait for a worker, from when they were
+	// admitted counts connections that are being served or wait for a worker, from when they were
 	// admitted until their worker is done with them. If it exceeds workers, some are waiting.
-	present atomic.Int64
+	admitted atomic.Int64
 
 	mu    sync.Mutex // guards the following, and the marks of the shards
 	timer *time.Timer
@@ -29,15 +29,15 @@ type queueLimiter struct {
 }
 
 func newQueueLimiter(e *Engine) *queueLimiter {
-	l := &queueLimiter{engine: e, workers: int64(e.config.workers()), wait: e.config.QueueWait, maxPresent: math.MaxInt64}
+	l := &queueLimiter{engine: e, workers: int64(e.config.workers()), wait: e.config.QueueWait, maxAdmitted: math.MaxInt64}
 	if e.config.Queue > 0 {
-		l.maxPresent = l.workers + min(int64(e.config.Queue), math.MaxInt64-l.workers)
+		l.maxAdmitted = l.workers + min(int64(e.config.Queue), math.MaxInt64-l.workers)
 	}
 	return l
 }
 
 // crowded reports whether connections wait for a worker.
-func (l *queueLimiter) crowded() bool { return l.present.Load() > l.workers }
+func (l *queueLimiter) crowded() bool { return l.admitted.Load() > l.workers }
 
 // admit refuses connections for which the queue has no room, from the end of batch, and returns the
 // others. free is the number of workers that are about to become idle.
@@ -45,21 +45,21 @@ func (l *queueLimiter) admit(batch []*park.Conn, free int) []*park.Conn {
 	if len(batch) == 0 {
 		return batch
 	}
-	present := l.present.Add(int64(len(batch))) - int64(free)
-	if present <= l.workers {
+	admitted := l.admitted.Add(int64(len(batch))) - int64(free)
+	if admitted <= l.workers {
 		return batch
 	}
 	if l.engine.http.Limits.HealthPath != "" {
 		n := len(batch)
 		batch = takeHealthChecks(batch)
-		present = l.present.Add(-int64(n-len(batch))) - int64(free)
+		admitted = l.admitted.Add(-int64(n-len(batch))) - int64(free)
 		if len(batch) == 0 {
 			return batch
 		}
 	}
 	in := batch
-	if over := min(present-l.maxPresent, int64(len(batch))); over > 0 {
-		l.present.Add(-over)
+	if over := min(admitted-l.maxAdmitted, int64(len(batch))); over > 0 {
+		l.admitted.Add(-over)
 		in = batch[:len(batch)-int(over)]
 		for _, c := range batch[len(in):] {
 			l.refuse(c)
@@ -86,7 +86,7 @@ func takeHealthChecks(batch []*park.Conn) []*park.Conn {
 }
 
 // done removes n connections that were admitted, and have been served or will not be.
-func (l *queueLimiter) done(n int) { l.present.Add(-int64(n)) }
+func (l *queueLimiter) done(n int) { l.admitted.Add(-int64(n)) }
 
 func (l *queueLimiter) refuse(c *park.Conn) {
 	l.engine.limiter.dropUnadmitted(httpConn(c))
@@ -110,10 +110,10 @@ func (l *queueLimiter) startTimer() {
 		return
 	}
 	l.armed = true
-	for _, g := range l.engine.shards() {
-		for i := range g.marks {
+	for _, s := range l.engine.shards() {
+		for i := range s.marks {
 			// Connections that wait now will have waited for a step when the timer fires next.
-			g.marks[i] = g.workers.Stats().Taken
+			s.marks[i] = s.workers.Stats().Taken
 		}
 	}
 	if l.timer == nil {
@@ -129,20 +129,20 @@ func (l *queueLimiter) refuseLate() {
 	shards := l.engine.shards()
 	late := make([]uint64, len(shards)) // connections that joined before this count have waited too long
 	l.mu.Lock()
-	for i, g := range shards {
-		s := g.workers.Stats()
-		late[i] = g.marks[0]
-		copy(g.marks[:], g.marks[1:])
-		g.marks[waitSteps-1] = s.Taken + uint64(s.Queued)
+	for i, s := range shards {
+		st := s.workers.Stats()
+		late[i] = s.marks[0]
+		copy(s.marks[:], s.marks[1:])
+		s.marks[waitSteps-1] = st.Taken + uint64(st.Queued)
 	}
 	l.armed = l.crowded()
 	if l.armed {
 		l.timer.Reset(l.wait / waitSteps)
 	}
 	l.mu.Unlock()
-	for i, g := range shards {
-		for int64(late[i]-g.workers.Stats().Taken) > 0 { // workers take connections meanwhile
-			c, ok := g.workers.Pull()
+	for i, s := range shards {
+		for int64(late[i]-s.workers.Stats().Taken) > 0 { // workers take connections meanwhile
+			c, ok := s.workers.Pull()
 			if !ok {
 				break
 			}

@@ -31,7 +31,7 @@ func (e *Engine) ServeTLS(l net.Listener, certFile, keyFile string) error {
 // A serveConfig says how to serve a listener.
 type serveConfig struct {
 	tls    *tls.Config     // nil: no TLS
-	hosted *hosted         // gets connections that do not speak HTTP/1; nil: the http.Server gets them
+	hosted *hostedListener // gets connections that do not speak HTTP/1; nil: the http.Server gets them
 	base   context.Context // the result of BaseContext; nil: not called yet
 	end    <-chan struct{} // closed when the listener must be closed; nil: never
 }
@@ -54,17 +54,17 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 	if how.tls != nil && !parks {
 		l = tls.NewListener(l, how.tls)
 	}
-	base := &http1.Base{Server: e.http, Delegate: e.delegate}
+	lc := &http1.ListenerConfig{Server: e.http, Delegate: e.delegate}
 	given := how.base == nil // not by a Host
 	if given {
 		how.base = baseContext(e.baseContext(), l)
 	}
-	base.Context = e.config.Context(how.base)
+	lc.Context = e.config.Context(how.base)
 	if parks {
-		base.TLS = park.TLSConfig(how.tls)
+		lc.TLS = park.TLSConfig(how.tls)
 	}
 	if how.hosted != nil {
-		base.Delegate = how.hosted.hand
+		lc.Delegate = how.hosted.hand
 	}
 	schedulers, err := e.beginServe(parks)
 	if err != nil {
@@ -76,9 +76,9 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 		e.config.Serving(l)
 	}
 	if parks {
-		return e.acceptRaw(raw, l, shut, schedulers, base, how.end)
+		return e.acceptRaw(raw, l, shut, schedulers, lc, how.end)
 	}
-	return e.acceptEach(l, shut, schedulers, base, how.end)
+	return e.acceptEach(l, shut, schedulers, lc, how.end)
 }
 
 // closeListener closes l for good.

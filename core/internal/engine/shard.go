@@ -14,7 +14,7 @@ import (
 // A shard is a scheduler of recycled workers, which take turns at leading an epoll set.
 // The shards of a Server share one limit on workers, and one on the connections that wait for them.
 type shard struct {
-	admission
+	schedulerBase
 	set         *park.Set
 	workers     *pool.Pool[*park.Conn]
 	handshakers *pool.Pool[clientHello] // for TLS handshakes, which block; they do not count as workers
@@ -36,7 +36,7 @@ const processorsPerShard = 4
 // several epoll sets.
 const minShardWorkers = 64
 
-// maxHandshakers is how many handshakes a shard performs at the same time, unless MaxWorkers is
+// maxHandshakers is how many handshakes a shard performs at the same time, unless Config.Workers is
 // larger: clients that stall in a handshake must not keep others out, even if few handlers may run.
 const maxHandshakers = 1 << 16
 
@@ -47,15 +47,15 @@ func newShards(e *Engine, parks bool) ([]scheduler, error) {
 	n = max(min(n, e.config.workers()/minShardWorkers), 1)
 	schedulers := make([]scheduler, n)
 	for i := range schedulers {
-		g, err := newShard(e, parks)
+		s, err := newShard(e, parks)
 		if err != nil {
-			for _, g := range schedulers[:i] {
-				g.end()
-				g.conns().Close()
+			for _, sched := range schedulers[:i] {
+				sched.end()
+				sched.conns().Close()
 			}
 			return nil, err
 		}
-		schedulers[i] = g
+		schedulers[i] = s
 	}
 	return schedulers, nil
 }
@@ -71,26 +71,26 @@ func newShard(e *Engine, parks bool) (*shard, error) {
 		Standby: min(e.config.Standby, e.config.workers()),
 		Group:   e.group,
 	}
-	g := &shard{admission: admission{e}, set: set}
+	s := &shard{schedulerBase: schedulerBase{e}, set: set}
 	if parks {
-		config.Lead = g.lead
+		config.Lead = s.lead
 	}
-	g.handshakers, err = pool.New(pool.Config[clientHello]{
+	s.handshakers, err = pool.New(pool.Config[clientHello]{
 		New: e.newHandshakeWork,
 		Max: max(e.config.workers(), maxHandshakers),
 	})
 	if err == nil && e.config.HealthPath != "" {
-		g.reserve, err = pool.New(pool.Config[*park.Conn]{New: e.newReserve, Max: reserveWorkers, Standby: 1, Queue: reserveQueue})
+		s.reserve, err = pool.New(pool.Config[*park.Conn]{New: e.newReserve, Max: reserveWorkers, Standby: 1, Queue: reserveQueue})
 	}
 	if err == nil {
-		g.workers, err = pool.New(config) // last, because it begins to lead
+		s.workers, err = pool.New(config) // last, because it begins to lead
 	}
 	if err != nil {
-		g.end()
+		s.end()
 		set.Close()
 		return nil, fmt.Errorf("recycling: %w", err)
 	}
-	return g, nil
+	return s, nil
 }
 
 // Each shard has this many reserve workers for Config.HealthPath when all other workers are busy,
@@ -111,10 +111,10 @@ func (s *shard) lead(batch []*park.Conn) ([]*park.Conn, error) {
 // handler that hijacks its connection may keep the goroutine for long, as for a WebSocket: the
 // goroutine then no longer counts as a worker.
 func (e *Engine) newWork(leave func()) func(*park.Conn) {
-	present := false // the current connection is counted by the queueLimiter
+	admitted := false // the current connection is counted by the queueLimiter
 	done := func() {
-		if present {
-			present = false
+		if admitted {
+			admitted = false
 			e.queue.done(1)
 		}
 	}
@@ -123,7 +123,7 @@ func (e *Engine) newWork(leave func()) func(*park.Conn) {
 		leave()
 	})
 	return func(c *park.Conn) {
-		present = true
+		admitted = true
 		defer done()
 		work(c)
 	}
@@ -170,7 +170,7 @@ func (e *Engine) handshake(h clientHello) {
 func (s *shard) conns() *park.Set { return s.set }
 
 func (s *shard) enqueueAlways(c *park.Conn) {
-	s.engine.queue.present.Add(1)
+	s.engine.queue.admitted.Add(1)
 	s.submit(c)
 }
 
@@ -178,7 +178,7 @@ func (s *shard) enqueueAlways(c *park.Conn) {
 func (s *shard) submit(c *park.Conn) {
 	if s.workers.Push(c) != nil { // the pool is closed
 		s.engine.queue.done(1)
-		httpConn(c).EndAside()
+		httpConn(c).EndInBackground()
 	}
 }
 
@@ -192,7 +192,7 @@ func (s *shard) Reserve(c *http1.Conn) bool { return s.reserve.TrySubmit(&c.Conn
 
 func (s *shard) StartHandshake(c *http1.Conn, hello []byte) {
 	if s.handshakers.Submit(context.Background(), clientHello{c, hello}) != nil { // the pool is closed
-		c.EndAside()
+		c.EndInBackground()
 	}
 }
 
@@ -238,8 +238,8 @@ func (s *shard) stats(st *Stats) {
 func (e *Engine) shards() []*shard {
 	schedulers := e.schedulers()
 	shards := make([]*shard, len(schedulers))
-	for i, w := range schedulers {
-		shards[i] = w.(*shard)
+	for i, sched := range schedulers {
+		shards[i] = sched.(*shard)
 	}
 	return shards
 }

@@ -43,16 +43,16 @@ func (e *Engine) beginShutdown() error {
 	if !first {
 		return err
 	}
-	for _, w := range schedulers {
-		w.conns().Each(func(c *park.Conn) { e.drain(w, c) })
+	for _, sched := range schedulers {
+		sched.conns().Each(func(c *park.Conn) { e.drain(sched, c) })
 	}
 	return err
 }
 
 // drain has a worker check a parked connection, since a request may have arrived.
-func (e *Engine) drain(w scheduler, c *park.Conn) {
+func (e *Engine) drain(sched scheduler, c *park.Conn) {
 	if c.Take() {
-		w.enqueueAlways(c)
+		sched.enqueueAlways(c)
 		return
 	}
 	httpConn(c).Interrupt()
@@ -99,7 +99,7 @@ func (e *Engine) wait(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-ask:
-			if idling++; e.refs.Load() > e.http.Idling.Load() {
+			if idling++; e.refs.Load() > e.http.IdleHooks.Load() {
 				idling = 0
 			}
 		}
@@ -117,7 +117,7 @@ const (
 )
 
 // awaitHooks waits until the hooks of closed connections have returned, but not for long.
-func (e *Engine) awaitHooks() { awaitZero(&e.http.Reporting) }
+func (e *Engine) awaitHooks() { awaitZero(&e.http.ClosedHooks) }
 
 // awaitZero waits until n is zero, for about hookWait at most.
 func awaitZero(n *atomic.Int64) {
@@ -142,9 +142,9 @@ const abandonWait = 250 * time.Millisecond
 func (e *Engine) abandon() (busy int) {
 	e.abandoning.Store(true)
 	schedulers, _, _ := e.stopServing()
-	for _, w := range schedulers {
-		endAll(w.end())
-		w.conns().Each(func(c *park.Conn) { httpConn(c).Abandon() })
+	for _, sched := range schedulers {
+		endAll(sched.end())
+		sched.conns().Each(func(c *park.Conn) { httpConn(c).Abandon() })
 	}
 	e.cutOnce.Do(func() { close(e.abandoned) })
 	for wait := time.Millisecond; wait < abandonWait; wait *= 2 {
@@ -156,8 +156,8 @@ func (e *Engine) abandon() (busy int) {
 			return 0
 		case <-timer.C:
 		}
-		for _, w := range schedulers {
-			endAll(w.end()) // the leader may have added connections
+		for _, sched := range schedulers {
+			endAll(sched.end()) // the leader may have added connections
 		}
 	}
 	return e.Stats().Busy
@@ -165,6 +165,6 @@ func (e *Engine) abandon() (busy int) {
 
 func endAll(left []*park.Conn) {
 	for _, c := range left {
-		httpConn(c).EndAside()
+		httpConn(c).EndInBackground()
 	}
 }

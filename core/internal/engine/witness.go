@@ -13,23 +13,24 @@ import (
 // of its own, which yields one connection that never finishes its first request. Shutdown closes
 // the listener, and waits for the connection until its context ends. Close closes the connection.
 //
-// A function of RegisterOnShutdown would detect Shutdown, but Shutdown does not wait for it.
+// Two alternatives were rejected, because neither makes Shutdown wait: reading stack traces, which
+// could tell which of the two was called, and a function of RegisterOnShutdown.
 type witness struct {
 	engine *Engine
-	conn   *heldConn
+	conn   *busyConn
 
-	inner                 // holds conn until it is accepted
-	retired chan struct{} // closed by retire, before it calls Close
-	over    chan struct{} // closed when the http.Server no longer waits for conn
+	chanListener               // holds conn until it is accepted
+	retired      chan struct{} // closed by retire, before it calls Close
+	over         chan struct{} // closed when the http.Server no longer waits for conn
 }
 
 func newWitness(e *Engine) *witness {
 	return &witness{
-		engine:  e,
-		conn:    newHeldConn(e.abandoned),
-		inner:   newInner(1),
-		retired: make(chan struct{}),
-		over:    make(chan struct{}),
+		engine:       e,
+		conn:         newBusyConn(e.abandoned),
+		chanListener: newChanListener(1),
+		retired:      make(chan struct{}),
+		over:         make(chan struct{}),
 	}
 }
 
@@ -118,7 +119,7 @@ func (w *witness) Close() error {
 	default:
 		w.engine.http.SetDraining()
 	}
-	return w.inner.Close()
+	return w.chanListener.Close()
 }
 
 // A noAddr is the address of a listener or connection that is not on a network.
@@ -127,9 +128,9 @@ type noAddr struct{}
 func (noAddr) Network() string { return "none" }
 func (noAddr) String() string  { return "none" }
 
-// A heldConn sends something that is not a request, and blocks the http.Server when it writes its
+// A busyConn sends something that is not a request, and blocks the http.Server when it writes its
 // error response. No handler is called and nothing is logged.
-type heldConn struct {
+type busyConn struct {
 	rest               string // of noRequest, not read yet
 	busyOnce, freeOnce sync.Once
 	cutOnce            sync.Once
@@ -139,14 +140,14 @@ type heldConn struct {
 	abandoned          <-chan struct{}
 }
 
-func newHeldConn(abandoned <-chan struct{}) *heldConn {
-	return &heldConn{rest: noRequest, busy: make(chan struct{}), free: make(chan struct{}), cut: make(chan struct{}), abandoned: abandoned}
+func newBusyConn(abandoned <-chan struct{}) *busyConn {
+	return &busyConn{rest: noRequest, busy: make(chan struct{}), free: make(chan struct{}), cut: make(chan struct{}), abandoned: abandoned}
 }
 
 // noRequest is longer than the preface of HTTP/2, which an http.Server may look for first.
 const noRequest = "this-is-not-a-request-and-gets-no-answer\r\n\r\n"
 
-func (c *heldConn) Read(b []byte) (int, error) {
+func (c *busyConn) Read(b []byte) (int, error) {
 	if c.rest == "" {
 		return 0, c.wait()
 	}
@@ -155,12 +156,12 @@ func (c *heldConn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-func (c *heldConn) Write([]byte) (int, error) {
+func (c *busyConn) Write([]byte) (int, error) {
 	c.busyOnce.Do(func() { close(c.busy) })
 	return 0, c.wait()
 }
 
-func (c *heldConn) wait() error {
+func (c *busyConn) wait() error {
 	select {
 	case <-c.free:
 	case <-c.cut:
@@ -169,11 +170,11 @@ func (c *heldConn) wait() error {
 }
 
 // release unblocks the http.Server, which then drops c.
-func (c *heldConn) release() { c.freeOnce.Do(func() { close(c.free) }) }
+func (c *busyConn) release() { c.freeOnce.Do(func() { close(c.free) }) }
 
 // awaitClose waits until the http.Server has closed c, and yields for a moment so that it can drop
 // c. Nothing reports when it has.
-func (c *heldConn) awaitClose() {
+func (c *busyConn) awaitClose() {
 	select {
 	case <-c.busy:
 	default:
@@ -187,7 +188,7 @@ func (c *heldConn) awaitClose() {
 
 // Close is called by the http.Server's Close, unless c was released. It waits up to cutTime, so
 // that all connections are closed when the http.Server's Close returns.
-func (c *heldConn) Close() error {
+func (c *busyConn) Close() error {
 	c.cutOnce.Do(func() { close(c.cut) })
 	t := time.NewTimer(cutTime)
 	defer t.Stop()
@@ -202,8 +203,8 @@ func (c *heldConn) Close() error {
 // cutTime bounds how long Close waits, since the http.Server's mutex is held meanwhile.
 const cutTime = 50 * time.Millisecond
 
-func (c *heldConn) LocalAddr() net.Addr              { return noAddr{} }
-func (c *heldConn) RemoteAddr() net.Addr             { return noAddr{} }
-func (c *heldConn) SetDeadline(time.Time) error      { return nil }
-func (c *heldConn) SetReadDeadline(time.Time) error  { return nil }
-func (c *heldConn) SetWriteDeadline(time.Time) error { return nil }
+func (c *busyConn) LocalAddr() net.Addr              { return noAddr{} }
+func (c *busyConn) RemoteAddr() net.Addr             { return noAddr{} }
+func (c *busyConn) SetDeadline(time.Time) error      { return nil }
+func (c *busyConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *busyConn) SetWriteDeadline(time.Time) error { return nil }

@@ -5,13 +5,13 @@
 //	go1.26.9
 //		ConnectCloses       the connection of a CONNECT ends with its response
 //		ConnectHasNoClose   a 2xx response to CONNECT does not say "Connection: close"
-//		OldCloseIsSilent    an HTTP/1.0 response that ends the connection does not say
-//		                    "Connection: keep-alive"
+//		OldCloseIsSilent    an HTTP/1.0 response that ends the connection has no Connection field
+//		                    except the handler's own "close"
 //	go1.26.11
-//		ExpectedBodyIsRead  after "100 Continue", a body that was not read to its end ends the
-//		                    connection
-//		AnswerClosesBody    the rest of a body is closed before the response, even if the body is
-//		                    invalid
+//		ExpectedBodyIsRead  with "Expect: 100-continue", the connection is closed unless the body was
+//		                    read to its end
+//		AnswerClosesBody    the rest of a body is read and closed before the response, even if the
+//		                    body is invalid or too long to be read
 //		LimitSetsNoField    http.MaxBytesReader leaves the handler's header alone; in go1.27.4,
 //		                    but not in go1.27
 //	go1.27

@@ -26,7 +26,7 @@ type body struct {
 	readToEnd atomic.Bool // the handler has seen io.EOF
 	refused   atomic.Bool // the handler cannot read it: see response.stopContinueLocked
 	// The last Read was cut short by an http.MaxBytesReader, and filled its buffer nevertheless.
-	limited atomic.Bool
+	byMaxBytes atomic.Bool
 
 	mu      sync.Mutex // guards following; held while reading
 	in      *input     // nil once detached
@@ -83,7 +83,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if err == io.EOF {
 		b.readToEnd.Store(true)
 	}
-	b.limited.Store(n == len(p) && cap(p) > n && calledByLimit())
+	b.byMaxBytes.Store(n == len(p) && cap(p) > n && calledByLimit())
 	return n, err
 }
 

@@ -33,19 +33,19 @@ type Conn struct {
 	// can read the response. Server.Lingering counts such connections.
 	Lingers bool
 
-	// Unproven is set while a connection that parks has not yet sent a complete header.
-	// Server.Unproven counts such connections. The accepting code sets it, and the code that
+	// NoHeaderYet is set while a connection that parks has not yet sent a complete header.
+	// Server.NoHeaderYet counts such connections. The accepting code sets it, and the code that
 	// removes the connection subtracts it.
-	Unproven bool
+	NoHeaderYet bool
 
-	// Unannounced is set until the first hook is called for the connection. Server.Unannounced
+	// HooksPending is set until the first hook is called for the connection. Server.HooksPending
 	// counts such connections. The accepting code sets it, and the code that removes the connection
 	// subtracts it.
-	Unannounced bool
+	HooksPending bool
 
-	of   *Base
-	srv  *Server
-	base context.Context // of all requests
+	listener *ListenerConfig
+	srv      *Server
+	baseCtx  context.Context // of all requests
 
 	pending []byte // read but not used yet, while no worker owns the connection
 	scanned int    // how far input was searched for the end of a header
@@ -79,14 +79,15 @@ type phase uint8
 const (
 	fresh     phase = iota // no worker has served it yet
 	opened                 // waiting for or serving its first request
-	between                // has served at least one request
+	keptAlive              // has served at least one request
 	lingering              // has sent its last response
 	hijacked               // taken over by a handler
 )
 
-// Init prepares c, which park.Set has accepted or added, to be served as a connection of base.
-func (c *Conn) Init(base *Base) {
-	c.Owner, c.of, c.srv, c.base = c, base, base.Server, base.Context
+// Init prepares c, which park.Set has accepted or added, to be served as a connection of the
+// listener that lc describes.
+func (c *Conn) Init(lc *ListenerConfig) {
+	c.Owner, c.listener, c.srv, c.baseCtx = c, lc, lc.Server, lc.Context
 	if l := &c.srv.Limits; l.Requests > 0 {
 		c.requests = int32(min(l.Requests-jitter(l.Requests), math.MaxInt32))
 	}
@@ -118,8 +119,8 @@ func (c *Conn) countRequest() {
 // keepAlives reports whether another request may follow the current one.
 func (c *Conn) keepAlives() bool { return !c.last && !c.srv.lame.Load() && c.srv.keepAlives() }
 
-// Base returns the context that all requests of the connection derive from.
-func (c *Conn) Base() context.Context { return connContext{c.base, c} }
+// Context returns the context that all requests of the connection derive from.
+func (c *Conn) Context() context.Context { return connContext{c.baseCtx, c} }
 
 // A connContext adds the server and the connection's local address to a context.
 type connContext struct {
@@ -137,22 +138,22 @@ func (x connContext) Value(key any) any {
 	return x.Context.Value(key)
 }
 
-// announce creates the net.Conn that hooks get, and calls the hooks for a new connection, once. In
-// net/http the accept loop calls them, so that a hook that blocks delays all other connections.
+// callNewHooks creates the net.Conn that hooks get, and calls the hooks for a new connection, once.
+// In net/http the accept loop calls them, so that a hook that blocks delays all other connections.
 // Here the worker calls them.
-func (c *Conn) announce() error {
+func (c *Conn) callNewHooks() error {
 	h := c.srv
 	if h.ConnState == nil && h.ConnContext == nil || c.hooked != nil {
 		return nil
 	}
-	if c.Unannounced {
+	if c.HooksPending {
 		defer func() {
-			c.Unannounced = false
-			c.srv.Unannounced.Add(-1)
+			c.HooksPending = false
+			c.srv.HooksPending.Add(-1)
 		}()
 	}
 	if c.needsHandshake() {
-		if err := c.SecureNetConn(c.of.TLS); err != nil {
+		if err := c.SecureNetConn(c.listener.TLS); err != nil {
 			return err
 		}
 	}
@@ -162,11 +163,11 @@ func (c *Conn) announce() error {
 	}
 	c.hooked = nc
 	if h.ConnContext != nil {
-		ctx := h.ConnContext(context.WithValue(c.base, http.ServerContextKey, h.HTTP), nc)
+		ctx := h.ConnContext(context.WithValue(c.baseCtx, http.ServerContextKey, h.HTTP), nc)
 		if ctx == nil {
 			panic("ConnContext returned nil")
 		}
-		c.base = ctx
+		c.baseCtx = ctx
 	}
 	c.setState(http.StateNew)
 	return nil
@@ -178,8 +179,8 @@ func (c *Conn) setState(s http.ConnState) {
 		return
 	}
 	if s == http.StateIdle {
-		c.srv.Idling.Add(1)
-		defer c.srv.Idling.Add(-1)
+		c.srv.IdleHooks.Add(1)
+		defer c.srv.IdleHooks.Add(-1)
 	}
 	c.srv.ConnState(c.hooked, s)
 }
@@ -190,17 +191,16 @@ func (c *Conn) Report(s http.ConnState) { c.setState(s) }
 // TLS returns the state of c's TLS connection, nil without TLS.
 func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
 
-// markProven notes that c is no longer unproven: it has sent a complete header, speaks another
-// protocol, or lingers.
-func (c *Conn) markProven() {
-	if c.Unproven {
-		c.Unproven = false
-		c.srv.Unproven.Add(-1)
+// clearNoHeaderYet notes that c has sent a complete header, speaks another protocol, or lingers.
+func (c *Conn) clearNoHeaderYet() {
+	if c.NoHeaderYet {
+		c.NoHeaderYet = false
+		c.srv.NoHeaderYet.Add(-1)
 	}
 }
 
 // End closes c, which the caller owns. A second call does nothing. A panic of a hook, or of a
-// method of the application's net.Conn, is logged. Hooks may block: see EndAside.
+// method of the application's net.Conn, is logged. Hooks may block: see EndInBackground.
 func (c *Conn) End() {
 	if c.endCalled.Swap(true) {
 		return
@@ -210,10 +210,10 @@ func (c *Conn) End() {
 	c.reportStarted()
 }
 
-// EndAside is End for callers that must not wait for the application: the leader, the deadline
-// timer and shutdown. If there are hooks, or the net.Conn is the application's, c ends soon, in the
-// background.
-func (c *Conn) EndAside() {
+// EndInBackground is End for callers that must not wait for the application: the leader, the
+// deadline timer and shutdown. If there are hooks, or the net.Conn is the application's, c ends
+// soon, in the background.
+func (c *Conn) EndInBackground() {
 	if c.hooked == nil && c.Parks() {
 		c.End()
 		return
@@ -221,12 +221,12 @@ func (c *Conn) EndAside() {
 	c.srv.background(c.End)
 }
 
-// Evict is EndAside for a connection that has to make room: its descriptor is closed when Evict
-// returns, and hooks are called afterwards. A connection that does not park is ended as by
-// EndAside.
+// Evict is EndInBackground for a connection that has to make room: its descriptor is closed when
+// Evict returns, and hooks are called afterwards. A connection that does not park is ended as by
+// EndInBackground.
 func (c *Conn) Evict() {
 	if c.hooked == nil || !c.Parks() {
-		c.EndAside()
+		c.EndInBackground()
 		return
 	}
 	if c.endCalled.Swap(true) {
@@ -246,9 +246,9 @@ func (c *Conn) report() (closed func()) {
 	if c.hooked == nil || c.srv.ConnState == nil {
 		return func() {}
 	}
-	c.srv.Reporting.Add(1)
+	c.srv.ClosedHooks.Add(1)
 	return func() {
-		defer c.srv.Reporting.Add(-1)
+		defer c.srv.ClosedHooks.Add(-1)
 		c.guard(func() { c.setState(http.StateClosed) })
 	}
 }
@@ -261,12 +261,13 @@ func (c *Conn) reportStarted() {
 	}
 }
 
-// Expire ends c because it has waited too long. It does not wait for the application: see EndAside.
+// Expire ends c because it has waited too long. It does not wait for the application: see
+// EndInBackground.
 func (c *Conn) Expire() {
 	if c.needsHandshake() && c.logExpired() {
 		return
 	}
-	c.EndAside()
+	c.EndInBackground()
 }
 
 // logPatience is how long a connection stays open for a line about it to be logged.
@@ -277,7 +278,7 @@ const logPatience = 250 * time.Millisecond
 // many lines are waiting to be logged, logExpired does nothing and returns false.
 func (c *Conn) logExpired() bool {
 	err := c.errTooLate()
-	late := time.AfterFunc(logPatience, c.EndAside)
+	late := time.AfterFunc(logPatience, c.EndInBackground)
 	logged := c.srv.logLater(func() {
 		defer c.End()
 		defer late.Stop()
@@ -338,27 +339,23 @@ func (c *Conn) beginning() time.Time {
 // past would hide them.
 const lastChance = 10 * time.Millisecond
 
-// GraceTime is how much longer a connection waits for its first request when the server drains: the
-// request may already be on its way. The number is net/http's.
-const GraceTime = 5 * time.Second
-
 // Interrupt shortens the wait for a request if c's worker is in one. It is for shutdown, and does
 // not block.
-func (c *Conn) Interrupt() { c.runAside(c.interrupt) }
+func (c *Conn) Interrupt() { c.runInBackground(c.interrupt) }
 
 // Abandon makes all further operations on c fail, and ends c unless a worker owns it. It is for
 // shutdown, and does not block.
 func (c *Conn) Abandon() {
-	c.runAside(func() {
+	c.runInBackground(func() {
 		if c.Conn.Abandon() {
-			c.EndAside()
+			c.EndInBackground()
 		}
 	})
 }
 
-// runAside calls f, in the background if f may call methods of the application's net.Conn. There a
-// panic of f is logged.
-func (c *Conn) runAside(f func()) {
+// runInBackground calls f, in the background if f may call methods of the application's net.Conn.
+// There a panic of f is logged.
+func (c *Conn) runInBackground(f func()) {
 	if c.Parks() {
 		f()
 		return
@@ -383,7 +380,7 @@ func (c *Conn) interrupt() {
 // beginWait notes that c's worker begins to wait for the first bytes of a request.
 func (c *Conn) beginWait() {
 	c.waitMu.Lock()
-	c.waiting, c.interrupted, c.first = true, false, c.phase != between
+	c.waiting, c.interrupted, c.first = true, false, c.phase != keptAlive
 	c.waitMu.Unlock()
 }
 

@@ -58,11 +58,6 @@ func (w *Worker) writeError(c *Conn, err error) {
 	w.linger(c, true)
 }
 
-// lingerTime is how long a connection stays open for reading after a response that the client may
-// not expect, so that bytes which the client is still sending do not make its kernel discard the
-// response (RFC 9112 section 9.6). The number is net/http's.
-const lingerTime = 500 * time.Millisecond
-
 // closeAfter ends c after the response of x, which is its last. c lingers if the client has sent
 // more than was read, or may be about to, because the server is the one that ends the connection.
 func (w *Worker) closeAfter(c *Conn, x *exchange) {
@@ -100,7 +95,7 @@ func (w *Worker) linger(c *Conn, known bool) {
 		return
 	}
 	c.Began()
-	c.markProven()
+	c.clearNoHeaderYet()
 	c.phase = lingering
 	if !c.Parks() {
 		c.lingerAlone(halfClosed)
@@ -120,9 +115,9 @@ func (c *Conn) closeHalf() (ok bool, err error) {
 // lingerAlone ends c after lingerTime, or, if the client has been told of the half-close, as soon
 // as the client closes.
 func (c *Conn) lingerAlone(told bool) {
-	time.AfterFunc(lingerTime, c.EndAside)
+	time.AfterFunc(lingerTime, c.EndInBackground)
 	if told {
-		c.Watch(c.EndAside)
+		c.Watch(c.EndInBackground)
 	}
 }
 

@@ -35,8 +35,8 @@ func (w *Worker) readClientHello(c *Conn) {
 	}
 	for !c.Direct() && !helloComplete(in.bytes()) {
 		in.room(maxRecord)
-		n, err := c.TryReadWire(in.landing())
-		in.landed(n)
+		n, err := c.TryReadWire(in.readBuf())
+		in.commit(n)
 		switch {
 		case n > 0:
 		case err == park.ErrWait:
@@ -112,16 +112,16 @@ func (c *Conn) Handshake(hello []byte, over func()) {
 			c.Panicked(recover())
 		}
 	}()
-	protocol, err := c.doHandshake(c.Secure(c.of.TLS, splitRecord(hello)...))
+	protocol, err := c.doHandshake(c.Secure(c.listener.TLS, splitRecord(hello)...))
 	over()
 	switch {
 	case err != nil:
 		c.logTLS(err)
 		c.End()
 	case protocol != "":
-		c.markProven()
-		c.of.Delegate(c, protocol, nil)
-	case c.mute():
+		c.clearNoHeaderYet()
+		c.listener.Delegate(c, protocol, nil)
+	case c.noProtocol():
 		c.End()
 	default:
 		c.Scheduler.Enqueue(c)
@@ -162,7 +162,7 @@ func (c *Conn) doHandshake(tc secured) (protocol string, err error) {
 		c.interrupt()
 	}
 	if tc, ok := tc.(handshaker); ok {
-		err = tc.HandshakeContext(c.Base())
+		err = tc.HandshakeContext(c.Context())
 	}
 	c.endWait()
 	if err != nil {
@@ -180,11 +180,11 @@ func (c *Conn) doHandshake(tc secured) (protocol string, err error) {
 }
 
 // needsHandshake reports whether the server still has to perform a TLS handshake on c.
-func (c *Conn) needsHandshake() bool { return c.of.TLS != nil && c.tls == nil }
+func (c *Conn) needsHandshake() bool { return c.listener.TLS != nil && c.tls == nil }
 
-// mute reports whether the server may speak neither HTTP/1 nor, without TLS, HTTP/2 on c. c has not
-// negotiated another protocol.
-func (c *Conn) mute() bool { return !c.srv.http1() && (c.tls != nil || !c.srv.http2()) }
+// noProtocol reports whether the server may speak neither HTTP/1 nor, without TLS, HTTP/2 on c. c
+// has not negotiated another protocol.
+func (c *Conn) noProtocol() bool { return !c.srv.http1() && (c.tls != nil || !c.srv.http2()) }
 
 // handshake is doHandshake for a connection that was accepted as a TLS connection. It does nothing
 // for other connections.
@@ -243,21 +243,4 @@ func looksLikeHTTP(record [5]byte) bool {
 		return true
 	}
 	return false
-}
-
-// defaultHandshake limits a handshake if no timeout does. net/http has no such limit.
-const defaultHandshake = 10 * time.Second
-
-// handshakeTimeout returns the shortest of the configured timeouts for reading and writing, as in
-// net/http, or defaultHandshake if there is none.
-func (s *Server) handshakeTimeout() (d time.Duration) {
-	for _, t := range []time.Duration{s.HTTP.ReadHeaderTimeout, s.HTTP.ReadTimeout, s.HTTP.WriteTimeout} {
-		if t > 0 && (d == 0 || t < d) {
-			d = t
-		}
-	}
-	if d == 0 {
-		return defaultHandshake
-	}
-	return d
 }

@@ -105,7 +105,7 @@ func (c *Conn) TakeHealthCheck() (remains bool) {
 		if c.HungUp() {
 			return true
 		}
-		if c.parkAside(len(sent) == 0) {
+		if c.parkUnowned(len(sent) == 0) {
 			return false
 		}
 	}
@@ -123,7 +123,7 @@ func (c *Conn) reserve() bool { return c.Unread() <= maxUnread && c.Scheduler.Re
 // returns an error, a worker has to handle c.
 func (c *Conn) peekHeader(buf []byte) ([]byte, error) {
 	n := copy(buf, c.pending)
-	if c.of.TLS == nil {
+	if c.listener.TLS == nil {
 		more, err := c.Peek(buf[n:])
 		return buf[:n+more], err
 	}
@@ -142,16 +142,16 @@ func (c *Conn) peekHeader(buf []byte) ([]byte, error) {
 	return buf[:n], err
 }
 
-// parkAside parks c, which no worker owns, and reports whether c is gone, parked or ended. If not,
-// there is more to read. The flag nothing says that c has not sent any byte of a request yet.
-func (c *Conn) parkAside(nothing bool) (gone bool) {
+// parkUnowned parks c, which no worker owns, and reports whether c is gone, parked or ended. If
+// not, there is more to read. The flag nothing says that c has not sent any byte of a request yet.
+func (c *Conn) parkUnowned(nothing bool) (gone bool) {
 	phase := c.phase
 	if phase == fresh && !c.needsHandshake() {
 		phase = opened
 	}
 	class, ok := c.srv.parkClass(phase, nothing)
 	if !ok {
-		c.EndAside()
+		c.EndInBackground()
 		return true
 	}
 	if class == ForFirst || class == ForHeader {
@@ -160,7 +160,7 @@ func (c *Conn) parkAside(nothing bool) (gone bool) {
 	parked, err := c.Park(class)
 	switch {
 	case err != nil:
-		c.EndAside()
+		c.EndInBackground()
 		return true
 	case !parked:
 		return false

@@ -34,12 +34,12 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		defer h()
 	}
 
-	r := &RereadConn{Conn: nc, Ahead: append(append([]byte(nil), rest...), early...)}
+	r := &PrefixConn{Conn: nc, Prefix: append(append([]byte(nil), rest...), early...)}
 	w.deadlineMu.Lock()
 	w.taken = r
 	w.deadlineMu.Unlock()
-	br := bufio.NewReaderSize(r, max(bufferSize, len(r.Ahead)))
-	br.Peek(len(r.Ahead))
+	br := bufio.NewReaderSize(r, max(bufferSize, len(r.Prefix)))
+	br.Peek(len(r.Prefix))
 	w.x.body.take(br)
 	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, outSize)), nil
 }
@@ -59,16 +59,16 @@ func (w *response) handlerDone() {
 	}
 }
 
-// A RereadConn is a net.Conn that first returns Ahead, bytes that were already read from it.
-type RereadConn struct {
+// A PrefixConn is a net.Conn that first returns Prefix, bytes that were already read from it.
+type PrefixConn struct {
 	net.Conn
-	Ahead []byte
+	Prefix []byte
 }
 
-func (c *RereadConn) Read(p []byte) (int, error) {
-	if len(c.Ahead) > 0 {
-		n := copy(p, c.Ahead)
-		c.Ahead = c.Ahead[n:]
+func (c *PrefixConn) Read(p []byte) (int, error) {
+	if len(c.Prefix) > 0 {
+		n := copy(p, c.Prefix)
+		c.Prefix = c.Prefix[n:]
 		return n, nil
 	}
 	return c.Conn.Read(p)

@@ -70,13 +70,13 @@ func (in *input) resume(pending []byte) {
 // suspend returns the buffered bytes, or nil if there are none.
 func (in *input) suspend() []byte {
 	b := in.bytes()
-	switch lent := in.lent(); {
+	switch borrowed := in.borrowed(); {
 	case len(b) == 0:
 		return nil
-	case lent && in.r == 0: // still the same header
+	case borrowed && in.r == 0: // still the same header
 		return b
 	case len(b) > max(bufferSize/2, len(in.buf)/4):
-		if !lent {
+		if !borrowed {
 			in.own = make([]byte, bufferSize)
 		}
 		return b
@@ -85,8 +85,8 @@ func (in *input) suspend() []byte {
 	return append(make([]byte, 0, len(b)), b...)
 }
 
-// lent reports whether buf is not the worker's own buffer.
-func (in *input) lent() bool { return &in.buf[0] != &in.own[0] }
+// borrowed reports whether buf is not the worker's own buffer.
+func (in *input) borrowed() bool { return &in.buf[0] != &in.own[0] }
 
 func (in *input) buffered() int { return in.w - in.r }
 func (in *input) bytes() []byte { return in.buf[in.r:in.w] }
@@ -110,7 +110,7 @@ func (in *input) room(limit int) bool {
 		return true
 	}
 	if len(in.buf) < bufferSize {
-		return true // see landing
+		return true // see readBuf
 	}
 	// Double the buffer, as far as limit allows.
 	in.grow(min(len(in.buf), max(limit, bufferSize)-len(in.buf)))
@@ -125,18 +125,18 @@ func (in *input) grow(n int) {
 	in.r, in.buf = 0, bigger
 }
 
-// landing returns the buffer for the next read. If buf is small, it has next to no room, which
-// would cause many small reads. Then landing returns the worker's own buffer, shortened so that all
+// readBuf returns the buffer for the next read. If buf is small, it has next to no room, which
+// would cause many small reads. Then readBuf returns the worker's own buffer, shortened so that all
 // the bytes still do not exceed bufferSize.
-func (in *input) landing() []byte {
+func (in *input) readBuf() []byte {
 	if len(in.buf) < bufferSize {
 		return in.own[:bufferSize-in.buffered()]
 	}
 	return in.buf[in.w:]
 }
 
-// landed adds the n bytes that were read into landing.
-func (in *input) landed(n int) {
+// commit adds the n bytes that were read into the result of readBuf.
+func (in *input) commit(n int) {
 	if n > 0 && len(in.buf) < bufferSize {
 		if free := len(in.buf) - in.w; n > free {
 			in.grow(min(max(n, in.buffered()), bufferSize-in.buffered()))
@@ -149,8 +149,8 @@ func (in *input) landed(n int) {
 
 // try reads what has arrived, or returns park.ErrWait.
 func (in *input) try() error {
-	n, err := in.c.TryRead(in.landing())
-	in.landed(n)
+	n, err := in.c.TryRead(in.readBuf())
+	in.commit(n)
 	if n > 0 {
 		return nil
 	}
@@ -159,12 +159,12 @@ func (in *input) try() error {
 
 // fill waits for at least one more byte and reads it.
 func (in *input) fill() error {
-	p := in.landing()
+	p := in.readBuf()
 	if in.shared != nil {
 		p = p[:1]
 	}
 	n, err := in.read(p)
-	in.landed(n)
+	in.commit(n)
 	switch {
 	case n > 0:
 		return nil

@@ -9,7 +9,7 @@ const (
 	Counted
 )
 
-// The methods of park.Owner; Expire is in conn_close.go.
+// The methods of park.Owner; Expire is in conn.go.
 
 func (c *Conn) Admit() bool { return c.Scheduler.Admit(c) }
 func (c *Conn) Ended()      { c.Scheduler.Ended(c) }

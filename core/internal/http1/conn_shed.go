@@ -25,16 +25,16 @@ import (
 // A client that has not completed its TLS handshake cannot be sent a response.
 func (c *Conn) Shed() (refused bool) {
 	if !c.Parks() || c.Direct() {
-		refused = c.phase != between
-		c.srv.background(c.shedAside)
+		refused = c.phase != keptAlive
+		c.srv.background(c.shedInBackground)
 		return refused
 	}
 	return c.shedWaiting()
 }
 
-// shedAside is Shed for a connection that does not park. Its net.Conn may be the application's,
-// which may wait and panic.
-func (c *Conn) shedAside() {
+// shedInBackground is Shed for a connection that does not park. Its net.Conn may be the
+// application's, which may wait and panic.
+func (c *Conn) shedInBackground() {
 	returned := false
 	defer func() {
 		if !returned {
@@ -57,7 +57,7 @@ func (c *Conn) shedWaiting() (refused bool) {
 // worker, and is parked.
 func (c *Conn) ShedRequest() (refused bool) {
 	if c.phase == lingering {
-		c.EndAside() // it has already received its response
+		c.EndInBackground() // it has already received its response
 		return false
 	}
 	if !c.Parks() || c.Direct() {
@@ -70,15 +70,15 @@ func (c *Conn) ShedRequest() (refused bool) {
 		if err != park.ErrWait || len(sent) > 0 || c.phase != fresh {
 			return c.shed(sent, err)
 		}
-		if c.parkAside(true) {
+		if c.parkUnowned(true) {
 			return false
 		}
 	}
 }
 
 func (c *Conn) shed(sent []byte, err error) (refused bool) {
-	if err != nil && err != park.ErrWait || len(sent) == 0 && c.phase == between {
-		c.EndAside()
+	if err != nil && err != park.ErrWait || len(sent) == 0 && c.phase == keptAlive {
+		c.EndInBackground()
 		return err == errNoHandshake
 	}
 	// Any other connection could keep a worker in reserve waiting.
@@ -89,19 +89,19 @@ func (c *Conn) shed(sent []byte, err error) (refused bool) {
 		}
 	}
 	if c.needsHandshake() {
-		c.EndAside()
+		c.EndInBackground()
 		return true
 	}
 	c.writeFinal(c.srv.refusal())
 	if bytes.HasSuffix(sent, []byte("\r\n\r\n")) {
 		// The client has sent its whole request, so that closing does not reset the connection
 		// before the client has read the response.
-		c.EndAside()
+		c.EndInBackground()
 		return true
 	}
 	told, err := c.closeHalf()
 	if err != nil || !c.mayLinger() {
-		c.EndAside()
+		c.EndInBackground()
 		return true
 	}
 	c.lingerAlone(told)
@@ -115,7 +115,7 @@ func (c *Conn) ShedNow() {
 	if _, err := c.readSent(buf); (err == nil || err == park.ErrWait) && !c.needsHandshake() {
 		c.writeFinal(c.srv.refusal())
 	}
-	c.EndAside()
+	c.EndInBackground()
 }
 
 // errNoHandshake is returned by readSent for a connection that cannot be sent a response before
@@ -190,14 +190,14 @@ func (c *Conn) mayLinger() bool {
 	}
 	c.Lingers = true
 	c.MarkRefused()
-	c.markProven()
+	c.clearNoHeaderYet()
 	return true
 }
 
 // overTLS reports whether c is a TLS connection, even before its handshake.
 func (c *Conn) overTLS() bool {
 	if c.Parks() {
-		return c.of.TLS != nil
+		return c.listener.TLS != nil
 	}
 	nc, _ := c.NetConn()
 	_, ok := nc.(*tls.Conn)

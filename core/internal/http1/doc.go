@@ -1,6 +1,7 @@
 // Package http1 is an HTTP/1.0 and HTTP/1.1 server engine for connections that wait in a
-// [park.Set]. It accepts no connections, and starts no goroutines to serve them: the owner of a
-// [Worker] passes it one connection after the other.
+// [park.Set], and for those that cannot, on which the worker waits instead. It accepts no
+// connections, and starts no goroutines to serve them: the owner of a [Worker] passes it one
+// connection after the other.
 //
 //	Worker.Serve:  read ► parse ► handler ► one write ─┬─ close
 //	                 ▲                                 ├─ more bytes: next request
@@ -11,16 +12,17 @@
 // The package follows net/http byte for byte, except for Date and for the differences listed in the
 // documentation of package recycling.
 //
-// A worker calls all hooks of its connection, including StateNew and ConnContext, which net/http
-// calls in its accept loop. Code that must not wait for the application (the leader, the deadline
-// timer, eviction and shutdown) has hooks called through Server.Background: see Conn.EndAside.
+// A worker calls the hooks of the connection that it serves, including StateNew and ConnContext,
+// which net/http calls in its accept loop. Code that must not wait for the application (the leader,
+// the deadline timer, eviction and shutdown) has hooks called through Server.Background: see
+// Conn.EndInBackground.
 //
-// A Worker recycles its buffers, writers and scratch maps, and strings, which are immutable. A
-// handler cannot reach any of the rest once it has returned. What a handler sees (the request, its
-// header and body, the ResponseWriter and the context) is allocated anew for every request, and
-// returns errors after the handler has returned. An application that keeps a part of it retains no
-// more memory than under net/http: no string is a substring of a longer one unless it is in
-// net/http as well, and nothing refers to the Worker or the connection any longer.
+// A Worker reuses its buffers and writers. Handlers cannot reach them after they return; cached
+// strings are immutable. What a handler sees (the request, its header and body, the ResponseWriter
+// and the context) is allocated anew for every request, and returns errors after the handler has
+// returned. An application that keeps a part of it retains no more memory than under net/http: no
+// string is a substring of a longer one unless it is in net/http as well, and nothing refers to the
+// Worker or the connection any longer.
 //
 // The work per byte of a header or of a chunk's line is bounded, however the client segments its
 // input. A malformed line is rejected as soon as it is complete.

@@ -197,7 +197,7 @@ func (x *exchange) text(b []byte) string {
 	if x.worker == nil {
 		return string(b)
 	}
-	return x.worker.seen.text(b)
+	return x.worker.cache.text(b)
 }
 
 // knownMethod returns b as a string if it is a method of RFC 9110 or RFC 5789, and otherwise "".

@@ -27,7 +27,7 @@ func (w *Worker) readHeader(c *Conn) ([]byte, error) {
 			}
 			c.skipped += n
 		}
-		few := c.phase == between && in.buffered() < fewBytes
+		few := c.phase == keptAlive && in.buffered() < fewBytes
 		if in.buffered() > 0 && !few {
 			end, next, lines := headerEnd(in.bytes(), c.scanned)
 			if end > 0 {
@@ -150,7 +150,7 @@ func (w *Worker) deadline(c *Conn) {
 		return
 	}
 	d := c.srv.headerTimeout()
-	if c.phase == between && w.in.buffered() == 0 {
+	if c.phase == keptAlive && w.in.buffered() == 0 {
 		d = c.srv.idleTimeout()
 	} else {
 		w.timing = true

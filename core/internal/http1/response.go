@@ -16,8 +16,8 @@ import (
 	"github.com/recycling-go/recycling/core/internal/stack"
 )
 
-// errOver is what a ResponseWriter returns once its handler has returned.
-var errOver = errors.New("recycling: ResponseWriter used after its handler returned")
+// errHandlerReturned is what a ResponseWriter returns once its handler has returned.
+var errHandlerReturned = errors.New("recycling: ResponseWriter used after its handler returned")
 
 // A response is the ResponseWriter. What it writes passes through three stages, the first two of
 // which belong to the worker and are recycled:
@@ -62,7 +62,7 @@ type response struct {
 
 	deadlineMu sync.Mutex  // guards following; held while a deadline is set
 	late       bool        // over, for callers that must not wait for mu
-	taken      *RereadConn // wraps the net.Conn that Hijack returned
+	taken      *PrefixConn // wraps the net.Conn that Hijack returned
 
 	notifyMu sync.Mutex // guards following
 	notify   chan bool  // returned by CloseNotify
@@ -143,7 +143,7 @@ func (w *response) writeHeaderLocked(status int) {
 		return
 	}
 	w.status = status
-	w.noteLimit()
+	w.noteMaxBytes()
 	w.fields = w.x.worker.collect(w.header, true)
 	w.takeLength()
 }
@@ -231,7 +231,7 @@ func (w *response) admit(n int) error {
 		}
 		return http.ErrHijacked
 	case w.stage == stageDone:
-		return errOver
+		return errHandlerReturned
 	}
 	w.stopContinueLocked(true)
 	if w.status == 0 {
@@ -293,7 +293,7 @@ func (w *response) setDeadline(set func(*Conn, time.Time) error, setTaken func(n
 	case w.taken != nil:
 		return setTaken(w.taken.Conn, t)
 	case w.late:
-		return errOver
+		return errHandlerReturned
 	}
 	return set(w.x.c, t)
 }

@@ -30,7 +30,7 @@ func (w *response) complete() {
 	w.stopContinueLocked(true)
 	if w.status == 0 {
 		w.status = http.StatusOK
-		w.noteLimit()
+		w.noteMaxBytes()
 		w.fields = w.x.worker.collect(w.header, false)
 		w.takeLength()
 	}

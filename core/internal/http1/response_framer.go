@@ -196,7 +196,7 @@ func (w *response) decideReuse(connection string, add *extra) (skip skipSet) {
 		// The client may or may not send the body now, or have sent it already.
 		w.close(closeConn)
 	}
-	if w.reuse == reuseConn && w.x.overLimit() {
+	if w.reuse == reuseConn && w.x.overMaxBytes() {
 		w.tooLarge()
 		if gohttp.LimitSetsNoField {
 			return 0

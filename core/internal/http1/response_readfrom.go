@@ -197,7 +197,7 @@ func (w *response) closedLocked() error {
 	case w.stage == stageHijacked:
 		return http.ErrHijacked
 	case w.stage == stageDone:
-		return errOver
+		return errHandlerReturned
 	}
 	return nil
 }

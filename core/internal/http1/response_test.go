@@ -37,7 +37,7 @@ func serveOn(t *testing.T, w *Worker, input string) string {
 	}
 	defer set.Close()
 	c := &Conn{Scheduler: alone{}}
-	c.Init(&Base{Server: w.srv, Context: context.Background()})
+	c.Init(&ListenerConfig{Server: w.srv, Context: context.Background()})
 	set.Add(&c.Conn, nc)
 	w.Serve(c)
 	<-over

@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"log"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/gohttp"
-	"github.com/recycling-go/recycling/core/internal/park"
 )
 
 // A Server holds what all connections have in common.
@@ -31,20 +29,20 @@ type Server struct {
 	// Background calls f on a goroutine that may block. If nil, the caller calls f itself.
 	Background func(f func())
 
-	// Unproven counts the connections with Conn.Unproven set.
-	Unproven atomic.Int64
+	// NoHeaderYet counts the connections with Conn.NoHeaderYet set.
+	NoHeaderYet atomic.Int64
 
-	// Unannounced counts the connections with Conn.Unannounced set.
-	Unannounced atomic.Int64
+	// HooksPending counts the connections with Conn.HooksPending set.
+	HooksPending atomic.Int64
 
 	logging atomic.Int64 // pending calls of functions passed to logLater
 
-	// Reporting counts connections that are closed, or about to be, and whose StateClosed hook has
-	// not returned yet.
-	Reporting atomic.Int64
+	// ClosedHooks counts connections that are closed, or about to be, and whose StateClosed hook
+	// has not returned yet.
+	ClosedHooks atomic.Int64
 
-	// Idling counts connections that are inside the StateIdle hook.
-	Idling atomic.Int64
+	// IdleHooks counts connections that are inside the StateIdle hook.
+	IdleHooks atomic.Int64
 
 	// Refuse writes the response that shed connections get. Prepare calls it once, with a request
 	// that no client has sent. If nil, the response is a line of text.
@@ -62,7 +60,7 @@ type Server struct {
 	// code that removes the connections subtracts them.
 	Refused, Lingering atomic.Int64
 
-	// Responses say "Connection: close", and nothing is parked between requests.
+	// draining makes responses say "Connection: close", and nothing is parked between requests.
 	draining atomic.Bool
 	lame     atomic.Bool // responses say "Connection: close"; nothing else changes
 	noReuse  atomic.Bool // SetKeepAlivesEnabled(false)
@@ -136,35 +134,6 @@ func (s *Server) http2() bool {
 	return p != nil && p.UnencryptedHTTP2()
 }
 
-// Timeouts sets the timeout of each class of waiting according to s.HTTP.
-func (s *Server) Timeouts(set *park.Config) {
-	set.Timeouts[ForHello] = s.handshakeTimeout()
-	set.Timeouts[ForFirst] = s.headerTimeout()
-	set.Timeouts[ForHeader] = s.headerTimeout()
-	set.Timeouts[ForNext] = s.idleTimeout()
-	set.Timeouts[ForGrace] = GraceTime
-	set.Timeouts[ForClose] = lingerTime
-}
-
-// Timeouts where net/http has none. A negative timeout in s.HTTP disables them.
-const (
-	defaultHeaderTimeout = 30 * time.Second
-
-	// The idle timeout is longer than that of clients and proxies. If the server closes an idle
-	// connection first, it may lose a request that is already on its way, so the client should
-	// close first. Google's load balancers, which keep idle connections for 600 seconds, respond
-	// with 502 otherwise.
-	defaultIdleTimeout = 620 * time.Second
-)
-
-func (s *Server) headerTimeout() time.Duration {
-	return max(cmp.Or(s.HTTP.ReadHeaderTimeout, s.HTTP.ReadTimeout, defaultHeaderTimeout), 0)
-}
-
-func (s *Server) idleTimeout() time.Duration {
-	return max(cmp.Or(s.HTTP.IdleTimeout, s.HTTP.ReadTimeout, defaultIdleTimeout), 0)
-}
-
 // headerSlop is what net/http allows beyond MaxHeaderBytes.
 const headerSlop = 4096
 
@@ -208,8 +177,8 @@ func (generalOptions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A Base holds what the connections of one listener have in common.
-type Base struct {
+// A ListenerConfig holds what the connections of one listener have in common.
+type ListenerConfig struct {
 	Server  *Server
 	Context context.Context // from BaseContext, or Background
 

@@ -40,7 +40,7 @@ func TestWorkForEachByteOfAHeaderIsBounded(t *testing.T) {
 		for _, cut := range []byte{0, 1, 30, 255} { // pieces of 1, 2, 31 and 8128 bytes
 			w := NewWorker(&Server{HTTP: &http.Server{}})
 			c := new(Conn)
-			c.Init(&Base{Server: w.srv, Context: context.Background()})
+			c.Init(&ListenerConfig{Server: w.srv, Context: context.Background()})
 			set, err := park.NewSet(park.Config{})
 			if err != nil {
 				t.Fatal(err)
@@ -103,7 +103,7 @@ func TestParkedConnectionKeepsNoLargerBufferThanItNeeds(t *testing.T) {
 	for _, cuts := range [][]byte{nil, {255}, {250, 3}} {
 		w := NewWorker(&Server{HTTP: &http.Server{}})
 		c := new(Conn)
-		c.Init(&Base{Server: w.srv, Context: context.Background()})
+		c.Init(&ListenerConfig{Server: w.srv, Context: context.Background()})
 		set, err := park.NewSet(park.Config{})
 		if err != nil {
 			t.Fatal(err)

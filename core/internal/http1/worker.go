@@ -20,7 +20,7 @@ type Worker struct {
 	Hijacked func()
 
 	// Reserve makes the worker serve only one request of a connection, and leave the following
-	// requests to other workers: see Scheduler.Enqueue.
+	// requests to other workers: see Scheduler.Reserve.
 	Reserve bool
 
 	srv *Server
@@ -40,14 +40,14 @@ type Worker struct {
 
 	fields []field // of the response header: see collect
 	values []string
-	seen   seenTexts
+	cache  stringCache
 }
 
 // NewWorker returns a Worker for connections of s.
 func NewWorker(s *Server) *Worker {
 	w := &Worker{srv: s}
 	w.in = newInput()
-	w.seen.seed = maphash.MakeSeed()
+	w.cache.seed = maphash.MakeSeed()
 	w.out = bufio.NewWriterSize(connWriter{w}, outSize)
 	w.pre = bufio.NewWriterSize(framer{w}, preSize)
 	return w

@@ -53,14 +53,14 @@ func TestParkingMeansNothingToRequests(t *testing.T) {
 type parkedServer struct {
 	listener net.Listener
 	set      *park.Set
-	base     Base
+	base     ListenerConfig
 	worker   *Worker
 	open     bool // the connection is open
 }
 
 func newParkedServer(t testing.TB) *parkedServer {
 	s := &parkedServer{}
-	s.base = Base{Server: &Server{HTTP: &http.Server{ErrorLog: quiet, DisableGeneralOptionsHandler: true}}, Context: context.Background()}
+	s.base = ListenerConfig{Server: &Server{HTTP: &http.Server{ErrorLog: quiet, DisableGeneralOptionsHandler: true}}, Context: context.Background()}
 	s.worker = NewWorker(s.base.Server)
 	var err error
 	s.set, err = park.NewSet(park.Config{Parks: true, Logf: t.Logf})

@@ -11,11 +11,11 @@ import (
 	"github.com/recycling-go/recycling/core/internal/park"
 )
 
-// While others wait for a worker, a connection's turn ends after inARow requests in a row, or once
-// others have been seen waiting for turnTime.
+// While others wait for a worker, a connection's turn ends after maxRequestsPerTurn requests in a
+// row, or once others have been seen waiting for turnTime.
 const (
-	inARow   = 32
-	turnTime = 10 * time.Millisecond
+	maxRequestsPerTurn = 32
+	turnTime           = 10 * time.Millisecond
 )
 
 // unlabelled carries no profiler labels.
@@ -130,7 +130,7 @@ func (w *Worker) serve(c *Conn) {
 			w.end(c)
 			return
 		}
-		if n > 1 && w.turnOver(c, n-1) {
+		if n > 1 && w.mustYield(c, n-1) {
 			w.in.r -= len(block) // for the worker of the next turn
 			c.beganAt = 0        // time spent in the queue does not count against the client
 			w.detach(c)
@@ -139,7 +139,7 @@ func (w *Worker) serve(c *Conn) {
 		}
 		c.Began()
 		w.setDeadlines(c)
-		c.markProven()
+		c.clearNoHeaderYet()
 		c.setState(http.StateActive)
 		x, err := w.newExchange(c, block)
 		if err != nil {
@@ -150,23 +150,23 @@ func (w *Worker) serve(c *Conn) {
 			return
 		}
 		if w.Reserve {
-			w.handOver(c)
+			w.leaveReserve(c)
 			return
 		}
 	}
 }
 
-// turnOver reports whether c, which has another request after n responses, has to yield its worker
+// mustYield reports whether c, which has another request after n responses, has to yield its worker
 // to other connections. It reads the clock only while others wait.
-func (w *Worker) turnOver(c *Conn, n int) bool {
-	if n%inARow == 0 {
+func (w *Worker) mustYield(c *Conn, n int) bool {
+	if n%maxRequestsPerTurn == 0 {
 		runtime.Gosched() // the leader may have had no processor meanwhile
 	}
 	if !c.Scheduler.Crowded() {
 		w.crowded = time.Time{}
 		return false
 	}
-	if n >= inARow {
+	if n >= maxRequestsPerTurn {
 		return true
 	}
 	now := time.Now()
@@ -176,9 +176,9 @@ func (w *Worker) turnOver(c *Conn, n int) bool {
 	return now.Sub(w.crowded) >= turnTime
 }
 
-// handOver is what a worker in reserve does after a request: it parks c if there is nothing to
+// leaveReserve is what a worker in reserve does after a request: it parks c if there is nothing to
 // read, and otherwise passes it to another worker.
-func (w *Worker) handOver(c *Conn) {
+func (w *Worker) leaveReserve(c *Conn) {
 	if w.in.buffered() == 0 {
 		// Read first: a TLS connection may hold bytes from the socket that it has not returned yet,
 		// for which no event comes any more.
@@ -200,7 +200,7 @@ func (w *Worker) handOver(c *Conn) {
 // open prepares a new connection for its first request. It reports whether the worker goes on to
 // read that request; if not, the connection was passed on or has ended.
 func (w *Worker) open(c *Conn) bool {
-	if c.announce() != nil {
+	if c.callNewHooks() != nil {
 		w.end(c)
 		return false
 	}
@@ -220,7 +220,7 @@ func (w *Worker) open(c *Conn) bool {
 		w.end(c)
 	case protocol != "":
 		w.delegate(c, protocol)
-	case c.mute():
+	case c.noProtocol():
 		w.end(c)
 	default:
 		return true
@@ -232,9 +232,9 @@ func (w *Worker) open(c *Conn) bool {
 func (w *Worker) delegate(c *Conn, protocol string) {
 	ahead := append([]byte(nil), w.in.bytes()...)
 	w.release()
-	c.markProven()
+	c.clearNoHeaderYet()
 	c.SetReadDeadline(time.Time{})
-	c.of.Delegate(c, protocol, ahead)
+	c.listener.Delegate(c, protocol, ahead)
 }
 
 // parkOrEnd parks c, or ends it if it may not wait, and reports whether c is gone. If not, there is
@@ -281,11 +281,11 @@ func (s *Server) parkClass(p phase, nothing bool) (class park.Class, ok bool) {
 	switch {
 	case p == fresh && !s.Draining():
 		return ForHello, true
-	case !nothing && p == between:
+	case !nothing && p == keptAlive:
 		return ForHeader, true
 	case !nothing && p != fresh:
 		return ForFirst, true
-	case p == between:
+	case p == keptAlive:
 		return ForNext, s.keepAlives()
 	case s.Draining():
 		return ForGrace, true
@@ -350,7 +350,7 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 		return false
 	}
 	w.endExchange()
-	c.phase = between
+	c.phase = keptAlive
 	if c.hooked != nil {
 		c.setState(http.StateIdle)
 		c.SetReadDeadline(time.Time{}) // the hook may have set one

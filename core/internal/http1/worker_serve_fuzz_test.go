@@ -247,7 +247,7 @@ func serveInput(w *Worker, input, cuts []byte) session {
 		panic(err)
 	}
 	c := &Conn{Scheduler: alone{}}
-	c.Init(&Base{Server: w.srv, Context: context.Background()})
+	c.Init(&ListenerConfig{Server: w.srv, Context: context.Background()})
 	set.Add(&c.Conn, halfClosing{nc})
 	w.Serve(c)
 	<-over

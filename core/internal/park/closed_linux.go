@@ -31,13 +31,13 @@ func (s *Set) ask() {
 	s.mu.Unlock()
 	for _, c := range others {
 		if c.parks && (c.Parked() || c.watched()) && c.closedByOthers() {
-			s.expel(c)
+			s.expireStale(c)
 		}
 	}
 }
 
-// expel ends c, whose descriptor was closed by other code.
-func (s *Set) expel(c *Conn) {
+// expireStale ends c, whose descriptor was closed by other code.
+func (s *Set) expireStale(c *Conn) {
 	if c.Take() {
 		c.Owner.Expire()
 		return
@@ -67,12 +67,12 @@ func (c *Conn) holds(fd int) bool {
 	return same
 }
 
-// displace returns a descriptor for a new connection that was accepted as fd, which was old's until
-// other code closed it. If it was not closed through old's net.Conn, old still considers fd its
-// own, and will use and close it. In that case displace leaves the number to old, as an eventfd
-// that is not a socket, and returns another descriptor for the new connection.
-func (s *Set) displace(old *Conn, fd int) (int, error) {
-	defer func() { go s.expel(old) }()
+// resolveReused returns a descriptor for a new connection that was accepted as fd, which was old's
+// until other code closed it. If it was not closed through old's net.Conn, old still considers fd
+// its own, and will use and close it. In that case resolveReused leaves the number to old, as an
+// eventfd that is not a socket, and returns another descriptor for the new connection.
+func (s *Set) resolveReused(old *Conn, fd int) (int, error) {
+	defer func() { go s.expireStale(old) }()
 	if !old.holds(fd) {
 		return fd, nil
 	}

@@ -12,11 +12,11 @@ type Config struct {
 	Parks bool
 	// Full reports whether accepting must pause for a moment. If nil, it never pauses.
 	Full func() bool
-	// Spare closes a connection, so that its descriptor can be used for a new one, and reports
-	// whether it found one to close. If nil, there is none.
-	Spare func() bool
+	// FreeDescriptor closes a connection, so that its descriptor can be used for a new one, and
+	// reports whether it found one to close. If nil, there is none.
+	FreeDescriptor func() bool
 	// Timeouts holds how long a connection may wait in each class; zero means no timeout.
-	Timeouts [Classes]time.Duration
+	Timeouts [NumClasses]time.Duration
 	// WriteStall is how long a write may make no progress; zero means no limit.
 	WriteStall time.Duration
 	// Logf reports system errors. It is called on a goroutine that nothing waits for, so it may

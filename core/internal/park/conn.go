@@ -30,7 +30,7 @@ type Conn struct {
 	Owner Owner
 
 	set    *Set
-	state  cell
+	state  atomicState
 	gen    uint32 // distinguishes this connection from earlier ones on the same descriptor
 	fd     int    // -1 unless a bare descriptor
 	remote string // the peer's address as in net; for other kinds RemoteAddr sets it

@@ -10,8 +10,8 @@ import (
 type Class uint8
 
 const (
-	None    Class = iota // no deadline
-	Classes       = 8    // the number of classes, including None
+	None       Class = iota // no deadline
+	NumClasses       = 8    // the number of classes, including None
 )
 
 // waiting is the list of the connections of one class, ordered by deadline: the timeout is the same
@@ -25,7 +25,7 @@ type waiting struct {
 // one timer, which is armed while a connection is listed.
 type deadlines struct {
 	mu     sync.Mutex // guards following, and the links of every Conn
-	lists  [Classes]waiting
+	lists  [NumClasses]waiting
 	timer  *time.Timer // nil until the first deadline
 	due    int64       // when timer fires, in nanoseconds since epoch; zero if it is not armed
 	closed bool
@@ -128,7 +128,8 @@ func (d *deadlines) longestLocked(classes []Class) (longest *Conn, since int64) 
 	return longest, since
 }
 
-// longest returns how long that connection has waited, and whether there is one.
+// longest returns how long the parked connection that has waited longest in any of the classes has
+// waited, and whether there is one.
 func (d *deadlines) longest(classes []Class) (time.Duration, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -136,7 +137,8 @@ func (d *deadlines) longest(classes []Class) (time.Duration, bool) {
 	return time.Duration(nanos() - since), c != nil
 }
 
-// takeLongest takes that connection, or returns nil if there is none.
+// takeLongest takes the parked connection that has waited longest in any of the classes, or returns
+// nil if there is none.
 func (d *deadlines) takeLongest(classes []Class) *Conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -187,7 +187,7 @@ func TestNetConnKeepsTheOptionsOfItsSocket(t *testing.T) {
 	c := f.lead(t)
 	defer c.Close()
 	want := []int{0, 0, 77, 33, 5}
-	for i, o := range kept {
+	for i, o := range keptSockopts {
 		if err := unix.SetsockoptInt(c.fd, o.level, o.name, want[i]); err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func TestNetConnKeepsTheOptionsOfItsSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, o := range kept {
+	for i, o := range keptSockopts {
 		if v, err := unix.GetsockoptInt(number(t, nc), o.level, o.name); err != nil || v != want[i] {
 			t.Errorf("option %d of level %d is %d, %v; want %d", o.name, o.level, v, err, want[i])
 		}

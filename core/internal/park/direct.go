@@ -140,7 +140,7 @@ func (c *Conn) closeDirect(s *secure) error {
 
 func (c *Conn) finishDirect(s *secure) error {
 	c.mu.Lock()
-	c.set.forget(c) // while the descriptor is still valid
+	c.set.untrack(c) // while the descriptor is still valid
 	c.mu.Unlock()
 	err := s.conn.Close()
 	c.finish()

@@ -4,17 +4,17 @@
 // the leader, which waits for readiness on behalf of all workers (see [Set.Lead]), is an ordinary
 // goroutine that the scheduler wakes, and no thread blocks in epoll_wait.
 //
-// A [Conn] enters the set the first time it would have to wait, edge-triggered, and stays in it
-// until it is closed: it is never re-armed, and needs one epoll_ctl in its lifetime. At any time it
-// belongs either to one worker, which may read, write and close it, or to the set. The states and
-// the allowed transitions are drawn in state.go.
+// A [Conn] is registered once, edge-triggered, when it first has to wait, and stays in the epoll
+// set until it is closed: it is never re-armed, and needs one epoll_ctl in its lifetime. At any
+// time it belongs either to one worker, which may read, write and close it, or to the set. The
+// states and the allowed transitions are drawn in state.go.
 //
 // A worker that has to wait for its connection inside a handler (for a slow body or a slow reader)
 // waits in Go's own poller, not in the set: the descriptor is wrapped in an [os.File] at that
-// moment. That provides deadlines that another goroutine may change, and safe closing, all of it
-// well tested. The package reads and writes the bytes with its own system calls when the poller
-// reports readiness. The leader takes no part, which saves one hop per wake-up. Wrapping costs
-// three system calls, once, and only for connections that need it.
+// moment. That provides deadlines that another goroutine may change, and safe closing. The package
+// reads and writes the bytes with its own system calls when the poller reports readiness. The
+// leader takes no part, which saves one hop per wake-up. Wrapping costs three system calls, once,
+// and only for connections that need it.
 //
 // No system call on a connection blocks, whatever the application has done to the socket, and no
 // system call uses a descriptor number that is about to be reused: see sock_linux.go and use.go.

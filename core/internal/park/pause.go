@@ -2,20 +2,20 @@ package park
 
 import "time"
 
-// A Ration lets ten log lines per second pass. The zero value is ready for use. It is not safe for
-// concurrent use.
-type Ration struct {
+// A LogLimiter lets ten log lines per second pass. The zero value is ready for use. It is not safe
+// for concurrent use.
+type LogLimiter struct {
 	since time.Time
 	n     int
 }
 
 // Take reports whether another line may pass.
-func (r *Ration) Take() bool {
-	if now := time.Now(); now.Sub(r.since) >= time.Second {
-		r.since, r.n = now, 0
+func (l *LogLimiter) Take() bool {
+	if now := time.Now(); now.Sub(l.since) >= time.Second {
+		l.since, l.n = now, 0
 	}
-	r.n++
-	return r.n <= 10
+	l.n++
+	return l.n <= 10
 }
 
 // FullPause is how long accepting pauses when there are too many connections.

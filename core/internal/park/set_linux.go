@@ -25,7 +25,7 @@ type Set struct {
 	deadlines deadlines
 	table     table
 	gen       atomic.Uint32
-	log       journal
+	log       asyncLog
 
 	epfd int
 	file *os.File        // epfd in Go's poller
@@ -191,16 +191,16 @@ func (c *Conn) Take() bool { return c.state.do(actTake) }
 // returns nil if none waits. Classes without a timeout do not track their connections.
 func (s *Set) TakeLongest(classes ...Class) *Conn { return s.deadlines.takeLongest(classes) }
 
-// Longest returns how long that connection has waited, and whether there is one. It may be about to
-// resume at this moment.
+// Longest returns how long the connection that TakeLongest would take has waited, and whether there
+// is one. It may be about to resume at this moment.
 func (s *Set) Longest(classes ...Class) (time.Duration, bool) { return s.deadlines.longest(classes) }
 
 // Parked reports whether c is parked at the moment.
 func (c *Conn) Parked() bool { return state(c.state.v.Load()) == parked }
 
-// interest holds the events a connection is registered for: edge-triggered, for its whole life.
+// epollEvents holds the events a connection is registered for: edge-triggered, for its whole life.
 // 1<<31 is EPOLLET, which package unix defines as a negative number.
-const interest = unix.EPOLLIN | unix.EPOLLRDHUP | 1<<31
+const epollEvents = unix.EPOLLIN | unix.EPOLLRDHUP | 1<<31
 
 // register adds c to the epoll set. If an event is already due, it arrives at once.
 func (c *Conn) register() error { return c.set.register(c) }
@@ -218,7 +218,7 @@ func (s *Set) register(c *Conn) error {
 		return nil
 	}
 	add := func(fd int) error {
-		return unix.EpollCtl(s.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: interest, Fd: int32(fd), Pad: int32(c.gen)})
+		return unix.EpollCtl(s.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: epollEvents, Fd: int32(fd), Pad: int32(c.gen)})
 	}
 	c.registered.Store(true) // set before the event arrives, whose receiver may park c again
 	var err error
@@ -236,9 +236,9 @@ func (s *Set) register(c *Conn) error {
 	return err
 }
 
-// forget removes c from the epoll set and the table: c's descriptor number is about to be reused.
+// untrack removes c from the epoll set and the table: c's descriptor number is about to be reused.
 // The caller holds c.mu.
-func (s *Set) forget(c *Conn) {
+func (s *Set) untrack(c *Conn) {
 	s.mu.Lock()
 	s.others[c] = struct{}{} // before c leaves the table, so that Each does not miss it
 	if s.asking == nil {
@@ -264,8 +264,8 @@ func (s *Set) drop(fd uintptr) {
 	unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, int(fd), &unix.EpollEvent{})
 }
 
-// know adds c, which now has a net.Conn, to the table. The caller holds c.mu.
-func (s *Set) know(c *Conn) {
+// track adds c, which now has a net.Conn, to the table. The caller holds c.mu.
+func (s *Set) track(c *Conn) {
 	c.rc.Control(func(fd uintptr) {
 		c.slot = int32(fd)
 		s.table.set(int(fd), c)

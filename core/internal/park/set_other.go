@@ -128,7 +128,7 @@ func (c *Conn) Detach() (nc net.Conn, early []byte, err error) {
 	return nc, early, nc.SetDeadline(time.Time{})
 }
 
-func (s *Set) forget(*Conn) {}
+func (s *Set) untrack(*Conn) {}
 
 func (c *Conn) poll() (in, out bool) { return true, true }
 

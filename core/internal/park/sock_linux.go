@@ -215,10 +215,10 @@ func (c *Conn) netConn() (net.Conn, error) {
 		return nil, err
 	}
 	c.retire()
-	c.set.forget(c) // epoll keys on (file, descriptor), and this descriptor is about to close
+	c.set.untrack(c) // epoll keys on (file, descriptor), and this descriptor is about to close
 	f.Close()
 	c.nc, c.rc, c.file, c.fd = nc, rc, nil, -1
-	c.set.know(c)
+	c.set.track(c)
 	nc.SetReadDeadline(fromNanos(c.boundedLocked(&c.readBy)))
 	nc.SetWriteDeadline(fromNanos(c.boundedLocked(&c.writeBy)))
 	return nc, nil
@@ -242,8 +242,9 @@ func (c *Conn) convert(f *os.File) (net.Conn, syscall.RawConn, error) {
 	return nil, rc, err
 }
 
-// kept lists the options that package net sets on a TCP connection made from a descriptor.
-var kept = [...]struct{ level, name int }{
+// keptSockopts lists the options that package net sets on a TCP connection made from a descriptor,
+// and that FileConn keeps as they were.
+var keptSockopts = [...]struct{ level, name int }{
 	{unix.IPPROTO_TCP, unix.TCP_NODELAY},
 	{unix.SOL_SOCKET, unix.SO_KEEPALIVE},
 	{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
@@ -257,10 +258,10 @@ func FileConn(f *os.File) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	var values [len(kept)]int
+	var values [len(keptSockopts)]int
 	tcp := false
 	rc.Control(func(fd uintptr) {
-		for i, o := range kept {
+		for i, o := range keptSockopts {
 			v, err := unix.GetsockoptInt(int(fd), o.level, o.name)
 			if err != nil {
 				return // a Unix socket
@@ -274,7 +275,7 @@ func FileConn(f *os.File) (net.Conn, error) {
 		return nc, err
 	}
 	rc.Control(func(fd uintptr) {
-		for i, o := range kept {
+		for i, o := range keptSockopts {
 			unix.SetsockoptInt(int(fd), o.level, o.name, values[i])
 		}
 	})
@@ -293,7 +294,7 @@ func (c *Conn) Detach() (nc net.Conn, early []byte, err error) {
 		return nil, nil, err
 	}
 	c.mu.Lock()
-	c.set.forget(c)
+	c.set.untrack(c)
 	c.mu.Unlock()
 	early = c.endProbe()
 	if s != nil {

@@ -164,7 +164,7 @@ func (s *Set) accept(index int, batch []*Conn) []*Conn {
 	for range acceptBatch {
 		if s.config.Full != nil && s.config.Full() {
 			if len(batch) == 0 { // otherwise serve those first: there may be room then
-				s.restFor(src, FullPause)
+				s.pauseAcceptFor(src, FullPause)
 			}
 			return batch
 		}
@@ -185,9 +185,9 @@ func (s *Set) accept(index int, batch []*Conn) []*Conn {
 			// system call filter may reject every accept.
 			s.config.Errors.Accept.Add(1)
 			if refused++; refused == acceptBatch {
-				s.rest(src, err)
+				s.pauseAccept(src, err)
 			}
-		case outOfDescriptors(err) && s.config.Spare != nil && s.config.Spare():
+		case outOfDescriptors(err) && s.config.FreeDescriptor != nil && s.config.FreeDescriptor():
 		case errors.Is(err, net.ErrClosed):
 			s.leave(src) // whoever closed it does the rest
 			return batch
@@ -201,7 +201,7 @@ func (s *Set) accept(index int, batch []*Conn) []*Conn {
 				s.refuse(src)
 			}
 			s.config.Errors.Accept.Add(1)
-			s.rest(src, err)
+			s.pauseAccept(src, err)
 			return batch
 		}
 	}
@@ -226,7 +226,7 @@ func (s *Set) acceptOne(src *source, peer *listener.Addr) (*Conn, error) {
 		return nil, err
 	}
 	if old := s.table.get(fd); old != nil {
-		if fd, err = s.displace(old, fd); err != nil {
+		if fd, err = s.resolveReused(old, fd); err != nil {
 			return nil, err
 		}
 	}
@@ -237,15 +237,15 @@ func (s *Set) acceptOne(src *source, peer *listener.Addr) (*Conn, error) {
 	return c, nil
 }
 
-// rest pauses accepting: the process is out of descriptors or memory, and the listening socket
-// would keep reporting readiness.
-func (s *Set) rest(src *source, err error) {
+// pauseAccept pauses accepting: the process is out of descriptors or memory, and the listening
+// socket would keep reporting readiness.
+func (s *Set) pauseAccept(src *source, err error) {
 	src.pause = NextPause(src.pause)
 	s.log.printf(s.config.Logf, "http: Accept error: %v; retrying in %v", err, src.pause)
-	s.restFor(src, src.pause)
+	s.pauseAcceptFor(src, src.pause)
 }
 
-func (s *Set) restFor(src *source, pause time.Duration) {
+func (s *Set) pauseAcceptFor(src *source, pause time.Duration) {
 	s.unwatch(src)
 	time.AfterFunc(pause, func() { s.rewatch(src) })
 }

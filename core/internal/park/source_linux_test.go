@@ -166,7 +166,7 @@ func TestSharedListenerIsSharedAfterARest(t *testing.T) {
 		if before == "" {
 			t.Skip("this system does not tell")
 		}
-		f.restFor(f.sources[len(f.sources)-1], time.Millisecond)
+		f.pauseAcceptFor(f.sources[len(f.sources)-1], time.Millisecond)
 		var after string
 		for begin := time.Now(); after == "" && time.Since(begin) < 5*time.Second; time.Sleep(time.Millisecond) {
 			after = f.listenEvents(t)

@@ -24,13 +24,13 @@ type Patience struct {
 	some   int // bytes since the last progress
 }
 
-// progress is how many bytes count as progress.
-const progress = 1 << 10
+// minProgress is how many bytes count as progress.
+const minProgress = 1 << 10
 
 // got records n bytes, which took the time waited to arrive.
 func (p *Patience) got(n int, waited time.Duration) {
 	p.waited += waited
-	if p.some += n; p.some >= progress {
+	if p.some += n; p.some >= minProgress {
 		p.some, p.waited = 0, 0
 	}
 }

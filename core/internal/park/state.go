@@ -99,11 +99,11 @@ func next(s state, a action) (state, bool) {
 	panic(fmt.Sprintf("BUG: action %d on a connection that is %v", a, s))
 }
 
-// A cell holds one connection's state. Only do changes it.
-type cell struct{ v atomic.Uint32 }
+// An atomicState holds one connection's state. Only do changes it.
+type atomicState struct{ v atomic.Uint32 }
 
 // do performs a, and reports whether it was accepted.
-func (c *cell) do(a action) bool {
+func (c *atomicState) do(a action) bool {
 	for {
 		s := state(c.v.Load())
 		n, ok := next(s, a)

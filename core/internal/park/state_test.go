@@ -9,7 +9,7 @@ import (
 // When a connection changes hands, a wake-up could get lost, or a connection could get two owners.
 // This test drives every interleaving of what can happen to a connection: its worker that serves
 // and parks, events, the sweeper, and shutdown. The transitions are those of next, the same
-// function that a cell uses.
+// function that an atomicState uses.
 
 // A world is the complete state of the model. It is a value, so that it can be a map key.
 type world struct {

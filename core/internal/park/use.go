@@ -10,8 +10,8 @@ import (
 // reused. So use counts each operation on the descriptor, and retire waits for the count to drop
 // before the descriptor is freed; no operation takes long.
 
-// notBare is added to Conn.uses when the descriptor is about to be freed.
-const notBare = math.MinInt32 / 2
+// retiring is added to Conn.uses when the descriptor is about to be freed.
+const retiring = math.MinInt32 / 2
 
 // bare reports whether c is a bare descriptor at the moment.
 func (c *Conn) bare() bool { return c.uses.Load() >= 0 }
@@ -30,8 +30,8 @@ func (c *Conn) unuse() { c.uses.Add(-1) }
 
 // retire makes c no longer a bare descriptor, and waits until nothing uses the descriptor.
 func (c *Conn) retire() {
-	c.uses.Add(notBare)
-	for c.uses.Load() > notBare {
+	c.uses.Add(retiring)
+	for c.uses.Load() > retiring {
 		runtime.Gosched()
 	}
 }

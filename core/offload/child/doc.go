@@ -21,8 +21,7 @@
 //
 // The package detects
 //
-//   - a child that ends, in whatever way: at once, since its process is being waited for, even
-//     while it is idle.
+//   - a child that ends, in whatever way: a child that exits is noticed at once, even while idle.
 //   - a child that hangs: if the context of a request has ended and [Command.Grace] has passed as
 //     well, the child is killed. Without a deadline, of the caller or from
 //     [offload.Config.Timeout], a hanging child is not detected.

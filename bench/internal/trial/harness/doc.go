@@ -1,5 +1,4 @@
-// Package harness is the one way in which bench starts other processes and keeps track of them, and
-// in which trials report.
+// Package harness starts and tracks processes for bench, and writes trial reports.
 //
 //	p, err := harness.Start(ctx, harness.Command{Args: []string{ServerArg, "-conns", "100"}})
 //	...

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-func (b *background) goroutines() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.running
+func (a *asyncCaller) goroutines() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.running
 }
 
 func TestBackgroundCallsManyOnFewGoroutines(t *testing.T) {
-	var b background
+	var a asyncCaller
 	var most atomic.Int64
 	var all sync.WaitGroup
 	const n = 10_000
 	all.Add(n)
 	for range n {
-		b.add(func() {
-			if r := int64(b.goroutines()); r > most.Load() {
+		a.add(func() {
+			if r := int64(a.goroutines()); r > most.Load() {
 				most.Store(r)
 			}
 			all.Done()
@@ -35,31 +35,31 @@ func TestBackgroundCallsManyOnFewGoroutines(t *testing.T) {
 }
 
 func TestBackgroundCallsTheRestWhateverSomeDo(t *testing.T) {
-	var b background
+	var a asyncCaller
 	open := make(chan struct{})
 	var blocked, all sync.WaitGroup
 	for i := range 500 {
 		switch i % 3 {
 		case 0:
 			blocked.Add(1)
-			b.add(func() {
+			a.add(func() {
 				defer blocked.Done()
 				<-open
 			})
 		case 1:
-			b.add(func() { panic("nobody is told") })
+			a.add(func() { panic("nobody is told") })
 		case 2:
-			b.add(runtime.Goexit)
+			a.add(runtime.Goexit)
 		}
 		all.Add(1)
-		b.add(all.Done)
+		a.add(all.Done)
 	}
 	all.Wait()
 	close(open)
 	blocked.Wait()
-	for deadline := time.Now().Add(20 * time.Second); b.goroutines() > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); a.goroutines() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines are left", b.goroutines())
+			t.Fatalf("%d goroutines are left", a.goroutines())
 		}
 	}
 }

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A background calls functions that may block, such as hooks of the application, on goroutines of
+// An asyncCaller calls functions that may block, such as hooks of the application, on goroutines of
 // its own. It is for callers that must not block: those that lead, expire connections, make room,
 // or stop the server. The zero value is ready for use.
 //
 // It starts another goroutine when all of them are busy, up to quickCallers: if the functions
 // return soon, that is enough. If they block, it adds more goroutines step by step. So a function
 // that blocks delays others only for a moment.
-type background struct {
+type asyncCaller struct {
 	mu      sync.Mutex // guards the following
 	queue   []func()
 	running int
@@ -23,68 +23,68 @@ type background struct {
 }
 
 const (
-	// quickCallers is how many goroutines a background starts without a pause.
+	// quickCallers is how many goroutines an asyncCaller starts without a pause.
 	quickCallers = 32
 	// callerPause is how long it then waits before it adds half as many as there are.
 	callerPause = 5 * time.Millisecond
 )
 
 // add has f called soon. It does not block.
-func (b *background) add(f func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.queue = append(b.queue, f)
-	b.callLocked()
+func (a *asyncCaller) add(f func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.queue = append(a.queue, f)
+	a.callLocked()
 }
 
 // callLocked makes sure that a goroutine takes care of the queue.
-func (b *background) callLocked() {
+func (a *asyncCaller) callLocked() {
 	switch {
-	case b.coming || len(b.queue) == 0:
-	case b.running < quickCallers:
-		b.startLocked(1)
-	case !b.armed:
-		b.armed, b.taken = true, 0
-		if b.timer == nil {
-			b.timer = time.AfterFunc(callerPause, b.grow)
+	case a.coming || len(a.queue) == 0:
+	case a.running < quickCallers:
+		a.startLocked(1)
+	case !a.armed:
+		a.armed, a.taken = true, 0
+		if a.timer == nil {
+			a.timer = time.AfterFunc(callerPause, a.grow)
 		} else {
-			b.timer.Reset(callerPause)
+			a.timer.Reset(callerPause)
 		}
 	}
 }
 
-func (b *background) startLocked(n int) {
-	b.coming = true
-	b.running += n
+func (a *asyncCaller) startLocked(n int) {
+	a.coming = true
+	a.running += n
 	for range n {
-		go b.run()
+		go a.run()
 	}
 }
 
 // grow is called callerPause after the queue was found non-empty with all goroutines busy. It adds
 // goroutines only if the present ones have taken fewer functions since than there are goroutines.
-func (b *background) grow() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.armed = false
-	if n := min(len(b.queue), b.running/2+1); n > 0 && !b.coming && b.taken < b.running {
-		b.startLocked(n)
+func (a *asyncCaller) grow() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.armed = false
+	if n := min(len(a.queue), a.running/2+1); n > 0 && !a.coming && a.taken < a.running {
+		a.startLocked(n)
 	}
-	b.callLocked()
+	a.callLocked()
 }
 
 // run calls functions until the queue is empty. A panic or Goexit in a function ends the goroutine,
 // but the rest of the queue is still called.
-func (b *background) run() {
+func (a *asyncCaller) run() {
 	defer func() {
 		recover() // the functions report their own panics
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.running--
-		b.callLocked()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.running--
+		a.callLocked()
 	}()
 	for {
-		f := b.next()
+		f := a.next()
 		if f == nil {
 			return
 		}
@@ -93,18 +93,18 @@ func (b *background) run() {
 }
 
 // next returns the next function to call, or nil if there is none.
-func (b *background) next() func() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.coming = false
-	if len(b.queue) == 0 {
-		b.queue = nil
+func (a *asyncCaller) next() func() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.coming = false
+	if len(a.queue) == 0 {
+		a.queue = nil
 		return nil
 	}
-	f := b.queue[0]
-	b.queue[0] = nil
-	b.queue = b.queue[1:]
-	b.taken++
-	b.callLocked()
+	f := a.queue[0]
+	a.queue[0] = nil
+	a.queue = a.queue[1:]
+	a.taken++
+	a.callLocked()
 	return f
 }

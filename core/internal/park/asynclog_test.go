@@ -8,8 +8,8 @@ import (
 )
 
 // The application's logger may do anything.
-func TestJournalIsHeldUpByNoLog(t *testing.T) {
-	var j journal
+func TestAsyncLogIsHeldUpByNoLog(t *testing.T) {
+	var a asyncLog
 	release, lines := make(chan struct{}), make(chan string, 10)
 	logs := []func(string, ...any){
 		func(string, ...any) { <-release },
@@ -18,10 +18,10 @@ func TestJournalIsHeldUpByNoLog(t *testing.T) {
 		func(format string, args ...any) { lines <- args[0].(string) },
 	}
 	for _, logf := range logs {
-		j.printf(logf, "line %d", 1)
+		a.printf(logf, "line %d", 1)
 	}
 	for range 100 { // no more than ten per second, and no long queue
-		j.printf(logs[3], "line %d", 2)
+		a.printf(logs[3], "line %d", 2)
 	}
 	close(release)
 	for _, want := range []string{"line 1", "line 2"} {
@@ -35,9 +35,9 @@ func TestJournalIsHeldUpByNoLog(t *testing.T) {
 		}
 	}
 	for {
-		j.mu.Lock()
-		writing := j.writing
-		j.mu.Unlock()
+		a.mu.Lock()
+		writing := a.writing
+		a.mu.Unlock()
 		if !writing {
 			break
 		}

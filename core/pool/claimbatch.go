@@ -2,59 +2,58 @@ package pool
 
 import "sync/atomic"
 
-// frontSize is how many jobs a front holds: enough to make taking the mutex rare, and few enough
-// that a front takes little memory.
-const frontSize = 64
+// claimBatchSize is how many jobs a claimBatch holds: enough to make taking the mutex rare, and few
+// enough that a claimBatch takes little memory.
+const claimBatchSize = 64
 
-// A front is the head of the queue, laid out so that busy workers take the next job with one atomic
-// addition instead of under the mutex. With a backlog of empty jobs this is what keeps them and the
-// submitters from contending.
+// A claimBatch is the front of the queue, laid out so that busy workers take the next job with one
+// atomic addition instead of under the mutex. With a backlog of empty jobs this is what keeps them
+// and the submitters from contending.
 //
 // It stays shared: whichever worker is free next starts a job in it, exactly as with a job in the
 // ring behind it. It would be as cheap to give a few jobs to each worker, but then a job would wait
 // behind a slow one, and start after younger ones.
 //
-// A front has users, the workers that may take from it without the mutex. They are added and
-// removed under the mutex. A front without users may be refilled.
-type front[T any] struct {
+// A claimBatch has users, the workers that may take from it without the mutex. They are added and
+// removed under the mutex. A claimBatch without users may be refilled.
+type claimBatch[T any] struct {
 	cursor cursor // the worker that claims i owns jobs[i]
-	jobs   [frontSize]T
-	users  int       // number of users; guarded by the pool's mutex
-	spare  *front[T] // next in the pool's list of spare fronts; guarded by the pool's mutex
+	jobs   [claimBatchSize]T
+	users  int            // number of users; guarded by the pool's mutex
+	spare  *claimBatch[T] // next in the pool's list of spare batches; guarded by the pool's mutex
 }
 
 // take takes the oldest job, and reports whether there was one. Only users may call it, and, for
 // the current front, the holder of the mutex.
-func (f *front[T]) take() (job T, ok bool) {
-	i, ok := f.cursor.claim()
+func (b *claimBatch[T]) take() (job T, ok bool) {
+	i, ok := b.cursor.claim()
 	if !ok {
 		return job, false
 	}
 	var zero T
-	slot := &f.jobs[i%frontSize]
+	slot := &b.jobs[i%claimBatchSize]
 	job, *slot = *slot, zero // the slot must not keep the job from being collected
 	return job, true
 }
 
 // drain removes and returns all jobs that are left. The caller holds the mutex; users may call take
 // concurrently.
-func (f *front[T]) drain() []T {
-	if f == nil {
+func (b *claimBatch[T]) drain() []T {
+	if b == nil {
 		return nil
 	}
-	rest := f.jobs[f.cursor.claimRest():f.cursor.size]
+	rest := b.jobs[b.cursor.claimRest():b.cursor.size]
 	jobs := append([]T(nil), rest...)
 	clear(rest)
 	return jobs
 }
 
-// len returns how many jobs are left. The caller holds the mutex; users may call take
-// concurrently.
-func (f *front[T]) len() int {
-	if f == nil {
+// len returns how many jobs are left. The caller holds the mutex; users may call take concurrently.
+func (b *claimBatch[T]) len() int {
+	if b == nil {
 		return 0
 	}
-	return f.cursor.remaining()
+	return b.cursor.remaining()
 }
 
 // A cursor hands out the numbers below size, each once and in order, to any number of goroutines.

@@ -12,10 +12,10 @@ import (
 	"github.com/recycling-go/recycling/core/internal/http1"
 )
 
-// Listener returns a listener for an http.Server to serve. Its Accept serves l, and returns only at
-// the end.
+// Listener returns a listener for an http.Server to serve. Its Accept serves the connections of l,
+// and does not return until l or the engine is closed.
 func (e *Engine) Listener(l net.Listener) net.Listener {
-	return &hosted{
+	return &hostedListener{
 		Listener: l,
 		engine:   e,
 		handed:   make(chan net.Conn),
@@ -25,13 +25,13 @@ func (e *Engine) Listener(l net.Listener) net.Listener {
 	}
 }
 
-// A hosted is the listener that Engine.Listener returns.
-type hosted struct {
+// A hostedListener is the listener that Engine.Listener returns.
+type hostedListener struct {
 	net.Listener
 	engine *Engine
 
 	mu      sync.Mutex      // guards the following, which do not change once Accept was called
-	host    *Host           // nil if an http.Server other than s.HTTP serves it
+	host    *Host           // nil unless the engine's http.Server is known to serve it
 	witness *witness        // the host's
 	base    context.Context // the host's
 	tls     *tls.Config     // of the listener of package tls around it; nil if there is none
@@ -47,10 +47,12 @@ type hosted struct {
 	err      error
 }
 
-// join tells h that its host is about to call h.Accept. It records the witness and base context of
-// the host, and the config of a listener of package tls around h. If w is nil, net/http serves h.
-// It reports false if h is closed.
-func (h *hosted) join(by *Host, w *witness, base context.Context, config *tls.Config) bool {
+// join tells h that its host is about to call h.Accept. If it is not called, either another
+// http.Server serves h, or the host does not know that it serves h: because h is wrapped, or
+// because its BaseContext was replaced. join records the witness and base context of the host, and
+// the config of a listener of package tls around h. If w is nil, net/http serves h. It reports
+// false if h is closed.
+func (h *hostedListener) join(by *Host, w *witness, base context.Context, config *tls.Config) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.isClosed() {
@@ -61,7 +63,7 @@ func (h *hosted) join(by *Host, w *witness, base context.Context, config *tls.Co
 }
 
 // Accept serves until the end. Before that it returns only connections that net/http must serve.
-func (h *hosted) Accept() (net.Conn, error) {
+func (h *hostedListener) Accept() (net.Conn, error) {
 	if h.plain {
 		return h.Listener.Accept()
 	}
@@ -74,7 +76,7 @@ func (h *hosted) Accept() (net.Conn, error) {
 	}
 }
 
-func (h *hosted) serve() {
+func (h *hostedListener) serve() {
 	err := h.accept()
 	close(h.accepted)
 	switch {
@@ -94,14 +96,14 @@ func (h *hosted) serve() {
 	}
 }
 
-func (h *hosted) accept() error {
+func (h *hostedListener) accept() error {
 	return h.engine.accept(h.Listener, serveConfig{tls: h.tls, hosted: h, base: h.base, end: h.closed})
 }
 
 // awaitEnd waits for the engine to end and calls finish, for an http.Server that was not told to
 // close h.
-func (h *hosted) awaitEnd() {
-	ask := time.NewTicker(askInterval)
+func (h *hostedListener) awaitEnd() {
+	ask := time.NewTicker(pollInterval)
 	defer ask.Stop()
 	var abandoned <-chan time.Time
 	for {
@@ -137,8 +139,8 @@ func (e *Engine) drainUnlessAlone(w *witness) {
 }
 
 // hand passes a connection that does not speak HTTP/1 to the engine's http.Server, or to the caller
-// of Accept if that is another one.
-func (h *hosted) hand(c *http1.Conn, protocol string, ahead []byte) {
+// of Accept if that is not known to be the engine's. The engine then no longer counts it.
+func (h *hostedListener) hand(c *http1.Conn, protocol string, ahead []byte) {
 	if h.witness != nil {
 		h.engine.delegate(c, protocol, ahead)
 		return
@@ -149,7 +151,7 @@ func (h *hosted) hand(c *http1.Conn, protocol string, ahead []byte) {
 		return
 	}
 	if ahead = append(ahead, early...); len(ahead) > 0 {
-		nc = &http1.RereadConn{Conn: nc, Ahead: ahead}
+		nc = &http1.PrefixConn{Conn: nc, Prefix: ahead}
 	}
 	select {
 	case h.handed <- nc:
@@ -161,7 +163,7 @@ func (h *hosted) hand(c *http1.Conn, protocol string, ahead []byte) {
 }
 
 // finish makes Accept return.
-func (h *hosted) finish(err error) {
+func (h *hostedListener) finish(err error) {
 	h.end.Do(func() {
 		h.err = err
 		close(h.over)
@@ -173,7 +175,7 @@ func (h *hosted) finish(err error) {
 const closeWait = 100 * time.Millisecond
 
 // Close returns when the address is free. It does not wait for requests in flight.
-func (h *hosted) Close() error {
+func (h *hostedListener) Close() error {
 	h.close.Do(func() {
 		h.mu.Lock()
 		close(h.closed)
@@ -208,7 +210,7 @@ func (h *hosted) Close() error {
 }
 
 // awaitAccepted waits until accepting has ended, for at most closeWait.
-func (h *hosted) awaitAccepted() {
+func (h *hostedListener) awaitAccepted() {
 	t := time.NewTimer(closeWait)
 	defer t.Stop()
 	select {
@@ -217,7 +219,7 @@ func (h *hosted) awaitAccepted() {
 	}
 }
 
-func (h *hosted) isClosed() bool {
+func (h *hostedListener) isClosed() bool {
 	select {
 	case <-h.closed:
 		return true
@@ -227,7 +229,7 @@ func (h *hosted) isClosed() bool {
 }
 
 // stop drains the engine after an http.Server that may have been shut down or closed has closed h.
-func (h *hosted) stop() {
+func (h *hostedListener) stop() {
 	defer h.finish(h.ended())
 	if h.engine.abandoning.Load() { // the abandoning goroutine reports what is left
 		h.engine.abandon()
@@ -238,7 +240,7 @@ func (h *hosted) stop() {
 
 // ended returns the error that Accept returns at the end. If h was not closed, it was s that was
 // shut down, and Serve of s.HTTP has to return http.ErrServerClosed nevertheless.
-func (h *hosted) ended() error {
+func (h *hostedListener) ended() error {
 	if !h.isClosed() {
 		return http.ErrServerClosed
 	}

@@ -12,13 +12,13 @@ import (
 // response. The reader tells net/http's own ResponseWriter by a method that only package net/http
 // can implement. This file is how another server finds out.
 
-// overLimit reports whether an http.MaxBytesReader with this ResponseWriter has found the body too
-// large.
+// overMaxBytes reports whether an http.MaxBytesReader with this ResponseWriter has found the body
+// too large.
 //
 // The reader that the handler has left in Request.Body is inspected directly, unless another
 // goroutine is reading it. For any other reader, such as that of http.MaxBytesHandler, all that is
 // known is how it last called body.Read.
-func (x *exchange) overLimit() bool {
+func (x *exchange) overMaxBytes() bool {
 	if x.body.x == nil {
 		return false // there is no body
 	}
@@ -30,12 +30,12 @@ func (x *exchange) overLimit() bool {
 			return over
 		}
 	}
-	return x.body.limited.Load()
+	return x.body.byMaxBytes.Load()
 }
 
-// noteLimit does what an http.MaxBytesReader makes net/http's ResponseWriter do.
-func (w *response) noteLimit() {
-	if w.x.overLimit() {
+// noteMaxBytes does what an http.MaxBytesReader makes net/http's ResponseWriter do.
+func (w *response) noteMaxBytes() {
+	if w.x.overMaxBytes() {
 		w.close(lingerConn)
 		if gohttp.LimitSetsNoField {
 			return

@@ -13,28 +13,34 @@ import (
 	"github.com/recycling-go/recycling/core/internal/http1"
 )
 
-// A handover is a listener by which the http.Server gets connections that do not speak HTTP/1.
-// These still belong to the engine: they are counted and limited, and closed when it is abandoned.
-type handover struct {
-	inner
+// A delegateListener is a listener by which the http.Server gets connections that do not speak
+// HTTP/1. These still belong to the engine: they are counted and limited, and closed when it is
+// abandoned.
+//
+// Two alternatives were rejected. Calling the functions of TLSNextProto does not work with every
+// version: since Go 1.27 the one for HTTP/2 is a placeholder. Posing as the server of
+// golang.org/x/net/http2 would depend on an interface that is not public, and panics if the
+// application has such a server itself.
+type delegateListener struct {
+	chanListener
 	over chan struct{} // closed when the http.Server accepts no more
 }
 
-// startHandover returns the engine's handover, and has the http.Server serve it if it is new. The
-// caller owns a connection, which keeps the engine alive.
-func (e *Engine) startHandover() *handover {
+// startDelegateListener returns the engine's delegateListener, and has the http.Server serve it if
+// it is new. The caller owns a connection, which keeps the engine alive.
+func (e *Engine) startDelegateListener() *delegateListener {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.handover == nil {
-		e.handover = &handover{inner: newInner(0), over: make(chan struct{})}
-		go e.attend(e.handover)
+	if e.delegateListener == nil {
+		e.delegateListener = &delegateListener{chanListener: newChanListener(0), over: make(chan struct{})}
+		go e.attend(e.delegateListener)
 	}
-	return e.handover
+	return e.delegateListener
 }
 
-func (e *Engine) attend(h *handover) {
-	defer close(h.over)
-	if err := e.config.HTTP.Serve(h); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+func (e *Engine) attend(l *delegateListener) {
+	defer close(l.over)
+	if err := e.config.HTTP.Serve(l); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 		e.http.Logf("recycling: serving HTTP/2: %v", err)
 	}
 }
@@ -47,17 +53,17 @@ func (e *Engine) delegate(c *http1.Conn, protocol string, ahead []byte) {
 		return
 	}
 	if _, ok := nc.(*tls.Conn); !ok {
-		again := &http1.RereadConn{Conn: nc, Ahead: ahead}
+		again := &http1.PrefixConn{Conn: nc, Prefix: ahead}
 		nc = again
 		if state := c.TLS(); state != nil {
 			nc = &secureConn{again, *state}
 		}
 	}
 	e.delegated.add(nc, c)
-	h := e.startHandover()
+	l := e.startDelegateListener()
 	select {
-	case h.give <- nc:
-	case <-h.over:
+	case l.give <- nc:
+	case <-l.over:
 		e.serveLate(nc)
 	}
 }
@@ -77,44 +83,44 @@ type delegatedConns struct {
 }
 
 type delegatedConn struct {
-	c    *http1.Conn
-	late *late // the server that serves it; nil: the application's http.Server does
+	c      *http1.Conn
+	server *oneConnServer // the server that serves it; nil: the application's http.Server does
 }
 
-// A late is a server for a single connection.
-type late struct {
+// A oneConnServer is a server for a single connection.
+type oneConnServer struct {
 	http.Server
-	listener inner
+	listener chanListener
 	begun    bool        // the connection waits for its first request, or has sent it
 	overdue  *time.Timer // ends that wait
 }
 
-func (s *delegatedConns) add(nc net.Conn, c *http1.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.all == nil {
-		s.all = make(map[net.Conn]*delegatedConn)
+func (d *delegatedConns) add(nc net.Conn, c *http1.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.all == nil {
+		d.all = make(map[net.Conn]*delegatedConn)
 	}
-	s.all[nc] = &delegatedConn{c: c}
+	d.all[nc] = &delegatedConn{c: c}
 }
 
-func (s *delegatedConns) get(nc net.Conn) *delegatedConn {
+func (d *delegatedConns) get(nc net.Conn) *delegatedConn {
 	switch nc.(type) {
-	case *tls.Conn, *http1.RereadConn, *secureConn:
+	case *tls.Conn, *http1.PrefixConn, *secureConn:
 	default:
 		return nil // its type may not be comparable
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.all[nc]
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.all[nc]
 }
 
 // remove removes nc, and returns nil if it was already removed.
-func (s *delegatedConns) remove(nc net.Conn) *delegatedConn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x := s.all[nc]
-	delete(s.all, nc)
+func (d *delegatedConns) remove(nc net.Conn) *delegatedConn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	x := d.all[nc]
+	delete(d.all, nc)
 	return x
 }
 
@@ -142,7 +148,7 @@ func (e *Engine) hideListeners() {
 		return
 	}
 	h.BaseContext = func(l net.Listener) context.Context {
-		if internal(l) {
+		if isInternal(l) {
 			return context.Background()
 		}
 		return base(l)
@@ -151,7 +157,7 @@ func (e *Engine) hideListeners() {
 
 // connState is the http.Server's ConnState.
 func (e *Engine) connState(nc net.Conn, to http.ConnState) {
-	if _, ok := nc.(*heldConn); ok {
+	if _, ok := nc.(*busyConn); ok {
 		return
 	}
 	x := e.delegated.get(nc)
@@ -161,8 +167,8 @@ func (e *Engine) connState(nc net.Conn, to http.ConnState) {
 		}
 		return
 	}
-	if l := x.late; l != nil {
-		defer l.follow(to) // even if the application's hook panics
+	if s := x.server; s != nil {
+		defer s.follow(to) // even if the application's hook panics
 	}
 	switch to {
 	case http.StateNew: // the application's hook was called when it was accepted
@@ -179,11 +185,11 @@ func (e *Engine) connState(nc net.Conn, to http.ConnState) {
 
 // connContext is the http.Server's ConnContext.
 func (e *Engine) connContext(ctx context.Context, nc net.Conn) context.Context {
-	if _, ok := nc.(*heldConn); ok {
+	if _, ok := nc.(*busyConn); ok {
 		return ctx
 	}
 	if x := e.delegated.get(nc); x != nil {
-		return x.c.Base()
+		return x.c.Context()
 	}
 	if inner := e.http.ConnContext; inner != nil {
 		return inner(ctx, nc)
@@ -194,14 +200,14 @@ func (e *Engine) connContext(ctx context.Context, nc net.Conn) context.Context {
 // serveLate serves a connection that was accepted before the http.Server was shut down, and then
 // turns out to speak HTTP/2. A server of its own, with the same settings, serves it.
 func (e *Engine) serveLate(nc net.Conn) {
-	l := &late{listener: newInner(1)}
-	copySettings(&l.Server, e.config.HTTP)
-	e.delegated.get(nc).late = l
-	l.listener.give <- nc
+	s := &oneConnServer{listener: newChanListener(1)}
+	copySettings(&s.Server, e.config.HTTP)
+	e.delegated.get(nc).server = s
+	s.listener.give <- nc
 	go func() {
-		l.Serve(&l.listener)
+		s.Serve(&s.listener)
 		select {
-		case <-l.listener.give: // Serve failed before it accepted the connection
+		case <-s.listener.give: // Serve failed before it accepted the connection
 			e.delegated.remove(nc).c.End()
 		default:
 		}
@@ -211,21 +217,21 @@ func (e *Engine) serveLate(nc net.Conn) {
 // follow is called when the connection changes state. The server shuts down once the client has
 // sent its first request or has taken too long for that: a client that is told to leave earlier
 // would drop the request that it is about to send.
-func (l *late) follow(to http.ConnState) {
+func (s *oneConnServer) follow(to http.ConnState) {
 	switch to {
 	case http.StateActive:
-		if l.begun && l.overdue.Stop() {
-			l.overdue.Reset(0)
+		if s.begun && s.overdue.Stop() {
+			s.overdue.Reset(0)
 		}
 	case http.StateIdle:
-		if !l.begun {
-			l.begun = true
-			l.overdue = time.AfterFunc(http1.GraceTime, func() { l.Shutdown(context.Background()) })
+		if !s.begun {
+			s.begun = true
+			s.overdue = time.AfterFunc(http1.GraceTime, func() { s.Shutdown(context.Background()) })
 		}
 	case http.StateClosed, http.StateHijacked:
-		l.listener.Close()
-		if l.begun {
-			l.overdue.Stop()
+		s.listener.Close()
+		if s.begun {
+			s.overdue.Stop()
 		}
 	}
 }
