@@ -83,6 +83,10 @@
 //	http1.Worker.finishExchange
 //	                           completes the response; the next request follows, or parkOrEnd
 //
+// While only a few connections are active, their workers stay with them for some milliseconds after
+// each response, and wait for the next request themselves (http1.Worker.stay). The leader then has
+// no part in it.
+//
 // # TLS
 //
 // A TLS connection parks before its handshake, until the whole first record of the client has

@@ -45,6 +45,9 @@ func (l *connLimiter) full() bool {
 		l.held.Add(1)
 		return true
 	}
+	if s := l.engine.stayers; s != nil && s.n.Load() > 0 && s.crowded() {
+		s.leave() // so that their connections may be closed to make room
+	}
 	limit := int64(l.engine.config.Conns)
 	if limit == 0 || l.counted() < limit {
 		return false

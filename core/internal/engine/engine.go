@@ -8,6 +8,7 @@
 //	fixedpool.go   workers that keep their connection
 //	locked.go      workers that a handler has left locked to their thread
 //	connlimit.go   which connections may stay; evict.go: which ones make room
+//	stay.go        workers that wait for the next request of their connection
 //	queuelimit.go  which connections may wait for a worker, in all shards together
 //	asynccaller.go calls to the application for those that must not wait
 //	host.go, hostedlistener.go, witness.go
@@ -49,6 +50,7 @@ type Engine struct {
 	limiter    connLimiter
 	queue      *queueLimiter           // nil with KeepWorkers, as is group
 	group      *pool.Group[*park.Conn] // of the shards' workers
+	stayers    *stayers                // nil with KeepWorkers
 	threads    lockWatch
 	async      asyncCaller
 	prepared   sync.Once
@@ -113,6 +115,7 @@ func New(c Config) *Engine {
 		e.newSchedulers = newFixedPool
 	} else {
 		e.queue = newQueueLimiter(e)
+		e.stayers = newStayers(e)
 		e.group = new(pool.Group[*park.Conn])
 		e.http.Limits.HealthPath = c.HealthPath
 	}
@@ -154,7 +157,7 @@ func (e *Engine) newConn(lc *http1.ListenerConfig, sched scheduler) *http1.Conn 
 	e.refs.Add(1)
 	e.opened.Add(1)
 	c := new(http1.Conn)
-	c.Scheduler = sched
+	c.Scheduler, c.OthersServed = sched, maxOthers*averageUnit
 	c.Init(lc)
 	return c
 }
@@ -320,6 +323,10 @@ func (e *Engine) Stats() Stats {
 				s.Parked++
 			}
 		})
+	}
+	if e.stayers != nil { // these are as good as idle
+		n := min(int(e.stayers.n.Load()), s.Busy)
+		s.Busy, s.Standby = s.Busy-n, s.Standby+n
 	}
 	s.Shed = s.ShedConns + s.ShedPerIP + s.ShedQueue
 	return s

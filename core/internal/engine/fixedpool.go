@@ -48,9 +48,11 @@ func (p *fixedPool) conns() *park.Set { return p.set }
 // enqueueAlways is Enqueue: since a connection keeps its worker, only new ones are queued.
 func (p *fixedPool) enqueueAlways(c *park.Conn) { p.Enqueue(httpConn(c)) }
 
-// Requeue, Crowded and Reserve are those of a pool in which a connection keeps its worker.
+// Requeue, Crowded, Stay and Reserve are those of a pool in which a connection keeps its worker.
 func (p *fixedPool) Requeue(c *http1.Conn)    { p.Enqueue(c) }
 func (p *fixedPool) Crowded() bool            { return false }
+func (p *fixedPool) Stay(*http1.Conn) bool    { return false }
+func (p *fixedPool) Stayed(*http1.Conn, bool) {}
 func (p *fixedPool) Reserve(*http1.Conn) bool { return false }
 
 // StartHandshake is never called: the worker of a connection that does not park does its handshake.

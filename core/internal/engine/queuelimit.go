@@ -49,6 +49,10 @@ func (l *queueLimiter) admit(batch []*park.Conn, free int) []*park.Conn {
 	if admitted <= l.workers {
 		return batch
 	}
+	free += int(l.engine.stayers.leave())
+	if admitted = l.admitted.Load() - int64(free); admitted <= l.workers {
+		return batch
+	}
 	if l.engine.http.Limits.HealthPath != "" {
 		n := len(batch)
 		batch = takeHealthChecks(batch)

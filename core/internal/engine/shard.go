@@ -188,6 +188,9 @@ func (s *shard) Enqueue(c *http1.Conn) { s.admit(c, 0) }
 func (s *shard) Requeue(c *http1.Conn) { s.admit(c, 1) }
 func (s *shard) Crowded() bool         { return s.engine.queue.crowded() }
 
+func (s *shard) Stay(c *http1.Conn) bool         { return s.engine.stayers.begin(c) }
+func (s *shard) Stayed(c *http1.Conn, came bool) { s.engine.stayers.end(c, came) }
+
 func (s *shard) Reserve(c *http1.Conn) bool { return s.reserve.TrySubmit(&c.Conn) == nil }
 
 func (s *shard) StartHandshake(c *http1.Conn, hello []byte) {

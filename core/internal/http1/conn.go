@@ -57,6 +57,12 @@ type Conn struct {
 	beganAt int64
 	hooked  net.Conn // passed to the ConnState and ConnContext hooks; nil without hooks
 
+	// These belong to the scheduler: see Scheduler.Stay.
+	ServedAt     uint32
+	OthersServed int32
+	StayAfter    uint8
+	StaysInVain  uint8
+
 	phase    phase
 	lingered uint8 // reads since the last response
 	last     bool  // the current request is the last
@@ -361,33 +367,4 @@ func (c *Conn) runInBackground(f func()) {
 		return
 	}
 	c.srv.background(func() { c.guard(f) })
-}
-
-func (c *Conn) interrupt() {
-	c.waitMu.Lock()
-	defer c.waitMu.Unlock()
-	if !c.waiting || c.interrupted {
-		return
-	}
-	c.interrupted = true
-	if c.first {
-		c.SetReadDeadline(time.Now().Add(GraceTime))
-	} else {
-		c.SetReadDeadline(time.Now().Add(lastChance))
-	}
-}
-
-// beginWait notes that c's worker begins to wait for the first bytes of a request.
-func (c *Conn) beginWait() {
-	c.waitMu.Lock()
-	c.waiting, c.interrupted, c.first = true, false, c.phase != keptAlive
-	c.waitMu.Unlock()
-}
-
-// endWait notes that the wait is over, and reports whether Interrupt has set the read deadline.
-func (c *Conn) endWait() (interrupted bool) {
-	c.waitMu.Lock()
-	defer c.waitMu.Unlock()
-	c.waiting = false
-	return c.interrupted
 }

@@ -15,6 +15,8 @@ type alone struct{ ended func() }
 
 func (alone) Admit(*Conn) bool             { return true }
 func (alone) Crowded() bool                { return false }
+func (alone) Stay(*Conn) bool              { return false }
+func (alone) Stayed(*Conn, bool)           {}
 func (alone) Reserve(*Conn) bool           { return false }
 func (alone) Enqueue(*Conn)                { panic("there is no other worker") }
 func (alone) Requeue(*Conn)                { panic("there is no other worker") }

@@ -20,6 +20,13 @@ type Scheduler interface {
 	// is followed by another one at once.
 	Crowded() bool
 
+	// Stay reports whether the worker of c, which is idle, may wait for its next request, until
+	// something arrives or Conn.Leave is called. The worker calls Stayed afterwards.
+	Stay(c *Conn) bool
+
+	// Stayed ends what Stay has begun. came says whether something has arrived.
+	Stayed(c *Conn, came bool)
+
 	// Reserve has a reserve worker serve the health check that c has sent. It reports false if
 	// there is no such worker.
 	Reserve(c *Conn) bool

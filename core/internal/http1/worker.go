@@ -34,6 +34,8 @@ type Worker struct {
 	// timing is set while the read deadline is that of the header, on a connection that does not
 	// park.
 	timing bool
+	// stayed is set when the worker has waited for the next request, in vain.
+	stayed bool
 	// crowded is when other connections were first seen to wait for a worker in this turn; zero if
 	// none wait.
 	crowded time.Time
@@ -80,7 +82,7 @@ func (w *Worker) writeFailed(err error) {
 
 // attach makes c the current connection, with the bytes read from it before.
 func (w *Worker) attach(c *Conn) {
-	w.writeErr, w.writing, w.timing = nil, false, false
+	w.writeErr, w.writing, w.timing, w.stayed = nil, false, false, false
 	w.out.Reset(connWriter{w})
 	w.in.c = &c.Conn
 	w.in.resume(c.pending)

@@ -149,6 +149,7 @@ func (w *Worker) serve(c *Conn) {
 		if !w.serveRequest(c, x) {
 			return
 		}
+		w.stayed = false
 		if w.Reserve {
 			w.leaveReserve(c)
 			return
@@ -240,6 +241,9 @@ func (w *Worker) delegate(c *Conn, protocol string) {
 // parkOrEnd parks c, or ends it if it may not wait, and reports whether c is gone. If not, there is
 // more to read.
 func (w *Worker) parkOrEnd(c *Conn) bool {
+	if w.stay(c) {
+		return false
+	}
 	empty, phase := w.in.buffered() == 0, c.phase
 	class, ok := w.srv.parkClass(phase, empty)
 	if !ok {

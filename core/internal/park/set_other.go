@@ -13,6 +13,12 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
+// CanStay reports whether Stay can wait for c.
+func (c *Conn) CanStay() bool { return false }
+
+// Stay is not called.
+func (c *Conn) Stay([]byte) int { return 0 }
+
 // Supported reports whether the system can park connections.
 const Supported = false
 
