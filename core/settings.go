@@ -23,9 +23,9 @@ type settings struct {
 const (
 	defaultMaxWorkers   = 1 << 16 // Recycling: handlers beyond that wait
 	defaultFixedWorkers = 256     // Fixed: each worker keeps its connection, so there must be enough
-	defaultMaxQueue     = 1 << 16 // Recycling: waiting connections hold no worker, and QueueWait bounds the wait
+	defaultMaxQueue     = 1 << 16 // Recycling: they hold no worker, and QueueWait bounds the wait
 	defaultQueueWait    = 10 * time.Second
-	defaultStall        = time.Minute // BodyTimeout, AnswerTimeout: TCP waits no longer between retransmissions
+	defaultStall        = time.Minute // BodyTimeout, AnswerTimeout
 )
 
 // noLimit is a limit in effect that means none.
@@ -80,8 +80,8 @@ func (s *Server) resolve() (settings, error) {
 	return set, nil
 }
 
-// setDefaults replaces zeros in l by the defaults, and negative limits by noLimit. MaxWorkers is set
-// already.
+// setDefaults replaces zeros in l by the defaults, and negative limits by noLimit. MaxWorkers is
+// set already.
 func (l *Limits) setDefaults(strategy Strategy) {
 	queue := defaultMaxQueue
 	if strategy == Fixed {

@@ -59,7 +59,7 @@ type Engine struct {
 	abandoning atomic.Bool   // the engine is being abandoned, not drained
 	hooks      sync.Once     // for takeHooks
 	delegated  delegatedConns
-	host       atomic.Pointer[Host] // Config.Host once its http.Server serves a listener; otherwise nil
+	host       atomic.Pointer[Host] // Config.Host, once it serves a listener
 
 	refs    atomic.Int64 // number of calls of serve and of open connections
 	opened  atomic.Int64 // connections, including those of schedulers that have ended
@@ -68,14 +68,14 @@ type Engine struct {
 	errors  park.Errors
 
 	mu                sync.Mutex                         // guards the following
-	parkingSchedulers []scheduler                        // for listeners with a descriptor; nil while there is nothing to do
-	waitingSchedulers []scheduler                        // for other listeners, whose connections hold a worker; likewise
+	parkingSchedulers []scheduler                        // for listeners with a descriptor; nil while idle
+	waitingSchedulers []scheduler                        // for other listeners; likewise
 	serving           sync.WaitGroup                     // calls of serve
 	hosting           *Host                              // Config.Host or that of MakeHost
-	base              func(net.Listener) context.Context // the application's BaseContext, without a Host
+	base              func(net.Listener) context.Context // of the application, without a Host
 	delegateListener  *delegateListener                  // nil until a connection is delegated
 	stopping          bool
-	shutErr           error         // the first error of closing a listener to stop, until it is returned
+	shutErr           error         // of closing a listener to stop, until it is returned
 	stop              chan struct{} // closed when stopping begins: serve returns
 	drained           chan struct{} // closed when stopping and refs is zero
 }

@@ -34,8 +34,8 @@ func NewHost(srv *http.Server, all bool, start func() (*Engine, error)) *Host {
 	return h
 }
 
-// MakeHost makes the http.Server of an engine a Host for the listeners of Engine.Listener. It returns
-// the engine's Host if there is one already.
+// MakeHost makes the http.Server of an engine a Host for the listeners of Engine.Listener. It
+// returns the engine's Host if there is one already.
 func (e *Engine) MakeHost(start func() (*Engine, error)) *Host {
 	e.mu.Lock()
 	defer e.mu.Unlock()

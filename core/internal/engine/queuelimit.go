@@ -131,7 +131,7 @@ func (l *queueLimiter) startTimer() {
 // every connection that joined before the oldest mark has waited for QueueWait.
 func (l *queueLimiter) refuseLate() {
 	shards := l.engine.shards()
-	late := make([]uint64, len(shards)) // connections that joined before this count have waited too long
+	late := make([]uint64, len(shards)) // those that joined before have waited too long
 	l.mu.Lock()
 	for i, s := range shards {
 		st := s.workers.Stats()

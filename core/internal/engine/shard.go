@@ -17,7 +17,7 @@ type shard struct {
 	schedulerBase
 	set         *park.Set
 	workers     *pool.Pool[*park.Conn]
-	handshakers *pool.Pool[clientHello] // for TLS handshakes, which block; they do not count as workers
+	handshakers *pool.Pool[clientHello] // for TLS; they do not count as workers
 	reserve     *pool.Pool[*park.Conn]  // for Config.HealthPath; nil if there is none
 	marks       marks                   // guarded by engine.queue.mu
 }

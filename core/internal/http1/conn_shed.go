@@ -153,8 +153,8 @@ func (c *Conn) writeFinal(b []byte) {
 	c.Write(b)
 }
 
-// MarkRefused records that c is going to be shed, and no longer takes the room of others. The caller
-// owns c.
+// MarkRefused records that c is going to be shed, and no longer takes the room of others. The
+// caller owns c.
 func (c *Conn) MarkRefused() {
 	if !c.Refused {
 		c.Refused = true

@@ -5,7 +5,7 @@ import "github.com/recycling-go/recycling/core/internal/park"
 // What a connection waits for. Each has a timeout: see Server.Timeouts.
 const (
 	ForHello  = park.None + 1 + iota // a TLS client's first bytes
-	ForFirst                         // the header of the first request, from the start until it is complete
+	ForFirst                         // the complete header of the first request
 	ForHeader                        // likewise, of a later request
 	ForNext                          // the first bytes of a later request
 	ForGrace                         // the first request, while the server drains
