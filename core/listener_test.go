@@ -226,6 +226,33 @@ func TestListenerEndsWithShutdownOfTheServer(t *testing.T) {
 	})
 }
 
+// Serve and ServeTLS may begin at the same time.
+func TestServeBesideServeTLS(t *testing.T) {
+	parallel(t)
+	forEach(t, workerModes, func(t *testing.T, m mode) {
+		for range 10 {
+			s := &recycling.Server{HTTP: &http.Server{Handler: http.HandlerFunc(hello), TLSConfig: serverKeys()}, Strategy: m.strategy}
+			var all []<-chan error
+			for _, serve := range []func(net.Listener) error{s.Serve, func(l net.Listener) error { return s.ServeTLS(l, "", "") }} {
+				l, err := m.listen()
+				if err != nil {
+					t.Fatal(err)
+				}
+				served := make(chan error, 1)
+				go func() { served <- serve(l) }()
+				all = append(all, served)
+			}
+			(&instance{Server: s}).await(t, "both to begin", func(st recycling.Stats) bool { return st.Workers > 0 || m.strategy == recycling.Fixed || !m.parks })
+			s.Close()
+			for _, served := range all {
+				if err := receive(t, served, "Serve"); err != http.ErrServerClosed {
+					t.Errorf("Serve returned %v", err)
+				}
+			}
+		}
+	})
+}
+
 // Listener may be called while Serve begins, with a BaseContext that both must call.
 func TestListenerBesideServe(t *testing.T) {
 	parallel(t)

@@ -8,6 +8,10 @@ import "github.com/recycling-go/recycling/core/internal/engine"
 // Net/http keeps no such counters. Under [Goroutine], Open, Accepted, Closed and Hijacked are
 // counted from connection states, and the other counters are zero.
 //
+// While few connections are active, a worker stays with its connection for a few milliseconds after
+// a response, and waits for the next request. It counts as idle meanwhile, and the connection as
+// neither Parked nor Queued.
+//
 // Refused connections get a 503 response, or are closed if their TLS handshake is not complete. If
 // the process is out of descriptors, a connection is refused only if none can be evicted.
 type Stats struct {
@@ -33,6 +37,7 @@ type Stats struct {
 	Held       int64 `json:"held"`       // how often accepting paused for lack of room: MaxConns
 	Retired    int64 `json:"retired"`    // connections that reached MaxRequestsPerConn or MaxConnAge
 	Requests   int64 `json:"requests"`   // HTTP/1.x requests since the start; zero under Goroutine
+	Stayed     int64 `json:"stayed"`     // of Requests, those for which a worker waited: see below
 
 	// System errors after which serving continued, or that ended one connection. ErrorLog has some
 	// of them. AcceptErrors counts those of accept: no descriptor, no memory, a connection that was
@@ -49,6 +54,7 @@ func (s *Stats) add(e engine.Stats) {
 	s.Open, s.Parked, s.Queued, s.Handshakes = e.Open, e.Parked, e.Queued, e.Handshakes
 	s.Accepted, s.Closed, s.Hijacked = e.Accepted, e.Closed, e.Hijacked
 	s.Shed, s.ShedConns, s.ShedPerIP, s.ShedQueue = e.Shed, e.ShedConns, e.ShedPerIP, e.ShedQueue
-	s.Evicted, s.Held, s.Retired, s.Requests = e.Evicted, e.Held, e.Retired, e.Requests
+	s.Evicted, s.Held, s.Retired = e.Evicted, e.Held, e.Retired
+	s.Requests, s.Stayed = e.Requests, e.Stayed
 	s.AcceptErrors, s.PollErrors = e.AcceptErrors, e.PollErrors
 }

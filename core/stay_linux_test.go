@@ -6,7 +6,6 @@ import (
 	"context"
 	"net/http"
 	"testing"
-	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
 )
@@ -28,6 +27,9 @@ func TestQuietConnectionIsParkedSoon(t *testing.T) {
 		c.active()
 		c.Close()
 		s.await(t, "its end", func(st recycling.Stats) bool { return st.Open == 0 && st.Busy == 0 })
+	}
+	if st := s.Stats(); st.Stayed == 0 {
+		t.Errorf("no worker has stayed: %+v", st)
 	}
 }
 
@@ -80,14 +82,43 @@ func TestWorkerThatStaysIsFree(t *testing.T) {
 
 func TestConnectionOfAWorkerThatStaysMakesRoom(t *testing.T) {
 	parallel(t)
-	s := recyclingOwn.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: 1}}, hello)
+	const conns = 70 // more than the room that there must be for a worker to stay
+	s := recyclingOwn.start(t, &recycling.Server{Limits: recycling.Limits{MaxConns: conns}, RefuseConns: true}, hello)
+	for range 5 {
+		c := s.dial(t)
+		c.active()
+		var others []*client
+		for range conns { // one more than there is room for
+			other := s.dial(t)
+			others = append(others, other)
+			if got := other.get("/"); got != "hello" {
+				t.Fatalf("answer %q", got)
+			}
+		}
+		for _, c := range append(others, c) {
+			c.Close()
+		}
+		s.await(t, "their end", func(st recycling.Stats) bool { return st.Open == 0 })
+	}
+	if st := s.Stats(); st.Stayed == 0 || st.Evicted == 0 || st.Shed > 0 {
+		t.Errorf("want stays, evicted connections and none refused: %+v", st)
+	}
+}
+
+// While one connection is quiet and others are not, stays pause. The quiet one is parked.
+func TestQuietConnectionIsParkedBesideOthers(t *testing.T) {
+	parallel(t)
+	s := recyclingOwn.start(t, &recycling.Server{}, hello)
 	for range 20 {
 		c := s.dial(t)
 		c.active()
-		begin := time.Now()
-		if other := s.dial(t); other.get("/") != "hello" || time.Since(begin) > patience/2 {
-			t.Error("it makes no room")
+		for range 3 {
+			other := s.dial(t)
+			other.active()
+			other.Close()
 		}
-		c.ended()
+		s.await(t, "it to be parked", func(st recycling.Stats) bool { return st.Open == 1 && st.Parked == 1 })
+		c.Close()
+		s.await(t, "its end", func(st recycling.Stats) bool { return st.Open == 0 })
 	}
 }

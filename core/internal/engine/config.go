@@ -70,11 +70,11 @@ func (c *Config) workers() int { return min(cmp.Or(c.Workers, unlimited), unlimi
 
 // Stats is a snapshot of an Engine's counters. The Stats of package recycling describe them.
 type Stats struct {
-	Workers, Standby, Busy                int
-	Handshakes                            int
-	Open, Parked, Queued                  int64
-	Accepted, Closed, Hijacked            int64
-	Shed, ShedConns, ShedPerIP, ShedQueue int64
-	Evicted, Held, Retired, Requests      int64
-	AcceptErrors, PollErrors              int64
+	Workers, Standby, Busy                   int
+	Handshakes                               int
+	Open, Parked, Queued                     int64
+	Accepted, Closed, Hijacked               int64
+	Shed, ShedConns, ShedPerIP, ShedQueue    int64
+	Evicted, Held, Retired, Requests, Stayed int64
+	AcceptErrors, PollErrors                 int64
 }

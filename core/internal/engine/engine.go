@@ -54,6 +54,7 @@ type Engine struct {
 	threads    lockWatch
 	async      asyncCaller
 	prepared   sync.Once
+	preparing  sync.Mutex    // held while HTTP/2 is configured in the http.Server
 	cutOnce    sync.Once     // closes abandoned
 	abandoned  chan struct{} // closed once abandon has closed all connections
 	abandoning atomic.Bool   // the engine is being abandoned, not drained
@@ -325,6 +326,7 @@ func (e *Engine) Stats() Stats {
 		})
 	}
 	if e.stayers != nil { // these are as good as idle
+		s.Stayed = e.stayers.stayed.Load()
 		n := min(int(e.stayers.n.Load()), s.Busy)
 		s.Busy, s.Standby = s.Busy-n, s.Standby+n
 	}

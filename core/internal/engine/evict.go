@@ -84,6 +84,7 @@ func (l *connLimiter) evict(now bool) bool {
 			return true
 		}
 	}
+	l.engine.stayers.leave() // their connections are idle
 	return false
 }
 

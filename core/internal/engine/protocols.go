@@ -10,6 +10,8 @@ import (
 
 // prepare configures HTTP/2 in the http.Server, as its Serve would do first, if that is necessary.
 func (e *Engine) prepare() {
+	e.preparing.Lock()
+	defer e.preparing.Unlock()
 	h := e.config.HTTP
 	if h.TLSConfig == nil || slices.Contains(h.TLSConfig.NextProtos, "h2") || h.Protocols != nil && h.Protocols.UnencryptedHTTP2() {
 		e.prepareTLS()
@@ -23,12 +25,7 @@ func (e *Engine) prepareTLS() { e.config.HTTP.ServeTLS(noListener{}, "\x00", "\x
 
 // tlsConfig returns the config that http.Server's ServeTLS would make from its TLSConfig.
 func (e *Engine) tlsConfig(certFile, keyFile string) (*tls.Config, error) {
-	e.prepareTLS()
-	config := new(tls.Config)
-	if c := e.config.HTTP.TLSConfig; c != nil {
-		config = c.Clone()
-	}
-	one, two := e.protocols()
+	config, one, two := e.preparedTLS()
 	config.NextProtos = nextProtos(config.NextProtos, one, two)
 	has := len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil
 	if !has || certFile != "" || keyFile != "" {
@@ -39,6 +36,20 @@ func (e *Engine) tlsConfig(certFile, keyFile string) (*tls.Config, error) {
 		config.Certificates = []tls.Certificate{cert}
 	}
 	return config, nil
+}
+
+// preparedTLS returns a copy of the http.Server's TLSConfig, once HTTP/2 is configured, and which
+// protocols are enabled.
+func (e *Engine) preparedTLS() (config *tls.Config, http1, http2 bool) {
+	e.preparing.Lock()
+	defer e.preparing.Unlock()
+	e.prepareTLS()
+	config = new(tls.Config)
+	if c := e.config.HTTP.TLSConfig; c != nil {
+		config = c.Clone()
+	}
+	http1, http2 = e.protocols()
+	return config, http1, http2
 }
 
 // protocols reports which protocols are enabled over TLS. HTTP/2 must have been configured.

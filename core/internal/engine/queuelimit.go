@@ -51,6 +51,10 @@ func (l *queueLimiter) admit(batch []*park.Conn, free int) []*park.Conn {
 	}
 	free += int(l.engine.stayers.leave())
 	if admitted = l.admitted.Load() - int64(free); admitted <= l.workers {
+		// A stayer that has got a request does not leave. Then one of batch may have to wait.
+		if l.wait > 0 {
+			l.startTimer()
+		}
 		return batch
 	}
 	if l.engine.http.Limits.HealthPath != "" {

@@ -36,7 +36,8 @@ type stayers struct {
 	few    int32 // limit of Conn.OthersServed
 
 	n      atomic.Int64 // len(all)
-	paused atomic.Bool  // nobody may stay for a while
+	paused atomic.Bool  // nobody may stay for a while; changes with mu held
+	stayed atomic.Int64 // requests that have come during a stay
 
 	mu    sync.Mutex // guards the following
 	all   []stayer
@@ -59,7 +60,7 @@ const (
 	stayTick = 2500 * time.Microsecond
 	// Conn.OthersServed is a moving average of about the last averageOf requests, in parts of
 	// averageUnit. It is maxOthers at first, and with every request at most.
-	averageOf, averageUnit, maxOthers = 8, 16, 1 << 10
+	averageOf, averageUnit, maxOthers = 8, 1 << 8, 1 << 10
 	// maxVain bounds the pause after stays in vain to 1<<maxVain requests.
 	maxVain = 7
 	// fewOthers is how many requests of others may come between two sweeps, beside a quarter of those
@@ -68,18 +69,22 @@ const (
 	// minPause and maxPause bound how long nobody stays if that was of no use. Each pause in a row is
 	// twice as long as the one before.
 	minPause, maxPause = 100 * time.Millisecond, 400 * time.Millisecond
-	// stayRoom is how many connections fewer than Config.Conns there must be.
+	// stayRoom is how many connections fewer than Config.Conns there must be. So nobody stays if that
+	// is a small number.
 	stayRoom = 64
 )
 
 func newStayers(e *Engine) *stayers {
 	n := runtime.GOMAXPROCS(0)
-	return &stayers{engine: e, max: 2 * n, few: int32((n + n/2) * averageUnit)}
+	return &stayers{engine: e, max: 2 * n, few: int32(max(n+n/2, 2)*averageUnit + averageUnit/2)}
 }
 
 // begin reports whether the worker of c stays with it. Then it must call end afterwards.
 func (s *stayers) begin(c *http1.Conn) bool {
 	served := s.engine.http.Requests.Load()
+	if uint32(served) == c.ServedAt {
+		return false // there was no request since the last call
+	}
 	others := int32(min(uint32(served)-c.ServedAt, maxOthers))
 	c.ServedAt = uint32(served)
 	c.OthersServed += (others*averageUnit - c.OthersServed) / averageOf
@@ -96,9 +101,10 @@ func (s *stayers) begin(c *http1.Conn) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.all) >= s.max {
+	if len(s.all) >= s.max || s.paused.Load() {
 		return false
 	}
+	c.BeginStay()
 	s.all = append(s.all, stayer{c, s.tick})
 	s.n.Store(int64(len(s.all)))
 	if !s.armed {
@@ -127,6 +133,7 @@ func (s *stayers) end(c *http1.Conn, came bool) {
 	s.n.Store(int64(len(s.all)))
 	if came {
 		s.came++
+		s.stayed.Add(1)
 	}
 	s.mu.Unlock()
 	if came {
@@ -145,7 +152,8 @@ func (s *stayers) sweep() {
 	s.tick++
 	if s.paused.Load() {
 		s.paused.Store(false)
-		s.armed = false
+		s.came, s.total = 0, s.engine.http.Requests.Load()
+		s.sweepAgain()
 		return
 	}
 	total := s.engine.http.Requests.Load()
@@ -167,14 +175,19 @@ func (s *stayers) sweep() {
 			x.c.Leave()
 		}
 	}
+	s.sweepAgain()
+}
+
+// sweepAgain arms the timer while workers stay.
+func (s *stayers) sweepAgain() {
 	if s.armed = len(s.all) > 0; s.armed {
 		s.timer.Reset(stayTick)
 	}
 }
 
-// leave ends all stays, and returns how many there were.
+// leave ends all stays, and returns how many there were. A request may have come meanwhile.
 func (s *stayers) leave() int64 {
-	if s.n.Load() == 0 {
+	if s == nil || s.n.Load() == 0 {
 		return 0
 	}
 	s.mu.Lock()

@@ -5,6 +5,9 @@ import "time"
 // This file is about the wait for the first bytes of a request, in which a worker keeps its
 // connection: because that does not park, or because the worker stays with it.
 
+// BeginStay is called by Scheduler.Stay before it returns true: from now on Leave has an effect.
+func (c *Conn) BeginStay() { c.beginWait() }
+
 // Leave ends the wait of a worker that stays with c.
 func (c *Conn) Leave() {
 	c.waitMu.Lock()

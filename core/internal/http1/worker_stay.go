@@ -15,7 +15,6 @@ func (w *Worker) stay(c *Conn) (more bool) {
 		return false
 	}
 	w.in.room(bufferSize)
-	c.beginWait()
 	n := c.Conn.Stay(w.in.readBuf())
 	w.in.commit(n)
 	interrupted := c.endWait()
