@@ -11,11 +11,15 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(Main(m, "leak.wait")) }
 
-func wait(c chan struct{}) { <-c }
+func wait(begun, c chan struct{}) {
+	close(begun)
+	<-c
+}
 
 func TestGoroutines(t *testing.T) {
-	c := make(chan struct{})
-	go wait(c)
+	begun, c := make(chan struct{}), make(chan struct{})
+	go wait(begun, c)
+	<-begun // before that it is not in its stack
 	if left := Goroutines("leak.nothing"); left != nil {
 		t.Errorf("nothing waits:\n%s", strings.Join(left, "\n\n"))
 	}
