@@ -45,7 +45,6 @@ type Conn struct {
 
 	listener *ListenerConfig
 	srv      *Server
-	baseCtx  context.Context // of all requests
 
 	pending []byte // read but not used yet, while no worker owns the connection
 	scanned int    // how far input was searched for the end of a header
@@ -55,7 +54,7 @@ type Conn struct {
 	// beganAt is when the current request began, in nanoseconds since epoch, for ReadTimeout. Zero
 	// means not noted: there is no ReadTimeout, or the request arrived in one read.
 	beganAt int64
-	hooked  net.Conn // passed to the ConnState and ConnContext hooks; nil without hooks
+	hooked  *hookedConn // nil without ConnState and ConnContext hooks
 
 	// These belong to the scheduler: see Scheduler.Stay.
 	ServedAt     uint32
@@ -79,6 +78,20 @@ type Conn struct {
 	tls *tls.ConnectionState // nil without TLS, or before the handshake
 }
 
+// A hookedConn is what a connection has only if the application has hooks.
+type hookedConn struct {
+	conn net.Conn        // passed to the hooks
+	ctx  context.Context // from ConnContext
+}
+
+// baseCtx returns the context of all requests.
+func (c *Conn) baseCtx() context.Context {
+	if c.hooked != nil {
+		return c.hooked.ctx
+	}
+	return c.listener.Context
+}
+
 // A phase is a stage in the life of a connection.
 type phase uint8
 
@@ -93,7 +106,7 @@ const (
 // Init prepares c, which park.Set has accepted or added, to be served as a connection of the
 // listener that lc describes.
 func (c *Conn) Init(lc *ListenerConfig) {
-	c.Owner, c.listener, c.srv, c.baseCtx = c, lc, lc.Server, lc.Context
+	c.Owner, c.listener, c.srv = c, lc, lc.Server
 	if l := &c.srv.Limits; l.Requests > 0 {
 		c.requests = int32(min(l.Requests-jitter(l.Requests), math.MaxInt32))
 	}
@@ -126,7 +139,7 @@ func (c *Conn) countRequest() {
 func (c *Conn) keepAlives() bool { return !c.last && !c.srv.lame.Load() && c.srv.keepAlives() }
 
 // Context returns the context that all requests of the connection derive from.
-func (c *Conn) Context() context.Context { return connContext{c.baseCtx, c} }
+func (c *Conn) Context() context.Context { return connContext{c.baseCtx(), c} }
 
 // A connContext adds the server and the connection's local address to a context.
 type connContext struct {
@@ -167,13 +180,13 @@ func (c *Conn) callNewHooks() error {
 	if err != nil {
 		return err
 	}
-	c.hooked = nc
+	c.hooked = &hookedConn{nc, c.listener.Context}
 	if h.ConnContext != nil {
-		ctx := h.ConnContext(context.WithValue(c.baseCtx, http.ServerContextKey, h.HTTP), nc)
+		ctx := h.ConnContext(context.WithValue(c.baseCtx(), http.ServerContextKey, h.HTTP), nc)
 		if ctx == nil {
 			panic("ConnContext returned nil")
 		}
-		c.baseCtx = ctx
+		c.hooked.ctx = ctx
 	}
 	c.setState(http.StateNew)
 	return nil
@@ -188,7 +201,7 @@ func (c *Conn) setState(s http.ConnState) {
 		c.srv.IdleHooks.Add(1)
 		defer c.srv.IdleHooks.Add(-1)
 	}
-	c.srv.ConnState(c.hooked, s)
+	c.srv.ConnState(c.hooked.conn, s)
 }
 
 // Report calls the ConnState hook for a connection that is not served by a worker.

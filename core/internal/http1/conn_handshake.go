@@ -137,7 +137,10 @@ func (c *Conn) Panicked(v any) {
 
 // handshakeDone reports whether a hook has already performed the handshake.
 func (c *Conn) handshakeDone() bool {
-	tc, ok := c.hooked.(*tls.Conn)
+	if c.hooked == nil {
+		return false
+	}
+	tc, ok := c.hooked.conn.(*tls.Conn)
 	return ok && tc.ConnectionState().HandshakeComplete
 }
 

@@ -38,7 +38,7 @@ type exchange struct {
 // newExchange parses a complete header block.
 func (w *Worker) newExchange(c *Conn, block []byte) (*exchange, error) {
 	x := &exchange{worker: w, c: c, srv: c.srv}
-	x.ctx = &requestContext{base: c.baseCtx, srv: c.srv, x: x}
+	x.ctx = &requestContext{base: c.baseCtx(), srv: c.srv, x: x}
 	// WithContext is the only way to set a request's context. The intermediate request stays on the
 	// stack.
 	x.req = *(&http.Request{}).WithContext(x.ctx)

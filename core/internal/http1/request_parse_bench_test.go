@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"context"
 	"net/http"
 	"testing"
 
@@ -22,7 +23,7 @@ func BenchmarkParse(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			s := &Server{HTTP: &http.Server{}}
 			w := NewWorker(s)
-			conn := &Conn{srv: s}
+			conn := &Conn{srv: s, listener: &ListenerConfig{Server: s, Context: context.Background()}}
 			set, err := park.NewSet(park.Config{})
 			if err != nil {
 				b.Fatal(err)

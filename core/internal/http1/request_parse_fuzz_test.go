@@ -3,6 +3,7 @@ package http1
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"reflect"
@@ -78,7 +79,7 @@ func compareParsers(t *testing.T, input []byte) {
 func parseBlock(block []byte) (*http.Request, error) {
 	s := &Server{HTTP: &http.Server{}}
 	w := NewWorker(s)
-	c := &Conn{srv: s}
+	c := &Conn{srv: s, listener: &ListenerConfig{Server: s, Context: context.Background()}}
 	set, err := park.NewSet(park.Config{})
 	if err != nil {
 		return nil, err
