@@ -25,7 +25,8 @@ var lastRequests = []struct {
 	{"unknown coding", request("POST", "/", "Content-Length: 2097152", "Transfer-Encoding: gzip"), "x", 501},
 	{"unknown version", "POST / HTTP/3.0\r\nHost: a\r\nContent-Length: 2097152\r\n\r\n", "x", 505},
 	{"HTTP 1.0", "POST / HTTP/1.0\r\nContent-Length: 2097152\r\n\r\n", "x", 200},
-	{"HTTP 1.0 with more requests", "GET / HTTP/1.0\r\n\r\n", get("/"), 200},
+	// A client of HTTP/1.0 has no reason to send more, so the connection lingers only if it has.
+	{"HTTP 1.0 with more requests", "GET / HTTP/1.0\r\n\r\n" + get("/"), get("/"), 200},
 	{"HTTP 1.0 without a length", "GET /flush HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", 200},
 	{"closed by the client", request("POST", "/", "Content-Length: 2097152", "Connection: close"), "x", 200},
 	{"closed by the handler", get("/close"), get("/"), 200},

@@ -52,6 +52,7 @@ func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []sche
 		case <-done:
 		case <-time.After(unlistenWait):
 		}
+		awaitZero(&e.http.HooksPending) // net/http has called these hooks when Serve returns
 	}()
 	failed := make(chan error, len(schedulers))
 	fail := func(err error) { failed <- err } // called at most once by each scheduler
@@ -60,6 +61,7 @@ func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []sche
 			c := e.newConn(lc, sched)
 			c.NoHeaderYet = true
 			e.http.NoHeaderYet.Add(1)
+			e.markHooks(c)
 			return &c.Conn
 		}
 		if err := sched.conns().Listen(raw, len(schedulers) > 1, newConn, fail); err != nil {
@@ -211,10 +213,7 @@ func retryable(err error) bool {
 func (e *Engine) receive(nc net.Conn, sched scheduler, lc *http1.ListenerConfig) {
 	c := e.newConn(lc, sched)
 	sched.conns().Add(&c.Conn, nc)
-	if h := e.http; h.ConnState != nil || h.ConnContext != nil {
-		c.HooksPending = true
-		e.http.HooksPending.Add(1)
-	}
+	e.markHooks(c)
 	switch {
 	case e.config.ConnsPerIP > 0: // a worker calls Admit: RemoteAddr may block on the client
 		e.limiter.unadmitted.Add(1)
@@ -222,6 +221,14 @@ func (e *Engine) receive(nc net.Conn, sched scheduler, lc *http1.ListenerConfig)
 		sched.Enqueue(c)
 	case c.Admit():
 		sched.Enqueue(c)
+	}
+}
+
+// markHooks notes that the hooks for c, which is new, have not been called yet.
+func (e *Engine) markHooks(c *http1.Conn) {
+	if h := e.http; h.ConnState != nil || h.ConnContext != nil {
+		c.HooksPending = true
+		h.HooksPending.Add(1)
 	}
 }
 

@@ -198,7 +198,7 @@ func (b *body) closeLocked() (err error) {
 	default:
 		var n int64
 		n, err = b.discardLocked(maxDiscard)
-		if n == maxDiscard {
+		if n == maxDiscard && b.end != bodyAtEOF {
 			b.closeTo(bodyClosedEarly)
 		}
 	}
