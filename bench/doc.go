@@ -5,8 +5,8 @@
 //	go run ./bench connections   measures one part
 //	go run ./bench all -full     measures everything, which takes hours
 //	go run ./bench faults        tries what goes wrong in production: a table of fifty faults
-//	go run ./bench soak -d 10m   mixes traffic with random faults, and checks that nothing is lost or left over
-//	go run ./bench overload      sends ten times the load that the server can bear, and checks its targets
+//	go run ./bench soak -d 10m   mixes traffic with random faults; nothing may be lost or left
+//	go run ./bench overload      sends ten times what the server can serve; has targets
 //	go run ./bench crowd         measures good clients beside thousands of slow ones
 //	go run ./bench churn         opens a million short connections, and checks that nothing is left
 //	go run ./bench compare OLD NEW

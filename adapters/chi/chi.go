@@ -1,8 +1,8 @@
 // Package recyclingchi serves a chi router on recycled workers. An application changes only its
 // last line:
 //
-//	recyclingchi.Serve(r)                      // was: http.ListenAndServe(":8080", r)
-//	recyclingchi.ServeTLS(r, certFile, keyFile) // was: http.ListenAndServeTLS(":8080", certFile, keyFile, r)
+//	recyclingchi.Serve(r)               // was: http.ListenAndServe(":8080", r)
+//	recyclingchi.ServeTLS(r, cert, key) // was: http.ListenAndServeTLS(":8080", cert, key, r)
 //
 // A chi router is a plain [net/http.Handler], so package recycling can serve it without this
 // package. The package exists so that applications look the same with chi, echo and gin. An

@@ -305,7 +305,8 @@ func forgetting(t *testing.T, rounds int, rnd *rand.Rand) {
 	}
 }
 
-// A worker whose pool is stopped while it is at work releases its permit to a pool with waiting jobs.
+// A worker whose pool is stopped while it is at work releases its permit to a pool with waiting
+// jobs.
 func TestStoppedPoolReleasesItsPermit(t *testing.T) {
 	for name, stop := range map[string]func(p *pool.Pool[func()]){
 		"Close": func(p *pool.Pool[func()]) { p.Close() },

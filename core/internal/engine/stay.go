@@ -58,19 +58,20 @@ type stayer struct {
 const (
 	// stayTick is the interval of sweeps. A worker stays for one to two of them.
 	stayTick = 2500 * time.Microsecond
-	// Conn.OthersServed is a moving average of about the last averageOf requests, in parts of
-	// averageUnit. It is maxOthers at first, and with every request at most.
+	// Conn.OthersServed is a moving average over about averageOf requests of a connection: how many
+	// requests are served from one of them to the next, in units of 1/averageUnit. It begins at
+	// maxOthers, which also bounds each of the values.
 	averageOf, averageUnit, maxOthers = 8, 1 << 8, 1 << 10
 	// maxVain bounds the pause after stays in vain to 1<<maxVain requests.
 	maxVain = 7
-	// fewOthers is how many requests of others may come between two sweeps, beside a quarter of those
-	// that come during a stay.
+	// Between two sweeps, fewOthers requests may come without a stay, and in addition a quarter of
+	// the number that come during one.
 	fewOthers = 8
-	// minPause and maxPause bound how long nobody stays if that was of no use. Each pause in a row is
-	// twice as long as the one before.
+	// minPause and maxPause bound a pause. Each of several pauses in a row is twice as long as the
+	// one before.
 	minPause, maxPause = 100 * time.Millisecond, 400 * time.Millisecond
-	// stayRoom is how many connections fewer than Config.Conns there must be. So nobody stays if that
-	// is a small number.
+	// Workers stay only if there is room for stayRoom more connections before Config.Conns is
+	// reached. So nobody stays if Config.Conns is smaller than that.
 	stayRoom = 64
 )
 

@@ -21,7 +21,8 @@ const patience = 10 * time.Second
 // work, so it does not depend on the number of processors.
 const parallel = "16"
 
-// Main runs the tests and returns the program's exit status. It is 1 if they pass, but one of [Goroutines] is left:
+// Main runs the tests and returns the exit code of the program. The code is 1 if the tests pass, but
+// [Goroutines] finds goroutines that are left:
 //
 //	func TestMain(m *testing.M) { os.Exit(leak.Main(m, "example.org/mine")) }
 //
@@ -42,8 +43,9 @@ func Main(m *testing.M, of ...string) int {
 	return 0
 }
 
-// Goroutines returns the stacks of other goroutines in which one of those strings stands, such as the path of a package. Those
-// of tests themselves are not meant. It returns nil if there are none, or soon will be.
+// Goroutines returns the stacks of all other goroutines that contain one of the strings, such as the
+// path of a package, except for the goroutines of tests. It waits a while for them to end, and
+// returns nil if none is left.
 func Goroutines(of ...string) []string { return goroutines(patience, of) }
 
 func goroutines(patience time.Duration, of []string) []string {
@@ -65,7 +67,8 @@ func goroutines(patience time.Duration, of []string) []string {
 	}
 }
 
-// Children returns what the system says of our child processes, zombies included: nil where there is no /proc.
+// Children returns the contents of /proc/PID/stat for each child of this process, including zombies.
+// It returns nil if there is no /proc.
 func Children() (left []string) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range stats {

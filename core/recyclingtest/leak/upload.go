@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Upload posts a file to a server at addr, whose handler must call [SaveUpload]. The test fails if that file lies on the disk
-// when the request is long over.
+// Upload posts a file to the server at addr, whose handler must call [SaveUpload]. The test fails if
+// the temporary file still exists some time after the request.
 func Upload(t testing.TB, addr string) {
 	t.Helper()
 	body := new(bytes.Buffer)
@@ -47,7 +47,8 @@ func Upload(t testing.TB, addr string) {
 	}
 }
 
-// SaveUpload has the file that r brings lie on the disk, as large ones do, and tells the client where.
+// SaveUpload stores the file of r in a temporary file, as is done with large ones, and responds with
+// the name of that file.
 func SaveUpload(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseMultipartForm(1); err != nil {
 		return err

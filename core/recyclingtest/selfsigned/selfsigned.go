@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// New returns a certificate for names, which are those of hosts or IP addresses. It is valid for 90 days, and its Leaf is
-// set.
+// New returns a certificate for names, which are host names or IP addresses. It is valid for 90 days,
+// and its Leaf is set.
 func New(names ...string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
