@@ -195,16 +195,19 @@ func connStateIsActiveWithPartOfARequest(t *test) {
 		})
 	})
 	t.each("Close", func(t *test) {
-		var seen states
-		s := t.start(&http.Server{ConnState: seen.hook, Handler: http.HandlerFunc(echoTarget)})
-		c := s.dial(t)
-		c.send("GET / HTTP/1.1\r\n")
-		seen.are(t, 0, http.StateNew) // c is the first connection
-		for range 20 {
-			s.dial(t).goesOn() // gives the server time to read what was sent
-		}
-		s.end()
-		seen.are(t, 0, http.StateNew, http.StateActive, http.StateClosed)
+		t.escalate(func(t *test, d time.Duration) {
+			var seen states
+			s := t.start(&http.Server{ConnState: seen.hook, Handler: http.HandlerFunc(echoTarget)})
+			c := s.dial(t)
+			c.send("GET / HTTP/1.1\r\n")
+			seen.are(t, 0, http.StateNew) // c is the first connection
+			other := s.dial(t)
+			for begin := time.Now(); time.Since(begin) < d; {
+				other.goesOn() // gives the server time to read what was sent
+			}
+			s.end()
+			seen.are(t, 0, http.StateNew, http.StateActive, http.StateClosed)
+		})
 	})
 }
 
