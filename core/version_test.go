@@ -52,14 +52,23 @@ func TestStatsAndTheLogNameTheVersion(t *testing.T) {
 			defer slog.SetDefault(slog.Default())
 			slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 
-			ctx, cancel := context.WithCancel(t.Context())
-			s := recycling.New(http.NotFoundHandler(), recycling.Addr("127.0.0.1:0"))
-			s.Strategy = strategy
-			s.HTTP.BaseContext = func(net.Listener) context.Context {
-				cancel() // it is serving
-				return context.Background()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
 			}
-			if err := s.Run(ctx, nil); err != nil {
+			ctx, cancel := context.WithCancel(t.Context())
+			s := recycling.New(http.NotFoundHandler())
+			s.Strategy = strategy
+			go func() {
+				defer cancel()
+				resp, err := http.Get("http://" + l.Addr().String())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp.Body.Close()
+			}()
+			if err := s.Run(ctx, func() error { return s.Serve(l) }); err != nil {
 				t.Fatal(err)
 			}
 			if want := "version=" + recycling.Version(); !strings.Contains(log.String(), want) {
