@@ -1,13 +1,13 @@
 // Bench compares this project with its peers on the machine that it runs on. It needs only Go:
 //
-//	go run ./bench               all that takes a short time: about five minutes
+//	go run ./bench               everything that takes a short time: about five minutes
 //	go run ./bench -h            lists the parts, and what each one measures
 //	go run ./bench connections   measures one part
 //	go run ./bench all -full     measures everything, which takes hours
 //	go run ./bench faults        tries what goes wrong in production: a table of fifty faults
 //	go run ./bench soak -d 10m   mixes traffic with random faults; nothing may be lost or left
-//	go run ./bench overload      sends ten times what the server can serve; has targets
-//	go run ./bench crowd         measures good clients beside thousands of slow ones
+//	go run ./bench overload      sends ten times what the server can serve, and checks targets
+//	go run ./bench crowd         measures normal clients beside thousands of slow ones
 //	go run ./bench churn         opens a million short connections, and checks that nothing is left
 //	go run ./bench compare OLD NEW
 //	                             says what differs between two runs by more than noise

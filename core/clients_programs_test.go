@@ -43,7 +43,7 @@ func readOneWithGo(t *testing.T, tr *http.Transport, url string, e *exchange) *r
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Close = e.damage != "" || !e.framed // the Transport logs unexpected bytes, and the replay closes
+	req.Close = e.damage != "" || !e.framed // Transport logs unexpected bytes; the replay closes
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
 		r.fail(err)

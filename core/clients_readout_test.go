@@ -35,7 +35,7 @@ type readout struct {
 	Trailer       [][2]string // nil if the client does not say
 	Length        int         // of the body
 	SHA256        string      // of the body
-	Error         string      // "" if all was read, "truncated" if the connection ended early, or another error
+	Error         string      // "" if all was read, "truncated" if the end came early, ...
 }
 
 // differs returns how got, which a client read, differs from want. Incomplete bodies are not

@@ -101,7 +101,7 @@ func TestGolang65244_EmptyHeaderName(t *testing.T) {
 		{name: "value", raw: with(": b"), want: isRefused},
 		{name: "nothing", raw: with(":"), want: isRefused},
 		{name: "colons", raw: with("::"), want: isRefused},
-		{name: "blank name", raw: with("X: a", " : b"), want: isRefused | isWhole}, // it continues X
+		{name: "blank name", raw: with("X: a", " : b"), want: isRefused | isWhole}, // continues X
 		{name: "length", raw: with(": 4", "Content-Length: 38") + smuggled, want: isRefused},
 		{name: "first", raw: "GET / HTTP/1.1\r\n: b\r\nHost: test\r\n\r\n", want: isRefused},
 	})

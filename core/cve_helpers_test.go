@@ -29,8 +29,8 @@ var (
 type reading int
 
 const (
-	isRefused reading = 1 << iota // no handler is called, the response is an error, and the connection closes
-	isBroken                      // the handler cannot read the whole body, and the connection closes
+	isRefused reading = 1 << iota // no handler runs; an error response; the connection closes
+	isBroken                      // the handler cannot read the whole body; the connection closes
 	isLast                        // it is served, and the connection closes
 	isWhole                       // it is served, and so is the next request
 )

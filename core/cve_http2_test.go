@@ -131,7 +131,8 @@ func TestCVE_2023_44487_StreamsHoldNoWorker(t *testing.T) {
 		for range announced {
 			receive(t, g.entered, "the handlers")
 		}
-		c.frame(framePing, 0, 0, make([]byte, 8)) // its response shows that the streams before it were seen
+		// Its response shows that the streams before it were seen.
+		c.frame(framePing, 0, 0, make([]byte, 8))
 		for {
 			f, err := c.next()
 			if err != nil {
@@ -214,7 +215,8 @@ func TestCVE_2022_41721_BodyIsNoFrames(t *testing.T) {
 	forEach(t, cveModes, func(t *testing.T, m mode) {
 		var seen atomic.Int64
 		limited := http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/smuggled" || r.ProtoMajor != 1 && r.Method != "PRI" { // without HTTP/2, PRI is a request
+			// Without HTTP/2, PRI is a request.
+			if r.URL.Path == "/smuggled" || r.ProtoMajor != 1 && r.Method != "PRI" {
 				t.Errorf("the handler was called with %s %s", r.RequestURI, r.Proto)
 			}
 			seen.Add(1)
@@ -227,8 +229,8 @@ func TestCVE_2022_41721_BodyIsNoFrames(t *testing.T) {
 			"unread":          upgrade(length) + string(frames) + next,
 			"read":            strings.Replace(upgrade(length), " / ", " /?read ", 1) + string(frames) + next,
 			"unread, chunked": upgrade("Transfer-Encoding: chunked") + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(frames), frames) + next,
-			"no body":         upgrade("X: y") + string(frames), // sent without waiting for the upgrade
-			"second request":  get + string(frames),             // HTTP/2 is only possible from the start
+			"no body":         upgrade("X: y") + string(frames), // does not wait for the upgrade
+			"second request":  get + string(frames),             // HTTP/2 must come first
 			"Expect":          upgrade(length+"\r\nExpect: 100-continue") + string(frames) + next,
 		} {
 			c := s.dial(t)
@@ -301,7 +303,8 @@ func TestCVE_2019_9512_9514_9515_Floods(t *testing.T) {
 			forEachHTTP2(t, someH2modes, func(t *testing.T, m h2mode) {
 				s := m.start(t, &http.Server{ConnContext: narrow}, hello)
 				c := s.dialHTTP2(t, m.config)
-				if name == "9515 settings" { // one response may be for all, so the connection need not end
+				// One response may be for all, so the connection need not end.
+				if name == "9515 settings" {
 					before := inUse()
 					c.flood(piece, 1<<20)
 					if kept := inUse() - before; kept > 4<<20 {

@@ -148,7 +148,8 @@ func TestFasthttp2342_ShutdownClosesNoOtherConnection(t *testing.T) {
 		}
 		for i, c := range busy {
 			path := "/wait"
-			c.send("POST %s HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\n%s", path, "abc"[:i%4]) // the rest comes later
+			// The rest comes later.
+			c.send("POST %s HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\n%s", path, "abc"[:i%4])
 			receive(t, g.entered, "the handler")
 		}
 		done := s.shutdown(context.Background())

@@ -169,7 +169,8 @@ func TestFasthttp2343_ContentLengthWraps(t *testing.T) {
 	for _, n := range []string{"10000000000000003", "ffffffffffffffff3", "100000000000000000000000000000003"} {
 		vectors = append(vectors, vector{name: "chunk of " + n, raw: inChunks(n + "\r\nabc\r\n0\r\n\r\n" + smuggled), want: isBroken})
 	}
-	for _, n := range []string{"8000000000000003", "fffffffffffffffd", "ffffffffffffffff"} { // negative as signed integers
+	// These are negative as signed integers.
+	for _, n := range []string{"8000000000000003", "fffffffffffffffd", "ffffffffffffffff"} {
 		vectors = append(vectors, vector{name: "chunk of " + n, raw: inChunks(n + "\r\nabc\r\n0\r\n\r\n"), want: isBroken})
 	}
 	readVectors(t, cveModes, vectors[:len(vectors)-3])

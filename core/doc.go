@@ -49,8 +49,8 @@
 //
 // Some limits exist that net/http does not have and no RFC requires. A header has at most 16,384
 // fields (431). Unless the http.Server says otherwise, a connection waits at most 30 seconds for a
-// header, 620 seconds for another request, and 10 seconds each for the first record of a TLS client
-// and for the rest of its handshake. A handler waits at most 60 seconds for a body that makes no
+// header, 620 seconds for another request, and 10 seconds each for the first record of a TLS
+// handshake and for the rest of it. A handler waits at most 60 seconds for a body that makes no
 // progress, and about as long for a client that does not read the response: see [Limits].
 //
 // # The path of a connection
@@ -84,8 +84,8 @@
 //	                           completes the response; the next request follows, or parkOrEnd
 //
 // While only a few connections are active, their workers stay with them for some milliseconds after
-// each response, and wait for the next request themselves (http1.Worker.stay). The leader then has
-// no part in it.
+// each response, and wait for the next request themselves (http1.Worker.stay). The leader is not
+// involved then.
 //
 // # TLS
 //
@@ -122,24 +122,25 @@
 //     [TestKeepAliveOfTheListenerStays, TestNetConnKeepsTheOptionsOfItsSocket]
 //   - If the application sets SO_LINGER, the server closes the socket on a goroutine of its own,
 //     since closing may block. [TestClosingDoesNotWaitForAClientThatDoesNotRead]
-//   - If the application calls NetConn of a tls.Conn, it gets the net.Conn.
-//     [TestUnderATLSConnectionIsATCPConn]
-//   - If the application closes the descriptor by its number, the connection ends when a new one
-//     gets the number. The new one keeps it. [TestNumberClosedByTheApplicationIsLeftToIt]
+//   - If the application calls NetConn of a tls.Conn, it gets the connection under it, such as a
+//     *net.TCPConn. [TestUnderATLSConnectionIsATCPConn]
+//   - If the application closes the descriptor by its number, the connection ends when a new
+//     connection gets that number. The new connection is not affected.
+//     [TestNumberClosedByTheApplicationIsLeftToIt]
 //   - If the application closes descriptors 0 to 2, the standard streams, connections may get these
 //     numbers. [TestConnectionsMayHaveTheStandardDescriptors]
 //   - If the application shuts the listening socket down, Serve returns the error from accept.
 //     [TestServeReturnsWhenItsListenerIsShutDown]
-//   - If the application passes the listening socket to another process, the server stops accepting
-//     from it when it is closed here. [TestListenerThatIsClosedHereAndOpenElsewhereIsLeft]
+//   - If the application passes the listening socket to another process and closes it in this one,
+//     the server stops accepting from it. [TestListenerThatIsClosedHereAndOpenElsewhereIsLeft]
 //
 // # Under net/http's own server
 //
 // An application may call Serve, Shutdown and Close of its http.Server itself: that server is then
-// a host. Both [Use] and [Server.Listener] make it one. The host learns of each listener by
+// a host. Both [Use] and [Server.Listener] make it one. The engine learns of each listener through
 // BaseContext, which net/http calls before it accepts anything from the listener. To learn of
 // Shutdown and Close, the engine gives the http.Server an artificial busy connection: Shutdown
-// waits for it until its context ends, and Close closes it.
+// waits for that connection until its context ends, and Close closes it.
 //
 // # HTTP/2
 //

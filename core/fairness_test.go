@@ -59,9 +59,12 @@ func TestPipelinesLeaveOthersTheirTurn(t *testing.T) {
 }
 
 func testFlood(t *testing.T, m mode, secure bool, requests string) {
-	const workers = 1 // if there were more, some could serve many requests before the other client's gets a CPU
+	// If there were more, some could serve many requests before the other client's request gets a
+	// CPU.
+	const workers = 1
 	let, end := make(chan bool), make(chan bool)
-	var served, mark atomic.Int64 // requests of the flood served; that number when the other request began
+	// Requests of the flood that were served: now, and when the other request began.
+	var served, mark atomic.Int64
 	s, dial, other := m.startFlooded(t, secure, &recycling.Server{Limits: recycling.Limits{MaxWorkers: workers, QueueWait: -1}, Standby: 1, HTTP: quiet()}, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/flood" {
 			mark.Store(served.Load())

@@ -90,7 +90,8 @@ type hosted struct {
 	serveOn func(net.Listener) error
 	served  chan error
 
-	events, ended chan bool // of the handler of /events, which streams an event for each value sent here
+	// Of the handler of /events, which streams an event for each value sent here.
+	events, ended chan bool
 }
 
 // start serves on a listener for the duration of the test.

@@ -100,7 +100,8 @@ func TestReadyUntilToldToEnd(t *testing.T) {
 		}
 		begin := time.Now()
 		cancel()
-		for got := status(); got != http.StatusServiceUnavailable; got = status() { // until it has noticed
+		// Wait until it has noticed.
+		for got := status(); got != http.StatusServiceUnavailable; got = status() {
 			if got != http.StatusOK {
 				t.Fatalf("ready: %d", got)
 			}

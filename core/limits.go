@@ -30,20 +30,20 @@ type Limits struct {
 	// MaxConns is the number of connections that may be open. When it is reached and another
 	// connection arrives, the server closes one to make room. It prefers, in this order, a
 	// connection that has never sent a complete header or is in a TLS handshake, one that lingers
-	// after its last response, one that is idle, and one that has begun a later request; among
-	// these, the one that has waited longest. If there is none, see RefuseConns. The server makes
-	// room in the same way if the process has no descriptor left for a new connection, whatever
-	// MaxConns is. It only closes connections that can park.
+	// after its last response, one that is idle, and one that has sent part of a later header;
+	// among connections of the same kind, it closes the one that has waited longest. If there is
+	// none, see RefuseConns. The server makes room in the same way if the process has no descriptor
+	// left for a new connection, whatever MaxConns is. It only closes connections that can park.
 	//
-	// Zero means all descriptors that the process may open, where the system has such a limit,
-	// except for those left to the application: a quarter, but at least 32 (half, if there are
-	// fewer than 64) and at most 1,024 (a sixteenth, if there are more than 16,384). Of 64
-	// descriptors 32 are left, of 1,024 256, and of 1,048,576 65,536. A negative value means no
-	// limit.
+	// Where the system limits the descriptors of a process, zero means all of them, less a share
+	// for the application: a quarter, but at least 32 (or half, if there are fewer than 64), and at
+	// most 1,024 (or a sixteenth, if there are more than 16,384). For example, the share is 32 of
+	// 64 descriptors, 256 of 1,024, and 65,536 of 1,048,576. Elsewhere, zero means no limit. A
+	// negative value means no limit.
 	//
-	// HTTP/2 connections count, and are never closed to make room; [Server.Listener] names an
-	// exception. Hijacked and refused connections do not count. Shutdown serves all connections
-	// that wait in the kernel's queue, even beyond MaxConns.
+	// HTTP/2 connections count, with an exception that [Server.Listener] names, and are never
+	// closed to make room. Hijacked and refused connections do not count. Shutdown serves all
+	// connections that wait in the kernel's queue, even beyond MaxConns.
 	MaxConns int `json:"max_conns"`
 
 	// MaxConnsPerIP is the number of connections that may be open from one address; all addresses
@@ -60,19 +60,19 @@ type Limits struct {
 	MaxRequestsPerConn int           `json:"max_requests_per_conn"`
 	MaxConnAge         time.Duration `json:"max_conn_age_ns"`
 
-	// BodyTimeout bounds how long a handler waits for a request body that makes no progress. The
-	// handler must receive a kilobyte, or the rest of the body, for every BodyTimeout that it
-	// spends in Read. Otherwise Read returns [os.ErrDeadlineExceeded], and the connection is closed
-	// after the response. ReadTimeout and read deadlines apply as well. Zero means 60 seconds, a
-	// negative value means no limit.
+	// BodyTimeout bounds how long a handler waits for a request body that makes no progress. In
+	// each BodyTimeout that the handler spends in Read, it must receive a kilobyte or the rest of
+	// the body. Otherwise Read returns [os.ErrDeadlineExceeded], and the connection is closed after
+	// the response. ReadTimeout and read deadlines apply as well. Zero means 60 seconds, a negative
+	// value means no limit.
 	BodyTimeout time.Duration `json:"body_timeout_ns"`
 
 	// AnswerTimeout bounds how long a write of the response waits for a client that reads nothing.
-	// If the client reads nothing for AnswerTimeout (it may take twice as long), Write returns
-	// [os.ErrDeadlineExceeded] and the connection is closed. A client that reads slowly does not
-	// time out, nor does a handler that writes nothing. WriteTimeout and write deadlines apply as
-	// well. On connections that do not park, 64 kilobytes (16 over TLS, and a megabyte when copying
-	// from a file) must be written in that time. Zero means 60 seconds, a negative value means no
-	// limit.
+	// If the client reads nothing for AnswerTimeout, Write returns [os.ErrDeadlineExceeded] and the
+	// connection is closed; this may happen up to one more AnswerTimeout later. A client that reads
+	// slowly does not time out, nor does a handler that writes nothing. WriteTimeout and write
+	// deadlines apply as well. On connections that do not park, 64 kilobytes (16 over TLS, and a
+	// megabyte when copying from a file) must be written in that time. Zero means 60 seconds, a
+	// negative value means no limit.
 	AnswerTimeout time.Duration `json:"answer_timeout_ns"`
 }

@@ -155,7 +155,8 @@ func TestMaxConnsIsABound(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if n := most.Load(); n > limit+limit/2 || served.Load() < requests { // an idle one may just have resumed
+		// An idle connection may just have resumed.
+		if n := most.Load(); n > limit+limit/2 || served.Load() < requests {
 			t.Errorf("%d connections were open during %d requests, want about %d during %d", n, served.Load(), limit, requests)
 		}
 	})

@@ -121,7 +121,8 @@ func TestServeWithFewDescriptors(t *testing.T) {
 	for _, c := range open {
 		c.Close()
 	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) { // until the server has noticed
+	// Wait until the server has noticed.
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		c := dialTo(t, addr)
 		c.send(get)
 		if res, _ := c.response(); res.StatusCode == http.StatusOK {

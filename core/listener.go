@@ -15,26 +15,27 @@ import (
 //	err = srv.Serve(l)
 //
 // The application stops s.HTTP by Shutdown or Close, which behave as they do without s: Shutdown
-// waits for requests in flight until its context ends, and Close ends them. Closing the listener
-// itself ends Serve, and the connections continue. The application may call Shutdown and Close of s
-// instead; Serve then returns [http.ErrServerClosed]. Two things differ:
+// waits for requests in flight until its context ends, and Close ends them. If the application
+// closes the listener itself, Serve returns, and the connections continue. The application may call
+// Shutdown and Close of s instead; Serve then returns [http.ErrServerClosed]. Two things differ:
 //
 //   - SetKeepAlivesEnabled must be called on s, because an http.Server does not tell whether
 //     keep-alives are enabled.
 //   - LameDuck has no effect.
 //
-// Listener sets s.HTTP.BaseContext, by which s learns that s.HTTP serves the listener. If s cannot
-// tell that s.HTTP serves the listener (another http.Server serves it, s.HTTP serves a listener
-// that wraps it, other than one of package tls, as ServeTLS makes, or s.HTTP.BaseContext was set
-// later), these also apply:
+// Listener sets s.HTTP.BaseContext, through which s learns that s.HTTP serves the listener. s does
+// not learn that if another http.Server serves it, if s.HTTP serves a listener that wraps it
+// (except one of package tls, such as ServeTLS makes), or if s.HTTP.BaseContext is set again later.
+// Then these differences apply as well:
 //
-//   - Shutdown and Close look the same: when the listener is closed, its Accept waits for the
-//     requests in flight, for s.DrainTimeout instead of the context of Shutdown. It then closes the
-//     connections that are left, and logs that. Close of s does not wait.
+//   - s cannot distinguish Shutdown from Close. Either closes the listener, and its Accept then
+//     waits for the requests in flight, for up to s.DrainTimeout rather than until the context of
+//     Shutdown ends. After that it closes the connections that are left, and logs that. Close of s
+//     does not wait.
 //   - Accept returns connections that speak HTTP/2. They count as hijacked, have no limits, and
 //     [FromContext] returns nil for them. ConnState sees them twice: as new and hijacked, and then
 //     as new again.
-//   - A listener of package tls around it does not work.
+//   - A listener of package tls that wraps the listener does not work.
 //
 // If s.HTTP.Protocols is set and does not include HTTP/1, s.HTTP serves the listener as if it were
 // l.

@@ -167,7 +167,8 @@ func TestListenerOfAnotherServerEndsWithoutItsHandlers(t *testing.T) {
 				}
 				g.ended(t, http.ErrServerClosed)
 				time.Sleep(2 * briefly)
-				if log := g.log.String(); log != "" { // Close returns the error, and nothing is drained
+				// Close returns the error, and nothing is drained.
+				if log := g.log.String(); log != "" {
 					t.Errorf("logged: %s", log)
 				}
 				gate.open()

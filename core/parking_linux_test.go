@@ -150,7 +150,8 @@ func TestABurstLeavesNoMoreThanMaxWorkers(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		if m.name == recyclingOwn.name && !testing.Short() {
-			s.await(t, "the surplus to end", func(st recycling.Stats) bool { return st.Standby <= 3 }) // one leads
+			// One worker leads.
+			s.await(t, "the surplus to end", func(st recycling.Stats) bool { return st.Standby <= 3 })
 			s.once(t, "/")
 		}
 	})
@@ -311,7 +312,7 @@ func TestTimeoutsEndParkedConnectionsWhileAllWorkersAreBusy(t *testing.T) {
 	for name, srv := range map[string]*http.Server{
 		"idle":   {IdleTimeout: 50 * time.Millisecond},
 		"header": {ReadHeaderTimeout: 300 * time.Millisecond, IdleTimeout: -1},
-		"read":   {ReadTimeout: 300 * time.Millisecond}, // the other request must be read in this time, too
+		"read":   {ReadTimeout: 300 * time.Millisecond}, // also for the other request
 	} {
 		t.Run(name, func(t *testing.T) {
 			forEach(t, parkModes, func(t *testing.T, m mode) {

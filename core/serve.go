@@ -58,18 +58,18 @@ func ServeTLS(h http.Handler, certFile, keyFile string, options ...Option) error
 }
 
 // Run calls serve, which must call one of s's Serve methods, and drains s when ctx ends. If ctx
-// cannot end, as [context.Background], Run drains s on SIGINT or SIGTERM; a second signal then ends
-// the process, as it would without this package. If serve is nil, Run calls
+// cannot end, like [context.Background], Run drains s on SIGINT or SIGTERM; a second signal then
+// ends the process, as it would without this package. If serve is nil, Run calls
 // [Server.ListenAndServe].
 //
 //	err := s.Run(ctx, func() error { return s.ListenAndServeTLS("cert.pem", "key.pem") })
 //
 // If serve returns first, Run returns its error. To drain, Run continues to serve for LameDuck,
 // then waits for requests in flight for at most DrainTimeout, and then abandons the remaining
-// connections. It returns nil if nothing was abandoned, and otherwise an error that wraps
-// [context.DeadlineExceeded].
+// connections, by calling [Server.Close]. It returns nil if nothing was abandoned, and otherwise an
+// error that wraps [context.DeadlineExceeded].
 //
-// Run logs the address of each listener and this module's version, and in the end the result of
+// Run logs the address of each listener and this module's version, and at the end the result of
 // draining: see Log.
 func (s *Server) Run(ctx context.Context, serve func() error) error {
 	if ctx.Done() == nil {

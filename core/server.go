@@ -19,7 +19,7 @@ import (
 //
 // Fields must not be changed once serving has begun. All methods may be called concurrently. If a
 // field or an environment variable is invalid, Serve and its variants close their listener and
-// return an error that has its name and value.
+// return an error that names it and its value.
 //
 // Under [Goroutine], which is net/http, only HTTP, Log, LameDuck and DrainTimeout have an effect.
 type Server struct {
@@ -29,8 +29,8 @@ type Server struct {
 	// Where net/http has no timeout by default, the Server has one, except under [Goroutine]:
 	// without ReadHeaderTimeout and ReadTimeout, a header must arrive within 30 seconds; without
 	// IdleTimeout and ReadTimeout, a connection may be idle for 620 seconds, which is longer than
-	// load balancers keep theirs. A negative value means no timeout. A TLS handshake always has a
-	// timeout, by default 10 seconds: see [Server.ServeTLS]. See also BodyTimeout and
+	// load balancers keep idle connections. A negative value means no timeout. A TLS handshake
+	// always has a timeout, by default 10 seconds: see [Server.ServeTLS]. See also BodyTimeout and
 	// AnswerTimeout.
 	//
 	// When the Server begins to serve, it replaces the hooks ConnState, ConnContext and BaseContext
@@ -50,15 +50,16 @@ type Server struct {
 	// GOMAXPROCS; a negative value means none.
 	Standby int
 
-	// StrictThreads makes a worker check after every turn of a connection whether a handler has
-	// left the goroutine locked to its thread (see [runtime.LockOSThread]), for example because it
-	// changed the thread's namespaces or user. If so, the worker ends, and the thread with it, and
-	// no other connection is served on that thread. The check takes 1.4 microseconds or more: with
-	// a tiny handler, a keep-alive request took a quarter more CPU.
+	// StrictThreads makes a worker check whether a handler has left the goroutine locked to its
+	// thread (see [runtime.LockOSThread]), for example because it changed the thread's namespaces
+	// or user. The worker checks after every turn, that is, whenever it gives up a connection. If
+	// it is locked, the worker ends, and the thread with it, and no other connection is served on
+	// that thread. The check takes 1.4 microseconds or more: with a tiny handler, a keep-alive
+	// request took a quarter more CPU.
 	//
 	// Without StrictThreads a worker checks after every 64th turn, and a few times before the first
-	// of these. So each worker may serve up to 63 more turns on a locked thread. Once any worker
-	// was found to be locked, all of them check after every turn.
+	// of these. So each worker may serve up to 63 more turns on a locked thread. Once a worker has
+	// been found locked, all of them check after every turn.
 	StrictThreads bool
 
 	// RefuseConns makes the server respond with 503 to connections beyond MaxConns: see Shed.
@@ -68,10 +69,10 @@ type Server struct {
 	// HealthPath is a path, such as "/healthz", for health checks. When all workers are busy,
 	// requests for it are served by a few reserve workers. If more of them arrive than these can
 	// serve, the rest wait or get a 503 response like other requests. The path must begin with a
-	// slash. Only GET and HEAD requests without a body count, with or without a query, once the
-	// complete header has arrived. HealthPath needs [Recycling] and a connection that can park.
-	// Over TLS it needs a connection that has completed its handshake and a Server without
-	// ConnState and ConnContext hooks. Empty means none.
+	// slash. This applies only to GET and HEAD requests without a body, with or without a query,
+	// and only once the complete header has arrived. HealthPath needs [Recycling] and a connection
+	// that can park. Over TLS it needs a connection that has completed its handshake and a Server
+	// without ConnState and ConnContext hooks. Empty means none.
 	HealthPath string
 
 	// Shed writes the response to connections that are refused for lack of room: 503 and
@@ -82,17 +83,17 @@ type Server struct {
 	Shed http.Handler
 
 	// LameDuck is how long [Server.Run] and the functions built on it continue to serve after they
-	// were told to stop, so that load balancers notice before the server stops accepting. During
-	// that time [Server.Ready] responds with 503, and every HTTP/1 response has "Connection: close"
-	// and is the last of its connection, so that clients move away. Idle connections stay open, and
-	// new ones are accepted. Under [Goroutine] responses have no "Connection: close". [Use] and
-	// [Server.Listener] ignore LameDuck. Zero and negative values mean none.
+	// have been told to stop, so that load balancers notice before the server stops accepting.
+	// During that time [Server.Ready] responds with 503, and every HTTP/1 response has "Connection:
+	// close" and is the last of its connection, so that clients move away. Idle connections stay
+	// open, and new ones are accepted. Under [Goroutine] responses have no "Connection: close".
+	// [Use] and [Server.Listener] ignore LameDuck. Zero and negative values mean none.
 	LameDuck time.Duration
 
 	// DrainTimeout is how long [Server.Run] and the functions built on it wait for requests in
-	// flight once LameDuck has passed. A listener of [Server.Listener] waits as long after it was
-	// closed, if the Server cannot tell that HTTP serves it. Zero means 30 seconds; a negative
-	// value means no limit.
+	// flight once LameDuck has passed. A closed listener of [Server.Listener] waits for the same
+	// time, if the Server cannot tell that HTTP serves it. Zero means 30 seconds; a negative value
+	// means no limit.
 	DrainTimeout time.Duration
 
 	// Log gets two lines at level Info from Run, when it begins to serve and when it has drained;
@@ -184,9 +185,9 @@ func (s *Server) Serve(l net.Listener) error {
 // The handshake timeout is the shortest of s.HTTP's ReadHeaderTimeout, ReadTimeout and
 // WriteTimeout, or 10 seconds if none of them is positive ([Goroutine]: no timeout). Under
 // [Recycling], on listeners whose connections park, a handshake holds no worker, and a connection
-// waits for requests as one without TLS does. There the timeout applies to the wait for the
-// client's first record and to the rest of the handshake each, so that the whole may take twice as
-// long. Hooks and hijacking handlers get a [*tls.Conn] whose NetConn method returns the
+// waits for requests as one without TLS does. There the timeout applies separately to the wait for
+// the client's first record and to the rest of the handshake, so the whole handshake may take twice
+// as long. Hooks and hijacking handlers get a [*tls.Conn] whose NetConn method returns the
 // *net.TCPConn, which is also the Conn of a [tls.ClientHelloInfo]. Once the application has asked
 // for one of these, the connection takes as much memory as under net/http.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
@@ -244,7 +245,7 @@ func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
 // and the remaining requests continue; Close ends them. Hijacked connections are left alone, as in
 // net/http: see [http.Server.RegisterOnShutdown]. Shutdown waits up to 5 seconds for the first
 // request of a connection that has sent nothing, and up to a quarter of a second for a ConnState
-// hook, which may itself be what calls Shutdown. A Server cannot serve again afterwards.
+// hook, since that hook may itself have called Shutdown. A Server cannot serve again afterwards.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if b := s.stop(); b != nil {
 		return b.Shutdown(ctx)
@@ -256,8 +257,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // Close closes all listeners and connections at once. It waits up to a quarter of a second for the
-// workers to end, and as long for ConnState hooks. A handler that does not notice that its
-// connection is closed cannot be stopped; the error then contains an [*AbandonError] with the
+// workers to end, and up to another quarter for ConnState hooks. A handler that does not notice
+// that its connection is closed cannot be stopped; the error then wraps an [*AbandonError] with the
 // number of such handlers.
 func (s *Server) Close() error {
 	if b := s.stop(); b != nil {
@@ -281,8 +282,8 @@ func (s *Server) stop() backend {
 	return s.backend
 }
 
-// Ready responds with 200 while s serves, and with 503 before that and once s was told to stop. It
-// is a handler for the health checks of a load balancer.
+// Ready responds with 200 while s serves, and with 503 before that and once s has been told to
+// stop. It is a handler for the health checks of a load balancer.
 //
 //	router.Get("/readyz", srv.Ready)
 func (s *Server) Ready(w http.ResponseWriter, r *http.Request) {

@@ -72,7 +72,8 @@ func TestServeTLSShutsDownInEachPhase(t *testing.T) {
 		t.Skip("takes seconds of waiting")
 	}
 	version := func(*tls.Config) {}
-	forEach(t, []mode{recyclingOwn, recyclingWrapped, goroutineOwn}, func(t *testing.T, m mode) { // each takes seconds
+	// Each mode takes seconds.
+	forEach(t, []mode{recyclingOwn, recyclingWrapped, goroutineOwn}, func(t *testing.T, m mode) {
 		g := newGate(t)
 		s := m.startTLS(t, &recycling.Server{HTTP: &http.Server{ErrorLog: quiet().ErrorLog, ReadHeaderTimeout: 4 * time.Second}}, g.serve)
 		idle := s.dial(t).shake(version)

@@ -73,7 +73,8 @@ func TestServeTLSAnswersHowHTTPIsSpokenToIt(t *testing.T) {
 				c.ended()
 				want := fmt.Sprintf("http: TLS handshake error from %v: client sent an HTTP request to an HTTPS server\n", c.LocalAddr())
 				s.await(t, "the connection's end", func(st recycling.Stats) bool { return st.Open == 0 })
-				for end := time.Now().Add(patience); log.String() == "" && time.Now().Before(end); { // net/http logs it after closing
+				// Net/http logs it after closing.
+				for end := time.Now().Add(patience); log.String() == "" && time.Now().Before(end); {
 					time.Sleep(time.Millisecond)
 				}
 				if log.String() != want {
@@ -126,7 +127,8 @@ func TestServeTLSEndsHandshakesThatStall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			modes := everyMode
 			if name == "nothing" {
-				modes = []mode{recyclingNet, recyclingWrapped, goroutineNet} // on other listeners it is not accepted
+				// On other listeners it is not accepted.
+				modes = []mode{recyclingNet, recyclingWrapped, goroutineNet}
 			}
 			forEach(t, modes, func(t *testing.T, m mode) {
 				var log journal

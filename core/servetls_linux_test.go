@@ -39,7 +39,7 @@ func TestServeTLSSaysGoodByeToSlowReaders(t *testing.T) {
 		const large = 60 << 10
 		var size atomic.Int64
 		s := m.startTLS(t, &recycling.Server{}, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Transfer-Encoding", "identity") // delimited by the end of the connection
+			w.Header().Set("Transfer-Encoding", "identity") // ends with the connection
 			for n := size.Load(); n > 0; n -= 1000 {
 				if _, err := w.Write(make([]byte, min(n, 1000))); err != nil {
 					t.Error(err)

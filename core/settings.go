@@ -22,7 +22,7 @@ type settings struct {
 // Defaults, if neither a field nor the environment sets a value.
 const (
 	defaultMaxWorkers   = 1 << 16 // Recycling: handlers beyond that wait
-	defaultFixedWorkers = 256     // Fixed: each worker keeps its connection, so there must be enough
+	defaultFixedWorkers = 256     // Fixed: one for each connection, so there must be enough
 	defaultMaxQueue     = 1 << 16 // Recycling: they hold no worker, and QueueWait bounds the wait
 	defaultQueueWait    = 10 * time.Second
 	defaultStall        = time.Minute // BodyTimeout, AnswerTimeout

@@ -19,7 +19,7 @@ type Stats struct {
 	Strategy Strategy `json:"strategy"`
 
 	Workers int `json:"workers"` // goroutines that serve connections
-	Standby int `json:"standby"` // of Workers, the others: idle, being woken or leading
+	Standby int `json:"standby"` // of Workers, those that are idle, being woken or leading
 	Busy    int `json:"busy"`    // of Workers, those that serve a connection
 
 	Open       int64 `json:"open"`       // connections now, including parked ones
@@ -35,12 +35,12 @@ type Stats struct {
 	ShedQueue  int64 `json:"shed_queue"` // MaxQueue or QueueWait
 	Evicted    int64 `json:"evicted"`    // closed to make room: MaxConns, or out of descriptors
 	Held       int64 `json:"held"`       // how often accepting paused for lack of room: MaxConns
-	Retired    int64 `json:"retired"`    // connections that reached MaxRequestsPerConn or MaxConnAge
+	Retired    int64 `json:"retired"`    // connections that hit MaxRequestsPerConn or MaxConnAge
 	Requests   int64 `json:"requests"`   // HTTP/1.x requests since the start; zero under Goroutine
-	Stayed     int64 `json:"stayed"`     // of Requests, those for which a worker waited: see below
+	Stayed     int64 `json:"stayed"`     // of Requests, those that a worker stayed for: see Stats
 
-	// System errors after which serving continued, or that ended one connection. ErrorLog has some
-	// of them. AcceptErrors counts those of accept: no descriptor, no memory, a connection that was
+	// System errors. Serving continues after them, though some end a connection. Some are also
+	// logged. AcceptErrors counts those of accept: no descriptor, no memory, a connection that was
 	// reset before it was accepted. PollErrors counts those of epoll_ctl(2) and epoll_pwait(2).
 	AcceptErrors int64 `json:"accept_errors"`
 	PollErrors   int64 `json:"poll_errors"`

@@ -15,7 +15,7 @@ const (
 	Fixed Strategy = "fixed"
 )
 
-// Environment variables that set what a [Server] leaves zero.
+// Environment variables for settings that are zero in a [Server].
 const (
 	EnvStrategy   = "RECYCLING_STRATEGY"    // recycling, goroutine or fixed
 	EnvStandby    = "RECYCLING_STANDBY"     // a positive integer

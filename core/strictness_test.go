@@ -13,9 +13,9 @@ import (
 	"github.com/recycling-go/recycling/core/internal/gohttp"
 )
 
-// strictRows are the rows of the table in the comment of package http1, each with a request that
-// the row is about. The two patterns match the response of this server and that of net/http; the
-// connection is read to its end.
+// strictRows are the rows of the table in the package comment, each with a request that the row is
+// about. The two patterns match the response of this server and that of net/http; the connection is
+// read to its end.
 var strictRows = map[string]struct {
 	raw          string
 	ours, theirs string
@@ -32,13 +32,15 @@ var strictRows = map[string]struct {
 	"RFC 9112 7.1 a chunk's first":    {inChunks("3;a=\r\nabc\r\n0 \r\n\r\n"), `read: malformed`, `abc read: <nil>`},
 	"RFC 9112 8 a truncated body":     {with("Content-Length: 10") + "abc", `abc read: unexpected EOF, then unexpected EOF`, `abc read: unexpected EOF, then EOF`},
 	"RFC 9112 9.3 an HTTP/1.0":        {"GET / HTTP/1.0\r\nConnection: close, keep-alive\r\n\r\n" + get, `^HTTP/1.0 200(?s:[^H]|H[^T])*$`, `HTTP/1.0 200(?s:.*)HTTP/1.1 200`},
-	"RFC 9112 9.6 when the server":    {}, // TestLastResponseIsReadable…, and the behaviour lastResponseReachesAClientThatIsStillSending
-	"RFC 9110 5.6.1 Connection and":   {"GET / HTTP/1.1\r\nHost: a\r\nExpect: x 100-continue\r\nContent-Length: 3\r\n\r\nabc", `^HTTP/1.1 417`, `^HTTP/1.1 [12]00`},
-	"RFC 9110 6.6.1 these error":      {"GET / HTTP/1.1\r\n\r\n", `400 (?s:.*)\r\nDate: `, `400 [^\r]*\r\nContent-Type: [^\r]*\r\nConnection: close\r\n\r\n`},
-	"RFC 9110 9.3.6 400 for CONNECT":  {"CONNECT a: HTTP/1.1\r\nHost: a\r\n\r\n", `^HTTP/1.1 400`, `^HTTP/1.1 200`},
-	"RFC 9110 9.3.6 no Content":       {"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", `^HTTP/1.1 200 OK\r\nDate: [^\r]*\r\n(Content-Type: [^\r]*\r\n)?(Connection: close\r\n)?\r\n`, lengthOfConnect()},
-	"RFC 9110 15.2 an HTTP/1.0":       {"GET /103 HTTP/1.0\r\n\r\n", `^HTTP/1.0 200`, `^HTTP/1.0 103`},
-	"RFC 9110 15.3.6 no content":      {"GET /205 HTTP/1.1\r\nHost: a\r\n\r\n", `^HTTP/1.1 205(?s:.*)\r\n\r\n$`, `read: `},
+	// For this row, see TestLastResponseIsReadable… and the behaviour
+	// lastResponseReachesAClientThatIsStillSending.
+	"RFC 9112 9.6 when the server":   {},
+	"RFC 9110 5.6.1 Connection and":  {"GET / HTTP/1.1\r\nHost: a\r\nExpect: x 100-continue\r\nContent-Length: 3\r\n\r\nabc", `^HTTP/1.1 417`, `^HTTP/1.1 [12]00`},
+	"RFC 9110 6.6.1 these error":     {"GET / HTTP/1.1\r\n\r\n", `400 (?s:.*)\r\nDate: `, `400 [^\r]*\r\nContent-Type: [^\r]*\r\nConnection: close\r\n\r\n`},
+	"RFC 9110 9.3.6 400 for CONNECT": {"CONNECT a: HTTP/1.1\r\nHost: a\r\n\r\n", `^HTTP/1.1 400`, `^HTTP/1.1 200`},
+	"RFC 9110 9.3.6 no Content":      {"CONNECT a:1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", `^HTTP/1.1 200 OK\r\nDate: [^\r]*\r\n(Content-Type: [^\r]*\r\n)?(Connection: close\r\n)?\r\n`, lengthOfConnect()},
+	"RFC 9110 15.2 an HTTP/1.0":      {"GET /103 HTTP/1.0\r\n\r\n", `^HTTP/1.0 200`, `^HTTP/1.0 103`},
+	"RFC 9110 15.3.6 no content":     {"GET /205 HTTP/1.1\r\nHost: a\r\n\r\n", `^HTTP/1.1 205(?s:.*)\r\n\r\n$`, `read: `},
 }
 
 // lengthOfConnect is what net/http sends in violation of that row, in versions that do.

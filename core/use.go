@@ -17,12 +17,12 @@ import (
 // The Server that Use returns provides Stats. Its HTTP field is srv, and its other fields must not
 // be changed once srv serves.
 //
-// Use sets srv.BaseContext, which package net/http calls with each listener before it accepts
-// anything from it, and serves the listener there. Shutdown and Close behave as they do without
-// Use: Shutdown waits for requests in flight until its context ends, and the remaining requests
-// continue; Close ends them. Serve returns [http.ErrServerClosed] as soon as one of them is called.
-// Closing a listener ends the Serve of that listener, and the connections accepted from it
-// continue.
+// Use replaces srv.BaseContext, which package net/http calls with each listener before it accepts
+// anything. The function that Use sets serves the listener. Shutdown and Close behave as they do
+// without Use: Shutdown waits for requests in flight until its context ends, and the remaining
+// requests continue; Close ends them. Serve returns [http.ErrServerClosed] as soon as Shutdown or
+// Close is called. If the application closes a listener, the Serve of that listener returns, and
+// connections accepted from it continue.
 //
 // The differences are:
 //
@@ -32,14 +32,14 @@ import (
 //     *listener.Listener, or a tls listener on one of these. With a listener of any other type,
 //     including types that embed one of these, each connection holds a worker while it waits,
 //     because only the listener's Accept decides which connections to serve.
-//   - Closing a listener, also by Shutdown or Close, may take a tenth of a second longer:
-//     connections that the kernel has already accepted are served too, and the end is found only by
-//     polling. Until then net/http may still hold the listener; Shutdown may then return an error
-//     for closing it twice.
+//   - Closing a listener, also by Shutdown or Close, may take a tenth of a second longer: the
+//     server polls to find out that the listener is closed, and serves connections that the kernel
+//     has already accepted. net/http may hold the listener until then, so Shutdown may return an
+//     error for closing it twice.
 //   - A BaseContext of the application must be set before Use. If it is set later, it replaces the
-//     one of Use, and srv serves as net/http does.
-//   - The hooks ConnState and ConnContext of srv are replaced when srv begins to serve, by
-//     functions that call them, and must not be set after that.
+//     one that Use has set, and srv serves as if Use had not been called.
+//   - When srv begins to serve, its hooks ConnState and ConnContext are replaced by functions that
+//     call them. They must not be set after that.
 //   - LameDuck and DrainTimeout have no effect.
 //   - If a setting is invalid, the error is logged and the listener is closed. If accepting fails,
 //     the error is logged too.

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// An Addr holds the address of a peer in the system's format. [Raw.Accept] fills it in. It has
+// An Addr holds the address of a peer in the system's format. [Raw.Accept] fills it in. It takes
 // about 120 bytes and can be reused. The zero value holds no address.
 //
 // An Addr is a value and may be copied. It is not safe for concurrent use.

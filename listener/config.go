@@ -8,7 +8,7 @@ import (
 
 // A Config contains options for listening. The zero value is ready to use.
 //
-// A Config is only read, never modified, and not retained: it may be used again, also by several
+// A Config is only read, never modified, and not retained: it may be used again, and by several
 // goroutines at once.
 type Config struct {
 	// Backlog is how many connections the kernel may queue before they are accepted. Zero means the

@@ -10,8 +10,8 @@
 // TCP_DEFER_ACCEPT is set too, so that a connection is accepted when its first bytes can be read.
 //
 // Also on Linux, the runtime's poller does not know the descriptor of a [Listener] until
-// [Listener.Accept] is called. If the descriptor were in both the poller and an epoll set, each
-// connection would wake the process twice.
+// [Listener.Accept] is called. If the descriptor were both in the poller and in a server's epoll
+// set, each connection would wake the process twice.
 //
 // A Listener owns its socket; [Listener.Close] closes it, and no descriptor is used after that.
 // [Listener.File] and [FromFile] pass the socket from one process to the next.

@@ -88,8 +88,8 @@ func (l *Listener) Addr() net.Addr { return l.addr }
 // true after [Listen] and false after [FromFile]. A process that has passed the socket on to
 // another sets it to false before it closes its own.
 //
-// Close removes the path only if it is still the file that was there when Listen created it, or at
-// the first call with true: another process may have taken the path since.
+// Close removes the path only if it still names the same file: the one that Listen created, or the
+// one that was there at the first call with true. Another process may have taken the path since.
 func (l *Listener) SetUnlinkOnClose(unlink bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,8 +116,8 @@ func (l *Listener) ownsLocked(path string) bool {
 }
 
 // File returns a duplicate of the socket for another process, which calls [FromFile] on it; see
-// [os/exec.Cmd.ExtraFiles]. The caller must close the file, and should do so once it is passed on:
-// the system keeps listening until the last duplicate is closed.
+// [os/exec.Cmd.ExtraFiles]. The caller must close the file, and should do so once the file has been
+// passed on: the system keeps listening until the last duplicate is closed.
 //
 // Blocking mode is a property of the socket, not of the descriptor: the receiver of the file must
 // leave it nonblocking.

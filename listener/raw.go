@@ -23,14 +23,14 @@ type source interface {
 	isShared() bool
 }
 
-// NewRaw returns a Raw for l's socket, and whether there is one: on Linux there is for a
-// [*Listener], a [*net.TCPListener] and a [*net.UnixListener] of the network "unix". A type that
+// NewRaw returns a Raw for l's socket, and whether there is one. On Linux there is one if l is a
+// [*Listener], a [*net.TCPListener] or a [*net.UnixListener] of the network "unix". A type that
 // embeds one of these is a different listener, and has no Raw.
 //
 // NewRaw sets the options on a TCP socket of package net that package net would set on each
 // accepted connection: TCP_NODELAY, and keep-alive as in the zero [Config], regardless of the
-// [net.ListenConfig], which is not known. If the system rejects them, connections do without. It
-// leaves TCP_DEFER_ACCEPT unchanged.
+// [net.ListenConfig], which is not known. If the system rejects the options, connections do not
+// have them. It leaves TCP_DEFER_ACCEPT unchanged.
 func NewRaw(l net.Listener) (*Raw, bool) { return newRaw(l) }
 
 // Control runs f with the descriptor, which stays open until f returns. f must not close the
@@ -47,9 +47,10 @@ func (r *Raw) Control(f func(fd int)) error { return r.src.control(f) }
 func (r *Raw) BeforeClose(f func(fd int)) { r.src.beforeClose(f) }
 
 // Hold runs f, and keeps the socket listening until f returns: Close of the listener waits for f,
-// and Accept works until then. So f can accept the pending connections, once Closed or Control has
-// told it that the listener is being closed; nothing else wakes it. f must not close the listener.
-// If the listener is already closed, Hold returns [net.ErrClosed].
+// and Accept works until then. So f can wait until Closed or Control reports that the listener is
+// being closed, accept the pending connections, and return. Nothing else tells f that the listener
+// is being closed. f must not close the listener. If the listener is already closed, Hold returns
+// [net.ErrClosed].
 func (r *Raw) Hold(f func()) error { return r.src.hold(f) }
 
 // Accept accepts one connection and returns its descriptor, nonblocking and close-on-exec, which
@@ -60,7 +61,7 @@ func (r *Raw) Hold(f func()) error { return r.src.hold(f) }
 // to stop accepting. Once the listener is closed, the error is [net.ErrClosed].
 func (r *Raw) Accept(a *Addr) (fd int, err error) { return r.src.accept(a) }
 
-// AcceptSilent turns TCP_DEFER_ACCEPT off, where the system has it: from now on connections that
+// AcceptSilent turns TCP_DEFER_ACCEPT off, where the system has it: from then on, connections that
 // have sent nothing are accepted too, so that none is left behind when the listener is closed.
 func (r *Raw) AcceptSilent() { r.src.control(acceptSilent) }
 

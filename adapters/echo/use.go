@@ -21,10 +21,10 @@ var ErrServer = errors.New("recyclingecho: this http.Server is unknown: " +
 //	recyclingecho.Use(e)
 //	e.Logger.Fatal(e.Start(":8080"))
 //
-// The settings of e.Server and e.TLSServer apply, and so does e.ListenerNetwork. Options may set
-// any other field of the [recycling.Server]; each of the two servers has one. Connections that are
+// The settings of e.Server and e.TLSServer apply, and so does e.ListenerNetwork. Each of the two
+// servers gets a [recycling.Server], of which options may set any other field. Connections that are
 // refused because the server is full get the response of echo's own error handler, unless an option
-// sets Server.Shed. The method that starts e returns errors, including those of wrong settings.
+// sets Server.Shed. The method that starts e returns all errors, also for invalid settings.
 //
 // Use calls [recycling.Use] for e.Server and e.TLSServer, and replaces e.Listener and
 // e.TLSListener. If one of these was set before, it is the listener that is served. Otherwise the
@@ -33,9 +33,9 @@ var ErrServer = errors.New("recyclingecho: this http.Server is unknown: " +
 // connections park. If listening on the address fails, echo prints that it started on <nil>, unless
 // e.HidePort is set, before it returns the error.
 //
-// Shutdown and Close do the same as without Use. [recycling.Use] lists the differences. A listener
-// that was set before must have one of the types named there; otherwise a worker waits on each of
-// its connections. Use must be called before e is started.
+// Shutdown and Close work as they do without Use; [recycling.Use] lists what is different. A
+// listener that was set before must have one of the types named there; otherwise a worker waits on
+// each of its connections. Use must be called before e is started.
 func Use(e *echo.Echo, options ...recycling.Option) {
 	e.Listener = newLazy(e, e.Server, e.Listener, false, options)
 	e.TLSListener = newLazy(e, e.TLSServer, e.TLSListener, true, options)

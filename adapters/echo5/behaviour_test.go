@@ -109,5 +109,6 @@ func settle(s, from *http.Server) {
 			to.Field(i).Set(v.Field(i))
 		}
 	}
-	s.RegisterOnShutdown(func() { from.Shutdown(context.Background()) }) // calls the functions that from has
+	// This calls the functions that from has.
+	s.RegisterOnShutdown(func() { from.Shutdown(context.Background()) })
 }

@@ -8,8 +8,8 @@
 //	recyclingecho.Use(sc).Start(ctx, e) // was: sc.Start(ctx, e)
 //
 // An application that has its own [http.Server] passes it to [recycling.Use], and does not need
-// this package. The package for echo v4 has the same name and is in adapters/echo. MIGRATING.md
-// beside this file describes what changes from there to here.
+// this package. The package for echo v4 has the same name and is in adapters/echo. MIGRATING.md in
+// this folder describes how to move from v4 to v5.
 package recyclingecho
 
 import (

@@ -73,7 +73,8 @@ func ExampleStarter_StartTLS() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	sc := echo.StartConfig{Address: ":1323"}
-	if err := recyclingecho.Use(sc).StartTLS(ctx, e, "cert.pem", "key.pem"); err != nil { // was: sc.StartTLS(...)
+	// was: sc.StartTLS(ctx, e, "cert.pem", "key.pem")
+	if err := recyclingecho.Use(sc).StartTLS(ctx, e, "cert.pem", "key.pem"); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // A Starter has the methods of the [echo.StartConfig] that it was made from, and serves on recycled
-// workers. It may be used several times, and by several goroutines at once, if its StartConfig may.
+// workers. It may be used as often as its StartConfig may, and by several goroutines at once if the
+// StartConfig may.
 type Starter struct {
 	config  echo.StartConfig
 	options []recycling.Option
@@ -23,12 +24,12 @@ type Starter struct {
 //	err := recyclingecho.Use(sc).Start(ctx, e) // was: sc.Start(ctx, e)
 //
 // All fields of sc apply. So do the settings that its BeforeServeFunc makes. If BeforeServeFunc
-// keeps the http.Server, the application may use it as before: Shutdown and Close do the same as
+// keeps the http.Server, the application may use it as before: Shutdown and Close work as they do
 // without Use. Options may set any other field of the [recycling.Server] that each start makes.
 // Connections that are refused because the server is full get the response of echo's own error
 // handler, unless an option sets Server.Shed.
 //
-// [recycling.Server.Listener] lists the differences. With TLS, the TLSConfig of the http.Server
+// [recycling.Server.Listener] lists what is different. With TLS, the TLSConfig of the http.Server
 // becomes a copy of sc's after BeforeServeFunc returns, and package net/http prepares it for
 // HTTP/2, as for its own ServeTLS: it adds "http/1.1" to NextProtos that contain "h2", and returns
 // an error for CipherSuites that HTTP/2 does not allow.
@@ -40,13 +41,13 @@ func Use(sc echo.StartConfig, options ...recycling.Option) Starter {
 	return Starter{sc, options}
 }
 
-// Start is [echo.StartConfig.Start]. It also returns the errors of wrong settings.
+// Start is [echo.StartConfig.Start], and also returns an error for invalid settings.
 func (s Starter) Start(ctx context.Context, h http.Handler) error {
 	return s.prepared(ctx).Start(ctx, h)
 }
 
 // StartTLS is [echo.StartConfig.StartTLS], which changes the Certificates of a TLSConfig that was
-// set. It also returns the errors of wrong settings.
+// set. It also returns an error for invalid settings.
 func (s Starter) StartTLS(ctx context.Context, h http.Handler, certFile, keyFile any) error {
 	if s.config.TLSConfig == nil {
 		// Echo would make one that only it sees. This one is equal to it.

@@ -21,9 +21,9 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// New returns a Server for engine. It serves engine.Handler(), not the engine itself, which would
-// lose UseH2C. [recycling.New] says how the address is chosen; gin chooses it in the same way: from
-// PORT, or ":8080".
+// New returns a Server for engine. It serves engine.Handler() rather than the engine itself, with
+// which UseH2C would have no effect. [recycling.New] says how the address is chosen; gin chooses it
+// in the same way: from PORT, or ":8080".
 func New(engine *gin.Engine, options ...recycling.Option) *recycling.Server {
 	return recycling.New(engine.Handler(), options...)
 }
@@ -54,9 +54,9 @@ func ServeTLS(engine *gin.Engine, certFile, keyFile string, options ...recycling
 //	...
 //	err = engine.RunListener(l)
 //
-// Requests are served with the settings of RunListener, which has none. Gin never stops a server,
-// but closing the listener does: RunListener then returns when every request in flight has been
-// answered. UseH2C must be set before. See [recycling.Server.Listener].
+// As in RunListener, the http.Server has no settings, unless options set them. Gin never stops a
+// server, but closing the listener does: RunListener then returns when every request in flight has
+// been answered. UseH2C must be set before Listener is called. See [recycling.Server.Listener].
 func Listener(engine *gin.Engine, l net.Listener, options ...recycling.Option) (net.Listener, error) {
 	return New(engine, options...).Listener(l)
 }

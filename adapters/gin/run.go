@@ -12,8 +12,8 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// Run is [gin.Engine.Run] until a signal. The address is the argument, or else ":" and PORT, or
-// else ":8080". It panics if there are two arguments or more.
+// Run serves engine as [gin.Engine.Run] does, until SIGINT or SIGTERM. The address is addr, or else
+// ":" and PORT, or else ":8080". Run panics if addr has two elements or more.
 func Run(engine *gin.Engine, addr ...string) (err error) {
 	defer func() { debugPrintError(err) }()
 	warnOfProxies(engine)
@@ -23,7 +23,8 @@ func Run(engine *gin.Engine, addr ...string) (err error) {
 	return s.Run(context.Background(), nil)
 }
 
-// RunTLS is [gin.Engine.RunTLS] until a signal. An empty address means ":https".
+// RunTLS serves engine as [gin.Engine.RunTLS] does, until SIGINT or SIGTERM. An empty address means
+// ":https".
 func RunTLS(engine *gin.Engine, addr, certFile, keyFile string, options ...recycling.Option) (err error) {
 	debugPrint("Listening and serving HTTPS on %s\n", addr)
 	defer func() { debugPrintError(err) }()
@@ -33,9 +34,9 @@ func RunTLS(engine *gin.Engine, addr, certFile, keyFile string, options ...recyc
 	return s.Run(context.Background(), func() error { return s.ListenAndServeTLS(certFile, keyFile) })
 }
 
-// RunUnix is [gin.Engine.RunUnix] until a signal. The socket file is removed as soon as the server
-// stops accepting. Requests in flight are answered after that; by then another process may have
-// taken the path.
+// RunUnix serves engine as [gin.Engine.RunUnix] does, until SIGINT or SIGTERM. The socket file is
+// removed as soon as the server stops accepting. Requests in flight are answered after that, while
+// another process may already use the path.
 func RunUnix(engine *gin.Engine, file string, options ...recycling.Option) (err error) {
 	debugPrint("Listening and serving HTTP on unix:/%s", file)
 	defer func() { debugPrintError(err) }()
@@ -49,7 +50,7 @@ func RunUnix(engine *gin.Engine, file string, options ...recycling.Option) (err 
 	return s.Run(context.Background(), func() error { return s.Serve(l) })
 }
 
-// RunFd is [gin.Engine.RunFd] until a signal. It closes fd.
+// RunFd serves engine as [gin.Engine.RunFd] does, until SIGINT or SIGTERM. It closes fd.
 func RunFd(engine *gin.Engine, fd int, options ...recycling.Option) (err error) {
 	debugPrint("Listening and serving HTTP on fd@%d", fd)
 	defer func() { debugPrintError(err) }()
@@ -63,7 +64,7 @@ func RunFd(engine *gin.Engine, fd int, options ...recycling.Option) (err error) 
 	return RunListener(engine, l, options...)
 }
 
-// RunListener is [gin.Engine.RunListener] until a signal. It closes l.
+// RunListener serves engine as [gin.Engine.RunListener] does, until SIGINT or SIGTERM. It closes l.
 func RunListener(engine *gin.Engine, l net.Listener, options ...recycling.Option) (err error) {
 	debugPrint("Listening and serving HTTP on listener what's bind with address@%s", l.Addr())
 	defer func() { debugPrintError(err) }()

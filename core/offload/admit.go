@@ -6,9 +6,9 @@ import (
 )
 
 // Admit waits for a worker, which the caller then owns until it calls release. The caller must call
-// release when its work is done, in whatever way, and so should defer it. Further calls of release
-// do nothing. Any goroutine may call release. The returned context is ctx, or, if there is a
-// [Config.Timeout], a context that also ends after that time and when release is called.
+// release when its work is done, even if it panics, and so should defer the call. Further calls of
+// release do nothing. Any goroutine may call release. The returned context is ctx, or, if there is
+// a [Config.Timeout], a context that also ends after that time and when release is called.
 //
 // The error is a [*ShedError], or ctx's own if ctx ends before a worker is free, in which case the
 // call leaves the queue. On error, release is nil.

@@ -34,13 +34,12 @@
 //
 // A handler stays on its goroutine. The pool could run it on a goroutine of its own while the
 // handler's goroutine waits, but a ResponseWriter is valid only until the handler returns to the
-// server, so the server's goroutine would be held all the same, and a second one in addition. The
-// change of goroutine would lose everything that belongs to a goroutine, such as the panic's stack,
-// runtime.Goexit on its way to the framework's recover, profiler labels and locked threads, and
-// would gain nothing. So the middleware is a semaphore with a queue. While a handler waits it
-// occupies its worker of the server: the server's MaxWorkers must be well above Workers + Queue, or
-// light requests wait behind heavy ones after all. Of the server's strategies this concerns only
-// Fixed, whose MaxWorkers is 256 by default.
+// server, so the server's goroutine would still be occupied, and a second one as well. That would
+// gain nothing, and lose what belongs to a goroutine: the stack of a panic, runtime.Goexit through
+// the framework's deferred functions, profiler labels and locked threads. So the middleware is a
+// semaphore with a queue. While a handler waits it occupies its worker of the server: the server's
+// MaxWorkers must be well above Workers + Queue, or light requests wait behind heavy ones after
+// all. With the default limits, this matters only under Fixed, whose MaxWorkers is 256.
 //
 // The functions of Do and Use run on goroutines of github.com/alitto/pond, since their caller must
 // be able to return before them. A panic or runtime.Goexit is passed on to the caller: see [Panic].
@@ -48,23 +47,24 @@
 // # Why the queue is not pond's
 //
 // pond's queue can be bounded, is first in, first out, and can refuse a task without blocking. But
-// three promises of this package would be lost with it:
+// with that queue, this package could not keep three promises:
 //
 //   - A call that ends before it has a worker makes room at once, whether its context has ended or
-//     it has waited for Wait. pond cannot remove a task from its queue: 256 callers that have left
-//     would fill it, and everyone else would be shed until the workers had reached their tasks.
+//     it has waited for Wait. pond cannot remove a task from its queue: the tasks of 256 callers
+//     that have left would fill it, and all others would be shed until workers had taken those
+//     tasks.
 //   - A handler stays on its goroutine. pond runs functions on its own goroutines, so one of them
 //     would have to block for as long as the handler runs.
-//   - Handlers, functions and functions with a resource wait in one queue, and a worker takes a call
-//     only while its own resource is intact. A goroutine of pond runs whatever is next.
+//   - Handlers, functions and functions with a resource wait in one queue, and a worker takes a
+//     call only while its own resource is intact. A goroutine of pond runs whatever is next.
 //
 // So this package assigns the worker, and pond runs the function. If a function ends while others
 // wait, pond continues with the next one on the same goroutine.
 //
 // Nor would pond's queue make calls cheaper. This is the time per call of a task that does nothing,
-// relative to Do, and the number of allocations, with 2 workers and a queue of 256. "pond" is a call
-// whose caller waits without limits. "pond-limits" has the limits of Do, but a caller that leaves
-// keeps its place in the queue. Most of the cost is that of the limits, not of the queue:
+// relative to Do, and the number of allocations, with 2 workers and a queue of 256. "pond" is a
+// call whose caller waits without limits. "pond-limits" has the limits of Do, but a caller that
+// leaves keeps its place in the queue. Most of the cost is that of the limits, not of the queue:
 //
 //	               1 caller        16 callers
 //	Do             1     13        1     13
@@ -83,6 +83,6 @@
 // computing takes longer when all processors are busy. By default, Workers is one less than the
 // number of processors, so that heavy computing tasks leave one processor to everything else.
 //
-// A task must not wait for another task in the same pool: if all workers do that, none gets free.
-// Use a separate pool for nested tasks.
+// A task must not wait for another task in the same pool: if all workers do that, none becomes
+// free. Use a separate pool for nested tasks.
 package offload

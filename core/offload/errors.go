@@ -16,12 +16,12 @@ var (
 	// Config.Wait, or Config.Timeout if that is shorter.
 	ErrWait = errors.New("waited too long for a worker")
 
-	// ErrClosed is the reason for an error of a call that was made after Shutdown or Close, was
-	// waiting when Close was called, or whose task did not end before Close.
+	// ErrClosed is the reason if a call was made after Shutdown or Close, was waiting when Close
+	// was called, or had a task that was still running then.
 	ErrClosed = errors.New("pool is closed")
 
-	// ErrBroken is wrapped by errors of tasks of [Use] to report that the resource has failed. The
-	// resource is then closed, and built anew for the next task.
+	// ErrBroken reports that a resource has failed: a task of [Use] returns an error that wraps it.
+	// The resource is then closed, and built anew for the next task.
 	ErrBroken = errors.New("offload: resource is broken")
 )
 

@@ -122,8 +122,8 @@ func (p *Pool) setStateLocked(to state) (begin []func()) {
 	return begin
 }
 
-// stopRestartsLocked ends p.restartCtx if the pool is stopped and no call waits. Code that removes a
-// call from a queue must call it.
+// stopRestartsLocked ends p.restartCtx if the pool is stopped and no call waits. Code that removes
+// a call from a queue must call it.
 func (p *Pool) stopRestartsLocked() {
 	if p.state != open && p.queued == 0 {
 		p.stopRestarts()

@@ -19,14 +19,14 @@ type ResourceConfig[R any] struct {
 	Config
 
 	// Open builds one resource. It is called by several goroutines at once, one for each worker. It
-	// must return when ctx ends, and must not use ctx afterwards. It may pass on failed, which
-	// reports that the resource that Open returns, or has returned, has failed by itself: the
-	// resource is replaced at once if it is idle, and otherwise when its task has returned. failed
-	// may be called at any time, from any goroutine, and does nothing the second time. Open must be
-	// set.
+	// must return when ctx ends, and must not use ctx afterwards. Open may keep failed for later. A
+	// call of failed reports that the resource has failed by itself, even before Open has returned
+	// it: the resource is replaced at once if it is idle, and otherwise when its task has returned.
+	// failed may be called at any time, from any goroutine; a second call does nothing. Open must
+	// be set.
 	Open func(ctx context.Context, failed func(error)) (R, error)
 
-	// Close closes a resource after it has failed, and when the pool stops. No task owns the
+	// Close closes a resource after it has failed, and when the pool stops. No task uses the
 	// resource then or later. Nil means that there is nothing to do.
 	Close func(R) error
 
@@ -74,8 +74,9 @@ func (c ResourceConfig[R]) resolve() (ResourceConfig[R], error) {
 // goroutines at once, and, except for Shutdown, from tasks.
 //
 // A resource belongs to its worker, and so to the task that the worker runs. A resource that fails
-// is closed and built again while the other workers continue; if there are no others, calls wait as
-// long as they may. With [RoundRobin] calls wait for their worker in any case.
+// is closed and built again while the other workers continue; if there are no others, calls wait,
+// within their limits. With [RoundRobin], calls wait for the worker that they were assigned to even
+// if others are idle.
 type Resources[R any] struct {
 	pool  *Pool
 	c     ResourceConfig[R]

@@ -2,13 +2,16 @@ package offload
 
 // Stats is a snapshot of a [Pool], or of [Resources].
 type Stats struct {
-	Queued     int // calls waiting for a worker
-	Running    int // workers that run a task or a handler, including abandoned ones
-	Idle       int // workers with nothing to do
-	Restarting int // workers whose resource is being built, replaced or closed; zero without resources
+	Queued  int // calls waiting for a worker
+	Running int // workers that run a task or a handler, including abandoned ones
+	Idle    int // workers with nothing to do
+	// Restarting counts workers whose resource is being built, replaced or closed. It is zero
+	// without resources.
+	Restarting int
 
-	// The following count since the pool was created. Every call that returns is counted either in
-	// Answered, or in one of Abandoned to Closed; a call of Admit when release is called.
+	// The following count since the pool was created. Every call is counted once, when it returns,
+	// in Answered, Abandoned, Left, Full, Late or Closed; a successful call of Admit is counted
+	// when release is called.
 	Done     uint64 // tasks and handlers that have ended, in whatever way
 	Answered uint64 // of those, the ones whose caller was still waiting
 	// Abandoned counts calls of Do and Use whose context ended while the task ran, or that Close

@@ -60,8 +60,8 @@ type Config[T any] struct {
 	// Queue must be zero.
 	Group *Group[T]
 
-	// IdleTime is how long there must be more than Standby idle workers before the surplus ends; it
-	// may take twice as long. Zero means 5 seconds. Negative is an error.
+	// IdleTime is how long there must be more than Standby idle workers before the surplus workers
+	// end; they may take twice as long. Zero means 5 seconds. Negative is an error.
 	IdleTime time.Duration
 }
 

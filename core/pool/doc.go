@@ -36,8 +36,8 @@
 //   - No job waits while a worker is idle or may be added.
 //   - A job waits only for a worker, never for another job. A worker claims many jobs under one
 //     lock, but any free worker may run them.
-//   - Wake-ups are throttled. Whoever leaves something to do wakes a worker, but only one worker is
-//     being woken at any time; once awake, it wakes the next if there is more to do.
+//   - Wake-ups are throttled. Whoever leaves work in the queue wakes a worker, but only one worker
+//     is being woken at any time. Once awake, that worker wakes the next if there is more work.
 //   - The worker that became idle last is woken first: its stack and memory are still in the
 //     processor's caches. The one that has been idle longest is the first to end, when more than
 //     Standby workers have been idle for a while.
@@ -63,7 +63,7 @@
 //
 // [Pool.Shutdown] finishes the queued jobs, then ends the workers. [Pool.Close] returns the queued
 // jobs. [Pool.Done] reports when the last worker has ended. None of them interrupts a waiting Lead
-// or a running job: that is up to the owner of what they wait for.
+// or a running job; whoever owns what these wait for has to do that.
 //
 // # Why a ring under a mutex
 //
@@ -71,12 +71,12 @@
 // rejected for three reasons:
 //
 //   - It is not cheaper. Claiming a slot and publishing it takes two atomic operations, and so does
-//     locking and unlocking an uncontended mutex. What is expensive is waiting for the mutex, and
-//     that is rare: workers take it once for many jobs, since they take jobs from the head of the
-//     queue with one atomic addition each.
-//   - What does cost is waking workers, some hundred nanoseconds each. With a mutex it is easy to
-//     wake few: finding nothing to do and standing by is one step, and so is adding a job and
-//     seeing whether a worker is already being woken.
+//     locking and unlocking an uncontended mutex. Only waiting for the mutex is expensive, and that
+//     is rare: workers take it once for many jobs, since they take jobs from the head of the queue
+//     with one atomic addition each.
+//   - The real cost is waking workers: some hundred nanoseconds for each. With a mutex it is easy
+//     to wake only a few. A worker finds nothing to do and stands by in one step. Whoever adds a
+//     job sees in the same step whether a worker is already being woken.
 //   - The guarantees above are about the queue and the workers together: the order, the bound, room
 //     for waiting submitters, no lost wake-ups, everything returned by Close. Under one mutex each
 //     of them takes a few lines.

@@ -13,13 +13,13 @@ type Stats struct {
 	Waiting int // calls of Submit that are waiting for room
 
 	Taken   uint64 // jobs that have left the queue, for whatever reason
-	Started uint64 // workers started since New; Done/Started is the number of jobs per worker
+	Started uint64 // workers started since New; Done/Started is the mean number of jobs per worker
 	Done    uint64 // jobs that have ended, in whatever way
 	Panics  uint64 // of those, the ones that panicked
 }
 
-// Stats returns the pool's counters at one moment, except that workers keep taking jobs from a
-// backlog meanwhile.
+// Stats returns the pool's counters at one moment, except that workers may take jobs from the queue
+// while it counts.
 func (p *Pool[T]) Stats() Stats {
 	p.mu.lock()
 	defer p.mu.Unlock()

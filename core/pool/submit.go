@@ -23,8 +23,8 @@ func (p *Pool[T]) TrySubmit(job T) error {
 // which they arrived. Submit returns ctx's error if ctx ends while it waits, and [ErrClosed] after
 // Shutdown or Close. If there is room the job is queued, even if ctx has ended.
 //
-// A job that submits to its own pool might wait for room that only its own end makes; it should use
-// TrySubmit.
+// A job that submits to its own pool should use TrySubmit, since it might wait for room that only
+// becomes free when the job itself ends.
 func (p *Pool[T]) Submit(ctx context.Context, job T) error {
 	err := p.TrySubmit(job)
 	if err == ErrFull {

@@ -200,7 +200,7 @@ func copyLeavesAFileToTheKernel(t *test) {
 			switch n := receive(t, reads, "number of reads"); {
 			case n < 0:
 				t.Skip("the bytes go through a buffer")
-			case n > 1 && target == "/limit" || n > 2: // for sniffing, and net/http checks for its end
+			case n > 1 && target == "/limit" || n > 2: // for sniffing; net/http looks for the end
 				t.Errorf("%s: the file was read %d times", target, n)
 			}
 		}

@@ -201,7 +201,7 @@ func bodyIsReadOnAfterHijack(t *test) {
 					c.send(raw[len(raw)-5:])
 					c.send("and more\n")
 				} else {
-					c.send(raw + "and more\n") // net/http can read only what it has read before Hijack
+					c.send(raw + "and more\n") // net/http has only what it read before Hijack
 				}
 				want := `0123456789 <nil> 0 EOF "and more\n" <nil>`
 				if name == "none" {

@@ -253,7 +253,8 @@ func badLinesAreRefusedWhenTheyCome(t *test) {
 		for _, pieces := range []int{1, 2, 20} {
 			c := s.dial(t)
 			for i := range pieces {
-				io.WriteString(c, raw[len(raw)*i/pieces:len(raw)*(i+1)/pieces]) // the response may come early
+				// The response may come early.
+				io.WriteString(c, raw[len(raw)*i/pieces:len(raw)*(i+1)/pieces])
 			}
 			a := c.answer("GET")
 			if a.StatusCode != badRequest || !a.Close || a.text != "400 Bad Request" {

@@ -72,7 +72,8 @@ func socketMadeBlockingHoldsUpNobodyElse(t *test) {
 			return ctx
 		},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			runtime.GC() // waits for goroutines in a system call that the scheduler does not know of
+			// This waits for goroutines in a system call that the scheduler does not know of.
+			runtime.GC()
 			if r.Method == "POST" {
 				reading <- true
 			}

@@ -182,7 +182,7 @@ func (t *test) try(f func(t *test, d time.Duration), d time.Duration) (failure t
 	attempt := *t
 	attempt.trial, attempt.gates = true, nil
 	defer func() {
-		for _, g := range attempt.gates { // cleanup of a server started later waits for its handlers
+		for _, g := range attempt.gates { // the cleanup of a later server waits for its handlers
 			g.open()
 		}
 		if v := recover(); v != nil {

@@ -35,7 +35,7 @@ func contentTypeIsSniffed(t *test) {
 		"%PDF-1.4":                        "application/pdf",
 		"\x00\x01\x02":                    "application/octet-stream",
 		"\x1f\x8b\x08":                    "application/x-gzip",
-		strings.Repeat("x", 512) + "\x00": "text/plain; charset=utf-8", // only 512 bytes are examined
+		strings.Repeat("x", 512) + "\x00": "text/plain; charset=utf-8", // only 512 bytes count
 		strings.Repeat("x", 511) + "\x00": "application/octet-stream",
 		strings.Repeat("x", 5000):         "text/plain; charset=utf-8",
 	} {

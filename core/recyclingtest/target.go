@@ -23,7 +23,7 @@ type Target struct {
 	Strict bool
 
 	// NoHooks says that ConnState, ConnContext, BaseContext, ErrorLog and the functions of
-	// RegisterOnShutdown are not used, as in a framework with an http.Server of its own.
+	// RegisterOnShutdown are not used, as in a framework that makes its own http.Server.
 	NoHooks bool
 
 	// NoLateWrites says that a ResponseWriter must not be used once its handler has returned. That
@@ -64,7 +64,7 @@ func Serve(s interface {
 }
 
 // FreeAddr returns a TCP address of the loopback interface on which nobody listens, for code that
-// takes no listener. On Linux it is not one of 127.0.0.1, where another test may get the port
+// takes no listener. On Linux its host is not 127.0.0.1, where another test might get the port
 // before the caller does.
 func FreeAddr(t testing.TB) string {
 	t.Helper()

@@ -131,7 +131,8 @@ func trailersAreReadByTheClient(t *test) {
 		w.Header().Set("X-Sum", fmt.Sprint(n, err))
 		w.Header()["X-Read"] = r.Trailer["X-Sent"]
 	})
-	r, err := http.NewRequest("POST", origin, io.MultiReader(strings.NewReader("hello"))) // unknown length
+	// The length of the body is not known.
+	r, err := http.NewRequest("POST", origin, io.MultiReader(strings.NewReader("hello")))
 	if err != nil {
 		t.Fatalf("%v", err)
 	}

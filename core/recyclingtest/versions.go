@@ -68,7 +68,7 @@ func fieldsAreCountedAsByNetHTTP(t *test) {
 				block(strings.Repeat(line, n-1), "\r\n"), // Host is the n-th field
 				block(strings.Repeat(line, n), "\r\n"),
 				block(strings.Repeat(line, 3*n), "\r\n"),
-				block(strings.Repeat(line, n-1), " z\r\n z\r\n", "\r\n"), // continues a field, or is malformed
+				block(strings.Repeat(line, n-1), " z\r\n z\r\n", "\r\n"), // continues, or malformed
 				block(strings.Repeat("X: y, z, z\r\n", n-1), "\r\n"),
 				block(strings.Repeat(line, n), "X\r\n", "\r\n"),
 				block(strings.Repeat(line, n-1), "X\r\n", "\r\n"),

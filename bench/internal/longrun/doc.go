@@ -20,7 +20,7 @@
 //	recycling  strategy recycling
 //	goroutine  net/http
 //	fixed      strategy fixed, with a worker for each client
-//	offload    recycling with offload's middleware; as many tasks at once as the source's threads
+//	offload    recycling with offload's middleware; as many tasks at once as the source has threads
 //	process    recycling, with tasks that run in as many child processes
 //
 // The servers run in this process, one at a time, and each measurement uses a new server. All run

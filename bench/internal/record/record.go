@@ -1,5 +1,6 @@
 // Package record stores what a run of bench has measured: tables of raw samples. Text, pages and
-// comparisons are made only from these, so that a file contains everything that its run could show.
+// comparisons are made only from these, so a file contains everything that there is to show of its
+// run.
 package record
 
 import (

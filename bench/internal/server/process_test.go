@@ -72,7 +72,7 @@ func TestServerEndsWithItsParent(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.Command(program, name)
-			cmd.Env = append(os.Environ(), role+"=parent", "TMPDIR="+t.TempDir()) // where its files stay
+			cmd.Env = append(os.Environ(), role+"=parent", "TMPDIR="+t.TempDir()) // for its files
 			cmd.Stderr = os.Stderr
 			out, err := cmd.StdoutPipe()
 			if err != nil {

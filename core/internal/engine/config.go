@@ -50,8 +50,8 @@ type Config struct {
 	// StrictThreads makes workers check after every turn whether they are locked to their thread.
 	StrictThreads bool
 
-	// HealthPath is served while other requests are refused. Empty means none. It has no effect with
-	// KeepWorkers.
+	// HealthPath is served while other requests are refused. Empty means none. It has no effect
+	// with KeepWorkers.
 	HealthPath string
 
 	// Refuse writes the response to refused connections, in the context that it is given. Nil means

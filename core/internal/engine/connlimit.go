@@ -18,7 +18,7 @@ type connLimiter struct {
 	shedConns, shedPerIP, evicted, held atomic.Int64
 
 	handshakes handshakes   // in progress
-	unsettled  atomic.Int64 // when settling began to wait, in Unix nanoseconds; zero: it does not wait
+	unsettled  atomic.Int64 // when settling began to wait, in Unix nanoseconds; or zero
 
 	unadmitted atomic.Int64 // open connections that are http1.Unadmitted
 

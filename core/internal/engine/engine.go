@@ -10,7 +10,7 @@
 //	connlimit.go   which connections may stay; evict.go: which ones make room
 //	stay.go        workers that wait for the next request of their connection
 //	queuelimit.go  which connections may wait for a worker, in all shards together
-//	asynccaller.go calls to the application for those that must not wait
+//	asynccaller.go calls to the application, for code that must not wait for it
 //	host.go, hostedlistener.go, witness.go
 //	               under an http.Server that the application starts and stops
 //	delegate.go, protocols.go
@@ -69,7 +69,7 @@ type Engine struct {
 	errors  park.Errors
 
 	mu                sync.Mutex                         // guards the following
-	parkingSchedulers []scheduler                        // for listeners with a descriptor; nil while idle
+	parkingSchedulers []scheduler                        // for descriptors; nil while idle
 	waitingSchedulers []scheduler                        // for other listeners; likewise
 	serving           sync.WaitGroup                     // calls of serve
 	hosting           *Host                              // Config.Host or that of MakeHost
@@ -125,7 +125,8 @@ func New(c Config) *Engine {
 			c.Refuse.ServeHTTP(w, r.WithContext(c.Context(r.Context())))
 		})
 	}
-	c.HTTP.RegisterOnShutdown(func() { e.beginShutdown() }) // for code that knows only the http.Server
+	// For code that knows only the http.Server.
+	c.HTTP.RegisterOnShutdown(func() { e.beginShutdown() })
 	return e
 }
 

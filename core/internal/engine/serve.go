@@ -31,7 +31,7 @@ func (e *Engine) ServeTLS(l net.Listener, certFile, keyFile string) error {
 // A serveConfig says how to serve a listener.
 type serveConfig struct {
 	tls    *tls.Config     // nil: no TLS
-	hosted *hostedListener // gets connections that do not speak HTTP/1; nil: the http.Server gets them
+	hosted *hostedListener // gets connections without HTTP/1; nil: the http.Server gets them
 	base   context.Context // the result of BaseContext; nil: not called yet
 	end    <-chan struct{} // closed when the listener must be closed; nil: never
 }

@@ -194,7 +194,7 @@ func (s *shard) Stayed(c *http1.Conn, came bool) { s.engine.stayers.end(c, came)
 func (s *shard) Reserve(c *http1.Conn) bool { return s.reserve.TrySubmit(&c.Conn) == nil }
 
 func (s *shard) StartHandshake(c *http1.Conn, hello []byte) {
-	if s.handshakers.Submit(context.Background(), clientHello{c, hello}) != nil { // the pool is closed
+	if s.handshakers.Submit(context.Background(), clientHello{c, hello}) != nil { // it is closed
 		c.EndInBackground()
 	}
 }

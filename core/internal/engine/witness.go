@@ -134,7 +134,7 @@ type busyConn struct {
 	rest               string // of noRequest, not read yet
 	busyOnce, freeOnce sync.Once
 	cutOnce            sync.Once
-	busy               chan struct{} // closed when the http.Server writes, and so counts it as active
+	busy               chan struct{} // closed when the http.Server writes, so counts it as active
 	free               chan struct{} // closed by release
 	cut                chan struct{} // closed by Close, which the http.Server calls
 	abandoned          <-chan struct{}

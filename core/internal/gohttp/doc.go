@@ -8,8 +8,8 @@
 //		OldCloseIsSilent    an HTTP/1.0 response that ends the connection has no Connection field
 //		                    except the handler's own "close"
 //	go1.26.11
-//		ExpectedBodyIsRead  with "Expect: 100-continue", the connection is closed unless the body was
-//		                    read to its end
+//		ExpectedBodyIsRead  with "Expect: 100-continue", the connection is closed unless the body
+//		                    was read to its end
 //		AnswerClosesBody    the rest of a body is read and closed before the response, even if the
 //		                    body is invalid or too long to be read
 //		LimitSetsNoField    http.MaxBytesReader leaves the handler's header alone; in go1.27.4,

@@ -4,8 +4,8 @@
 //	go run ./core/internal/h2spec [-strict] [-timeout TIME] [-v] [SPEC ...]
 //
 // A SPEC is a part of the suite, such as http2/6.5; by default all parts are run. The suite is
-// downloaded and built with a toolchain of its choice, which does not affect the servers under
-// test.
+// downloaded, and built with the Go toolchain that it asks for, which does not affect the servers
+// under test.
 package main
 
 import (

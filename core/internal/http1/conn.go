@@ -25,8 +25,8 @@ type Conn struct {
 	// scheduler.
 	Standing Standing
 
-	// Refused is set when the connection is going to be shed: see MarkRefused. Server.Refused counts
-	// such connections.
+	// Refused is set when the connection is going to be shed: see MarkRefused. Server.Refused
+	// counts such connections.
 	Refused bool
 
 	// Lingers is set when the connection was shed and stays open for a moment, so that the client

@@ -1,7 +1,6 @@
-// Package http1 is an HTTP/1.0 and HTTP/1.1 server engine for connections that wait in a
-// [park.Set], and for those that cannot, on which the worker waits instead. It accepts no
-// connections, and starts no goroutines to serve them: the owner of a [Worker] passes it one
-// connection after the other.
+// Package http1 is an HTTP/1.0 and HTTP/1.1 server engine. Connections wait in a [park.Set]; on a
+// connection that cannot, the worker waits instead. The package accepts no connections, and starts
+// no goroutines to serve them: the owner of a [Worker] passes it one connection after the other.
 //
 //	Worker.Serve:  read ► parse ► handler ► one write ─┬─ close
 //	                 ▲                                 ├─ more bytes: next request
@@ -19,10 +18,10 @@
 //
 // A Worker reuses its buffers and writers. Handlers cannot reach them after they return; cached
 // strings are immutable. What a handler sees (the request, its header and body, the ResponseWriter
-// and the context) is allocated anew for every request, and returns errors after the handler has
-// returned. An application that keeps a part of it retains no more memory than under net/http: no
-// string is a substring of a longer one unless it is in net/http as well, and nothing refers to the
-// Worker or the connection any longer.
+// and the context) is allocated anew for every request, and returns errors if it is used after the
+// handler has returned. An application that keeps a part of it retains no more memory than under
+// net/http: no string shares the memory of a longer one unless it does in net/http as well, and
+// nothing refers to the Worker or the connection any longer.
 //
 // The work per byte of a header or of a chunk's line is bounded, however the client segments its
 // input. A malformed line is rejected as soon as it is complete.

@@ -94,7 +94,7 @@ func (x *exchange) release() {
 	x.watchMu.Unlock()
 	x.worker = nil
 	x.res.release()
-	if x.given != nil && x.res.stage != stageHijacked { // the new owner of the connection may read on
+	if x.given != nil && x.res.stage != stageHijacked { // otherwise its new owner may read on
 		x.given.body.Store(nil)
 	}
 }

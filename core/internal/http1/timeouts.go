@@ -39,8 +39,8 @@ func (s *Server) idleTimeout() time.Duration {
 }
 
 // handshakeTimeout returns the shortest of the configured timeouts for reading and writing, as in
-// net/http, or defaultHandshakeTimeout if there is none. On a connection that parks, it applies to
-// the wait for the first record (ForHello) and to the handshake each.
+// net/http, or defaultHandshakeTimeout if there is none. On a connection that parks, it applies
+// separately to the wait for the first record (ForHello) and to the handshake.
 func (s *Server) handshakeTimeout() (d time.Duration) {
 	for _, t := range []time.Duration{s.HTTP.ReadHeaderTimeout, s.HTTP.ReadTimeout, s.HTTP.WriteTimeout} {
 		if t > 0 && (d == 0 || t < d) {

@@ -29,7 +29,8 @@ func FuzzServe(f *testing.F) {
 		f.Add([]byte(v), []byte{6, 0, 40})
 	}
 	f.Add([]byte("O"+strings.Repeat("\xf8", 4095)), []byte{6, 0, 40}) // fills net/http's buffer
-	f.Add([]byte("POST / HTTP/1.1\nHost:\n\r\n\r\r\n\n"), []byte{48}) // seems to end in empty lines to net/http
+	// To net/http this seems to end in empty lines.
+	f.Add([]byte("POST / HTTP/1.1\nHost:\n\r\n\r\r\n\n"), []byte{48})
 	f.Fuzz(func(t *testing.T, input, cuts []byte) {
 		// Larger inputs are for tests that know the limits.
 		if len(input) < 1<<16 && bytes.Count(input, []byte("\n")) < maxFields {

@@ -13,7 +13,7 @@
 // waits in Go's own poller, not in the set: the descriptor is wrapped in an [os.File] at that
 // moment. That provides deadlines that another goroutine may change, and safe closing. The package
 // reads and writes the bytes with its own system calls when the poller reports readiness. The
-// leader takes no part, which saves one hop per wake-up. Wrapping costs three system calls, once,
+// leader is not involved, which saves waking it each time. Wrapping costs three system calls, once,
 // and only for connections that need it.
 //
 // No system call on a connection blocks, whatever the application has done to the socket, and no
@@ -21,8 +21,9 @@
 // Every system call that can fail for lack of memory, descriptors or watches is either retried or
 // ends one connection, and the failure is counted: see [Errors].
 //
-// TLS runs on top of a Conn (see [Conn.Secure]), which lets it read without waiting, or directly on
-// the net.Conn if the application holds the tls.Conn while it is served: see direct.go.
+// TLS runs on top of a Conn, which lets TLS read without waiting: see [Conn.Secure]. If the
+// application holds the tls.Conn while it is served, TLS runs directly on the net.Conn: see
+// direct.go.
 //
 // On systems other than Linux, and for connections that are not sockets of this package (in-memory,
 // wrapped, or accepted by a listener of crypto/tls), a Conn is a plain net.Conn: it cannot be

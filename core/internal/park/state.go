@@ -53,7 +53,7 @@ type action uint32
 const (
 	actPark  action = iota // worker: held → parked. Rejected in again: look first
 	actLook                // worker: again → held. The worker must now act on the event
-	actEvent               // leader: parked → held, held → again. Accepted if the leader owns it now
+	actEvent               // leader: parked → held, held → again. Accepted if the leader owns it
 	actTake                // sweeper, shutdown, eviction: parked → held
 	actEnd                 // worker: held, again → ended
 )

@@ -1,5 +1,5 @@
-// Package stack finds out what only a stack trace tells. It depends on names and texts that Go does
-// not promise: its tests fail if a version of Go changes them.
+// Package stack finds out what Go tells only in a stack trace. It depends on names and texts that
+// Go does not guarantee: the tests fail if a version of Go changes them.
 package stack
 
 import (
@@ -18,7 +18,7 @@ func Locked(buf []byte) bool {
 // Caller returns the first frame above its caller whose function does not have one of the prefixes.
 func Caller(except ...string) runtime.Frame {
 	pc := make([]uintptr, 16)
-	frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc)]) // skips Callers, Caller and its caller
+	frames := runtime.CallersFrames(pc[:runtime.Callers(3, pc)]) // without it and its caller
 	frame, more := frames.Next()
 	for more && hasPrefix(frame.Function, except) {
 		frame, more = frames.Next()
@@ -40,7 +40,8 @@ func hasPrefix(s string, prefixes []string) bool {
 func CalledByLimit(skip int) bool {
 	const limit = "net/http.(*maxBytesReader).Read"
 	var pc [4]uintptr
-	frames := runtime.CallersFrames(pc[:runtime.Callers(3+skip, pc[:])]) // skips Callers, CalledByLimit and its caller
+	// This skips Callers, CalledByLimit and its caller.
+	frames := runtime.CallersFrames(pc[:runtime.Callers(3+skip, pc[:])])
 	frame, more := frames.Next()
 	if frame.Function != limit {
 		return false

@@ -19,9 +19,9 @@ const (
 // A Command configures how a child is started and supervised. Its method Start can be used as the
 // Open of an [offload.ResourceConfig]; the Command must not be changed after that.
 type Command struct {
-	// New returns the command for one child, which must not have been started, nor have Stdin or
-	// Stdout set. If Stderr is nil, what the child prints there is lost. New must be set, and is
-	// called for each child.
+	// New returns the command for one child, which must not have been started, and must have
+	// neither Stdin nor Stdout set. If Stderr is nil, what the child prints there is lost. New must
+	// be set, and is called for each child.
 	New func() *exec.Cmd
 
 	// Ready is how long a child may take from its start until it is ready for requests. Zero means
@@ -36,7 +36,7 @@ type Command struct {
 	// Nice is the child's niceness, up to 19: a child with a higher niceness than the server gets
 	// only the processor time that nothing else needs, so that computing tasks do not delay
 	// requests. Zero leaves the niceness unchanged. Negative, which would need privileges, is an
-	// error, and so is any other value on systems without niceness.
+	// error. On systems without niceness, so is any value but zero.
 	Nice int
 
 	// MaxAnswer is the maximum size of an answer in bytes. Zero means 64 MiB. Negative is an error.

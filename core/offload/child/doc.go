@@ -1,6 +1,6 @@
 // Package child runs tasks in child processes, as resources of package offload: each worker owns
-// one process, which serves one request at a time. A child that crashes, exits or hangs affects
-// only the task that it was running, which gets an error, and is replaced.
+// one process, which serves one request at a time. If a child crashes, exits or hangs, only the
+// task that it was running gets an error, and the child is replaced.
 //
 //	command := child.Command{New: func() *exec.Cmd { return exec.Command("resize-images") }}
 //	children, err := offload.NewResources(ctx, offload.ResourceConfig[*child.Process]{
@@ -23,14 +23,14 @@
 //
 //   - a child that ends, in whatever way: a child that exits is noticed at once, even while idle.
 //   - a child that hangs: if the context of a request has ended and [Command.Grace] has passed as
-//     well, the child is killed. Without a deadline, of the caller or from
+//     well, the child is killed. Without a deadline, from the caller or from
 //     [offload.Config.Timeout], a hanging child is not detected.
 //   - a child that sends an answer to another request, or one of more than [Command.MaxAnswer]
 //     bytes: it is killed.
 //
 // A request whose context has ended is not canceled: the child continues with it, and has Grace to
-// answer; the answer is dropped. Killing the child at once for every client that disconnects would
-// be expensive if starting one is.
+// answer; the answer is dropped. Killing a child whenever a client disconnects would be expensive
+// if children start slowly.
 //
 // # The protocol
 //

@@ -99,8 +99,9 @@ func (p *Process) handshake(ctx context.Context) error {
 // waiting for the answer; it is [offload.Use] that returns. But when [Command.Grace] has passed,
 // the child is killed.
 //
-// An [Error] was returned by the child itself. Any other error wraps [offload.ErrBroken]: the child
-// has ended, or was killed for the reason given, and can only be closed.
+// An error of type [Error] came from the child's function. Any other error wraps
+// [offload.ErrBroken]: the child has ended, or was killed for the reason given, and can only be
+// closed.
 func (p *Process) Call(ctx context.Context, request []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

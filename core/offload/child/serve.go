@@ -17,10 +17,10 @@ type Error string
 
 func (e Error) Error() string { return string(e) }
 
-// Serve is the child's side: it reports that the child is ready, and then answers requests with f,
-// one after the other, until standard input ends; then it returns nil. Any other end is an error.
-// If f returns an error, the parent gets its text, as an [Error]. If f panics, so does Serve, which
-// ends the child; the parent starts a new one.
+// Serve runs in the child. It reports that the child is ready, and then answers requests with f,
+// one after the other. It returns nil when standard input ends, and an error if it stops for any
+// other reason. If f returns an error, the parent gets its text, as an [Error]. If f panics, so
+// does Serve, which ends the child; the parent starts a new one.
 //
 // Terminals, systemd and Kubernetes send their signals to the server's children too, while the
 // server drains and still needs them. So a child ends when its parent closes its standard input or

@@ -21,8 +21,8 @@ const patience = 10 * time.Second
 // work, so it does not depend on the number of processors.
 const parallel = "16"
 
-// Main runs the tests and returns the exit code of the program. The code is 1 if the tests pass, but
-// [Goroutines] finds goroutines that are left:
+// Main runs the tests and returns the exit code of the program. The code is 1 if the tests pass,
+// but [Goroutines] finds goroutines that are left:
 //
 //	func TestMain(m *testing.M) { os.Exit(leak.Main(m, "example.org/mine")) }
 //
@@ -43,15 +43,15 @@ func Main(m *testing.M, of ...string) int {
 	return 0
 }
 
-// Goroutines returns the stacks of all other goroutines that contain one of the strings, such as the
-// path of a package, except for the goroutines of tests. It waits a while for them to end, and
+// Goroutines returns the stacks of all other goroutines that contain one of the strings, such as
+// the path of a package, except for the goroutines of tests. It waits a while for them to end, and
 // returns nil if none is left.
 func Goroutines(of ...string) []string { return goroutines(patience, of) }
 
 func goroutines(patience time.Duration, of []string) []string {
 	buf := make([]byte, 4<<20)
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		_, others, _ := bytes.Cut(buf[:runtime.Stack(buf, true)], []byte("\n\n")) // the first is ours
+		_, others, _ := bytes.Cut(buf[:runtime.Stack(buf, true)], []byte("\n\n")) // skips ours
 		var left []string
 		for stack := range strings.SplitSeq(string(others), "\n\n") {
 			if isTest := strings.Contains(stack, "testing.tRunner(") || strings.Contains(stack, "testing.(*M).Run("); isTest {
@@ -67,8 +67,8 @@ func goroutines(patience time.Duration, of []string) []string {
 	}
 }
 
-// Children returns the contents of /proc/PID/stat for each child of this process, including zombies.
-// It returns nil if there is no /proc.
+// Children returns the contents of /proc/PID/stat for each child of this process, including
+// zombies. It returns nil if there is no /proc.
 func Children() (left []string) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range stats {

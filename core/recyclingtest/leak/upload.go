@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Upload posts a file to the server at addr, whose handler must call [SaveUpload]. The test fails if
-// the temporary file still exists some time after the request.
+// Upload posts a file to the server at addr, whose handler must call [SaveUpload]. The test fails
+// if the temporary file still exists some time after the request.
 func Upload(t testing.TB, addr string) {
 	t.Helper()
 	body := new(bytes.Buffer)
@@ -47,8 +47,8 @@ func Upload(t testing.TB, addr string) {
 	}
 }
 
-// SaveUpload stores the file of r in a temporary file, as is done with large ones, and responds with
-// the name of that file.
+// SaveUpload parses the form of r, so that the uploaded file goes to a temporary file, as a large
+// one would. It responds with the name of the temporary file.
 func SaveUpload(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseMultipartForm(1); err != nil {
 		return err

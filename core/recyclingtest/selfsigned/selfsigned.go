@@ -1,4 +1,4 @@
-// Package selfsigned makes certificates that nobody else has signed, for tests and measurements.
+// Package selfsigned makes self-signed certificates for tests and measurements.
 package selfsigned
 
 import (
@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// New returns a certificate for names, which are host names or IP addresses. It is valid for 90 days,
-// and its Leaf is set.
+// New returns a certificate for names, which are host names or IP addresses. It is valid for 90
+// days, and its Leaf is set.
 func New(names ...string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -57,14 +57,14 @@ func NewTest(t testing.TB, names ...string) tls.Certificate {
 	return c
 }
 
-// Pool returns a pool with nothing but a certificate of New, for those who trust it.
+// Pool returns a pool that contains only c, a certificate of [New], for clients that trust it.
 func Pool(c tls.Certificate) *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(c.Leaf)
 	return pool
 }
 
-// PEM returns a certificate of New and its key as [tls.X509KeyPair] wants them.
+// PEM returns c, a certificate of [New], and its key in the format that [tls.X509KeyPair] reads.
 func PEM(t testing.TB, c tls.Certificate) (cert, key []byte) {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
@@ -75,7 +75,7 @@ func PEM(t testing.TB, c tls.Certificate) (cert, key []byte) {
 	return cert, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-// Files writes a certificate of New and its key into a folder of t's.
+// Files writes c, a certificate of [New], and its key to files in a temporary folder of t.
 func Files(t testing.TB, c tls.Certificate) (certFile, keyFile string) {
 	t.Helper()
 	cert, key := PEM(t, c)

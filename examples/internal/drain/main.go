@@ -20,9 +20,9 @@
 //	exit         rounds in which the process did not exit with status 0
 //
 // It is a trial like those in bench/internal/trial, but it builds and starts the applications of
-// this module. In bench, it would need a requirement of bench on examples, which has other versions
-// of the frameworks. For that reason it also starts processes by itself: it cannot import the
-// internal packages of bench.
+// this module. If it were in bench, bench would have to require examples, which requires other
+// versions of the frameworks. Here it cannot import the internal packages of bench, so it starts
+// processes by itself.
 package main
 
 import (

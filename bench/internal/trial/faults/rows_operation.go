@@ -272,7 +272,7 @@ func clockAhead(t *trial) error {
 		}
 		begun.Close()
 		if took := time.Since(begin); took < headerTime*9/10 {
-			return fmt.Errorf("a header that does not end is waited for for %v, want %v", took, headerTime)
+			return fmt.Errorf("the server waits for a header that does not end for %v, want %v", took, headerTime)
 		}
 		for _, c := range idle {
 			if err := c.ask(request("/echo?q=b"), "b"); err != nil {

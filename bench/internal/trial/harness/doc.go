@@ -9,6 +9,6 @@
 // are the workers that servers start with package core/offload/child, as applications do: they are
 // a part of what is measured.
 //
-// A trial ([Report]) writes lines or a table, says which of them do not hold, and returns an error
-// in that case.
+// The [Report] of a trial writes lines or a table, says which of them do not hold, and returns an
+// error if there are any.
 package harness

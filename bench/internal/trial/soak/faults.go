@@ -85,13 +85,20 @@ func (c *client) resetReading() error {
 func (c *client) garbage() error {
 	defer c.drop(false)
 	texts := []string{
-		"GET / HTTP/1.1\r\n\r\n",                                                                 // no Host
-		"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",                                           // two Hosts
-		"GET / HTTP/1.1\r\nHost : a\r\n\r\n",                                                     // space before the colon
-		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",                                // not a number
-		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",           // two lengths
-		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: song\r\n\r\n",                          // unknown coding
-		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 something that looks like TLS\r\n\r\n\r\n", // not HTTP
+		// No Host.
+		"GET / HTTP/1.1\r\n\r\n",
+		// Two Hosts.
+		"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+		// Space before the colon.
+		"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+		// Not a number.
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+		// Two lengths.
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+		// Unknown coding.
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: song\r\n\r\n",
+		// Not HTTP.
+		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 something that looks like TLS\r\n\r\n\r\n",
 	}
 	if _, err := c.nc.Write([]byte(texts[c.rnd.IntN(len(texts))])); err != nil {
 		return err
