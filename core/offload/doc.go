@@ -20,26 +20,26 @@
 //	         a worker is idle,
 //	         or becomes so          the task returns
 //	waiting ──────────────► begun ───────────────────► ended
-//	 │  │ │                   │
-//	 │  │ └► left             └► abandoned  the context of Do or Use has ended: its caller gets the
-//	 │  └──► late, closed                   context's error now, the worker is kept until the
-//	 │       (shed)                         task returns, and what that returns is dropped
-//	 └ nobody waits longer than Wait
+//	 │ │                      │
+//	 │ └► left                └► abandoned  the context of Do or Use has ended: its caller gets the
+//	 └──► late, closed                      context's error now, the worker is kept until the
+//	      (shed)                            task returns, and what that returns is dropped
 //
-// A call that finds the queue full, or the pool stopped, is shed before it waits. Calls get workers
-// in the order in which they arrive. The time in the queue counts towards [Config.Timeout] and
-// towards any deadline of the context.
+// A call that finds the queue full, or the pool stopped, is shed before it waits. No call waits
+// longer than [Config.Wait]. Calls get workers in the order in which they arrive. The time in the
+// queue counts towards [Config.Timeout] and towards any deadline of the context.
 //
 // # Where tasks run
 //
 // A handler stays on its goroutine. The pool could run it on a goroutine of its own while the
 // handler's goroutine waits, but a ResponseWriter is valid only until the handler returns to the
-// server, so the server's goroutine would still be occupied, and a second one as well. That would
-// gain nothing, and lose what belongs to a goroutine: the stack of a panic, runtime.Goexit through
-// the framework's deferred functions, profiler labels and locked threads. So the middleware is a
-// semaphore with a queue. While a handler waits it occupies its worker of the server: the server's
-// MaxWorkers must be well above Workers + Queue, or light requests wait behind heavy ones after
-// all. With the default limits, this matters only under Fixed, whose MaxWorkers is 256.
+// server, so the server's goroutine would still be occupied, and a second one as well. The change
+// of goroutine would gain nothing, and would lose what belongs to a goroutine: the stack of a
+// panic, runtime.Goexit through the framework's deferred functions, profiler labels and locked
+// threads. So the middleware is a semaphore with a queue. While a handler waits it occupies its
+// worker of the server: the server's MaxWorkers must be well above Workers + Queue, or light
+// requests wait behind heavy ones after all. With the default limits, this matters only under
+// Fixed, whose MaxWorkers is 256.
 //
 // The functions of Do and Use run on goroutines of github.com/alitto/pond, since their caller must
 // be able to return before them. A panic or runtime.Goexit is passed on to the caller: see [Panic].
