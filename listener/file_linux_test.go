@@ -170,3 +170,53 @@ func TestFromFileWantsAListeningStreamSocket(t *testing.T) {
 		})
 	}
 }
+
+// TestPathIsRemovedIfItIsTheOneAtTheFirstCallWithTrue has another file take the path before or after
+// that call.
+func TestPathIsRemovedIfItIsTheOneAtTheFirstCallWithTrue(t *testing.T) {
+	on, off := true, false
+	for name, c := range map[string]struct {
+		steps []*bool // calls of SetUnlinkOnClose; nil means that another file takes the path
+		left  bool    // the path is still there after Close
+	}{
+		"no call":               {nil, true},
+		"false":                 {[]*bool{&off}, true},
+		"true":                  {[]*bool{&on}, false},
+		"true, then false":      {[]*bool{&on, &off}, true},
+		"replaced before true":  {[]*bool{&off, nil, &on}, false},
+		"replaced after true":   {[]*bool{&on, nil}, true},
+		"replaced between true": {[]*bool{&on, &off, nil, &on}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := address(t, "unix")
+			first := listen(t, listener.Config{}, "unix", path)
+			f, err := first.File()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			l, err := listener.FromFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, unlink := range c.steps {
+				if unlink != nil {
+					l.SetUnlinkOnClose(*unlink)
+					continue
+				}
+				if err := os.Remove(path); err != nil { // its inode is not reused: first is open
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Lstat(path); (err == nil) != c.left {
+				t.Errorf("after Close the path is there: %v, want %v", err == nil, c.left)
+			}
+		})
+	}
+}

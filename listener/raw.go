@@ -29,8 +29,7 @@ type source interface {
 //
 // NewRaw sets the options on a TCP socket of package net that package net would set on each
 // accepted connection: TCP_NODELAY, and keep-alive as in the zero [Config], regardless of the
-// [net.ListenConfig], which is not known. If the system rejects the options, connections do not
-// have them. It leaves TCP_DEFER_ACCEPT unchanged.
+// [net.ListenConfig], which is not known. It leaves TCP_DEFER_ACCEPT unchanged.
 func NewRaw(l net.Listener) (*Raw, bool) { return newRaw(l) }
 
 // Control runs f with the descriptor, which stays open until f returns. f must not close the

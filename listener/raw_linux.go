@@ -62,6 +62,7 @@ func borrow(l netListener) (*Raw, bool) {
 	}
 	if l.Addr().Network() == "tcp" {
 		b.tcp = true
+		// As in package net, an error is ignored: connections work without the options.
 		control(rc, func(fd uintptr) error { return setInherited(int(fd), defaultKeepAlive) })
 	}
 	return &Raw{src: b, addr: l.Addr()}, true
