@@ -70,9 +70,9 @@ type Limits struct {
 	// AnswerTimeout bounds how long a write of the response waits for a client that reads nothing.
 	// If the client reads nothing for AnswerTimeout, Write returns [os.ErrDeadlineExceeded] and the
 	// connection is closed; this may happen up to one more AnswerTimeout later. A client that reads
-	// slowly does not time out, nor does a handler that writes nothing. WriteTimeout and write
-	// deadlines apply as well. On connections that do not park, 64 kilobytes (16 over TLS, and a
-	// megabyte when copying from a file) must be written in that time. Zero means 60 seconds, a
-	// negative value means no limit.
+	// slowly does not time out, nor does a handler that writes nothing. But over TLS, if the
+	// connection does not park or the application has got it (see [Server.ServeTLS]), 16 kilobytes
+	// must be written in that time. WriteTimeout and write deadlines apply as well. Zero means 60
+	// seconds, a negative value means no limit.
 	AnswerTimeout time.Duration `json:"answer_timeout_ns"`
 }

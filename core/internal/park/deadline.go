@@ -34,6 +34,10 @@ type deadlines struct {
 
 var epoch = time.Now()
 
+// longAgo is a deadline that has passed, also by a clock that is years behind, as in package
+// testing/synctest.
+var longAgo = time.Unix(1, 0)
+
 // nanos returns the time in nanoseconds since epoch, by the monotonic clock.
 func nanos() int64 { return int64(time.Since(epoch)) }
 

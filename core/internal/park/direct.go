@@ -70,7 +70,7 @@ func (d *direct) tryRead(b []byte, alone bool) (int, error) {
 	defer d.end()
 	for {
 		in, out := c.poll()
-		by := epoch
+		by := longAgo
 		if in {
 			by = time.Now().Add(partTime)
 		}
@@ -111,7 +111,7 @@ func (d *direct) overrule() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.trying {
-		d.setLocked(epoch)
+		d.setLocked(longAgo)
 		d.timer.Reset(overruled)
 	}
 }

@@ -76,8 +76,9 @@ type bounds struct {
 // cutShort is set in bounds.writes when stallCheck has ended a write.
 const cutShort = 1 << 63
 
-// after returns the time d after t, in nanoseconds since epoch, without overflow.
-func after(t int64, d time.Duration) int64 { return t + min(int64(d), math.MaxInt64-t) }
+// after returns the time d after t, in nanoseconds since epoch, without overflow. By the clock of
+// package testing/synctest, t is before epoch.
+func after(t int64, d time.Duration) int64 { return t + min(int64(d), math.MaxInt64-max(t, 0)) }
 
 // earlier returns the earlier of two deadlines, where zero means no deadline.
 func earlier(a, b int64) int64 {
@@ -272,7 +273,7 @@ func (c *Conn) stallCheck() {
 	}
 	x.checks = 0
 	if x.writes.CompareAndSwap(now, now|cutShort) {
-		c.nc.SetWriteDeadline(epoch)
+		c.nc.SetWriteDeadline(longAgo)
 	}
 }
 
@@ -344,6 +345,20 @@ func (p *filePart) sent(n int64) {
 	}
 }
 
+// unread goes back by n bytes that were read and not sent, and reports whether it could. A ReadFrom
+// that does not have the kernel copy reads ahead.
+func (p *filePart) unread(n int64) bool {
+	if n == 0 {
+		return true
+	}
+	s, ok := p.f.(io.Seeker)
+	if ok {
+		_, err := s.Seek(-n, io.SeekCurrent)
+		ok = err == nil
+	}
+	return ok
+}
+
 // sendPieces copies src, if that is a regular file, through the ReadFrom method of c's net.Conn.
 // For everything else it returns false and copies nothing, since reading it might wait.
 func (c *Conn) sendPieces(to io.ReaderFrom, src io.Reader) (done int64, ok bool, err error) {
@@ -353,11 +368,11 @@ func (c *Conn) sendPieces(to io.ReaderFrom, src io.Reader) (done int64, ok bool,
 	}
 	for part.remain > 0 {
 		size := min(part.remain, filePiece)
-		n, more, err := c.writing(func() (int64, error) {
-			return to.ReadFrom(&io.LimitedReader{R: part.f, N: size})
-		})
+		piece := io.LimitedReader{R: part.f, N: size}
+		n, more, err := c.writing(func() (int64, error) { return to.ReadFrom(&piece) })
 		done += n
 		part.sent(n)
+		more = more && part.unread(size-piece.N-n)
 		if err != nil && !more || err == nil && n < size {
 			return done, true, err
 		}

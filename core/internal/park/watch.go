@@ -153,7 +153,7 @@ func (c *Conn) unprobe() *probe {
 		return nil
 	}
 	defer c.unprobed()
-	c.nc.SetReadDeadline(time.Unix(1, 0))
+	c.nc.SetReadDeadline(longAgo)
 	<-p.done
 	return p
 }
