@@ -1,10 +1,14 @@
 package recycling_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"math"
+	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,6 +79,37 @@ func TestQueueWaitRefusesWhatHasWaited(t *testing.T) {
 			return st.Open == 1 && st.ShedQueue == 9 && st.Queued == 0 && st.Requests == 1
 		})
 		s.once(t, "/")
+	})
+}
+
+func TestQueueWaitIsExceededByAQuarterAtMost(t *testing.T) {
+	parallel(t)
+	const wait, arrivals = time.Second, 40
+	var busy chan bool
+	s := &recycling.Server{Strategy: recycling.Recycling, Limits: recycling.Limits{MaxWorkers: 1, QueueWait: wait}}
+	inBubble(t, s, func(http.ResponseWriter, *http.Request) { busy <- true; busy <- true }, func(t *testing.T, dial func(wrap func(net.Conn) net.Conn) net.Conn) {
+		busy = make(chan bool)
+		io.WriteString(dial(nil), get)
+		<-busy
+		var all sync.WaitGroup
+		for range arrivals {
+			c := dial(nil)
+			begin := time.Now()
+			all.Go(func() {
+				go io.WriteString(c, get)
+				res, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil || res.StatusCode != http.StatusServiceUnavailable {
+					t.Errorf("the answer is %v, %v", res, err)
+				}
+				if d := time.Since(begin); d < wait || d > wait+wait/4 {
+					t.Errorf("the answer came after %v, want %v to %v", d, wait, wait+wait/4)
+				}
+				c.Close()
+			})
+			time.Sleep(wait / 16) // in the bubble
+		}
+		all.Wait()
+		<-busy
 	})
 }
 
