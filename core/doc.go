@@ -48,10 +48,11 @@
 //	RFC 9110 15.3.6       no content in 205
 //
 // Some limits exist that net/http does not have and no RFC requires. A header has at most 16,384
-// fields (431). Unless the http.Server says otherwise, a connection waits at most 30 seconds for a
-// header, 620 seconds for another request, and 10 seconds each for the first record of a TLS
-// handshake and for the rest of it. A handler waits at most 60 seconds for a body that makes no
-// progress, and about as long for a client that does not read the response: see [Limits].
+// fields (431); with Go 1.27, the limit is http.Server.MaxHeaderValueCount instead, as in net/http.
+// Unless the http.Server says otherwise, a connection waits at most 30 seconds for a header, 620
+// seconds for another request, and 10 seconds each for the first record of a TLS handshake and for
+// the rest of it. A handler waits at most 60 seconds for a body that makes no progress, and about
+// as long for a client that does not read the response: see [Limits].
 //
 // # The path of a connection
 //
