@@ -2,6 +2,7 @@ package child
 
 import (
 	"io"
+	"os"
 	"time"
 )
 
@@ -12,3 +13,9 @@ func ServeOn(in io.Reader, out io.Writer, f func([]byte) ([]byte, error)) error 
 
 // SetOrphanTime changes how long a task may continue after the parent has died.
 func SetOrphanTime(d time.Duration) { orphanTime = d }
+
+// SetExit changes what is called to end the process, and returns a function that restores it.
+func SetExit(f func(status int)) (restore func()) {
+	exit = f
+	return func() { exit = os.Exit }
+}

@@ -37,8 +37,12 @@ func Serve(f func(request []byte) (answer []byte, err error)) error {
 	return newServer(os.Stdin, out).serve(f)
 }
 
-// orphanTime is how long a task may continue after the parent has died.
-var orphanTime = 5 * time.Second
+// orphanTime is how long a task may continue after the parent has died, and exit ends the process
+// then. Tests replace them.
+var (
+	orphanTime = 5 * time.Second
+	exit       = os.Exit
+)
 
 // A server serves the child's side of the pipes.
 type server struct {
@@ -94,7 +98,7 @@ func (s *server) read() {
 	select {
 	case <-s.done:
 	case <-time.After(orphanTime):
-		fmt.Fprintln(os.Stderr, "child: the parent is gone, and the task at work has not returned: exit")
-		os.Exit(1)
+		fmt.Fprintf(os.Stderr, "child: exiting: the parent is gone, and the task did not return within %v\n", orphanTime)
+		exit(1)
 	}
 }
