@@ -45,7 +45,7 @@ import (
 // the first call of Accept, or later.
 func (s *Server) Listener(l net.Listener) (net.Listener, error) {
 	if s.HTTP == nil {
-		return nil, errors.New("recycling: Server.HTTP is nil, want the http.Server that is to serve the listener")
+		return nil, errors.New("recycling: Server.HTTP is nil, want the http.Server that will serve the listener")
 	}
 	e, err := s.startEngine()
 	if err != nil {

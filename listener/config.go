@@ -64,7 +64,7 @@ func seconds(d time.Duration) int {
 // check returns an error that names the invalid field, if there is one.
 func (c *Config) check() error {
 	if c.Backlog < 0 {
-		return fmt.Errorf("listener: Config.Backlog is %d; it must not be negative", c.Backlog)
+		return fmt.Errorf("listener: Config.Backlog is %d, want zero (the default) or more", c.Backlog)
 	}
 	return nil
 }

@@ -252,7 +252,7 @@ func TestBadListenIsAnError(t *testing.T) {
 		{"port", "tcp", "127.0.0.1:http/2", listener.Config{}, "listener: listen tcp: lookup tcp/http/2: unknown port"},
 		{"foreign address", "tcp", "192.0.2.1:0", listener.Config{}, "listener: listen tcp 192.0.2.1:0: bind: "},
 		{"no directory", "unix", "/nonexistent/s", listener.Config{}, "listener: listen unix /nonexistent/s: bind: "},
-		{"backlog", "tcp", "127.0.0.1:0", listener.Config{Backlog: -1}, "listener: Config.Backlog is -1; it must not be negative"},
+		{"backlog", "tcp", "127.0.0.1:0", listener.Config{Backlog: -1}, "listener: Config.Backlog is -1, want zero (the default) or more"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, err := tt.config.Listen(context.Background(), tt.network, tt.address)

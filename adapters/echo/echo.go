@@ -28,7 +28,7 @@ import (
 // ErrListener is returned by [Serve] and [ServeTLS] if Echo.Listener is set, or if
 // Echo.ListenerNetwork is not "tcp", because they open their own listener. [Use] accepts both, and
 // so does New(e).Serve(l).
-var ErrListener = errors.New("recyclingecho: Serve does not take Echo.Listener or Echo.ListenerNetwork; use Use, or New(e).Serve(l)")
+var ErrListener = errors.New("recyclingecho: Serve supports neither Echo.Listener nor Echo.ListenerNetwork; use Use, or New(e).Serve(l)")
 
 // New returns a Server for e that uses e.Server. As when echo starts it, the Handler of e.Server
 // becomes e, and its ErrorLog becomes e.StdLogger. The address is e.Server.Addr, unless an option

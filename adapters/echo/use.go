@@ -11,7 +11,7 @@ import (
 
 // ErrServer is returned by the methods that start an [echo.Echo] if the http.Server that they start
 // is not the one that the listener was made for.
-var ErrServer = errors.New("recyclingecho: this http.Server is unknown: " +
+var ErrServer = errors.New("recyclingecho: unknown http.Server: " +
 	"call UseServer(e, s) before e.StartServer(s), and Use(e) before any other start")
 
 // Use makes e serve on recycled workers. The application starts and stops e as before: with Start,

@@ -60,7 +60,7 @@ func shed(s *recycling.Server) {
 }
 
 // errMade ends echo's Start once it has made the http.Server.
-var errMade = errors.New("recyclingecho: the http.Server is made")
+var errMade = errors.New("recyclingecho: echo has made the http.Server")
 
 // httpServer returns the http.Server that echo makes for e. Only echo knows its settings, so
 // httpServer starts echo and stops it when echo passes the server to BeforeServeFunc.

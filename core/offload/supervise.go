@@ -81,7 +81,7 @@ func (s *Resources[R]) open(ctx context.Context, w *worker) (err error) {
 	defer func() {
 		if !built {
 			if v := recover(); v != nil {
-				err = fmt.Errorf("offload: panic while a resource was built: %v\n%s", v, debug.Stack())
+				err = fmt.Errorf("offload: panic while opening a resource: %v\n%s", v, debug.Stack())
 			}
 		}
 		s.pool.built(l, built && err == nil)
@@ -103,7 +103,7 @@ func (s *Resources[R]) close(w *worker) {
 	s.pool.revoke(w)
 	defer func() {
 		if v := recover(); v != nil {
-			s.c.Failed(fmt.Errorf("offload: panic while a resource was closed: %v\n%s", v, debug.Stack()))
+			s.c.Failed(fmt.Errorf("offload: panic while closing a resource: %v\n%s", v, debug.Stack()))
 		}
 	}()
 	if err := s.c.Close(r); err != nil {

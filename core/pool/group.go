@@ -45,7 +45,7 @@ func (g *Group[T]) add(p *Pool[T]) error {
 		g.max, g.standby = p.c.Max, p.c.Standby
 	}
 	if p.c.Max != g.max || p.c.Standby != g.standby {
-		err := fmt.Errorf("pool: Max is %d and Standby %d, want those of the Group, %d and %d", p.c.Max, p.c.Standby, g.max, g.standby)
+		err := fmt.Errorf("pool: Max is %d and Standby is %d, want %d and %d as in the Group", p.c.Max, p.c.Standby, g.max, g.standby)
 		g.mu.Unlock()
 		return err
 	}
@@ -236,7 +236,7 @@ func (g *Group[T]) wakePools() {
 // checkGroup returns an error if c has an option that does not work in a group.
 func (c *Config[T]) checkGroup() error {
 	if c.Group != nil && c.Queue != 0 {
-		return errors.New("pool: Queue with Group, want one of them")
+		return errors.New("pool: Queue and Group are both set, want one of them")
 	}
 	return nil
 }

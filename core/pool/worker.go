@@ -238,7 +238,7 @@ func (w *worker[T]) leave() {
 		w.stage = left
 	case left:
 	default:
-		panic("pool: a worker was told to leave, but not by its job")
+		panic("pool: leave was called outside its job")
 	}
 }
 

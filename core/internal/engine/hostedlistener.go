@@ -260,7 +260,7 @@ func (e *Engine) drainForHost() {
 	if e.wait(ctx) == nil {
 		return
 	}
-	e.http.Logf("recycling: DrainTimeout of %v is over, and connections are cut off: %d", e.config.DrainTimeout, e.Stats().Open)
+	e.http.Logf("recycling: closing %d connections that are still open after DrainTimeout (%v)", e.Stats().Open, e.config.DrainTimeout)
 	e.abandonForHost()
 }
 

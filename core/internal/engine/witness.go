@@ -83,7 +83,7 @@ func (w *witness) ready() bool {
 	select {
 	case <-w.closed:
 	case <-time.After(10 * time.Second): // closing listeners takes less on any machine
-		w.engine.http.Logf("recycling: net/http has not taken the connection that is to report a Shutdown")
+		w.engine.http.Logf("recycling: net/http did not accept the connection that detects Shutdown")
 	}
 	return false
 }

@@ -227,7 +227,7 @@ func (s *Server) callRefuse(done chan<- struct{}) {
 	defer close(done)
 	defer func() {
 		if v := recover(); v != nil {
-			s.Logf("http: panic of the handler for what is refused, which gets a line of text: %v\n%s", v, debug.Stack())
+			s.Logf("http: panic in Server.Shed; using the default response: %v\n%s", v, debug.Stack())
 		}
 	}()
 	a := newCannedResponse()

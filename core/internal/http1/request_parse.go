@@ -139,11 +139,11 @@ func checkForm(r *http.Request) error {
 		// Methods outside of RFC 9110 may use "*" for their own purposes: M-SEARCH * HTTP/1.1
 		switch r.Method {
 		case "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "PATCH":
-			return malformed("target * of another method than OPTIONS")
+			return malformed("target * without OPTIONS")
 		}
 	// The suffix also rules out a query.
 	case r.URL.Opaque != "" && all(r.URL.Opaque, charDigit) && strings.HasSuffix(r.RequestURI, ":"+r.URL.Opaque):
-		return malformed("authority-form of another method than CONNECT")
+		return malformed("authority-form without CONNECT")
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // ErrWait is returned by [Conn.TryRead] if there is nothing to read yet.
-var ErrWait = errors.New("park: would have to wait")
+var ErrWait = errors.New("park: operation would block")
 
 // A Conn is one accepted connection. It comes in three kinds, the first two of which may have TLS
 // on top (see Secure):

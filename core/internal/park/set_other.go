@@ -91,7 +91,7 @@ func (s *Set) Longest(...Class) (time.Duration, bool) { return 0, false }
 func (s *Set) network() string { return "" }
 
 // Park is never called: see Parks.
-func (c *Conn) Park(Class) (bool, error) { panic("BUG: a connection parked that does not") }
+func (c *Conn) Park(Class) (bool, error) { panic("BUG: connections do not park here") }
 
 // Resume does nothing.
 func (c *Conn) Resume(Class) {}

@@ -178,7 +178,7 @@ func TestAnswersThatWereNotAskedFor(t *testing.T) {
 	if _, err := p.Call(ctx, []byte("first")); err != nil {
 		t.Error(err)
 	}
-	if _, err := p.Call(ctx, []byte("second")); !errors.Is(err, offload.ErrBroken) || !strings.Contains(err.Error(), "request 2 was answered with one to 1") {
+	if _, err := p.Call(ctx, []byte("second")); !errors.Is(err, offload.ErrBroken) || !strings.Contains(err.Error(), "request 2 got an answer to request 1") {
 		t.Errorf("%v, want ErrBroken", err)
 	}
 }

@@ -48,7 +48,7 @@ func (c Command) resolve() (Command, error) {
 	case c.New == nil:
 		return c, errors.New("child: New is nil, want a function")
 	case c.Nice < 0 || c.Nice > 19:
-		return c, fmt.Errorf("child: Nice is %d, want zero to 19", c.Nice)
+		return c, fmt.Errorf("child: Nice is %d, want 0 to 19", c.Nice)
 	case c.MaxAnswer < 0:
 		return c, fmt.Errorf("child: MaxAnswer is %d, want zero (the default) or more", c.MaxAnswer)
 	}
@@ -114,7 +114,7 @@ func (c Command) renice(p *Process) error {
 func (c Command) launch(failed func(error)) (*Process, error) {
 	cmd := c.New()
 	if cmd.Stdin != nil || cmd.Stdout != nil {
-		return nil, errors.New("the command has a Stdin or Stdout already")
+		return nil, errors.New("the command already has a Stdin or Stdout")
 	}
 	if cmd.WaitDelay == 0 {
 		cmd.WaitDelay = waitDelay

@@ -32,7 +32,7 @@ type frame struct {
 // write writes f with one call of Write: a pipe takes a small frame as a whole.
 func (f frame) write(w io.Writer) error {
 	if uint64(len(f.payload)) > math.MaxUint32 {
-		return fmt.Errorf("child: %d bytes are too much for one frame", len(f.payload))
+		return fmt.Errorf("child: %d bytes are too many for one frame", len(f.payload))
 	}
 	b := make([]byte, headSize, headSize+len(f.payload))
 	binary.BigEndian.PutUint32(b, uint32(len(f.payload)))
@@ -54,9 +54,9 @@ func readFrame(r io.Reader, limit int) (f frame, err error) {
 	f.id = binary.BigEndian.Uint64(head[8:])
 	switch {
 	case uint64(size) > uint64(limit):
-		return f, fmt.Errorf("a frame of %d bytes, of which %d are allowed", size, limit)
+		return f, fmt.Errorf("a frame of %d bytes, more than the limit of %d", size, limit)
 	case f.kind > failed:
-		return f, fmt.Errorf("a frame of the unknown kind %d", f.kind)
+		return f, fmt.Errorf("a frame of unknown kind %d", f.kind)
 	}
 	var b bytes.Buffer
 	b.Grow(int(min(size, maxTrust)))

@@ -85,7 +85,7 @@ func (p *Process) handshake(ctx context.Context) error {
 		return fmt.Errorf("child: %w", context.Cause(ctx))
 	}
 	if err == nil && (f.id != 0 || f.kind != plain) {
-		err = errors.New("its first frame does not say that it is ready")
+		err = errors.New("its first frame does not report that it is ready")
 	}
 	if err != nil {
 		return p.giveUp(err)
@@ -128,7 +128,7 @@ func (p *Process) exchange(request []byte) (answer frame, err error) {
 	}
 	answer, err = readFrame(p.out, p.c.MaxAnswer)
 	if err == nil && answer.id != p.asked {
-		err = fmt.Errorf("request %d was answered with one to %d", p.asked, answer.id)
+		err = fmt.Errorf("request %d got an answer to request %d", p.asked, answer.id)
 	}
 	return answer, err
 }
@@ -169,7 +169,7 @@ func (p *Process) Close() (err error) {
 	select {
 	case <-p.ended:
 	case <-t.C:
-		err = fmt.Errorf("child: child %d did not end within %v when told to", p.Pid(), p.c.Grace)
+		err = fmt.Errorf("child: child %d did not end within %v and was killed", p.Pid(), p.c.Grace)
 		p.kill()
 		<-p.ended
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // errWrong is the error for a response, or a part of one, that does not belong to its request.
-var errWrong = errors.New("an answer of another request")
+var errWrong = errors.New("an answer to another request")
 
 // A tally has what the clients have found.
 type tally struct {
