@@ -1,8 +1,11 @@
 package recycling_test
 
 import (
+	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"testing"
 
@@ -179,4 +182,59 @@ func TestWorkersInReserveAreForHealthPathOnly(t *testing.T) {
 		}
 		g.open()
 	})
+}
+
+// Over TLS, reading from a connection that a hook has got may block. So its health checks wait in
+// the queue, and have a reserve worker only instead of a 503 response.
+func TestHealthChecksOverTLSQueueIfThereAreHooks(t *testing.T) {
+	parallel(t)
+	needsParking(t)
+	for name, x := range map[string]struct {
+		set    func(*http.Server)
+		queues bool
+	}{
+		"no hook":   {func(*http.Server) {}, false},
+		"ConnState": {func(h *http.Server) { h.ConnState = func(net.Conn, http.ConnState) {} }, true},
+		"ConnContext": {func(h *http.Server) {
+			h.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return ctx }
+		}, true},
+		"GetCertificate": {func(h *http.Server) { h.TLSConfig = fetchingKeys() }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			forEach(t, parkModes, func(t *testing.T, m mode) {
+				g := newGate(t)
+				h := quiet()
+				x.set(h)
+				s := m.startTLS(t, &recycling.Server{HTTP: h, Limits: recycling.Limits{MaxWorkers: 1, MaxQueue: 2, QueueWait: -1}, Standby: 1, HealthPath: "/health"}, g.serve)
+				t.Cleanup(g.open) // before s is closed
+				var all []*secureClient
+				for range 4 {
+					c := s.dial(t).shake()
+					c.get("/")
+					all = append(all, c)
+				}
+				s.await(t, "them to park", func(st recycling.Stats) bool { return st.Parked == 4 && st.Busy == 0 })
+				all[0].send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
+				receive(t, g.entered, "the handler")
+				all[1].send(get)
+				s.await(t, "one to be queued", func(st recycling.Stats) bool { return st.Queued == 1 })
+				all[2].send("GET /health HTTP/1.1\r\nHost: test\r\n\r\n")
+				if x.queues {
+					s.await(t, "the health check to be queued", func(st recycling.Stats) bool { return st.Queued == 2 })
+					all[3].get("/health") // the queue is full
+					g.open()
+				}
+				if res, _ := all[2].response(); res.StatusCode != http.StatusOK {
+					t.Errorf("the health check is answered with %v", res.Status)
+				}
+				g.open()
+			})
+		})
+	}
+}
+
+// fetchingKeys is serverKeys with a certificate that a callback returns.
+func fetchingKeys() *tls.Config {
+	cert := serverKeys().Certificates[0]
+	return &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &cert, nil }}
 }

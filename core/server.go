@@ -71,8 +71,9 @@ type Server struct {
 	// serve, the rest wait or get a 503 response like other requests. The path must begin with a
 	// slash. This applies only to GET and HEAD requests without a body, with or without a query,
 	// and only once the complete header has arrived. HealthPath needs [Recycling] and a connection
-	// that can park. Over TLS it needs a connection that has completed its handshake and a Server
-	// without ConnState and ConnContext hooks. Empty means none.
+	// that can park, over TLS one that has completed its handshake. Over TLS, in a Server with a
+	// ConnState or ConnContext hook, reserve workers serve only requests that would otherwise get a
+	// 503 response; others wait. Empty means none.
 	HealthPath string
 
 	// Shed writes the response to connections that are refused for lack of room: 503 and
