@@ -35,7 +35,8 @@ import (
 //   - Accept returns connections that speak HTTP/2. They count as hijacked, have no limits, and
 //     [FromContext] returns nil for them. ConnState sees them twice: as new and hijacked, and then
 //     as new again.
-//   - A listener of package tls that wraps the listener does not work.
+//   - A listener of package tls that wraps the listener has no effect: connections are served
+//     without TLS.
 //
 // If s.HTTP.Protocols is set and does not include HTTP/1, s.HTTP serves the listener as if it were
 // l.
