@@ -58,6 +58,22 @@ func TestListenerOfAHostIsClosedAlone(t *testing.T) {
 	})
 }
 
+// TestShutdownOfAHostAfterItsListenerIsClosed has Shutdown close a listener that may still be known
+// to net/http.
+func TestShutdownOfAHostAfterItsListenerIsClosed(t *testing.T) {
+	parallel(t)
+	forEachHosting(t, func(t *testing.T, h hosting, m mode) {
+		s := h.start(t, m, nil)
+		idle := s.dial(t, s.addr)
+		idle.get("/")
+		s.socket.Close()
+		if err := s.Shutdown(context.Background()); err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Shutdown returned %v, want nil or %v", err, net.ErrClosed)
+		}
+		idle.ended()
+	})
+}
+
 // TestHostShowsNothingElse counts the calls of hooks, also with timeouts and without keep-alives.
 func TestHostShowsNothingElse(t *testing.T) {
 	parallel(t)

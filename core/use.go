@@ -32,10 +32,10 @@ import (
 //     *listener.Listener, or a tls listener on one of these. With a listener of any other type,
 //     including types that embed one of these, each connection holds a worker while it waits,
 //     because only the listener's Accept decides which connections to serve.
-//   - Closing a listener, also by Shutdown or Close, may take a tenth of a second longer: the
-//     server polls to find out that the listener is closed, and serves connections that the kernel
-//     has already accepted. net/http may hold the listener until then, so Shutdown may return an
-//     error for closing it twice.
+//   - Closing a listener, also by Shutdown or Close, takes some milliseconds longer, because the
+//     server polls to find out that the listener is closed, and accepts connections that the kernel
+//     has already completed. If the application closes a listener and then calls Shutdown, that may
+//     return an error that wraps [net.ErrClosed], for closing the listener twice.
 //   - A BaseContext of the application must be set before Use. If it is set later, it replaces the
 //     one that Use has set, and srv serves as if Use had not been called.
 //   - When srv begins to serve, its hooks ConnState and ConnContext are replaced by functions that
