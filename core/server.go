@@ -189,8 +189,8 @@ func (s *Server) Serve(l net.Listener) error {
 // waits for requests as one without TLS does. There the timeout applies separately to the wait for
 // the client's first record and to the rest of the handshake, so the whole handshake may take twice
 // as long. Hooks and hijacking handlers get a [*tls.Conn] whose NetConn method returns the
-// *net.TCPConn, which is also the Conn of a [tls.ClientHelloInfo]. Once the application has asked
-// for one of these, the connection takes as much memory as under net/http.
+// *net.TCPConn, which is also the Conn of a [tls.ClientHelloInfo]. Once the application has got one
+// of these, an idle connection takes more memory, but less than under net/http.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	b, err := s.start()
 	if err != nil {
