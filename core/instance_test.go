@@ -241,6 +241,16 @@ func (c *client) ended() {
 	}
 }
 
+// refused expects a 503 response with Retry-After, and then the end of the connection.
+func (c *client) refused() {
+	c.t.Helper()
+	res, _ := c.response()
+	if res.StatusCode != http.StatusServiceUnavailable || !res.Close || res.Header.Get("Retry-After") == "" || res.Header.Get("Date") == "" {
+		c.t.Errorf("answered with %v", res)
+	}
+	c.ended()
+}
+
 // once sends one request on a new connection, and returns the body of the response.
 func (s *instance) once(t testing.TB, path string) string {
 	t.Helper()

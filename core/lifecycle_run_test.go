@@ -116,6 +116,45 @@ func TestReadyUntilToldToEnd(t *testing.T) {
 	})
 }
 
+// During LameDuck, responses say "Connection: close", and nothing else changes.
+func TestLameDuckAnswersSayClose(t *testing.T) {
+	parallel(t)
+	forEach(t, workerModes, func(t *testing.T, m mode) {
+		l, err := m.listen()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &recycling.Server{Strategy: m.strategy, HTTP: &http.Server{Handler: http.HandlerFunc(hello)}, LameDuck: time.Hour}
+		ctx, end := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx, func() error { return s.Serve(l) }) }()
+		idle, silent := dialTo(t, l.Addr()), dialTo(t, l.Addr())
+		idle.get("/")
+		end()
+		ready := func() bool {
+			c := dialTo(t, l.Addr()) // new connections are served
+			c.send(get)
+			res, body := c.response()
+			if res.StatusCode != http.StatusOK || body != "hello" {
+				t.Fatalf("answered with %v", res)
+			}
+			return res.Close
+		}
+		eventually(t, "answers to say close", ready)
+		for _, c := range []*client{idle, silent} {
+			c.send(get)
+			if res, _ := c.response(); !res.Close {
+				t.Error("the answer does not say close")
+			}
+			c.ended()
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		receive(t, ended, "Until")
+	})
+}
+
 // An anonymous is a listener without an address.
 type anonymous struct{ net.Listener }
 
