@@ -25,8 +25,8 @@ func TestEmptyLinesCountAsHeader(t *testing.T) {
 	})
 }
 
-// TestHeaderHas16384FieldsAtMost counts Host too. Since Go 1.27 net/http has a limit, which is lower
-// by default; there the test sets it to the same number.
+// TestHeaderHas16384FieldsAtMost counts Host too. Since Go 1.27 net/http has a limit, lower by
+// default; there the test sets it to the same number.
 func TestHeaderHas16384FieldsAtMost(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {

@@ -171,8 +171,8 @@ func TestFromFileWantsAListeningStreamSocket(t *testing.T) {
 	}
 }
 
-// TestPathIsRemovedIfItIsTheOneAtTheFirstCallWithTrue has another file take the path before or after
-// that call.
+// TestPathIsRemovedIfItIsTheOneAtTheFirstCallWithTrue has another file take the path before that
+// call or after it.
 func TestPathIsRemovedIfItIsTheOneAtTheFirstCallWithTrue(t *testing.T) {
 	on, off := true, false
 	for name, c := range map[string]struct {
