@@ -13,6 +13,8 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -170,6 +172,34 @@ func TestSlowHandshakesAreEnded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHandshakesThatEndWhileBytesArriveAreLogged has clients that send their first record byte by
+// byte, so that most deadlines pass while a worker reads.
+func TestHandshakesThatEndWhileBytesArriveAreLogged(t *testing.T) {
+	parallel(t)
+	forEach(t, modesOverTLS(), func(t *testing.T, m mode) {
+		const clients = 10
+		srv, log := logging()
+		srv.ReadHeaderTimeout = 10 * time.Millisecond
+		s := m.start(t, &recycling.Server{HTTP: srv}, hello)
+		var all sync.WaitGroup
+		for range clients {
+			c := s.dial(t)
+			all.Go(func() {
+				_, err := io.WriteString(c, "\x16\x03\x01\x3f\xff")
+				for n := 0; n < 0x3fff && err == nil; n++ {
+					_, err = c.Write([]byte{0})
+				}
+				io.Copy(io.Discard, c.r)
+			})
+		}
+		all.Wait()
+		count := func() int { return strings.Count(log.String(), "http: TLS handshake error from ") }
+		if !holds(func() bool { return count() == clients }) {
+			t.Errorf("%d handshakes were logged, want %d", count(), clients)
+		}
+	})
 }
 
 func TestHandshakesDoNotWaitForEachOther(t *testing.T) {

@@ -3,10 +3,12 @@ package http1
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -287,6 +289,14 @@ func (c *Conn) Expire() {
 		return
 	}
 	c.EndInBackground()
+}
+
+// logIfLate logs that c's TLS handshake timed out, if err, which kept c from parking, says so. It
+// may wait for the ErrorLog.
+func (c *Conn) logIfLate(err error) {
+	if c.needsHandshake() && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.guard(func() { c.logTLS(c.errTooLate()) })
+	}
 }
 
 // logPatience is how long a connection stays open for a line about it to be logged.

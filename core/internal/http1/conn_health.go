@@ -2,6 +2,8 @@ package http1
 
 import (
 	"bytes"
+	"errors"
+	"os"
 
 	"github.com/recycling-go/recycling/core/internal/park"
 )
@@ -159,6 +161,9 @@ func (c *Conn) parkUnowned(nothing bool) (gone bool) {
 	}
 	parked, err := c.Park(class)
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		c.Expire()
+		return true
 	case err != nil:
 		c.EndInBackground()
 		return true

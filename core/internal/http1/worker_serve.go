@@ -262,6 +262,7 @@ func (w *Worker) parkOrEnd(c *Conn) bool {
 	parked, err := c.Park(class)
 	switch {
 	case err != nil:
+		c.logIfLate(err)
 		c.End()
 		return true
 	case !parked:
