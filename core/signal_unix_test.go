@@ -55,7 +55,7 @@ func TestSecondSignalEndsTheProcess(t *testing.T) {
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				line, err := bufio.NewReader(out).ReadString('\n')
+				line, _ := bufio.NewReader(out).ReadString('\n')
 				ended := make(chan error, 1)
 				go func() { ended <- cmd.Wait() }()
 				defer func() {
