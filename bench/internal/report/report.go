@@ -8,8 +8,8 @@
 // same colour in all charts of a table. Names are beside the bars, so that nobody has to
 // distinguish colours.
 //
-// Figures are noisy. Within a run, the rule in duel.go decides whether a difference is called
-// better or worse. Between two runs, Compare takes noise into account, as described at type noise.
+// Figures are noisy. golang.org/x/perf/benchmath decides whether a difference is more than noise,
+// in a run and between two runs: see statistics.go.
 package report
 
 import (
@@ -22,8 +22,9 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// Write writes report.html, report.md and NAME.svg for each chart into dir, which it creates. It
-// stops at the first error: of a file, or of a chart that does not fit its table.
+// Write writes report.html, report.md, samples.txt for benchstat, and NAME.svg for each chart into
+// dir, which it creates. It stops at the first error: of a file, or of a chart that does not fit
+// its table.
 func Write(dir string, r *record.Run) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
@@ -39,6 +40,9 @@ func Write(dir string, r *record.Run) error {
 		return err
 	}
 	if err := write("report.md", func(w io.Writer) error { return WriteMarkdown(w, r) }); err != nil {
+		return err
+	}
+	if err := write("samples.txt", r.WriteBenchmarks); err != nil {
 		return err
 	}
 	for _, t := range r.Tables {
