@@ -68,7 +68,7 @@ func WriteHTML(w io.Writer, r *record.Run) error {
 	for _, t := range r.Tables {
 		q := part{Table: t, Ratios: newRatios(t), Sheet: newSheet(t)}
 		for _, c := range t.Charts {
-			b, err := draw(t, c, pageWidth, false)
+			b, err := svg(t, c, pageWidth, false)
 			if err != nil {
 				return err
 			}

@@ -4,9 +4,21 @@
 // A run with a subject, which is the server recycling, gets a verdict in words, and a list of
 // costs: where the subject does worse than others.
 //
-// A chart is SVG. It follows the reader's choice of light or dark colours. A contestant has the
-// same colour in all charts of a table. Names are beside the bars, so that nobody has to
-// distinguish colours.
+// A chart is SVG, which gonum.org/v1/plot draws. It follows the reader's choice of light or dark
+// colours. A contestant has the same colour in all charts of a table. Names are beside the bars, so
+// that nobody has to distinguish colours.
+//
+// Gonum's plot was chosen because it has what these charts need: logarithmic axes, an axis of
+// numbers, horizontal bars, ranges, and sizes of texts. go-analyze/charts has neither ranges nor
+// logarithmic axes; go-chart has no ranges, and its last release is of 2024. What the library does
+// not have is done here:
+//
+//   - picture.go puts title, plot, legend and notes below each other, because the library puts the
+//     legend over the data, and has no notes;
+//   - words.go breaks long texts into lines;
+//   - style.go gives ticks numbers such as 20,000 and 2M, and lets bars begin where a logarithmic
+//     axis begins, since they cannot begin at zero;
+//   - chart.css replaces colours in the dark, because the library writes fixed ones.
 //
 // Figures are noisy. golang.org/x/perf/benchmath decides whether a difference is more than noise,
 // in a run and between two runs: see statistics.go.

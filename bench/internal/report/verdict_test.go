@@ -176,9 +176,14 @@ func TestPictureExplainsItsNames(t *testing.T) {
 		want  int
 	}{{nil, 2}, {map[string]string{"server": "the floor"}, 1}, {map[string]string{"server": "nginx"}, 0}} {
 		svg := picture(t, table, record.Chart{Name: "c", Title: "CPU", Column: "CPU per request", X: "scenario", Series: "server", Where: c.where})
-		got := strings.Join(texts(svg.find("text", "note")), " ")
-		if n := strings.Count(got, ": "); n != c.want {
-			t.Errorf("%v: the notes are %q, want %d", c.where, got, c.want)
+		n := 0
+		for _, term := range table.Terms {
+			if says(svg, term.Name+": "+term.Meaning) {
+				n++
+			}
+		}
+		if n != c.want {
+			t.Errorf("%v: %d names are explained, want %d", c.where, n, c.want)
 		}
 	}
 }
