@@ -291,11 +291,12 @@ func (s *Set) remove(c *Conn) {
 // Add adds c, with a net.Conn that was accepted elsewhere, to the Set.
 func (s *Set) Add(c *Conn, nc net.Conn) {
 	c.set, c.nc, c.fd, c.slot, c.gen = s, nc, -1, -1, s.nextGen()
+	c.bounds = s.newBounds() // before others see c
 	c.retire()
 	s.mu.Lock()
 	s.others[c] = struct{}{}
 	s.mu.Unlock()
-	s.watchWrites(c)
+	s.watchWrites()
 }
 
 // nextGen returns the next generation number, skipping sourceGen.

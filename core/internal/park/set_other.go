@@ -55,11 +55,12 @@ func (s *Set) Unlisten(*listener.Raw) []*Conn { return nil }
 // Add adds c, with its net.Conn, to the Set.
 func (s *Set) Add(c *Conn, nc net.Conn) {
 	c.set, c.nc, c.fd, c.slot = s, nc, -1, -1
+	c.bounds = s.newBounds() // before others see c
 	c.retire()
 	s.mu.Lock()
 	s.others[c] = struct{}{}
 	s.mu.Unlock()
-	s.watchWrites(c)
+	s.watchWrites()
 }
 
 func (s *Set) remove(c *Conn) {

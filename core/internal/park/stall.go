@@ -276,12 +276,21 @@ func (c *Conn) stallCheck() {
 	}
 }
 
-// watchWrites has c's writes checked periodically. It is for connections that do not park.
-func (s *Set) watchWrites(c *Conn) {
+// newBounds returns the bounds of a new connection that does not park; nil if its writes are not
+// checked.
+func (s *Set) newBounds() *bounds {
+	if s.config.WriteStall <= 0 {
+		return nil
+	}
+	return new(bounds)
+}
+
+// watchWrites has the writes checked periodically of a connection that does not park, and that was
+// just added.
+func (s *Set) watchWrites() {
 	if s.config.WriteStall <= 0 {
 		return
 	}
-	c.bounds = new(bounds)
 	s.stallMu.Lock()
 	defer s.stallMu.Unlock()
 	s.stallMore = true
