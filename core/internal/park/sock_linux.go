@@ -212,6 +212,8 @@ func (c *Conn) netConn() (net.Conn, error) {
 	nc, rc, err := c.convert(f)
 	if err != nil {
 		c.file, c.rc = f, rc
+		f.SetReadDeadline(fromNanos(c.boundedLocked(&c.readBy)))
+		f.SetWriteDeadline(fromNanos(c.boundedLocked(&c.writeBy)))
 		return nil, err
 	}
 	c.retire()
