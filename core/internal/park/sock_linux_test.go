@@ -116,8 +116,8 @@ func TestDetachOfAClosedConnectionLeavesOthersInTheSet(t *testing.T) {
 	nc.Close() // as the application may do
 	fillUpTo(t, n)
 	d := f.lead(t)
-	if d.fd != n {
-		t.Skipf("descriptor %d, not %d", d.fd, n)
+	if int(d.handle.fd) != n {
+		t.Skipf("descriptor %d, not %d", int(d.handle.fd), n)
 	}
 	f.park(t, d, None)
 	if _, _, err := c.Detach(); err == nil {
