@@ -7,6 +7,9 @@ package http1
 // about 4 % of a short request. So each read that finds something earns rereadGain reads that may
 // find nothing, and without such credit the worker reads at one of rereadEvery opportunities.
 //
+// While the leader is late, no worker does this: the leader needs the processor to see the other
+// connections.
+//
 // Each worker has its own rereader, so that it shares nothing. It adapts within a few responses.
 type rereader struct {
 	credit uint8 // how many more reads may find nothing
@@ -45,7 +48,7 @@ func (r *rereader) done(found bool) {
 // reread reads the next request of c if it has arrived, and reports whether there was something to
 // read.
 func (w *Worker) reread(c *Conn) bool {
-	if c.phase != keptAlive || w.stayed || w.Reserve || w.in.buffered() > 0 || !c.Parks() || !w.rereader.due() {
+	if c.phase != keptAlive || w.stayed || w.Reserve || w.in.buffered() > 0 || !c.Parks() || c.Late() || !w.rereader.due() {
 		return false
 	}
 	c.Reread()

@@ -38,6 +38,8 @@ type Set struct {
 	ready   func(uintptr) bool
 	peer    listener.Addr
 
+	leaderWait leaderWait
+
 	accepting sync.Mutex // held while connections are being accepted; guards following
 	spare     int        // a descriptor in reserve for when there is no other; -1: none
 
@@ -75,7 +77,7 @@ func NewSet(config Config) (*Set, error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	s.epfd, s.file = epfd, os.NewFile(uintptr(epfd), "epoll")
-	s.ready = func(uintptr) bool { return s.poll() != 0 }
+	s.ready = func(uintptr) bool { return s.poll() != 0 || s.hold() }
 	if s.wait, err = s.file.SyscallConn(); err != nil {
 		s.file.Close()
 		return nil, err
@@ -99,9 +101,14 @@ func (s *Set) Close() error {
 // poll queries the epoll set without blocking. It returns the number of events, or -1.
 func (s *Set) poll() int {
 	n, _, e := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd), uintptr(unsafe.Pointer(&s.events)), uintptr(len(s.events)), 0, 0, 0)
+	return s.polled(int(n), e)
+}
+
+// polled records the result of a system call that polls, and returns what poll does.
+func (s *Set) polled(n int, e syscall.Errno) int {
 	switch e {
 	case 0:
-		s.n = int(n)
+		s.n = n
 	case syscall.EINTR:
 		s.n = 0
 	default:
@@ -126,6 +133,7 @@ func (s *Set) Lead(batch []*Conn) ([]*Conn, error) {
 			s.log.printf(s.config.Logf, "http: epoll_pwait: %v; retrying in %v", s.failure, pollPause)
 			time.Sleep(pollPause)
 		}
+		s.checkLate()
 		for i := range max(s.n, 0) {
 			e := &s.events[i]
 			if uint32(e.Pad) == sourceGen {
