@@ -43,7 +43,7 @@ func TestLoads(t *testing.T) {
 }
 
 func TestAlternating(t *testing.T) {
-	wantTable(t, Alternating, tiny(), beside([]string{"1 3 20 in turn"}, "net/http", "recycling", "fasthttp"),
+	wantTable(t, Alternating, tiny(), beside([]string{"1, 3 and 20 in turn"}, "net/http", "recycling", "fasthttp"),
 		"p99 at 1", "p99 at 3", "p99 at 20")
 }
 

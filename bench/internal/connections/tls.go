@@ -29,7 +29,7 @@ func TLS(ctx context.Context, c Config, p *record.Progress, r *record.Run) error
 	compare(t, c.Main)
 	note(t, "Requests of %s, which answers at once. %d connections with HTTP/1.1, of which each sends its next request when it has the answer to the last, "+
 		"and %d with HTTP/2. TLS 1.3 and a certificate with an ECDSA key, as package tls has it by default. %d rounds of %v. CPU is the server process's own. "+
-		"The client is Go's too, takes more CPU than the server, and shares the processors with it.", lightPath, c.Secure, c.Shared, c.Rounds, c.Short)
+		"The client is package tls and net/http, which takes more CPU than that of other tables; it shares the processors with the server.", lightPath, c.Secure, c.Shared, c.Rounds, c.Short)
 	r.Tables = append(r.Tables, t)
 	servers := secure(available(t, c.Main), false)
 	kept := load.Request{Path: lightPath, TLS: true}

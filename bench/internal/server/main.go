@@ -30,8 +30,8 @@ func (c config) tlsConfig() *tls.Config {
 }
 
 // Main is the main function of the server process: serve -server NAME [-router NAME] [-conns N]
-// [-tls] [-addr ADDRESS]. args do not include "serve". It prints the server's address and serves until it
-// is killed.
+// [-tls] [-addr ADDRESS]. args do not include "serve". It prints the server's address and serves
+// until it is killed.
 //
 // With -child it exits when its standard input ends, and replies to each line that it reads with a
 // line: its CPU time in nanoseconds, or an empty line if that is not known.
