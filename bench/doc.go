@@ -1,6 +1,6 @@
 // Bench compares this project with its peers on the machine that it runs on. It needs only Go:
 //
-//	go run ./bench               everything that takes a short time: about five minutes
+//	go run ./bench               everything that takes a short time: six to seven minutes
 //	go run ./bench -h            lists the parts, and what each one measures
 //	go run ./bench connections   measures one part
 //	go run ./bench all -full     measures everything, which takes hours
@@ -12,10 +12,17 @@
 //	go run ./bench compare OLD NEW
 //	                             says what differs between two runs by more than noise
 //
+// The parts connections, loads, alternating, tls, bodies, light, idle and growth measure servers:
+// under load with new and with kept connections; with 1 to 1,000 connections that are all active;
+// under a load that changes; over TLS and HTTP/2; with large responses and uploads; beside
+// connections that compute; and with connections that are idle. In a quick run, most of them
+// compare only net/http, recycling and fasthttp; with -full, they compare every server.
+//
 // Each measurement writes a page with charts, the charts as pictures, tables in Markdown, and all
-// samples as JSON into a folder. Every server is a separate process. Servers that are compared are
-// measured one right after the other, for several rounds. Each ratio is of two figures from the
-// same round.
+// samples, as JSON and as samples.txt for benchstat, into a folder. Every server is a separate
+// process. Servers that are compared are measured one right after the other, for several rounds.
+// Each ratio is of two figures from the same round. It takes five rounds to tell a difference from
+// noise.
 //
 // Compare CPU first: the user and system time of the server process, divided by the number of
 // requests. The client shares the processors with the server, so it also limits a fast server's

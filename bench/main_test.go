@@ -70,11 +70,11 @@ func files(t *testing.T, dir string) (samples string, others []string) {
 func TestMeasureReportAndCompare(t *testing.T) {
 	dir := t.TempDir()
 	var text bytes.Buffer
-	if err := run(t.Context(), []string{"light", "-rounds", "1", "-o", dir}, &text, io.Discard); err != nil {
+	if err := run(t.Context(), []string{"bodies", "-rounds", "1", "-o", dir}, &text, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	samples, others := files(t, dir)
-	for _, name := range []string{"report.html", "report.md", "light-p99.svg"} {
+	for _, name := range []string{"report.html", "report.md", "bodies-rate.svg"} {
 		if !slices.Contains(others, name) {
 			t.Errorf("there is no %s, but %q", name, others)
 		}
@@ -87,7 +87,7 @@ func TestMeasureReportAndCompare(t *testing.T) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Tables) != 1 || r.Tables[0].Name != "light" || r.Machine.CPUs == 0 || !slices.Equal(r.Args, []string{"light", "-rounds", "1", "-o", dir}) {
+	if len(r.Tables) != 1 || r.Tables[0].Name != "bodies" || r.Machine.CPUs == 0 || !slices.Equal(r.Args, []string{"bodies", "-rounds", "1", "-o", dir}) {
 		t.Errorf("samples are %s", b)
 	}
 	for _, s := range []string{"net/http", "recycling", "p99", samples} {
@@ -117,7 +117,7 @@ func TestInterruptedRunKeepsWhatItHas(t *testing.T) {
 		}
 		return len(b), nil
 	})
-	if err := run(ctx, []string{"light", "-rounds", "2", "-o", dir}, io.Discard, stderr); !errors.Is(err, context.Canceled) {
+	if err := run(ctx, []string{"bodies", "-rounds", "2", "-o", dir}, io.Discard, stderr); !errors.Is(err, context.Canceled) {
 		t.Fatalf("returned %v", err)
 	}
 	samples, _ := files(t, dir)

@@ -31,6 +31,10 @@ type part struct {
 
 var parts = []part{
 	{"connections", "servers under load: CPU, requests per second, latency, for new and for kept connections", onConnections(connections.Run)},
+	{"loads", "servers under load of 1 to 1,000 connections that are all active", onConnections(connections.Loads)},
+	{"alternating", "servers under a load that changes between 1, 100 and 1,000 active connections", onConnections(connections.Alternating)},
+	{"tls", "requests over TLS: new and kept connections, and HTTP/2", onConnections(connections.TLS)},
+	{"bodies", "responses of 100 kB, and uploads of 64 KiB", onConnections(connections.Bodies)},
 	{"light", "latency of a route that answers at once, beside connections that compute", onConnections(connections.Light)},
 	{"idle", "memory of idle connections", onConnections(connections.Idle)},
 	{"growth", "CPU and memory of up to 10,000 connections, of which 5 % are active", onConnections(connections.Growth)},
@@ -87,7 +91,7 @@ func measure(c *command, args []string) error {
 	var o options
 	c.flags.BoolVar(&o.full, "full", false, "measure every server, number of connections and router, and for longer")
 	c.flags.IntVar(&o.rounds, "rounds", 0, "number of `rounds`; 0: the default of each part")
-	c.flags.IntVar(&o.cores, "cores", 0, "`number` of processors that the servers of connections, light, idle and growth may use; 0: all")
+	c.flags.IntVar(&o.cores, "cores", 0, "`number` of processors that the servers of connections to growth may use; 0: all")
 	c.flags.BoolVar(&o.wrk, "wrk", false, "measure connections with wrk as well, if it is installed")
 	c.flags.StringVar(&o.dir, "o", "bench-results", "`FOLDER` for the samples and the report")
 	all := append([]string{c.name}, args...)

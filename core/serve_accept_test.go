@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -126,5 +127,34 @@ func TestErrorsOfTheSystemDoNotEndServe(t *testing.T) {
 		h, _ := logging()
 		s := m.scripted(script...).start(t, &recycling.Server{HTTP: h}, hello)
 		s.once(t, "/")
+	})
+}
+
+// A voidListener first returns neither a connection nor an error.
+type voidListener struct {
+	net.Listener
+	broken *atomic.Bool
+}
+
+func (l voidListener) Accept() (net.Conn, error) {
+	if l.broken.Swap(false) {
+		return nil, nil
+	}
+	return l.Listener.Accept()
+}
+
+// net/http ends the process.
+func TestNoConnectionFromAcceptIsIgnored(t *testing.T) {
+	parallel(t)
+	forEach(t, wrappedModes[:2], func(t *testing.T, m mode) {
+		var broken atomic.Bool
+		broken.Store(true)
+		m = m.on("void", func(l net.Listener) net.Listener { return voidListener{l, &broken} })
+		h, log := logging()
+		s := m.start(t, &recycling.Server{HTTP: h}, hello)
+		s.once(t, "/")
+		if log.String() != "" || s.Stats().Accepted != 1 {
+			t.Errorf("%d were accepted, and the error log has %q", s.Stats().Accepted, log)
+		}
 	})
 }

@@ -33,12 +33,14 @@ func tiny() Config {
 		Rounds: 1, Duration: time.Millisecond,
 		Servers: []string{"net/http", "recycling", "fasthttp", "no such server"}, Routers: []string{"mux", "chi"},
 		Conns: []int{3}, Modes: []string{"close", "keep"}, Handlers: []string{"/yo"},
-		Few: []string{"net/http", "recycling"}, Short: time.Millisecond,
-		Busy: []int{0, 1}, Light: 2, Idle: []int{5, 10}, Growth: []int{5, 40},
+		Few: []string{"net/http", "recycling"}, Idle: []int{5, 10}, Growth: []int{5, 40},
+		Main: []string{"net/http", "recycling", "fasthttp"}, Long: time.Millisecond, Short: time.Millisecond,
+		Busy: []int{0, 1}, Light: 2, Loads: []int{1, 9}, Active: []int{1, 3, 20}, Turn: time.Millisecond, Turns: 2,
+		Transfers: 2, Secure: 3, Shared: 2, Streams: 4,
 	}
 }
 
-// scenarioFunc is Run, Light, Idle or Growth.
+// scenarioFunc is a function that measures a table.
 type scenarioFunc func(context.Context, Config, *record.Progress, *record.Run) error
 
 func run(t *testing.T, f scenarioFunc, c Config) *record.Table {
@@ -136,7 +138,7 @@ func TestLight(t *testing.T) {
 	c := tiny()
 	c.Rounds = 2
 	got := run(t, Light, c)
-	if want := []string{"0 net/http", "0 recycling", "1 net/http", "1 recycling"}; !slices.Equal(keys(got), want) {
+	if want := []string{"0 net/http", "0 recycling", "0 fasthttp", "1 net/http", "1 recycling", "1 fasthttp"}; !slices.Equal(keys(got), want) {
 		t.Errorf("rows are %q, want %q", keys(got), want)
 	}
 	complete(t, got, 2, "p50", "p99", "max", "rate", "errors")
@@ -177,7 +179,10 @@ func TestGrowth(t *testing.T) {
 // TestInterruptedRunKeepsWhatItHas ends the context after the first measurement of a million
 // rounds.
 func TestInterruptedRunKeepsWhatItHas(t *testing.T) {
-	for name, f := range map[string]scenarioFunc{"connections": Run, "light": Light, "idle": Idle, "growth": Growth} {
+	for name, f := range map[string]scenarioFunc{
+		"connections": Run, "light": Light, "idle": Idle, "growth": Growth,
+		"loads": Loads, "alternating": Alternating, "tls": TLS, "bodies": Bodies,
+	} {
 		t.Run(name, func(t *testing.T) {
 			c := tiny()
 			c.Rounds = 1e6
@@ -345,10 +350,18 @@ func TestTermsExplainNames(t *testing.T) {
 // silently.
 func TestConfigsNameWhatThereIs(t *testing.T) {
 	for _, c := range []Config{Quick(), Full()} {
-		for _, s := range append(slices.Clone(c.Servers), c.Few...) {
+		for _, s := range slices.Concat(c.Servers, c.Few, c.Main) {
 			if !server.Serves(s, lightPath) {
 				t.Errorf("%s does not serve %s", s, lightPath)
 			}
+		}
+		for _, b := range bodies {
+			if got := serving(c.Main, b.request.Path); !slices.Contains(got, "recycling") {
+				t.Errorf("%s is served by %q", b.request.Path, got)
+			}
+		}
+		if !slices.IsSorted(c.Active) {
+			t.Errorf("Active is %d, want ascending numbers", c.Active)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package connections
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/recycling-go/recycling/bench/internal/load"
@@ -32,21 +33,15 @@ func Growth(ctx context.Context, c Config, p *record.Progress, r *record.Run) er
 	r.Tables = append(r.Tables, t)
 	servers := serving(available(t, c.Few), lightPath)
 	counts := affordable(t, c.Growth)
-	for round := range c.Rounds {
-		for _, n := range counts {
-			for _, name := range rotated(servers, round) {
-				p.Say("growth: round %d of %d, %d connections, %s", round+1, c.Rounds, n, name)
-				spec := server.Spec{Server: name, Conns: n, Procs: c.Procs}
-				err := measure(ctx, t.Row(strconv.Itoa(n), name), spec, func(p *server.Process) (*sample, error) {
-					return c.growth(ctx, p, n)
-				})
-				if err != nil {
-					return err
-				}
-			}
-		}
+	var all []situation
+	for _, n := range counts {
+		all = append(all, situation{
+			key: strconv.Itoa(n), words: fmt.Sprintf("%d connections", n), servers: servers,
+			spec:    server.Spec{Conns: n},
+			measure: func(ctx context.Context, p *server.Process) (*sample, error) { return c.growth(ctx, p, n) },
+		})
 	}
-	return nil
+	return c.each(ctx, p, t, all)
 }
 
 // growth measures n connections. The idle connections have also received a response.

@@ -2,6 +2,7 @@ package connections
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/recycling-go/recycling/bench/internal/load"
@@ -27,27 +28,21 @@ func Light(ctx context.Context, c Config, p *record.Progress, r *record.Run) err
 		// The CPU time of the light requests alone is not known, so there is no chart of it.
 		Charts: eachFigure("light", "beside connections that compute", record.Chart{X: "computing connections", Series: "server"})[1:],
 	}
-	compare(t, c.Few)
+	compare(t, c.Main)
 	note(t, "%d connections request %s, which answers at once, one request after the other; the figures are theirs. Beside them, computing "+
-		"connections request %s, which computes for 10 ms, one request after the other. %d rounds of %v.", c.Light, lightPath, busyPath, c.Rounds, c.Short)
+		"connections request %s, which computes for 10 ms, one request after the other. %d rounds of %v.", c.Light, lightPath, busyPath, c.Rounds, c.Long)
 	r.Tables = append(r.Tables, t)
-	servers := serving(available(t, c.Few), busyPath)
+	servers := serving(available(t, c.Main), busyPath)
 	counts := affordable(t, c.Busy)
-	for round := range c.Rounds {
-		for _, busy := range counts {
-			for _, name := range rotated(servers, round) {
-				p.Say("light: round %d of %d, %d computing connections, %s", round+1, c.Rounds, busy, name)
-				spec := server.Spec{Server: name, Conns: c.Light + busy, Procs: c.Procs}
-				err := measure(ctx, t.Row(strconv.Itoa(busy), name), spec, func(p *server.Process) (*sample, error) {
-					return c.light(ctx, p, busy)
-				})
-				if err != nil {
-					return err
-				}
-			}
-		}
+	var all []situation
+	for _, busy := range counts {
+		all = append(all, situation{
+			key: strconv.Itoa(busy), words: fmt.Sprintf("%d computing connections", busy), servers: servers,
+			spec:    server.Spec{Conns: c.Light + busy},
+			measure: func(ctx context.Context, p *server.Process) (*sample, error) { return c.light(ctx, p, busy) },
+		})
 	}
-	return nil
+	return c.each(ctx, p, t, all)
 }
 
 func (c Config) light(ctx context.Context, p *server.Process, busy int) (*sample, error) {
@@ -61,5 +56,5 @@ func (c Config) light(ctx context.Context, p *server.Process, busy int) (*sample
 		return nil, err
 	}
 	defer others.Close()
-	return underLoad(ctx, p, c.Short, light, others), nil
+	return underLoad(ctx, p, c.Long, light, others), nil
 }

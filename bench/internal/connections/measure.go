@@ -62,23 +62,30 @@ func underLoad(ctx context.Context, p *server.Process, d time.Duration, loads ..
 	before, err1 := p.CPU()
 	results := load.Together(ctx, d, loads...)
 	after, err2 := p.CPU()
-	s.add(results...)
-	r := results[0]
+	s.add(results[1:]...)
+	if len(loads) == 1 {
+		s.fill(results[0], after-before, errors.Join(err1, err2))
+	} else {
+		s.fill(results[0], 0, server.ErrUnknown)
+	}
+	return s
+}
+
+// fill adds a result, and the CPU time that the server took for it, unless err says that it is not
+// known.
+func (s *sample) fill(r *load.Result, cpu time.Duration, err error) {
+	s.add(r)
 	s.detail = detail{
-		Requests: r.Requests, Seconds: r.Elapsed.Seconds(),
+		Requests: r.Requests, Seconds: r.Elapsed.Seconds(), CPU: cpu.Seconds(),
 		P90: milliseconds(r.Percentile(90)), P999: milliseconds(r.Percentile(99.9)),
 	}
 	if r.Requests > 0 {
-		if len(loads) == 1 {
-			s.detail.CPU = (after - before).Seconds()
-			s.set("CPU", s.detail.CPU*1e6/float64(r.Requests), errors.Join(err1, err2))
-		}
+		s.set("CPU", s.detail.CPU*1e6/float64(r.Requests), err)
 		s.figures["rate"] = r.Rate()
 		s.figures["p50"] = milliseconds(r.Percentile(50))
 		s.figures["p99"] = milliseconds(r.Percentile(99))
 		s.figures["max"] = milliseconds(r.Max())
 	}
-	return s
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -10,27 +10,26 @@ import (
 	"time"
 )
 
-// An engine sends the requests of all connections, on as many threads as there are processors.
+// Threads are the engine for connections without TLS: as many as there are processors.
 //
 // A goroutine for each connection would be simpler, but cost a third more: package net tries to
 // read once before it waits, and makes a dozen system calls to configure each socket. Its requests
 // would also arrive one by one, while those of wrk arrive in batches, as on a busy server.
-type engine struct {
-	threads []*thread
-}
+type threads []*thread
 
-func newEngine(addr *net.TCPAddr, r Request, n int) (*engine, error) {
-	e := new(engine)
+// newPlain returns the engine for n connections without TLS.
+func newPlain(addr *net.TCPAddr, r Request, n int) (engine, error) {
+	var e threads
 	for range min(runtime.GOMAXPROCS(0), n) {
 		t, err := newThread(newService(addr, r))
 		if err != nil {
 			e.close()
 			return nil, err
 		}
-		e.threads = append(e.threads, t)
+		e = append(e, t)
 	}
 	for i := range n {
-		t := e.threads[i%len(e.threads)]
+		t := e[i%len(e)]
 		t.clients = append(t.clients, &client{index: len(t.clients), fd: none})
 	}
 	return e, nil
@@ -55,24 +54,22 @@ func newService(addr *net.TCPAddr, r Request) *service {
 	return s
 }
 
-func (e *engine) close() {
-	for _, t := range e.threads {
+func (e threads) close() {
+	for _, t := range e {
 		t.close()
 	}
-	e.threads = nil
 }
 
-// interrupt ends run and once, now and in the future. It may be called while they run.
-func (e *engine) interrupt() {
-	for _, t := range e.threads {
+func (e threads) interrupt() {
+	for _, t := range e {
 		t.interrupt()
 	}
 }
 
-func (e *engine) run(end time.Time) []*Result {
-	results := make([]*Result, len(e.threads))
+func (e threads) run(end time.Time) []*Result {
+	results := make([]*Result, len(e))
 	var all sync.WaitGroup
-	for i, t := range e.threads {
+	for i, t := range e {
 		results[i] = newResult()
 		all.Go(func() { t.loop(t.clients, end, results[i]) })
 	}
@@ -80,8 +77,8 @@ func (e *engine) run(end time.Time) []*Result {
 	return results
 }
 
-func (e *engine) once() error {
-	for _, t := range e.threads {
+func (e threads) once() error {
+	for _, t := range e {
 		r := newResult()
 		for i := range t.clients {
 			if t.loop(t.clients[i:i+1], time.Now(), r); r.First != nil {

@@ -2,41 +2,79 @@
 // when it has received the response to the last one. The generator shares the processors with the
 // server that it measures, so it does as little as possible: a request on a keep-alive connection
 // takes one write, one read and no allocation. On Linux, a few threads serve all connections, each
-// with its own epoll set; on other systems each connection has a goroutine.
+// with its own epoll set; on other systems each connection has a goroutine. With TLS, each
+// connection has a goroutine on any system. Package tls allocates, and so does net/http, whose
+// client makes the requests of HTTP/2.
 //
 // In a closed loop a slow server gets fewer requests. So the latencies are those at a number of
 // connections, and not those at a number of requests per second, at which more requests would wait.
 package load
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // A Request is what every connection of a Load requests repeatedly.
 type Request struct {
 	Path  string
+	Body  int  // length of the request's body in bytes; zero means a GET, otherwise it is a POST
 	Close bool // each request says "Connection: close" and uses a new connection
+	TLS   bool // over TLS; each connection makes a whole handshake, and the certificate is not verified
+
+	// Streams is the number of requests at a time on each connection, which then speaks HTTP/2 over
+	// TLS. Zero means HTTP/1.1. Close has no effect with Streams.
+	Streams int
 }
 
+// method returns the request's method.
+func (r Request) method() string {
+	if r.Body > 0 {
+		return "POST"
+	}
+	return "GET"
+}
+
+// bytes returns the request in HTTP/1.1.
 func (r Request) bytes() []byte {
 	more := ""
-	if r.Close {
-		more = "Connection: close\r\n"
+	if r.Body > 0 {
+		more = fmt.Sprintf("Content-Length: %d\r\n", r.Body)
 	}
-	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", r.Path, more)
+	if r.Close {
+		more += "Connection: close\r\n"
+	}
+	b := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", r.method(), r.Path, more)
+	return append(b, r.body()...)
+}
+
+// body returns the body of the request.
+func (r Request) body() []byte { return bytes.Repeat([]byte("x"), r.Body) }
+
+// An engine sends the requests of a Load.
+type engine interface {
+	// run lets all connections send requests until end, at least one each, and waits for the
+	// responses. It returns results that add up.
+	run(end time.Time) []*Result
+
+	// once sends a request on each connection, one after the other.
+	once() error
+
+	// interrupt ends run and once, now and in the future. It may be called while they run.
+	interrupt()
+
+	close()
 }
 
 // A Load is a number of connections to one server. Only one goroutine at a time may use it. After
 // the context of one of its methods has ended, it sends no more requests.
 type Load struct {
-	engine *engine
+	engine engine
 }
 
 // New returns a Load of n connections to addr, an IP address and port. Each connection is opened
@@ -46,7 +84,13 @@ func New(addr string, r Request, n int) (*Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEngine(a, r, n)
+	switch {
+	case r.Streams > 0:
+		return &Load{newStreams(a, r, n)}, nil
+	case r.TLS:
+		return &Load{newGoroutines(a, r, n)}, nil
+	}
+	e, err := newPlain(a, r, n)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +144,7 @@ func (l *Load) Run(ctx context.Context, d time.Duration) *Result {
 	defer l.interruptWith(ctx)()
 	begin := time.Now()
 	results := l.engine.run(begin.Add(d))
-	return sum(results, time.Since(begin))
+	return Sum(results, time.Since(begin))
 }
 
 // Together runs all loads at the same time, and returns their results in the same order.
@@ -113,26 +157,3 @@ func Together(ctx context.Context, d time.Duration, loads ...*Load) []*Result {
 	all.Wait()
 	return results
 }
-
-// A Result is what a Load has measured.
-type Result struct {
-	Elapsed  time.Duration // until the last response
-	Requests int64         // the number of requests with a 200 response
-	Errors   int64         // the number of other requests
-	First    error         // one of the first errors; nil if there are none
-
-	latencies *hdrhistogram.Histogram
-}
-
-// Rate returns the requests per second.
-func (r *Result) Rate() float64 { return float64(r.Requests) / r.Elapsed.Seconds() }
-
-// Percentile returns the latency that p percent of the requests did not exceed, with three
-// significant digits, or zero if there were no requests. With Request.Close it includes opening and
-// closing the connection.
-func (r *Result) Percentile(p float64) time.Duration {
-	return time.Duration(r.latencies.ValueAtPercentile(p))
-}
-
-// Max returns the longest latency, which is a minute at most.
-func (r *Result) Max() time.Duration { return time.Duration(r.latencies.Max()) }

@@ -19,7 +19,10 @@ type counter struct {
 	conns, requests atomic.Int64
 }
 
-func count(t *testing.T, h http.HandlerFunc) *counter {
+func count(t *testing.T, h http.HandlerFunc) *counter { return countOver(t, false, h) }
+
+// countOver starts a counter, which serves TLS with HTTP/2 if secure is true.
+func countOver(t *testing.T, secure bool, h http.HandlerFunc) *counter {
 	c := new(counter)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.requests.Add(1)
@@ -31,7 +34,11 @@ func count(t *testing.T, h http.HandlerFunc) *counter {
 		}
 	}
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	s.Start()
+	if s.EnableHTTP2 = secure; secure {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
 	t.Cleanup(s.Close)
 	c.addr = s.Listener.Addr().String()
 	return c
@@ -50,9 +57,12 @@ func open(t *testing.T, addr string, r Request, n int) *Load {
 }
 
 func TestRunUsesConnectionsAsTheRequestSays(t *testing.T) {
-	for name, r := range map[string]Request{"keep": {Path: "/"}, "close": {Path: "/", Close: true}} {
+	for name, r := range map[string]Request{
+		"keep": {Path: "/"}, "close": {Path: "/", Close: true}, "TLS": {Path: "/", TLS: true},
+		"TLS close": {Path: "/", TLS: true, Close: true}, "HTTP/2": {Path: "/", TLS: true, Streams: 1}, "streams": {Path: "/", TLS: true, Streams: 20},
+	} {
 		t.Run(name, func(t *testing.T) {
-			c := count(t, hey)
+			c := countOver(t, r.TLS, hey)
 			l := open(t, c.addr, r, 3)
 			warm := l.Run(t.Context(), 5*time.Millisecond)
 			got := l.Run(t.Context(), 20*time.Millisecond)
@@ -94,15 +104,20 @@ func TestErrorsAreCounted(t *testing.T) {
 			w.Header().Set("Transfer-Encoding", "identity")
 			w.(http.Flusher).Flush()
 		},
-		"too long": func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 5<<10)) },
+		"too long": func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Long", strings.Repeat("x", 5<<10)) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			c := count(t, h)
-			got := open(t, c.addr, Request{Path: "/"}, 2).Run(t.Context(), time.Millisecond)
-			if got.Requests != 0 || got.Errors != c.requests.Load() || got.First == nil {
-				t.Errorf("%d answers, %d errors (%v) of %d requests", got.Requests, got.Errors, got.First, c.requests.Load())
+		for how, r := range map[string]Request{"plain": {Path: "/"}, "TLS": {Path: "/", TLS: true}, "HTTP/2": {Path: "/", TLS: true, Streams: 3}} {
+			if r.Streams > 0 && (name == "no length" || name == "too long") {
+				continue // HTTP/2 has frames, and its client does not limit the header so much
 			}
-		})
+			t.Run(how+" "+name, func(t *testing.T) {
+				c := countOver(t, r.TLS, h)
+				got := open(t, c.addr, r, 2).Run(t.Context(), time.Millisecond)
+				if got.Requests != 0 || got.Errors != c.requests.Load() || got.First == nil {
+					t.Errorf("%d answers, %d errors (%v) of %d requests", got.Requests, got.Errors, got.First, c.requests.Load())
+				}
+			})
+		}
 	}
 }
 
@@ -112,63 +127,74 @@ func TestServerThatIsNotThereIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener.Close()
-	l := open(t, listener.Addr().String(), Request{Path: "/"}, 2)
-	if got := l.Run(t.Context(), time.Millisecond); got.Requests != 0 || got.Errors < 2 || got.First == nil {
-		t.Errorf("%d answers, %d errors (%v)", got.Requests, got.Errors, got.First)
-	}
-	if err := l.Once(t.Context()); err == nil {
-		t.Error("Once has no error")
+	for _, r := range everyKind {
+		l := open(t, listener.Addr().String(), r, 2)
+		if got := l.Run(t.Context(), time.Millisecond); got.Requests != 0 || got.Errors < 2 || got.First == nil {
+			t.Errorf("%+v: %d answers, %d errors (%v)", r, got.Requests, got.Errors, got.First)
+		}
+		if err := l.Once(t.Context()); err == nil {
+			t.Errorf("%+v: Once has no error", r)
+		}
 	}
 }
 
 // TestRunEndsWithItsContext uses a server that never responds.
 func TestRunEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	reached := make(chan struct{}, 100)
-	c := count(t, func(w http.ResponseWriter, r *http.Request) {
-		reached <- struct{}{}
-		<-r.Context().Done()
-	})
-	go func() {
-		for range 3 {
-			<-reached
+	for _, r := range everyKind {
+		ctx, cancel := context.WithCancel(t.Context())
+		reached := make(chan struct{}, 100)
+		c := countOver(t, r.TLS, func(w http.ResponseWriter, r *http.Request) {
+			reached <- struct{}{}
+			<-r.Context().Done()
+		})
+		go func() {
+			for range 3 {
+				<-reached
+			}
+			cancel()
+		}()
+		l := open(t, c.addr, r, 3)
+		if got := l.Run(ctx, time.Hour); got.Requests != 0 || got.Errors != 0 {
+			t.Errorf("%+v: %d answers, %d errors (%v), want neither", r, got.Requests, got.Errors, got.First)
 		}
-		cancel()
-	}()
-	l := open(t, c.addr, Request{Path: "/"}, 3)
-	if got := l.Run(ctx, time.Hour); got.Requests != 0 || got.Errors != 0 {
-		t.Errorf("%d answers, %d errors (%v), want neither", got.Requests, got.Errors, got.First)
-	}
-	if err := l.Once(t.Context()); err == nil {
-		t.Error("a Load whose context ended makes requests")
+		if err := l.Once(t.Context()); err == nil {
+			t.Errorf("%+v: a Load whose context ended makes requests", r)
+		}
 	}
 }
 
+// everyKind has a request for each engine.
+var everyKind = []Request{{Path: "/"}, {Path: "/", TLS: true}, {Path: "/", TLS: true, Streams: 2}}
+
 func TestRequestWithoutAnswerIsAnError(t *testing.T) {
 	defer func(d time.Duration) { patience = d }(patience)
-	patience = 20 * time.Millisecond
-	c := count(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	got := open(t, c.addr, Request{Path: "/"}, 3).Run(t.Context(), time.Millisecond)
-	if got.Requests != 0 || got.Errors != 3 || got.First != errPatience {
-		t.Errorf("%d answers, %d errors (%v), want 3 errors", got.Requests, got.Errors, got.First)
+	patience = 500 * time.Millisecond // a handshake takes part of it
+	for _, r := range everyKind {
+		c := countOver(t, r.TLS, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		got := open(t, c.addr, r, 3).Run(t.Context(), time.Millisecond)
+		if want := int64(3 * max(r.Streams, 1)); got.Requests != 0 || got.Errors != want || got.First != errPatience {
+			t.Errorf("%+v: %d answers, %d errors (%v), want %d errors", r, got.Requests, got.Errors, got.First, want)
+		}
 	}
 }
 
 func TestOnceLeavesConnectionsIdle(t *testing.T) {
-	c := count(t, hey)
-	l := open(t, c.addr, Request{Path: "/"}, 20)
-	for i := range int64(2) {
-		if err := l.Once(t.Context()); err != nil {
-			t.Fatal(err)
+	for _, r := range everyKind {
+		c := countOver(t, r.TLS, hey)
+		l := open(t, c.addr, r, 20)
+		for i := range int64(2) {
+			if err := l.Once(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if c.conns.Load() != 20 || c.requests.Load() != (i+1)*20 {
+				t.Errorf("%+v: %d connections and %d requests", r, c.conns.Load(), c.requests.Load())
+			}
 		}
-		if c.conns.Load() != 20 || c.requests.Load() != (i+1)*20 {
-			t.Errorf("%d connections and %d requests", c.conns.Load(), c.requests.Load())
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := l.Once(ctx); err != context.Canceled {
+			t.Errorf("%+v: Once with a context that has ended: %v", r, err)
 		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := l.Once(ctx); err != context.Canceled {
-		t.Errorf("Once with a context that has ended: %v", err)
 	}
 }
 
@@ -244,12 +270,12 @@ func TestResultsAddUp(t *testing.T) {
 	// Include both ends of the recorded range.
 	for _, d := range []time.Duration{0, 5 * time.Millisecond, time.Hour} {
 		r := newResult()
-		r.answer(d)
+		r.answer(d, 7)
 		results = append(results, r)
 	}
 	results[1].error(io.EOF)
-	got := sum(results, time.Second)
-	if got.Requests != 3 || got.Errors != 1 || got.First != io.EOF || got.Rate() != 3 {
+	got := Sum(results, time.Second)
+	if got.Requests != 3 || got.Bytes != 21 || got.Errors != 1 || got.First != io.EOF || got.Rate() != 3 {
 		t.Errorf("%+v", got)
 	}
 	if p50 := got.Percentile(50).Round(100 * time.Microsecond); p50 != 5*time.Millisecond {

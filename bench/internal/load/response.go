@@ -10,34 +10,143 @@ import (
 var (
 	errLength = errors.New("the answer has neither a Content-Length that is a number nor chunks")
 	errMore   = errors.New("more bytes came than the answer has")
-	errLong   = errors.New("the answer is too long")
+	errLong   = errors.New("the header of the answer is too long")
 )
 
-// An answer is the part of a response that has been received.
+// An answer is a response that is being received. Its body is counted and not stored.
 type answer struct {
-	n   int // length in bytes
-	buf [2 << 10]byte
+	state   part
+	chunked bool
+	left    int    // of partBody: bytes until its end, or until that of the chunk
+	body    int64  // bytes of the body so far, without the framing of chunks
+	begun   []byte // the beginning of a header or line whose end has not been received
 }
 
-func (a *answer) free() []byte { return a.buf[a.n:] }
+// A part of a response is what its next bytes belong to.
+type part int
 
-// complete reports whether the whole response has been received. After an error, it never is.
-func (a *answer) complete() (bool, error) {
-	head, length, ok, err := parseHead(a.buf[:a.n])
-	if ok && length == chunked {
-		length, ok, err = parseChunks(a.buf[head:a.n])
+const (
+	partHeader part = iota
+	partBody        // of the whole body, or of a chunk
+	partSize        // the line before a chunk
+	partGap         // the line end after a chunk
+	partEnd         // the empty line after the last chunk
+	partNone        // the response is complete
+)
+
+// The longest header and the longest line that are accepted.
+const (
+	longestHeader = 2 << 10
+	longestLine   = 64
+)
+
+// reset prepares a for the next response.
+func (a *answer) reset() { *a = answer{begun: a.begun[:0]} }
+
+// take adds the bytes that have been received. complete is true when they are the end of the
+// response. take may not be called again after an error.
+func (a *answer) take(b []byte) (complete bool, err error) {
+	for len(b) > 0 {
+		if a.state == partNone {
+			return false, errMore
+		}
+		if a.state == partHeader {
+			b, err = a.takeHeader(b)
+		} else {
+			b, err = a.takeBody(b)
+		}
+		if err != nil {
+			return false, err
+		}
 	}
+	return a.state == partNone, nil
+}
+
+// takeHeader takes the header if all of it has been received. It returns the bytes after it.
+func (a *answer) takeHeader(b []byte) ([]byte, error) {
+	whole := b
+	if len(a.begun) > 0 {
+		a.begun = append(a.begun, b...)
+		whole = a.begun
+	}
+	head, length, ok, err := parseHead(whole)
 	switch {
 	case err != nil:
-		return false, err
-	case ok && a.n > head+length:
-		return false, errMore
-	case ok && a.n == head+length:
-		return true, nil
-	case a.n == len(a.buf):
-		return false, errLong
+		return nil, err
+	case ok && head > longestHeader, !ok && len(whole) > longestHeader:
+		return nil, errLong
+	case !ok:
+		a.begun = append(a.begun[:0], whole...)
+		return nil, nil
 	}
-	return false, nil
+	a.begun = a.begun[:0] // the bytes after the header stay until the next append
+	switch {
+	case length == chunked:
+		a.chunked, a.state = true, partSize
+	case length == 0:
+		a.state = partNone
+	default:
+		a.left, a.state = length, partBody
+	}
+	return whole[head:], nil
+}
+
+// takeBody takes the next bytes of the body, or of its framing. It returns the bytes after them.
+func (a *answer) takeBody(b []byte) ([]byte, error) {
+	if a.state == partBody {
+		n := min(a.left, len(b))
+		a.left -= n
+		a.body += int64(n)
+		switch {
+		case a.left > 0:
+		case a.chunked:
+			a.state = partGap
+		default:
+			a.state = partNone
+		}
+		return b[n:], nil
+	}
+	line, rest, ok := bytes.Cut(b, []byte("\n"))
+	if len(a.begun)+len(line) > longestLine {
+		return nil, fmt.Errorf("the answer has %q… where a chunk begins or ends", b[:min(len(b), longestLine)])
+	}
+	if !ok {
+		a.begun = append(a.begun, b...)
+		return nil, nil
+	}
+	if len(a.begun) > 0 {
+		a.begun = append(a.begun, line...)
+		line, a.begun = a.begun, a.begun[:0]
+	}
+	line, ok = bytes.CutSuffix(line, []byte("\r"))
+	if !ok {
+		return nil, fmt.Errorf("the answer has the line %q, which does not end in CRLF", line)
+	}
+	return rest, a.takeLine(line)
+}
+
+// takeLine takes a line before or after a chunk. Trailers are an error.
+func (a *answer) takeLine(line []byte) error {
+	if a.state != partSize {
+		if len(line) > 0 {
+			return fmt.Errorf("the answer has %q after a chunk", line)
+		}
+		if a.state == partGap {
+			a.state = partSize
+		} else {
+			a.state = partNone
+		}
+		return nil
+	}
+	size, err := strconv.ParseUint(string(line), 16, 31)
+	if err != nil {
+		return fmt.Errorf("the answer has a chunk of the size %q", line)
+	}
+	a.left, a.state = int(size), partBody
+	if size == 0 {
+		a.state = partEnd
+	}
+	return nil
 }
 
 // chunked is the length that parseHead returns for a chunked body.
@@ -67,31 +176,6 @@ func parseHead(b []byte) (head, length int, ok bool, err error) {
 		}
 	}
 	return 0, 0, false, errLength
-}
-
-// parseChunks returns the length of a chunked body, including the last chunk. ok is false if b does
-// not have the whole body yet. Trailers are an error.
-func parseChunks(b []byte) (length int, ok bool, err error) {
-	for {
-		line, rest, found := bytes.Cut(b[length:], []byte("\r\n"))
-		if !found {
-			return 0, false, nil
-		}
-		size, err := strconv.ParseUint(string(line), 16, 16)
-		if err != nil {
-			return 0, false, fmt.Errorf("the answer has a chunk of the size %q", line)
-		}
-		length += len(line) + 2 + int(size) + 2
-		if len(rest) < int(size)+2 {
-			return 0, false, nil
-		}
-		if string(rest[size:size+2]) != "\r\n" {
-			return 0, false, fmt.Errorf("the answer has %q after a chunk", rest[size:size+2])
-		}
-		if size == 0 {
-			return length, true, nil
-		}
-	}
 }
 
 // number is strconv.Atoi for bytes without a sign; it does not need a string.

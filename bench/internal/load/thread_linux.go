@@ -20,6 +20,7 @@ type thread struct {
 	clients []*client
 
 	// Used while loop runs.
+	in       [64 << 10]byte // what read reads
 	result   *Result
 	ready    []*client // clients that can send their next requests
 	resting  []*client // clients that wait after an error, ordered by rested
@@ -35,6 +36,7 @@ type client struct {
 	state   state
 	began   time.Time // when the request began
 	rested  time.Time // when the next request may begin, after an error
+	sent    int       // bytes of the request
 	answer  answer
 }
 
@@ -47,8 +49,8 @@ const (
 	// ready: the client waits for its turn. It may be connected or not.
 	ready state = iota
 
-	// connecting: the client waits until it can write.
-	connecting
+	// sending: the client waits until it can write, for the connection or to send more.
+	sending
 
 	// answering: the client waits for the response, or the rest of it.
 	answering
@@ -161,7 +163,7 @@ func (t *thread) wait(end, now time.Time) {
 
 func (t *thread) handle(c *client) {
 	switch c.state {
-	case connecting:
+	case sending:
 		t.write(c)
 	case answering, ending:
 		t.read(c)
@@ -174,8 +176,9 @@ func (t *thread) handle(c *client) {
 func (t *thread) begin(c *client) {
 	t.underWay++
 	c.began = time.Now()
-	c.answer.n = 0
-	c.state = connecting
+	c.sent = 0
+	c.answer.reset()
+	c.state = sending
 	if c.fd == none {
 		if err := t.connect(c); err != nil {
 			t.fail(c, err)
@@ -185,7 +188,7 @@ func (t *thread) begin(c *client) {
 
 // send sends the request that has begun. On loopback the connection is usually established by now.
 func (t *thread) send(c *client) {
-	if c.state != connecting { // connecting has failed
+	if c.state != sending { // connecting has failed
 		return
 	}
 	t.write(c)
@@ -193,7 +196,7 @@ func (t *thread) send(c *client) {
 		return
 	}
 	events := uint32(syscall.EPOLLIN | edge)
-	if c.state == connecting {
+	if c.state == sending || len(t.request) > always {
 		events |= syscall.EPOLLOUT
 	}
 	if err := t.watch(c.fd, events, c.index); err != nil {
@@ -205,6 +208,9 @@ func (t *thread) send(c *client) {
 
 // EPOLLET, which package syscall defines as a negative number.
 const edge = 1 << 31
+
+// always is the length of a request for which an idle connection always has room.
+const always = 1 << 10
 
 func (t *thread) connect(c *client) error {
 	fd, err := syscall.Socket(t.family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
@@ -218,31 +224,29 @@ func (t *thread) connect(c *client) error {
 	return nil
 }
 
-// write sends the request, or leaves the client connecting. The request is a few bytes on a
-// connection with no other data in flight, so there is always room for all of it.
+// write sends the request, or as much of it as there is room for; then the client stays sending.
 func (t *thread) write(c *client) {
-	n, _, e := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&t.request[0])), uintptr(len(t.request)))
-	switch {
-	case e == syscall.EAGAIN:
-		c.state = connecting
-	case e != 0:
-		t.fail(c, os.NewSyscallError("write", e))
-	case int(n) < len(t.request):
-		t.fail(c, io.ErrShortWrite)
-	default:
-		c.state = answering
+	for c.sent < len(t.request) {
+		rest := t.request[c.sent:]
+		n, _, e := syscall.RawSyscall(syscall.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&rest[0])), uintptr(len(rest)))
+		switch {
+		case e == syscall.EAGAIN:
+			c.state = sending
+			return
+		case e != 0:
+			t.fail(c, os.NewSyscallError("write", e))
+			return
+		}
+		c.sent += int(n)
 	}
+	c.state = answering
 }
 
 // read reads until the response is complete or no more data is available. If close is set, it also
 // reads the end of the connection.
 func (t *thread) read(c *client) {
 	for {
-		buf := c.answer.free()
-		if c.state == ending {
-			buf = c.answer.buf[:1] // the response is no longer needed
-		}
-		n, _, e := syscall.RawSyscall(syscall.SYS_READ, uintptr(c.fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+		n, _, e := syscall.RawSyscall(syscall.SYS_READ, uintptr(c.fd), uintptr(unsafe.Pointer(&t.in[0])), uintptr(len(t.in)))
 		switch {
 		case e == syscall.EAGAIN:
 			return
@@ -260,8 +264,7 @@ func (t *thread) read(c *client) {
 			t.fail(c, io.ErrUnexpectedEOF)
 			return
 		}
-		c.answer.n += int(n)
-		complete, err := c.answer.complete()
+		complete, err := c.answer.take(t.in[:n])
 		switch {
 		case err != nil:
 			t.fail(c, err)
@@ -280,7 +283,7 @@ func (t *thread) finish(c *client) {
 	if t.service.close {
 		c.hangUp()
 	}
-	t.result.answer(time.Since(c.began))
+	t.result.answer(time.Since(c.began), c.answer.body)
 	c.state = ready
 	t.underWay--
 	t.ready = append(t.ready, c)

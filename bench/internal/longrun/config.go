@@ -21,11 +21,11 @@ type Config struct {
 	FileSize int64         // size of the file that copy copies, in bytes
 }
 
-// Full returns the source's parameters, except for the time: 3 rounds of 36 measurements of 10
+// Full returns the source's parameters, except for the time: 5 rounds of 36 measurements of 10
 // seconds.
 func Full() Config {
 	return Config{
-		Rounds: 3, Duration: 10 * time.Second, Clients: 25, Workers: 4,
+		Rounds: 5, Duration: 10 * time.Second, Clients: 25, Workers: 4,
 		Sleep: 280 * time.Millisecond, Latency: 200 * time.Millisecond, Parses: 20, FileSize: 10 << 20,
 	}
 }

@@ -25,13 +25,13 @@ type Config struct {
 	Time      time.Duration // the approximate time of one measurement
 }
 
-// Quick returns a Config that takes about ten seconds. That is too short to show small differences.
+// Quick returns a Config that takes about 20 seconds. That is too short to show small differences.
 func Quick() Config {
 	return Config{
 		Jobs:      []string{empty, "sha256"},
 		Workers:   []int{1, 4, 16},
 		Producers: []int{1, 16},
-		Rounds:    3,
+		Rounds:    5,
 		Time:      20 * time.Millisecond,
 	}
 }

@@ -162,25 +162,30 @@ func (r *Row) Median(column string) (v float64, ok bool) {
 	return Median(s), len(s) > 0
 }
 
-// Ratio returns the median of the ratios of r's samples to base's in the same round. If the rows
-// have different numbers of rounds, it returns the ratio of the two medians. ok is false if there
-// is no ratio.
-func (r *Row) Ratio(base *Row, column string) (v float64, ok bool) {
+// Ratios returns the ratios of r's samples to base's in the same round. If the rows have different
+// numbers of rounds, it returns the ratios of r's samples to base's median. It returns nil if there
+// are no ratios.
+func (r *Row) Ratios(base *Row, column string) (ratios []float64) {
 	if base == nil {
-		return 0, false
+		return nil
 	}
 	a, b := r.Samples[column], base.Samples[column]
-	if len(a) != len(b) {
-		a, b = []float64{Median(a)}, []float64{Median(b)}
+	if len(a) != len(b) && len(b) > 0 {
+		b = slices.Repeat([]float64{Median(b)}, len(a))
 	}
-	if len(r.Samples[column]) == 0 || len(base.Samples[column]) == 0 || slices.Contains(b, 0) {
-		return 0, false
+	if len(b) == 0 || slices.Contains(b, 0) {
+		return nil
 	}
-	ratios := make([]float64, len(a))
 	for i := range a {
-		ratios[i] = a[i] / b[i]
+		ratios = append(ratios, a[i]/b[i])
 	}
-	return Median(ratios), true
+	return ratios
+}
+
+// Ratio returns the median of Ratios; ok is false if there are none.
+func (r *Row) Ratio(base *Row, column string) (v float64, ok bool) {
+	ratios := r.Ratios(base, column)
+	return Median(ratios), len(ratios) > 0
 }
 
 // Words returns the label, or the name if there is no label.

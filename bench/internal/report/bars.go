@@ -1,141 +1,121 @@
 package report
 
 import (
-	"math"
-	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
-// drawBars draws a bar for each point, below the name of its group. The bars are horizontal,
-// because there are many long names, and the reader's screen may be narrow.
-func (k *canvas) drawBars(f *figure) {
-	const thick, pad = 12.0, 6.0
-	k.legend(f)
-	a := newAxis(f.values(), f.chart.Log, true)
+// row is the height of a line of a bar chart: of a bar and its name, or of the name of a group.
+const row = 17
 
-	// Names are left of the bars, in a column that is as wide as they need. If they are too long,
-	// they are wrapped.
-	left := 0.0
-	for _, s := range f.series {
-		left = max(left, textWidth(s.name, textSize))
-	}
-	left = min(left, 0.36*k.width)
-	x0 := margin + left + pad
-
-	// The plot is as wide as possible with the labels behind the bars.
-	wide := k.width - margin - x0 - textWidth("0000", textSize)/2
-	for _, p := range f.points {
-		if end := barEnd(a, p); end > 0 {
-			wide = min(wide, (k.width-margin-x0-pad-k.labelWidth(f, p))/end)
-		}
-	}
-	wide = max(wide, 40)
-	at := func(v float64) float64 { return x0 + wide*a.at(v) }
-
-	// Draw the grid first, when the height is known, and the figures last, because nothing may
-	// cross them.
-	plot, over := canvas{width: k.width, y: k.y}, canvas{}
-	top := k.y
-	for _, group := range f.groups() {
-		if f.chart.X != f.chart.Series {
-			plot.y += 6
-			plot.lines(margin, k.width-2*margin, textSize*bold, line, "group", f.chart.X+" "+group)
-		}
-		var base []float64 // x and y of the end of the baseline's bar
-		for _, p := range f.points {
-			if p.group != group {
-				continue
-			}
-			lines := wrap(f.series[p.series].name, left, textSize)
-			height := max(line*float64(len(lines)), thick+6)
-			y := plot.y + height/2
-			plot.put(`<g class="row"><title>%s</title>`, escape(f.tell(p)))
-			for i, l := range lines {
-				plot.text(x0-pad, y+line*(float64(i)-float64(len(lines)-1)/2), "end", "name", l)
-			}
-			plot.bar(f, p, a, at, y, thick)
-			plot.put(`</g>`)
-			if spread(p.values) && a.shown(slices.Min(p.values)) {
-				over.whisker(at(slices.Min(p.values)), y, at(slices.Max(p.values)), y)
-			}
-			over.label(f, p, x0+wide*barEnd(a, p)+pad, y)
-			if p.baseline && len(p.values) > 0 && a.shown(p.median) {
-				base = []float64{at(p.median), y + thick/2}
-			}
-			plot.y += height
-		}
-		if base != nil && plot.y-base[1] > thick {
-			plot.straight("reference", base[0], base[1], base[0], plot.y-2)
-		}
-	}
-	bottom := plot.y + 4
-	for _, v := range a.ticks(int(wide / 56)) {
-		k.straight("grid", at(v), top, at(v), bottom)
-		k.text(at(v), bottom+line/2+2, "middle", "tick", tickText(v))
-	}
-	k.straight("axis", at(a.zero()), top, at(a.zero()), bottom)
-	plot.WriteTo(k)
-	over.WriteTo(k)
-	k.y = bottom + line + 6
-	k.axisName(f.measure())
+// A barPlot is a bar chart that grows downwards. The unit of its vertical axis is a row.
+type barPlot struct {
+	*plot.Plot
+	f              *figure
+	width          vg.Length // of the names
+	values, ratios vg.Length // widths of the columns at the right
+	axis           plot.Axis // of the figures
+	y              float64   // below everything, zero or less
+	names          []plot.Tick
 }
 
-// bar draws a bar as long as the median of the point's rounds.
-func (k *canvas) bar(f *figure, p point, a axis, at func(float64) float64, y, thick float64) {
-	if len(p.values) == 0 || !a.shown(p.median) {
+// bars draws a bar for each point, below the name of its group. The bars are horizontal, because
+// there are many long names, and the reader's screen may be narrow. Names are left of the bars, and
+// figures are in columns right of them, where nothing crosses them.
+func (f *figure) bars(width vg.Length) ([]block, error) {
+	b := barPlot{Plot: newPlot(), f: f}
+	style := sans(textSize, ink)
+	for _, s := range f.series {
+		b.width = max(b.width, style.Width(s.name))
+	}
+	b.width = min(b.width, 0.36*width)
+	for _, p := range f.points {
+		value, ratio := f.label(p)
+		b.values, b.ratios = max(b.values, style.Width(value)), max(b.ratios, style.Width(ratio))
+	}
+	show(&b.X, f.values(), f.chart.Log)
+	b.axis = b.X // plotters change the axis
+	b.Add(gridLines(true, false))
+	for _, group := range f.groups() {
+		b.group(group, width)
+	}
+	b.X, b.Y.Min, b.Y.Max = b.axis, b.y, 0
+	b.Y.Tick.Marker, b.Y.Tick.Length, b.Y.Tick.Label.Color = plot.ConstantTicks(b.names), 0, ink
+	blocks := []block{drawn(b.Plot, row*vg.Length(-b.y)+row+4), gap}
+	return append(blocks, lines(sans(textSize, muted), f.legend("A bar", "Pale bars"), width)...), nil
+}
+
+// group draws the points of a group, and a line from the baseline's bar to the others.
+func (b *barPlot) group(name string, width vg.Length) {
+	f := b.f
+	if f.chart.X != f.chart.Series {
+		style := bold(textSize, ink)
+		for _, l := range wrap(f.chart.X+" "+name, 0.6*width, style) {
+			b.text(b.axis.Min, b.y-0.5, 8, l, style)
+			b.y--
+		}
+	}
+	var base plotter.XYs
+	for _, p := range f.points {
+		if p.group != name {
+			continue
+		}
+		names := wrap(f.series[p.series].name, b.width, sans(textSize, ink))
+		y := b.y - float64(len(names))/2
+		b.names = append(b.names, plot.Tick{Value: y, Label: strings.Join(names, "\n")})
+		b.y -= float64(len(names))
+		b.point(p, y)
+		if p.baseline && p.drawn(f.chart.Log) {
+			base = plotter.XYs{{X: p.median, Y: b.y}}
+		}
+	}
+	if base != nil {
+		base = append(base, plotter.XY{X: base[0].X, Y: b.y})
+		b.Add(&plotter.Line{XYs: base, LineStyle: draw.LineStyle{Color: muted, Width: 1, Dashes: dashed}})
+	}
+}
+
+// point draws a bar as long as the median of the point's rounds, their range, and the figures.
+func (b *barPlot) point(p point, y float64) {
+	f := b.f
+	if p.drawn(f.chart.Log) {
+		colour := f.series[p.series].colour()
+		bar := &plotter.BarChart{Values: plotter.Values{p.median}, Width: 11, Horizontal: true, XMin: y, Color: colour}
+		bar.LineStyle = draw.LineStyle{Color: colour, Width: 1}
+		if p.baseline || p.row.Failed != "" {
+			bar.Color = pale(colour)
+		}
+		if p.row.Failed != "" {
+			bar.Dashes = dashed
+		}
+		b.Add(bar)
+	}
+	if p.ranged(f.chart.Log) {
+		low, high := p.distances()
+		b.Add(&plotter.XErrorBars{XYs: plotter.XYs{{X: p.median, Y: y}}, XErrors: plotter.XErrors{{Low: low, High: high}}, LineStyle: whisker, CapWidth: 6})
+	}
+	value, ratio := f.label(p)
+	style := sans(textSize, ink)
+	style.XAlign = text.XRight
+	b.text(b.axis.Max, y, 8+b.values, value, style)
+	style.Color = muted
+	b.text(b.axis.Max, y, 16+b.values+b.ratios, ratio, style)
+	b.text(b.axis.Max, y, 24+b.values+b.ratios, failed(p), sans(textSize, alert))
+}
+
+// text writes s right of a place.
+func (b *barPlot) text(x, y float64, right vg.Length, s string, style text.Style) {
+	if s == "" {
 		return
 	}
-	class := f.series[p.series].class() + " bar"
-	if p.baseline {
-		class += " hollow"
-	}
-	if p.row.Failed != "" {
-		class += " doubtful"
-	}
-	x, from := at(p.median), at(a.zero())
-	k.put(`<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, class, min(x, from), y-thick/2, math.Abs(x-from), thick)
-}
-
-// label writes the value of a point, its ratio to the baseline, and whether it failed.
-func (k *canvas) label(f *figure, p point, x, y float64) {
-	value, ratio := f.label(p)
-	k.put(`<text class="value" x="%.1f" y="%.1f">%s<tspan class="ratio">%s</tspan><tspan class="failed">%s</tspan></text>`,
-		x, y+textSize*0.36, escape(value), space(ratio), space(failed(p)))
-}
-
-// barEnd returns the position on the axis, from 0 to 1, where the bar and its whisker end.
-func barEnd(a axis, p point) float64 {
-	end := a.at(a.zero())
-	for _, v := range p.values {
-		if a.shown(v) {
-			end = max(end, a.at(v))
-		}
-	}
-	return end
-}
-
-// labelWidth returns the width of the label behind a bar.
-func (k *canvas) labelWidth(f *figure, p point) float64 {
-	value, ratio := f.label(p)
-	return textWidth(value+space(ratio)+space(failed(p)), textSize)
-}
-
-// failed returns the word that marks a point that failed.
-func failed(p point) string {
-	if p.row.Failed == "" {
-		return ""
-	}
-	return "failed"
-}
-
-// space puts a space before s, unless s is empty.
-func space(s string) string {
-	if s == "" {
-		return ""
-	}
-	return " " + s
-}
-
-// spread reports whether any values differ.
-func spread(values []float64) bool {
-	return len(values) > 1 && slices.Min(values) < slices.Max(values)
+	style.YAlign = text.YCenter
+	b.Add(&plotter.Labels{
+		XYs: plotter.XYs{{X: x, Y: y}}, Labels: []string{s}, TextStyle: []text.Style{style},
+		Offset: vg.Point{X: right, Y: style.FontExtents().Descent},
+	})
 }

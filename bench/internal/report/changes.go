@@ -24,12 +24,10 @@ type rowPair struct{ old, new *record.Row }
 // columnChanges has the changes of a column between two runs.
 type columnChanges struct {
 	record.Column
-	pairs       []change // for each of tableChanges.rows
-	logs, plain noise    // of the cells compared as logarithms, and of the other cells
+	pairs []change // for each of tableChanges.rows
 
-	// drift is the change of the machine between the runs, as the logarithm of a factor: the median
-	// change of the baseline's rows, or of all rows if there is no baseline. It is NaN if it is not
-	// known.
+	// drift is the change of the machine between the runs, as a factor: the median change of the
+	// baseline's rows, or of all rows if there is no baseline. It is NaN if it is not known.
 	drift float64
 }
 
@@ -37,7 +35,7 @@ type columnChanges struct {
 // not compared.
 type change struct {
 	old, new []float64
-	logs     bool // they are logarithms: all samples, and the baseline's, are above zero
+	factor   bool // all samples are above zero, and so are the baseline's, if they are ratios to it
 }
 
 // minChange is the least change that counts, as a share.
@@ -51,12 +49,20 @@ func newTableChanges(old, new *record.Table) *tableChanges {
 	}
 	baseline := t.pairRows()
 	t.pairColumns()
-	few := 0
+	few, alone := 0, 0
 	for _, c := range t.columns {
-		few += t.compare(c, baseline)
+		alone += t.compare(c, baseline)
+		for _, ch := range c.pairs {
+			if ch.old != nil && !ch.enough() {
+				few++
+			}
+		}
+	}
+	if alone > 0 {
+		t.note("Not compared: %d figures of only one run, or without a baseline.", alone)
 	}
 	if few > 0 {
-		t.note("Not compared: %d figures of fewer than two rounds, or without a baseline.", few)
+		t.note("No verdict: %d figures of fewer than %d rounds.", few, enoughRounds)
 	}
 	return t
 }
@@ -119,49 +125,41 @@ func (t *tableChanges) pairColumns() {
 }
 
 // compare collects the samples of a column, and returns how many cells cannot be compared.
-func (t *tableChanges) compare(c *columnChanges, baseline []rowPair) (few int) {
+func (t *tableChanges) compare(c *columnChanges, baseline []rowPair) (alone int) {
 	for _, p := range t.rows {
 		ch := t.change(p, c.Name)
-		if len(ch.old) < 2 || len(ch.new) < 2 {
-			if len(p.old.Samples[c.Name]) > 0 || len(p.new.Samples[c.Name]) > 0 {
-				few++
-			}
-			ch = change{}
+		if ch.old == nil && len(p.old.Samples[c.Name])+len(p.new.Samples[c.Name]) > 0 {
+			alone++
 		}
-		c.noise(ch).add(ch.old)
-		c.noise(ch).add(ch.new)
 		c.pairs = append(c.pairs, ch)
 	}
 	c.findDrift(baseline, t.new.Baseline != "")
-	return few
+	return alone
 }
 
-// change collects the samples of a cell. It returns no samples if there is a baseline and the row
-// cannot be compared with it.
+// change collects the samples of a cell. It returns no samples if one run has none, or if there is
+// a baseline and the row cannot be compared with it.
 func (t *tableChanges) change(p rowPair, column string) change {
 	oldBase, newBase := t.old.Base(p.old), t.new.Base(p.new)
 	if t.new.Baseline != "" && (oldBase == nil || newBase == nil || oldBase.Failed != "" || newBase.Failed != "") {
 		return change{}
 	}
-	ch := change{logs: true}
+	old, new := p.old.Samples[column], p.new.Samples[column]
+	ch := change{slices.Clone(positive(old)), slices.Clone(positive(new)), true}
 	if t.new.Baseline != "" {
-		ch.old, ch.new = logRatios(p.old, oldBase, column), logRatios(p.new, newBase, column)
-	} else {
-		ch.old, ch.new = logarithms(p.old.Samples[column]), logarithms(p.new.Samples[column])
+		ch.old, ch.new = positive(p.old.Ratios(oldBase, column)), positive(p.new.Ratios(newBase, column))
 	}
-	if ch.old == nil || ch.new == nil {
-		ch = change{old: numbers(p.old.Samples[column]), new: numbers(p.new.Samples[column])}
+	if len(ch.old) == 0 || len(ch.new) == 0 {
+		ch = change{numbers(old), numbers(new), false}
+	}
+	if len(ch.old) == 0 || len(ch.new) == 0 {
+		return change{}
 	}
 	return ch
 }
 
-// noise returns the noise of the cells that are compared in the same way as ch.
-func (c *columnChanges) noise(ch change) *noise {
-	if ch.logs {
-		return &c.logs
-	}
-	return &c.plain
-}
+// enough reports whether there are enough rounds for a verdict.
+func (ch change) enough() bool { return len(ch.old) >= enoughRounds && len(ch.new) >= enoughRounds }
 
 // findDrift computes the drift, and removes it from the samples if there is no baseline. Without a
 // baseline, a change that all rows share cannot be told from drift, and it takes at least three
@@ -169,14 +167,14 @@ func (c *columnChanges) noise(ch change) *noise {
 func (c *columnChanges) findDrift(baseline []rowPair, hasBaseline bool) {
 	var moves []float64
 	for _, p := range baseline {
-		old, new := logarithms(p.old.Samples[c.Name]), logarithms(p.new.Samples[c.Name])
+		old, new := positive(p.old.Samples[c.Name]), positive(p.new.Samples[c.Name])
 		if len(old) > 0 && len(new) > 0 {
-			moves = append(moves, mean(new)-mean(old))
+			moves = append(moves, record.Median(new)/record.Median(old))
 		}
 	}
 	for _, ch := range c.pairs {
-		if ch.logs && !hasBaseline {
-			moves = append(moves, mean(ch.new)-mean(ch.old))
+		if ch.factor && !hasBaseline {
+			moves = append(moves, record.Median(ch.new)/record.Median(ch.old))
 		}
 	}
 	c.drift = math.NaN()
@@ -185,9 +183,9 @@ func (c *columnChanges) findDrift(baseline []rowPair, hasBaseline bool) {
 	}
 	c.drift = record.Median(moves)
 	for _, ch := range c.pairs {
-		if ch.logs && !hasBaseline {
+		if ch.factor && !hasBaseline {
 			for i := range ch.new {
-				ch.new[i] -= c.drift
+				ch.new[i] /= c.drift
 			}
 		}
 	}
@@ -195,53 +193,26 @@ func (c *columnChanges) findDrift(baseline []rowPair, hasBaseline bool) {
 
 // judge returns how much a cell changed, and whether that is better or worse; the verdict is empty
 // if the change does not count.
-func (c *columnChanges) judge(i, cells int) (text, verdict string) {
+func (c *columnChanges) judge(i int) (text, verdict string) {
 	ch := c.pairs[i]
 	if ch.old == nil {
 		return "", ""
 	}
 	old, new := record.Median(ch.old), record.Median(ch.new)
+	large := math.Abs(new-old) >= max(minChange*max(math.Abs(old), math.Abs(new)), c.Grain)
 	switch {
-	case ch.logs:
-		text = fmt.Sprintf("%.2f", math.Exp(new-old))
+	case ch.factor:
+		text = fmt.Sprintf("%.2f", new/old)
+		large = math.Abs(math.Log(new/old)) >= math.Log1p(minChange)
 	case old == new:
 		text = "1.00"
 	default:
 		text = fmt.Sprintf(c.Format+" to "+c.Format, old, new)
 	}
-	apart := slices.Min(ch.new) > slices.Max(ch.old) || slices.Max(ch.new) < slices.Min(ch.old)
-	if d := mean(ch.new) - mean(ch.old); c.Better != "" && apart && math.Abs(d) >= c.least(ch, cells) {
-		verdict = word(d, c.Better)
+	if c.Better != "" && ch.enough() && large && uTest(ch.old, ch.new).P <= alpha {
+		verdict = word(new > old, c.Better)
 	}
 	return text, verdict
-}
-
-// least returns the least change of a cell that counts.
-func (c *columnChanges) least(ch change, cells int) float64 {
-	var own noise
-	own.add(ch.old)
-	own.add(ch.new)
-	deviation := math.Sqrt(1/float64(len(ch.old))+1/float64(len(ch.new))) * max(own.deviation(), c.noise(ch).deviation())
-	share := math.Log1p(minChange)
-	if !ch.logs {
-		share = max(minChange*max(math.Abs(mean(ch.old)), math.Abs(mean(ch.new))), c.Grain)
-	}
-	return max(share, c.noise(ch).deviations(cells)*deviation)
-}
-
-// limit prints the least change that counts for the least noisy cell of the column. It returns
-// nothing if no cell is compared as a factor.
-func (c *columnChanges) limit(cells int) string {
-	limit := math.Inf(1)
-	for _, ch := range c.pairs {
-		if ch.logs {
-			limit = min(limit, c.least(ch, cells))
-		}
-	}
-	if math.IsInf(limit, 1) {
-		return ""
-	}
-	return fmt.Sprintf("%.2f", math.Exp(limit))
 }
 
 // common prints the drift.
@@ -249,19 +220,26 @@ func (c *columnChanges) common() string {
 	if math.IsNaN(c.drift) {
 		return ""
 	}
-	return fmt.Sprintf("%.2f", math.Exp(c.drift))
+	return fmt.Sprintf("%.2f", c.drift)
 }
 
-// cells returns the number of cells that are compared.
+// cells returns the number of cells that are compared and have enough rounds for a verdict.
 func (t *tableChanges) cells() (n int) {
 	for _, c := range t.columns {
 		for _, ch := range c.pairs {
-			if ch.old != nil {
+			if ch.enough() {
 				n++
 			}
 		}
 	}
 	return n
+}
+
+// any reports whether any cell is compared.
+func (t *tableChanges) any() bool {
+	return slices.ContainsFunc(t.columns, func(c *columnChanges) bool {
+		return slices.ContainsFunc(c.pairs, func(ch change) bool { return ch.old != nil })
+	})
 }
 
 // measured reports whether any row has a figure of the column.

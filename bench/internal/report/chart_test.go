@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"image/color"
 	"math"
 	"slices"
 	"strings"
@@ -26,6 +27,16 @@ func picture(t *testing.T, table *record.Table, c record.Chart) *node {
 	return n.children[0]
 }
 
+// says reports whether a picture has the text, which may be wrapped.
+func says(svg *node, text string) bool {
+	clean := func(s string) string { return strings.Join(strings.Fields(s), "") }
+	var all string
+	for _, n := range svg.find("text", "") {
+		all += clean(n.text)
+	}
+	return strings.Contains(all, clean(text))
+}
+
 func TestChartHasAxisUnitsLegendAndEachRow(t *testing.T) {
 	for _, table := range sampleRun().Tables {
 		for _, c := range table.Charts {
@@ -33,52 +44,52 @@ func TestChartHasAxisUnitsLegendAndEachRow(t *testing.T) {
 			if svg.attr["role"] != "img" || svg.children[0].name != "title" || svg.children[0].text != c.Title || svg.children[1].name != "desc" {
 				t.Errorf("chart %s: a screen reader does not find its title", c.Name)
 			}
-			column, _ := table.Column(c.Column)
-			names := strings.Join(texts(svg.find("text", "axis-name")), " ")
-			if !strings.Contains(names, column.Name) || !strings.Contains(names, column.Unit) || c.Lines && !strings.Contains(names, c.X) {
-				t.Errorf("chart %s: its axes are named %q", c.Name, names)
-			}
-			if n := len(svg.find("text", "tick")); n < 2 {
-				t.Errorf("chart %s has %d ticks", c.Name, n)
-			}
 			f, err := newFigure(table, c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var want []string
+			want := []string{c.Title, f.measure(), "is the median of the rounds", "from the lowest to the highest round"}
 			for _, s := range f.series {
-				if s.baseline {
-					s.name += " (baseline)"
-				}
 				want = append(want, s.name)
 			}
-			got := texts(svg.find("g", "entry"))
-			for i := range want {
-				want[i] = strings.ReplaceAll(want[i], " ", "")
+			if table.Baseline != "" {
+				want = append(want, "is the ratio to "+table.Baseline, "are those of "+table.Baseline+", the baseline")
 			}
-			for i := range got {
-				got[i] = strings.ReplaceAll(got[i], " ", "") // joins the lines of a long name
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("chart %s: the legend has %q, want %q", c.Name, got, want)
-			}
-			rows := svg.find("g", "row")
-			if len(rows) != len(f.points) {
-				t.Errorf("chart %s has %d rows, want %d", c.Name, len(rows), len(f.points))
-			}
-			for i, r := range rows {
-				p := f.points[i]
-				if !c.Lines && len(p.values) > 0 && len(r.find("rect", "bar")) != 1 {
-					t.Errorf("chart %s: row %q has no bar", c.Name, p.row.Key)
-				}
+			if c.Lines {
+				want = append(want, c.X)
 			}
 			for _, p := range f.points {
-				if value, _ := f.label(p); !c.Lines && !slices.ContainsFunc(svg.find("text", "value"), func(n *node) bool { return n.text == value }) {
-					t.Errorf("chart %s does not print %s", c.Name, value)
+				value, ratio := f.label(p)
+				if c.Lines && p.group != f.points[len(f.points)-1].group {
+					continue // only the last figures of lines are printed
+				}
+				want = append(want, value, ratio, failed(p))
+			}
+			for _, s := range want {
+				if !says(svg, s) {
+					t.Errorf("chart %s does not say %q", c.Name, s)
 				}
 			}
 		}
 	}
+}
+
+// fill returns the style of an area.
+func fill(c color.Color) string {
+	r, g, b, _ := c.RGBA()
+	return fmt.Sprintf("fill:#%02X%02X%02X", r>>8, g>>8, b>>8)
+}
+
+// bars returns the lengths of the bars with that style, from top to bottom.
+func bars(svg *node, style string) (lengths []float64) {
+	for _, n := range svg.find("path", "") {
+		if strings.Contains(n.attr["style"], style) {
+			var x1, y1, x2, y2, x3, y3 float64
+			fmt.Sscanf(n.attr["d"], "M%f,%fL%f,%fL%f,%f", &x1, &y1, &x2, &y2, &x3, &y3)
+			lengths = append(lengths, x3-x1)
+		}
+	}
+	return lengths
 }
 
 func TestBarsAreAsLongAsTheirFigures(t *testing.T) {
@@ -86,26 +97,21 @@ func TestBarsAreAsLongAsTheirFigures(t *testing.T) {
 		Name: "t", Keys: []string{"server"}, Baseline: "a",
 		Columns: []record.Column{{Name: "CPU", Format: "%.0f", Better: record.Lower}},
 	}
-	for name, v := range map[string]float64{"a": 100, "b": 50, "c": 25} {
-		table.Row(name).Add("CPU", v)
+	for _, row := range []struct {
+		name string
+		v    float64
+	}{{"a", 100}, {"b", 50}, {"c", 25}} {
+		table.Row(row.name).Add("CPU", row.v)
 	}
 	svg := picture(t, table, record.Chart{Name: "c", Column: "CPU", X: "server", Series: "server"})
-	width := map[string]float64{}
-	for _, r := range svg.find("g", "row") {
-		var w float64
-		fmt.Sscan(r.find("rect", "bar")[0].attr["width"], &w)
-		width[r.find("text", "name")[0].text] = w
+	a, b, c := bars(svg, "fill-opacity"), bars(svg, fill(colours[0])), bars(svg, fill(colours[1]))
+	if len(a) != 1 || len(b) != 1 || len(c) != 1 || math.Abs(a[0]-2*b[0]) > 0.2 || math.Abs(b[0]-2*c[0]) > 0.2 {
+		t.Errorf("bars of 100, 50 and 25 are %v, %v and %v wide", a, b, c)
 	}
-	if math.Abs(width["a"]-2*width["b"]) > 0.2 || math.Abs(width["b"]-2*width["c"]) > 0.2 {
-		t.Errorf("bars of 100, 50 and 25 are %v wide", width)
+	if !says(svg, "0.50×") || !says(svg, "0.25×") {
+		t.Error("ratios are missing")
 	}
-	if n := len(svg.find("rect", "hollow")); n != 1 {
-		t.Errorf("%d bars look like the baseline's, want 1", n)
-	}
-	if got := texts(svg.find("tspan", "ratio")); !slices.Contains(got, "0.50×") || !slices.Contains(got, "0.25×") {
-		t.Errorf("ratios are %q", got)
-	}
-	if svg.find("path", "whisker") != nil {
+	if says(svg, "whisker") {
 		t.Error("one sample has a spread")
 	}
 }
@@ -150,25 +156,17 @@ func TestHardCharts(t *testing.T) {
 	table := hardTable()
 	for _, c := range table.Charts {
 		svg := picture(t, table, c)
-		text := svg.all()
 		if c.Column == "never" || c.Where["server"] == "none" {
-			if !strings.Contains(text, "no figures") && !strings.Contains(text, "failed") {
+			if !says(svg, "no figures") && !says(svg, "failed") {
 				t.Errorf("chart %s does not say that there are no figures", c.Name)
 			}
 			continue
 		}
-		if c.Where == nil && !strings.Contains(text, "no number") {
+		if c.Where == nil && !says(svg, "no number") {
 			t.Errorf("chart %s hides that a figure is no number", c.Name)
 		}
-		if c.Where == nil && (!strings.Contains(text, "3 errors: <refused>") || len(svg.find("tspan", "failed")) == 0) {
+		if c.Where == nil && (!strings.Contains(svg.all(), "3 errors: <refused>") || !says(svg, "failed")) {
 			t.Errorf("chart %s does not mark what failed", c.Name)
-		}
-		for _, n := range svg.find("", "") {
-			for _, k := range []string{"width", "height", "r"} {
-				if strings.HasPrefix(n.attr[k], "-") {
-					t.Errorf("chart %s: %s has %s=%s", c.Name, n.name, k, n.attr[k])
-				}
-			}
 		}
 	}
 }
@@ -181,35 +179,31 @@ func TestRowsDoNotHideEachOther(t *testing.T) {
 		}
 	}
 	svg := picture(t, table, record.Chart{Name: "c", Column: "CPU", X: "n", Series: "server"})
-	if got := texts(svg.find("text", "group")); !slices.Equal(got, []string{"n 1, light", "n 2, light", "n 1, heavy", "n 2, heavy"}) {
-		t.Errorf("groups are %q", got)
+	for _, group := range []string{"n 1, light", "n 2, light", "n 1, heavy", "n 2, heavy"} {
+		if !says(svg, group) {
+			t.Errorf("there is no group %s", group)
+		}
 	}
 	svg = picture(t, table, record.Chart{Name: "c", Column: "CPU", X: "n", Series: "server", Lines: true})
-	if got := texts(svg.find("g", "entry")); !slices.Equal(got, []string{"a, light", "a, heavy"}) {
-		t.Errorf("lines are %q", got)
+	for _, name := range []string{"a, light:", "a, heavy:"} {
+		if !says(svg, name) {
+			t.Errorf("there is no line %s", name)
+		}
 	}
 }
 
 func TestColoursStayThroughATable(t *testing.T) {
 	table := sampleRun().Tables[0]
-	class := func(where map[string]string) string {
-		svg := picture(t, table, record.Chart{Column: "p99", X: "scenario", Series: "server", Where: where})
-		for _, e := range svg.find("g", "entry") {
-			if strings.TrimSpace(e.all()) == "nginx" {
-				return e.find("rect", "")[0].attr["class"]
-			}
+	colour := func(where map[string]string) color.Color {
+		f, err := newFigure(table, record.Chart{Column: "p99", X: "scenario", Series: "server", Where: where})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return "none"
+		i := slices.IndexFunc(f.series, func(s series) bool { return s.name == "nginx" })
+		return f.series[i].colour()
 	}
-	if a, b := class(nil), class(map[string]string{"server": "nginx"}); a != b || a == "none" {
-		t.Errorf("nginx is %q with others, and %q alone", a, b)
-	}
-	seen := map[string]bool{}
-	for i := range 2 * colours {
-		seen[series{style: i}.class()] = true
-	}
-	if len(seen) != 2*colours {
-		t.Errorf("%d series have %d looks", 2*colours, len(seen))
+	if a, b := colour(nil), colour(map[string]string{"server": "nginx"}); a != b {
+		t.Errorf("nginx is %v with others, and %v alone", a, b)
 	}
 }
 
@@ -229,55 +223,52 @@ func TestChartThatDoesNotFitItsTable(t *testing.T) {
 	}
 }
 
-func TestTicks(t *testing.T) {
+func TestAxes(t *testing.T) {
 	for _, c := range []struct {
-		values         []float64
-		log, fromZero  bool
-		n              int
-		want           []float64
-		first, atFirst float64
+		values []float64
+		log    bool
+		lo, hi float64
+		want   []string
 	}{
-		{[]float64{66}, false, true, 5, []float64{0, 20, 40, 60}, 66, 1},
-		{[]float64{-5, 5}, false, true, 5, []float64{-4, -2, 0, 2, 4}, -5, 0},
-		{[]float64{0, 0}, false, true, 5, []float64{0, 0.5, 1}, 0, 0},
-		{nil, false, true, 3, []float64{0, 0.5, 1}, 0, 0},
-		{[]float64{3, 300}, true, false, 9, []float64{2, 5, 10, 20, 50, 100, 200}, 300, 1},
-		{[]float64{1, 1e9}, true, false, 4, []float64{1, 1e3, 1e6, 1e9}, 1e9, 1},
-		{[]float64{0, 10, 100, math.Inf(1)}, true, false, 5, []float64{5, 10, 20, 50, 100}, 100, 1},
+		{[]float64{66}, false, 0, 66, []string{"0", "30", "60"}},
+		{[]float64{-5, 5}, false, -5, 5, []string{"-5", "0", "5"}},
+		{[]float64{0, 0}, false, 0, 1, []string{"0", "0.5", "1"}},
+		{nil, false, 0, 1, []string{"0", "0.5", "1"}},
+		{[]float64{3, 300}, true, 2, 300, []string{"10", "100"}},
+		{[]float64{3, 30}, true, 2, 30, []string{"2", "5", "10", "20"}},
+		{[]float64{0.03, 0.04}, true, 0.02, 0.04, []string{"0.02", "0.03", "0.04"}},
+		{[]float64{0.14, 7}, true, 0.1, 7, []string{"0.1", "0.2", "0.5", "1", "2", "5"}},
+		{[]float64{1, 1e9}, true, 0.5, 1e9, []string{"100", "100,000", "100M"}},
+		{[]float64{0, 10, 100, math.Inf(1)}, true, 5, 100, []string{"5", "10", "20", "50", "100"}},
 	} {
-		a := newAxis(c.values, c.log, c.fromZero)
-		got := a.ticks(c.n)
-		if len(got) > c.n {
-			t.Errorf("%v: %d ticks, want at most %d", c.values, len(got), c.n)
+		a := newPlot().X
+		show(&a, c.values, c.log)
+		var got []string
+		for _, tick := range a.Tick.Marker.Ticks(a.Min, a.Max) {
+			if !tick.IsMinor() {
+				got = append(got, tick.Label)
+			}
 		}
-		if at := a.at(c.first); math.Abs(at-c.atFirst) > 1e-9 {
-			t.Errorf("%v: %v is at %v, want %v", c.values, c.first, at, c.atFirst)
-		}
-		if !slices.EqualFunc(got, c.want, func(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Abs(b) }) {
-			t.Errorf("%v: ticks are %v, want %v", c.values, got, c.want)
+		if a.Min != c.lo || a.Max != c.hi || !slices.Equal(got, c.want) {
+			t.Errorf("%v: from %v to %v, ticks %q, want %v to %v, %q", c.values, a.Min, a.Max, got, c.lo, c.hi, c.want)
 		}
 	}
 }
 
-// For any numbers, an axis has ticks, and the ticks are on the axis.
-func FuzzAxis(f *testing.F) {
+// Any numbers can be drawn.
+func FuzzChart(f *testing.F) {
 	f.Add(1.0, 2.0, true, true)
 	f.Add(-1e300, 1e300, false, true)
 	f.Add(5e-324, 1e-310, true, false)
 	f.Add(1e15, 1e15+1, false, false)
-	f.Fuzz(func(t *testing.T, v, w float64, log, fromZero bool) {
-		a := newAxis([]float64{v, w}, log, fromZero)
-		ticks := a.ticks(6)
-		if len(ticks) > 6 {
-			t.Errorf("%v, %v: %d ticks", v, w, len(ticks))
+	f.Add(0.0, 0.0, true, true)
+	f.Fuzz(func(t *testing.T, v, w float64, log, lines bool) {
+		table := &record.Table{Name: "t", Keys: []string{"n", "server"}, Columns: []record.Column{{Name: "CPU", Format: "%.3g"}}}
+		for i, n := range []string{"1", "2", fmt.Sprint(v)} {
+			table.Row(n, "a").Samples["CPU"] = [][]float64{{v, w}, {w}, {v}}[i]
 		}
-		for _, x := range append(ticks, v, w) {
-			if !a.shown(x) {
-				continue
-			}
-			if at := a.at(x); !(at > -0.01 && at < 1.01) {
-				t.Errorf("%v, %v: %v is at %v", v, w, x, at)
-			}
+		if _, ok := number(fmt.Sprint(v)); ok || !lines {
+			picture(t, table, record.Chart{Name: "c", Column: "CPU", X: "n", Series: "server", Log: log, Lines: lines})
 		}
 	})
 }
@@ -294,39 +285,17 @@ func TestWords(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("word ", 30) + strings.Repeat("x", 100)
-	lines := wrap(long, 100, 12)
+	style := sans(textSize, ink)
+	lines := wrap(long, 100, style)
 	for _, l := range lines {
-		if textWidth(l, 12) > 100 {
+		if style.Width(l) > 100 {
 			t.Errorf("line %q is too wide", l)
 		}
 	}
 	if got := strings.ReplaceAll(strings.Join(lines, ""), " ", ""); got != strings.ReplaceAll(long, " ", "") {
 		t.Errorf("wrap loses text: %q", got)
 	}
-	if got := wrap("", 100, 12); len(got) != 1 {
+	if got := wrap("", 100, style); len(got) != 1 {
 		t.Errorf("an empty text has %d lines", len(got))
-	}
-}
-
-func TestLabelsOfLinesThatMeetStandApart(t *testing.T) {
-	table := &record.Table{Name: "t", Keys: []string{"n", "server"}, Columns: []record.Column{{Name: "CPU", Format: "%.0f"}}}
-	for i := range 12 {
-		table.Row("1", fmt.Sprint(i)).Add("CPU", 100)
-		table.Row("2", fmt.Sprint(i)).Add("CPU", 100)
-	}
-	svg := picture(t, table, record.Chart{Name: "c", Column: "CPU", X: "n", Series: "server", Lines: true})
-	var last float64 // starts with the name of the axis, which is above the labels
-	fmt.Sscan(svg.find("text", "axis-name")[0].attr["y"], &last)
-	labels := svg.find("text", "value")
-	if len(labels) != 12 {
-		t.Errorf("%d labels for 12 lines", len(labels))
-	}
-	for _, n := range labels {
-		var y float64
-		fmt.Sscan(n.attr["y"], &y)
-		if y < last+14 {
-			t.Errorf("a label at %v follows text at %v", y, last)
-		}
-		last = y
 	}
 }

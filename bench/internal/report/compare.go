@@ -19,15 +19,14 @@ import (
 //
 // A change counts, and is called better or worse, if the column says which direction is better, and
 //
-//   - all new samples are above all old samples, or all are below;
-//   - it is more than noise: see type noise. The more cells two runs have, the more each must
-//     differ;
+//   - benchmath finds a difference at level alpha, which takes enoughRounds rounds: chance causes
+//     such a difference in at most one of 100 figures;
 //   - it is 10 % or more, because some effects, such as where in memory a process is placed, vary
 //     more between runs than within one.
 //
-// A row that failed in only one run also counts. Fewer than two samples prove nothing. If a sample
-// is zero or negative there are no ratios, and differences are compared. changed is the number of
-// changes that count; err is the error of w.
+// A row that failed in only one run also counts. If a sample is zero or negative there are no
+// ratios, and the samples themselves are compared. changed is the number of changes that count; err
+// is the error of w.
 func Compare(w io.Writer, old, new *record.Run) (changed int, err error) {
 	var b bytes.Buffer
 	compareMachines(&b, old, new)
@@ -49,12 +48,13 @@ func Compare(w io.Writer, old, new *record.Run) (changed int, err error) {
 		}
 	}
 	for _, t := range tables {
-		changed += t.write(&b, cells)
+		changed += t.write(&b)
 	}
 	if changed == 0 {
 		fmt.Fprintf(&b, "\nNo change: of %d figures, none differs by more than noise.\n", cells)
 	} else {
-		fmt.Fprintf(&b, "\nChanged: %d, of %d figures that were compared.\n", changed, cells)
+		fmt.Fprintf(&b, "\nChanged: %d, of %d figures that were compared. Chance alone changes up to %.0f %% of figures so much; "+
+			"measure again to see what lasts.\n", changed, cells, 100*alpha)
 	}
 	_, err = w.Write(b.Bytes())
 	return changed, err
@@ -83,9 +83,8 @@ func compareMachines(b *bytes.Buffer, old, new *record.Run) {
 	}
 }
 
-// write writes the changes of a table, and returns how many of them count. cells is the number of
-// cells in the whole comparison.
-func (t *tableChanges) write(b *bytes.Buffer, cells int) (changed int) {
+// write writes the changes of a table, and returns how many of them count.
+func (t *tableChanges) write(b *bytes.Buffer) (changed int) {
 	fmt.Fprintf(b, "\n%s\n", t.new.Title)
 	var found []string
 	head := slices.Clone(t.new.Keys)
@@ -96,22 +95,21 @@ func (t *tableChanges) write(b *bytes.Buffer, cells int) (changed int) {
 	for i, p := range t.rows {
 		line := slices.Clone(p.new.Key)
 		for _, c := range t.columns {
-			text, word := c.judge(i, cells)
+			text, word := c.judge(i)
 			if word != "" {
-				found = append(found, t.explain(p, c, word))
+				found = append(found, t.explain(p, c, word)+fmt.Sprintf(" (%s)", uTest(c.pairs[i].old, c.pairs[i].new)))
 				text += " " + word
 			}
 			line = append(line, text)
 		}
 		table = append(table, line)
 	}
-	if t.cells() > 0 {
-		table = append(table, t.footer("smallest change that counts", func(c *columnChanges) string { return c.limit(cells) }))
+	if t.any() {
 		drift := "change of " + t.new.Baseline + " itself"
 		if t.new.Baseline == "" {
 			drift = "common to all, taken out"
 		}
-		table = append(table, t.footer(drift, (*columnChanges).common))
+		table = append(table, t.footer(drift))
 		tw := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 		for _, line := range table {
 			fmt.Fprintln(tw, strings.Join(line, "\t")+"\t")
@@ -124,12 +122,12 @@ func (t *tableChanges) write(b *bytes.Buffer, cells int) (changed int) {
 	return len(found) + t.failures
 }
 
-// footer returns a line with a statement about each column.
-func (t *tableChanges) footer(name string, say func(*columnChanges) string) []string {
+// footer returns a line with the drift of each column.
+func (t *tableChanges) footer(name string) []string {
 	line := make([]string, len(t.new.Keys))
 	line[len(line)-1] = name
 	for _, c := range t.columns {
-		line = append(line, say(c))
+		line = append(line, c.common())
 	}
 	return line
 }

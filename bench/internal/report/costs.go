@@ -82,8 +82,8 @@ func (c costs) Intro() string {
 	case c.Few:
 		return fmt.Sprintf("This run cannot tell what %s costs: that takes %d rounds.", c.Subject, enoughRounds)
 	case len(c.Groups) == 0:
-		return fmt.Sprintf("In this run %s does nowhere worse than the others, by 5 %% or more in the median and in every round.", c.Subject)
+		return fmt.Sprintf("In this run %s does nowhere worse than the others, %s.", c.Subject, rule)
 	}
-	return fmt.Sprintf("Where %s does worse than another server, by 5 %% or more in the median and in every round. Each figure is %s's divided by the "+
-		"other server's: the median of the rounds, and the lowest and highest. A cell is empty where %s does not do worse.", c.Subject, c.Subject, c.Subject)
+	return fmt.Sprintf("Where %s does worse than another server, %s. Each figure is %s's divided by the other server's: the median of "+
+		"the rounds, and the lowest and highest. A cell is empty where %s does not do worse.", c.Subject, rule, c.Subject, c.Subject)
 }

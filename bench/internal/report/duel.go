@@ -8,13 +8,8 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
-// A difference is called better or worse if there are at least enoughRounds rounds that all agree,
-// and the median differs by at least leastChange. For two equal servers, five rounds agree by
-// chance at most once in 16 times.
-const (
-	enoughRounds = 3
-	leastChange  = 0.05
-)
+// leastChange is the least difference of a median that is called better or worse, as a share.
+const leastChange = 0.05
 
 // A duel is one figure of two contestants in the same situation, as the ratio of the first one's
 // figure to the rival's.
@@ -35,25 +30,16 @@ func newDuel(t *record.Table, c record.Column, row, rival *record.Row) duel {
 	if row.Failed != "" || rival.Failed != "" {
 		return d
 	}
-	logs := logRatios(row, rival, c.Name)
-	if len(logs) == 0 {
+	ratios := positive(row.Ratios(rival, c.Name))
+	if len(ratios) == 0 {
 		return d
 	}
-	d.ratio, d.low, d.high = math.Exp(record.Median(logs)), math.Exp(slices.Min(logs)), math.Exp(slices.Max(logs))
-	d.rounds = len(logs)
-	d.verdict = judge(logs, c.Better)
-	return d
-}
-
-// judge says whether ratios, given as their logarithms, are better or worse. It returns an empty
-// string if they are neither.
-func judge(logs []float64, better record.Better) string {
-	agree := slices.Min(logs) > 0 || slices.Max(logs) < 0
-	m := record.Median(logs)
-	if better == "" || len(logs) < enoughRounds || !agree || m < math.Log(1+leastChange) && m > math.Log(1-leastChange) {
-		return ""
+	s := interval(ratios)
+	d.ratio, d.low, d.high, d.rounds = s.Center, slices.Min(ratios), slices.Max(ratios), len(ratios)
+	if up := s.Lo > 1; c.Better != "" && (up || s.Hi < 1) && math.Abs(s.Center-1) >= leastChange && d.rounds >= enoughRounds {
+		d.verdict = word(up, c.Better)
 	}
-	return word(m, better)
+	return d
 }
 
 // duels returns the comparisons of the subject of t with every rival, in the order of the table. It

@@ -33,6 +33,20 @@ type point struct {
 	values   []float64 // the values that can be drawn
 	median   float64   // of values; meaningless if there are none
 	ratio    float64   // to the baseline; zero if there is none
+	x        float64   // the number that group states; for lines only
+}
+
+// drawn reports whether an axis can show the point's median.
+func (p point) drawn(log bool) bool { return len(p.values) > 0 && shown(p.median, log) }
+
+// ranged reports whether the point's rounds differ, and an axis can show all of them.
+func (p point) ranged(log bool) bool {
+	return p.drawn(log) && shown(slices.Min(p.values), log) && slices.Min(p.values) < slices.Max(p.values)
+}
+
+// distances returns how far the lowest and the highest round are from the median.
+func (p point) distances() (low, high float64) {
+	return p.median - slices.Min(p.values), slices.Max(p.values) - p.median
 }
 
 // newFigure collects the data that c shows of t. It leaves out rows with neither a figure nor a
@@ -189,6 +203,40 @@ func (f *figure) label(p point) (value, ratio string) {
 	}
 	return value, ratio
 }
+
+// failed returns the word that marks a point that failed.
+func failed(p point) string {
+	if p.row.Failed == "" {
+		return ""
+	}
+	return "failed"
+}
+
+// space puts a space before s, unless s is empty.
+func space(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " " + s
+}
+
+// legend explains the signs in a chart. sign is what shows a median, with its article.
+func (f *figure) legend(sign, baselines string) string {
+	s := sign + " is the median of the rounds."
+	if f.any(func(p point) bool { return p.ranged(f.chart.Log) }) {
+		s += " A whisker goes from the lowest to the highest round."
+	}
+	if f.any(func(p point) bool { return p.ratio != 0 }) {
+		s += " × is the ratio to " + f.table.Baseline + "."
+	}
+	if f.any(func(p point) bool { return p.baseline }) {
+		s += " " + baselines + " are those of " + f.table.Baseline + ", the baseline."
+	}
+	return s
+}
+
+// any reports whether such returns true for any point.
+func (f *figure) any(such func(point) bool) bool { return slices.ContainsFunc(f.points, such) }
 
 // tell returns everything about a point as text.
 func (f *figure) tell(p point) string {

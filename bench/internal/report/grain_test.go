@@ -12,7 +12,7 @@ func TestGrainIsNoChange(t *testing.T) {
 		r := record.New(nil)
 		table := &record.Table{Name: "t", Keys: []string{"server"}, Baseline: "base", Columns: []record.Column{{Name: "allocs", Format: "%.2f", Better: record.Lower, Grain: 0.5}}}
 		for _, name := range []string{"base", "a", "b", "c"} {
-			for range 3 {
+			for range enoughRounds {
 				v := 0.0
 				if name == "b" {
 					v = allocs

@@ -4,149 +4,132 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/plotutil"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
-// A spot is a point with a position between two axes.
-type spot struct {
-	point
-	x, y float64
-}
-
-// drawLines draws a line for each series, over a numeric axis. At the right it writes each line's
-// last figure.
-func (k *canvas) drawLines(f *figure) error {
-	const gap = 15.0 // between the labels at the right
+// lines draws a line for each series, over a numeric axis. Below is a legend with each line's last
+// figure.
+func (f *figure) lines(width vg.Length) ([]block, error) {
 	var xs []float64
 	for _, g := range f.groups() {
 		v, ok := number(g)
 		if !ok {
-			return fmt.Errorf("chart %s: %s %q is no number, which lines need", f.chart.Name, f.chart.X, g)
+			return nil, fmt.Errorf("chart %s: %s %q is no number, which lines need", f.chart.Name, f.chart.X, g)
 		}
-		xs = append(xs, v)
-	}
-	slices.Sort(xs)
-	ax, ay := newAxis(xs, f.chart.Log, false), newAxis(f.values(), f.chart.Log, true)
-	if f.chart.Log && ax.shown(xs[0]) && len(xs) > 1 {
-		ax.lo = xs[0] // no bar needs a length here
-	}
-
-	k.legend(f)
-	k.axisName(f.measure())
-	k.y += line / 2
-	height := max(0.42*k.width, gap*float64(len(f.series)+1))
-	top, bottom := k.y, k.y+height
-	ticks := ay.ticks(int(height / 36))
-	names, labels := 0.0, 0.0
-	for _, v := range ticks {
-		names = max(names, textWidth(tickText(v), textSize))
-	}
-	for _, p := range f.points {
-		labels = max(labels, k.labelWidth(f, p))
-	}
-	// Markers keep a distance from the axis, and from the labels at the right.
-	axisX := margin + names + 6
-	left, right := axisX+10, k.width-margin-labels-30
-	atX := func(v float64) float64 { return left + (right-left)*ax.at(v) }
-	atY := func(v float64) float64 { return bottom - height*ay.at(v) }
-
-	for _, v := range ticks {
-		k.straight("grid", axisX, atY(v), right+8, atY(v))
-		k.text(axisX-6, atY(v), "end", "tick", tickText(v))
-	}
-	k.straight("axis", axisX, bottom, right+8, bottom)
-	k.xTicks(xs, ax, atX, bottom)
-
-	spots := make([][]spot, len(f.series))
-	var notes []string
-	for _, p := range f.points {
-		x, _ := number(p.group)
-		told := f.chart.X + " " + p.group + ", " + f.tell(p)
-		if len(p.values) > 0 && ax.shown(x) && ay.shown(p.median) {
-			spots[p.series] = append(spots[p.series], spot{p, atX(x), atY(p.median)})
-			if p.row.Failed != "" {
-				notes = append(notes, told)
-			}
-		} else {
-			notes = append(notes, "Not drawn: "+told)
+		if shown(v, f.chart.Log) {
+			xs = append(xs, v)
 		}
 	}
-	for i, s := range spots {
-		slices.SortStableFunc(s, func(a, b spot) int { return cmp.Compare(a.x, b.x) })
-		k.curve(f, f.series[i], s, ay, atY)
+	p := newPlot()
+	p.Add(gridLines(false, true))
+	p.X.Padding, p.Y.Padding = 6, 6
+	series := make([][]point, len(f.series))
+	var missing []string
+	for _, q := range f.points {
+		x, _ := number(q.group)
+		told := f.chart.X + " " + q.group + ", " + f.tell(q)
+		switch {
+		case !q.drawn(f.chart.Log) || !shown(x, f.chart.Log):
+			missing = append(missing, "Not drawn: "+told)
+			continue
+		case q.row.Failed != "":
+			missing = append(missing, told)
+		}
+		q.x = x
+		series[q.series] = append(series[q.series], q)
 	}
-	k.endLabels(f, spots, right+16, top, bottom, gap)
-
-	k.y = bottom + line + 6
-	x := f.chart.X
-	if f.chart.Log {
-		x += ", logarithmic"
-	}
-	k.text((left+right)/2, k.y+line/2, "middle", "axis-name", x)
-	k.y += line
-	for _, s := range notes {
-		k.lines(margin, k.width-2*margin, textSize, line, "note", s)
-	}
-	return nil
-}
-
-// xTicks writes as many of the measured numbers below the axis as there is room for.
-func (k *canvas) xTicks(xs []float64, a axis, at func(float64) float64, y float64) {
-	end := -1e9
-	for _, v := range xs {
-		if !a.shown(v) {
+	var blocks []block
+	for i, points := range series {
+		if len(points) == 0 {
 			continue
 		}
-		k.straight("axis", at(v), y, at(v), y+4)
-		half := textWidth(tickText(v), textSize) / 2
-		if at(v)-half > end {
-			k.text(at(v), y+line/2+4, "middle", "tick", tickText(v))
-			end = at(v) + half + 6
-		}
+		slices.SortStableFunc(points, func(a, b point) int { return cmp.Compare(a.x, b.x) })
+		thumbs := f.line(p, f.series[i], points)
+		blocks = append(blocks, f.entry(points[len(points)-1], width, thumbs))
 	}
+	f.axes(p, xs)
+	blocks = append([]block{drawn(p, 0.42*width+2*textSize), gap}, blocks...)
+	for _, s := range append([]string{f.legend("A point", "Grey dashed lines")}, missing...) {
+		blocks = append(blocks, lines(sans(textSize, muted), s, width)...)
+	}
+	return blocks, nil
 }
 
-// curve draws a series, whose spots are sorted by their position on the axis.
-func (k *canvas) curve(f *figure, s series, spots []spot, ay axis, atY func(float64) float64) {
-	var path strings.Builder
-	for i, p := range spots {
-		fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(i, 1)], p.x, p.y)
+// axes names the horizontal axis, where the measured numbers stand, and makes both axes as long as
+// they need to be.
+func (f *figure) axes(p *plot.Plot, xs []float64) {
+	show(&p.Y, f.values(), f.chart.Log)
+	p.X.Label.Text = f.chart.X
+	if f.chart.Log {
+		p.X.Label.Text += ", logarithmic"
+		p.X.Scale = plot.LogScale{}
 	}
-	if len(spots) > 1 {
-		k.put(`<path class="%s curve" d="%s"/>`, s.class(), &path)
+	if len(xs) == 0 {
+		xs = []float64{1}
 	}
-	for _, p := range spots {
-		k.put(`<g class="row"><title>%s</title>`, escape(f.chart.X+" "+p.group+", "+f.tell(p.point)))
-		if low, high := slices.Min(p.values), slices.Max(p.values); low < high && ay.shown(low) {
-			k.whisker(p.x, atY(low), p.x, atY(high))
+	slices.Sort(xs)
+	p.X.Min, p.X.Max = xs[0], xs[len(xs)-1]
+	if p.X.Min == p.X.Max {
+		p.X.Min, p.X.Max = xs[0]/2, 2*xs[0]
+	}
+	if p.X.Min == p.X.Max { // zero
+		p.X.Max = 1
+	}
+	var ticks plot.ConstantTicks
+	last := -1.0
+	for _, x := range xs {
+		t := plot.Tick{Value: x}
+		if at := p.X.Norm(x); at-last > 0.1 { // otherwise its number would touch the last one
+			t.Label, last = tickText(x), at
 		}
-		k.marker(s, p.x, p.y)
-		k.put(`</g>`)
+		ticks = append(ticks, t)
 	}
+	p.X.Tick.Marker = ticks
 }
 
-// endLabels writes the last figure of each series beside its marker. It moves labels apart that
-// would overlap.
-func (k *canvas) endLabels(f *figure, spots [][]spot, x, top, bottom, gap float64) {
-	var last []spot
-	for _, s := range spots {
-		if len(s) > 0 {
-			last = append(last, s[len(s)-1])
+// line draws a series, and returns what its entry in the legend shows.
+func (f *figure) line(p *plot.Plot, s series, points []point) []plot.Thumbnailer {
+	line, marks, ranges := &plotter.Line{}, &plotter.Scatter{}, &plotter.YErrorBars{LineStyle: whisker, CapWidth: 6}
+	for _, q := range points {
+		at := plotter.XY{X: q.x, Y: q.median}
+		line.XYs, marks.XYs = append(line.XYs, at), append(marks.XYs, at)
+		if q.ranged(f.chart.Log) {
+			low, high := q.distances()
+			ranges.XYs = append(ranges.XYs, at)
+			ranges.YErrors = append(ranges.YErrors, struct{ Low, High float64 }{low, high})
 		}
 	}
-	slices.SortStableFunc(last, func(a, b spot) int { return cmp.Compare(a.y, b.y) })
-	next := top
-	for i := range last {
-		last[i].y = max(last[i].y, next)
-		next = last[i].y + gap
+	look := max(s.style, 0)
+	line.LineStyle = draw.LineStyle{Color: s.colour(), Width: 2, Dashes: plotutil.Dashes(look / len(colours))}
+	if s.style < 0 {
+		line.Dashes = dashed
 	}
-	limit := bottom
-	for i := range slices.Backward(last) {
-		last[i].y = min(last[i].y, limit)
-		limit = last[i].y - gap
+	marks.GlyphStyle = draw.GlyphStyle{Color: s.colour(), Radius: 4, Shape: plotutil.Shape(look + 5)} // the filled shapes first
+	p.Add(line, ranges, marks)
+	return []plot.Thumbnailer{line, marks}
+}
+
+// entry returns the entry of a series in the legend. last is the last point of the line.
+func (f *figure) entry(last point, width vg.Length, thumbs []plot.Thumbnailer) block {
+	l := plot.NewLegend()
+	l.TextStyle, l.Left, l.Top, l.ThumbnailWidth = sans(textSize, ink), true, true, 28
+	l.TextStyle.YAlign, l.Padding = draw.YBottom, 4
+	value, ratio := f.label(last)
+	text := f.series[last.series].name + ": " + value + space(f.column.Unit) + " at " + last.group
+	if ratio != "" {
+		text += ", " + ratio + " " + f.table.Baseline
 	}
-	for _, p := range last {
-		k.marker(f.series[p.series], x+4, p.y)
-		k.label(f, p.point, x+14, p.y)
+	lines := wrap(text, width-40, l.TextStyle)
+	for i, s := range lines {
+		if i > 0 {
+			thumbs = nil
+		}
+		l.Add(s, thumbs...)
 	}
+	return block{l.Rectangle(draw.Canvas{}).Size().Y + 4, l.Draw}
 }

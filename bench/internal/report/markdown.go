@@ -100,7 +100,7 @@ func (r ratios) markdown(b *bytes.Buffer) {
 		return
 	}
 	fmt.Fprintf(b, "\nAs ratios to %s of the same round: the median of the rounds, and in brackets the lowest and the highest. "+
-		"Bold is better and italic is worse, by 5 %% or more in the median and in every round.\n\n| situation | who |", plain(r.Baseline))
+		"Bold is better and italic is worse, %s.\n\n| situation | who |", plain(r.Baseline), rule)
 	for _, c := range r.Columns {
 		fmt.Fprintf(b, " %s |", plain(c))
 	}

@@ -30,6 +30,7 @@ type page struct {
 	Paths   []string
 	Verdict verdict
 	Costs   costs
+	Rule    string
 	Parts   []part
 }
 
@@ -59,6 +60,7 @@ func WriteHTML(w io.Writer, r *record.Run) error {
 		Paths:   slices.Sorted(maps.Keys(r.Modules)),
 		Verdict: newVerdict(r),
 		Costs:   newCosts(r),
+		Rule:    rule,
 	}
 	if r.Machine.Memory > 0 {
 		p.Memory = fmt.Sprintf("%.1f GiB", float64(r.Machine.Memory)/(1<<30))
@@ -66,7 +68,7 @@ func WriteHTML(w io.Writer, r *record.Run) error {
 	for _, t := range r.Tables {
 		q := part{Table: t, Ratios: newRatios(t), Sheet: newSheet(t)}
 		for _, c := range t.Charts {
-			b, err := draw(t, c, pageWidth, false)
+			b, err := svg(t, c, pageWidth, false)
 			if err != nil {
 				return err
 			}

@@ -171,7 +171,7 @@ func TestWrite(t *testing.T) {
 	if err := Write(dir, r); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"report.html", "report.md"}
+	want := []string{"report.html", "report.md", "samples.txt"}
 	for _, table := range r.Tables {
 		for _, c := range table.Charts {
 			want = append(want, c.Name+".svg")

@@ -65,10 +65,10 @@ func sampleConnections(rnd *rand.Rand) *record.Table {
 				row.Failed = "23 errors: read: connection reset by peer"
 				continue
 			}
-			around(rnd, row, "CPU per request", c, 0.06, 3)
-			around(rnd, row, "requests", 1.2e6/(c+14), 0.1, 3)
-			around(rnd, row, "p99", 0.3+c/9, 0.25, 3)
-			around(rnd, row, "errors", 0, 0, 3)
+			around(rnd, row, "CPU per request", c, 0.06, 5)
+			around(rnd, row, "requests", 1.2e6/(c+14), 0.1, 5)
+			around(rnd, row, "p99", 0.3+c/9, 0.25, 5)
+			around(rnd, row, "errors", 0, 0, 5)
 		}
 	}
 	return t
@@ -91,8 +91,8 @@ func sampleIdle(rnd *rand.Rand) *record.Table {
 			each, all float64
 		}{{"net/http", 15, 4}, {"recycling", 0.6, 6}, {"recycling, chi", 0.65, 6}, {"fasthttp", 5, 5}, {"nginx", 1.1, 7}} {
 			row := t.Row(fmt.Sprint(n), s.server)
-			around(rnd, row, "memory per connection", s.each+500/float64(n), 0.05, 2)
-			around(rnd, row, "memory", s.all+s.each*float64(n)/1024, 0.05, 2)
+			around(rnd, row, "memory per connection", s.each+500/float64(n), 0.05, 5)
+			around(rnd, row, "memory", s.all+s.each*float64(n)/1024, 0.05, 5)
 		}
 	}
 	return t
@@ -123,7 +123,7 @@ func sampleTasks(rnd *rand.Rand) *record.Table {
 		Charts:  []record.Chart{{Name: "tasks", Title: "The light route's p99", Column: "light route, p99", X: "server", Series: "server"}},
 	}
 	for i, name := range []string{"net/http", "recycling", "recycling with offload", "a server with quite a long name and <b>signs</b> & so on"} {
-		around(rnd, t.Row(name), "light route, p99", []float64{180, 150, 9, 0}[i], 0.2, 3)
+		around(rnd, t.Row(name), "light route, p99", []float64{180, 150, 9, 0}[i], 0.2, 5)
 	}
 	return t
 }

@@ -88,7 +88,7 @@ func (n *tally) add(d duel) {
 func (n *tally) rest() string {
 	var s []string
 	if n.told > 0 {
-		s = append(s, fmt.Sprintf("Better in %d of %d figures, worse in %d. The other %d differ by less than %.0f %%, or not in every round.",
+		s = append(s, fmt.Sprintf("Better in %d of %d figures, worse in %d. The other %d differ by less than %.0f %%, or not by more than noise.",
 			n.better, n.told, n.worse, n.told-n.better-n.worse, 100*leastChange))
 	}
 	if n.few > 0 {

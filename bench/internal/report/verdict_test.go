@@ -17,6 +17,9 @@ func duelRun(better record.Better, rows map[string][]float64) *record.Run {
 	return r
 }
 
+// five returns the samples of as many rounds as a verdict takes.
+func five(v float64) []float64 { return slices.Repeat([]float64{v}, enoughRounds) }
+
 func TestJudge(t *testing.T) {
 	type rows = map[string][]float64
 	for _, c := range []struct {
@@ -26,16 +29,17 @@ func TestJudge(t *testing.T) {
 		a      []float64
 		want   string
 	}{
-		{"half the cost", record.Lower, []float64{10, 10.1, 9.9}, []float64{5, 5.1, 4.9}, "better"},
-		{"half the rate", record.Higher, []float64{10, 10.1, 9.9}, []float64{5, 5.1, 4.9}, "worse"},
-		{"rounds that disagree", record.Lower, []float64{10, 10, 10}, []float64{5, 5, 11}, ""},
-		{"4 % less", record.Lower, []float64{10, 10, 10}, []float64{9.6, 9.6, 9.6}, ""},
-		{"6 % less", record.Lower, []float64{10, 10, 10}, []float64{9.4, 9.4, 9.4}, "better"},
-		{"4 % more", record.Lower, []float64{10, 10, 10}, []float64{10.4, 10.4, 10.4}, ""},
-		{"6 % more", record.Lower, []float64{10, 10, 10}, []float64{10.6, 10.6, 10.6}, "worse"},
-		{"two rounds", record.Lower, []float64{10, 10}, []float64{5, 5}, ""},
-		{"a machine that drifts", record.Lower, []float64{10, 100, 1000}, []float64{5, 50.5, 501}, "better"},
-		{"nobody knows what is better", "", []float64{10, 10, 10}, []float64{5, 5, 5}, ""},
+		{"half the cost", record.Lower, []float64{10, 10.1, 9.9, 10, 10}, []float64{5, 5.1, 4.9, 5, 5}, "better"},
+		{"half the rate", record.Higher, []float64{10, 10.1, 9.9, 10, 10}, []float64{5, 5.1, 4.9, 5, 5}, "worse"},
+		{"rounds that disagree", record.Lower, five(10), []float64{5, 5, 11, 5, 5}, ""},
+		{"one round of eight that disagrees", record.Lower, slices.Repeat([]float64{10}, 8), []float64{5, 5, 11, 5, 5, 5, 5, 5}, "better"},
+		{"4 % less", record.Lower, five(10), five(9.6), ""},
+		{"6 % less", record.Lower, five(10), five(9.4), "better"},
+		{"4 % more", record.Lower, five(10), five(10.4), ""},
+		{"6 % more", record.Lower, five(10), five(10.6), "worse"},
+		{"four rounds", record.Lower, five(10)[:4], five(5)[:4], ""},
+		{"a machine that drifts", record.Lower, []float64{10, 100, 1000, 10, 100}, []float64{5, 50.5, 501, 5, 50}, "better"},
+		{"nobody knows what is better", "", five(10), five(5), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			all := duels(duelRun(c.better, rows{"base": c.base, "a": c.a}).Tables[0])
@@ -57,7 +61,7 @@ func TestVerdictSaysHowMuch(t *testing.T) {
 		0.5: "CPU per request 50 % lower (x).", 0.03: "CPU per request 97 % lower (x).",
 		1.25: "CPU per request 25 % higher (x).", 8.9: "CPU per request 8.9 times as high (x).",
 	} {
-		r := duelRun(record.Lower, map[string][]float64{"base": {10, 10, 10}, "a": {10 * ratio, 10 * ratio, 10 * ratio}})
+		r := duelRun(record.Lower, map[string][]float64{"base": five(10), "a": five(10 * ratio)})
 		table := r.Tables[0]
 		table.Keys = []string{"load", "server"}
 		for _, row := range table.Rows {
@@ -108,8 +112,7 @@ func TestVerdictOfSeveralSituations(t *testing.T) {
 }
 
 func TestCostsAreLossesOnly(t *testing.T) {
-	three := func(v float64) []float64 { return []float64{v, v, v} }
-	r := duelRun(record.Lower, map[string][]float64{"base": three(10), "a": three(8), "fast": {5, 4, 7}, "near": {8, 4, 9}, "slow": three(9), "floor": three(1), "even": three(7.9)})
+	r := duelRun(record.Lower, map[string][]float64{"base": five(10), "a": five(8), "fast": {5, 4, 7, 5, 5}, "near": {8, 4, 9, 4, 4}, "slow": five(9), "floor": five(1), "even": five(7.9)})
 	c := newCosts(r)
 	if c.Subject != "a" || !slices.Equal(c.Rivals, []string{"fast"}) || len(c.Groups) != 1 || len(c.Groups[0].Lines) != 1 {
 		t.Fatalf("the costs are %+v, want one line, against fast", c)
@@ -124,17 +127,17 @@ func TestCostsOfFewRoundsAreNotTold(t *testing.T) {
 	if len(few.Groups) != 0 || !strings.Contains(few.Intro(), "cannot tell") {
 		t.Errorf("of two rounds: %+v, %q", few, few.Intro())
 	}
-	none := newCosts(duelRun(record.Lower, map[string][]float64{"base": {10, 10, 10}, "a": {5, 5, 5}}))
+	none := newCosts(duelRun(record.Lower, map[string][]float64{"base": five(10), "a": five(5)}))
 	if len(none.Groups) != 0 || !strings.Contains(none.Intro(), "nowhere worse") {
 		t.Errorf("of nothing lost: %+v, %q", none, none.Intro())
 	}
-	if v := newVerdict(duelRun(record.Lower, map[string][]float64{"base": {10, 10}, "a": {20, 20}})); !strings.Contains(v.Even, "too few rounds for a verdict, which takes 3: 1.") || v.Worse != nil {
+	if v := newVerdict(duelRun(record.Lower, map[string][]float64{"base": {10, 10}, "a": {20, 20}})); !strings.Contains(v.Even, "too few rounds for a verdict, which takes 5: 1.") || v.Worse != nil {
 		t.Errorf("the verdict of two rounds is %+v", v)
 	}
 }
 
 func TestRunWithoutSubjectHasNoVerdict(t *testing.T) {
-	r := tableOf("base", map[string][]float64{"base": {1, 1, 1}, "a": {2, 2, 2}})
+	r := tableOf("base", map[string][]float64{"base": five(1), "a": five(2)})
 	r.Tables[0].Title = "Pools"
 	if v := newVerdict(r); v.Title != "Pools" || v.Subject != "" || v.Worse != nil {
 		t.Errorf("the verdict is %+v", v)
@@ -173,9 +176,14 @@ func TestPictureExplainsItsNames(t *testing.T) {
 		want  int
 	}{{nil, 2}, {map[string]string{"server": "the floor"}, 1}, {map[string]string{"server": "nginx"}, 0}} {
 		svg := picture(t, table, record.Chart{Name: "c", Title: "CPU", Column: "CPU per request", X: "scenario", Series: "server", Where: c.where})
-		got := strings.Join(texts(svg.find("text", "note")), " ")
-		if n := strings.Count(got, ": "); n != c.want {
-			t.Errorf("%v: the notes are %q, want %d", c.where, got, c.want)
+		n := 0
+		for _, term := range table.Terms {
+			if says(svg, term.Name+": "+term.Meaning) {
+				n++
+			}
+		}
+		if n != c.want {
+			t.Errorf("%v: %d names are explained, want %d", c.where, n, c.want)
 		}
 	}
 }

@@ -6,37 +6,19 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-)
 
-// textWidth estimates the width of s in a sans-serif font of that size. The estimate is rather too
-// large, because the reader's font is not known.
-func textWidth(s string, size float64) float64 {
-	em := 0.0
-	for _, c := range s {
-		switch {
-		case strings.ContainsRune("iIljtfr.,:;|'!()[] -/", c):
-			em += 0.4
-		case strings.ContainsRune("mwMW@%—", c):
-			em += 1
-		case c >= 0x1100: // Chinese, Japanese, Korean, emoji
-			em += 1.1
-		case unicode.IsUpper(c):
-			em += 0.74
-		default:
-			em += 0.64
-		}
-	}
-	return em * size
-}
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+)
 
 // wrap breaks s into lines no wider than width, between words or inside a word that is wider. It
 // returns at least one line.
-func wrap(s string, width, size float64) []string {
+func wrap(s string, width vg.Length, style text.Style) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(s) {
 		if line != "" {
-			if textWidth(line+" "+word, size) <= width {
+			if style.Width(line+" "+word) <= width {
 				line += " " + word
 				continue
 			}
@@ -44,7 +26,7 @@ func wrap(s string, width, size float64) []string {
 		}
 		line = ""
 		for _, c := range word {
-			if line != "" && textWidth(line+string(c), size) > width {
+			if line != "" && style.Width(line+string(c)) > width {
 				lines = append(lines, line)
 				line = ""
 			}

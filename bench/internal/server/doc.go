@@ -24,13 +24,19 @@
 // net/http, recycling, fixed and nbio serve each of the four routers, with handlers as users of the
 // router write them. gnet is measured only on Linux.
 //
+// With Spec.TLS, net/http, recycling and fixed serve TLS with HTTP/1.1 and HTTP/2 (their ServeTLS),
+// and fasthttp serves it with HTTP/1.1. The configuration is the default of package tls.
+//
 // # Paths
 //
-// The response to each is 200 with a line of text. [Serves] says which server has which path.
+// The response to each is 200 with a line of text, or with bytes. [Serves] says which server has
+// which path.
 //
 //	/yo          "Hey!", at once
 //	/sleep/MS    "slept", after sleeping for MS milliseconds
 //	/work/MS     "worked", after computing for MS milliseconds
+//	/bytes/N     N bytes, and a Content-Length
+//	/upload      the number of bytes in the body of a POST, after reading it to its end
 //
 // A millisecond of computing is a number of rounds of a loop. The process that calls Start measures
 // that number once, so that all servers have the same work to do.

@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 	"github.com/recycling-go/recycling/listener"
 )
 
@@ -18,11 +20,18 @@ type config struct {
 	Spec
 	addr   string
 	rounds int // of the loop, per millisecond of work
+
+	certificate tls.Certificate // if TLS is set
+}
+
+// tlsConfig returns a new configuration with the certificate, and the defaults of package tls.
+func (c config) tlsConfig() *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{c.certificate}}
 }
 
 // Main is the main function of the server process: serve -server NAME [-router NAME] [-conns N]
-// [-addr ADDRESS]. args do not include "serve". It prints the server's address and serves until it
-// is killed.
+// [-tls] [-addr ADDRESS]. args do not include "serve". It prints the server's address and serves
+// until it is killed.
 //
 // With -child it exits when its standard input ends, and replies to each line that it reads with a
 // line: its CPU time in nanoseconds, or an empty line if that is not known.
@@ -32,6 +41,7 @@ func Main(args []string) error {
 	f.StringVar(&c.Server, "server", "recycling", "`name` of the server")
 	f.StringVar(&c.Router, "router", "", "`name` of the router: mux, chi, echo or gin")
 	f.IntVar(&c.Conns, "conns", 0, "`number` of connections at most; 0 means the server's default")
+	f.BoolVar(&c.TLS, "tls", false, "serve TLS, with a certificate that the server makes for itself")
 	f.StringVar(&c.addr, "addr", "127.0.0.1:0", "listen on this TCP `address`")
 	f.IntVar(&c.rounds, "rounds", 0, "`number` of rounds of the loop that make a millisecond of work; 0 means to find out")
 	child := f.Bool("child", false, "end when standard input does")
@@ -44,6 +54,11 @@ func Main(args []string) error {
 	}
 	if f.NArg() > 0 {
 		return fmt.Errorf("server: there is no argument %q", f.Arg(0))
+	}
+	if c.TLS {
+		if c.certificate, err = selfsigned.New("localhost", "127.0.0.1", "::1"); err != nil {
+			return err
+		}
 	}
 	if c.rounds <= 0 {
 		c.rounds = roundsPerMS()
@@ -101,7 +116,12 @@ func (c config) netHTTP() error {
 		return err
 	}
 	announce(l.Addr())
-	return (&http.Server{Handler: h}).Serve(l)
+	s := &http.Server{Handler: h}
+	if c.TLS {
+		s.TLSConfig = c.tlsConfig()
+		return s.ServeTLS(l, "", "")
+	}
+	return s.Serve(l)
 }
 
 func (c config) recycling(strategy recycling.Strategy) error {
@@ -119,5 +139,9 @@ func (c config) recycling(strategy recycling.Strategy) error {
 		return err
 	}
 	announce(l.Addr())
+	if c.TLS {
+		s.HTTP.TLSConfig = c.tlsConfig()
+		return s.ServeTLS(l, "", "")
+	}
 	return s.Serve(l)
 }

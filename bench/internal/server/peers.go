@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/cloudwego/hertz/pkg/app"
@@ -31,6 +32,16 @@ func (c config) fasthttp() error {
 	s := &fasthttp.Server{Handler: func(ctx *fasthttp.RequestCtx) {
 		path := string(ctx.Path())
 		switch {
+		case path == "/upload" && ctx.IsPost():
+			ctx.WriteString(strconv.Itoa(len(ctx.PostBody())))
+		case strings.HasPrefix(path, "/bytes/"):
+			b, err := content(path[len("/bytes/"):])
+			if err != nil {
+				ctx.Error(err.Error(), http.StatusBadRequest)
+				return
+			}
+			ctx.SetContentType(binary)
+			ctx.Response.SetBodyRaw(b)
 		case path == "/yo":
 			ctx.WriteString("Hey!")
 		case strings.HasPrefix(path, "/sleep/"):
@@ -42,6 +53,10 @@ func (c config) fasthttp() error {
 		}
 	}}
 	announce(l.Addr())
+	if c.TLS {
+		s.TLSConfig = c.tlsConfig()
+		return s.ServeTLS(l, "", "")
+	}
 	return s.Serve(l)
 }
 
@@ -65,6 +80,17 @@ func (c config) hertz() error {
 	h.GET("/sleep/:ms", func(_ context.Context, ctx *app.RequestContext) { answer(ctx, "slept", pause(ctx.Param("ms"))) })
 	h.GET("/work/:ms", func(_ context.Context, ctx *app.RequestContext) {
 		answer(ctx, "worked", compute(ctx.Param("ms"), c.rounds))
+	})
+	h.GET("/bytes/:n", func(_ context.Context, ctx *app.RequestContext) {
+		b, err := content(ctx.Param("n"))
+		if err != nil {
+			ctx.String(http.StatusBadRequest, err.Error())
+			return
+		}
+		ctx.Data(http.StatusOK, binary, b)
+	})
+	h.POST("/upload", func(_ context.Context, ctx *app.RequestContext) {
+		ctx.String(http.StatusOK, strconv.Itoa(len(ctx.Request.Body())))
 	})
 	announce(l.Addr())
 	return h.Run()

@@ -43,6 +43,9 @@ func (p *Process) command() (harness.Command, error) {
 	}
 	c := harness.Command{Args: []string{"serve", "-child", "-server", s.Server, "-router", s.Router,
 		"-conns", strconv.Itoa(s.Conns), "-rounds", strconv.Itoa(roundsPerMS())}}
+	if s.TLS {
+		c.Args = append(c.Args, "-tls")
+	}
 	if s.Procs > 0 {
 		c.Env = []string{"GOMAXPROCS=" + strconv.Itoa(s.Procs)}
 	}

@@ -1,11 +1,9 @@
 package server
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
@@ -29,31 +27,6 @@ var routers = map[string]func(rounds int) (http.Handler, recycler){
 	"gin":  newGin,
 }
 
-// pause does the work of /sleep/MS.
-func pause(ms string) error {
-	n, err := parseMS(ms)
-	time.Sleep(time.Duration(n) * time.Millisecond)
-	return err
-}
-
-// compute does the work of /work/MS.
-func compute(ms string, rounds int) error {
-	n, err := parseMS(ms)
-	spin(n * rounds)
-	return err
-}
-
-var errMS = errors.New("want a number of milliseconds up to 65535")
-
-// parseMS parses and bounds the milliseconds that a request may ask for.
-func parseMS(ms string) (int, error) {
-	n, err := strconv.ParseUint(ms, 10, 16)
-	if err != nil {
-		return 0, errMS
-	}
-	return int(n), nil
-}
-
 func newMux(rounds int) (http.Handler, recycler) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /yo", yo)
@@ -63,6 +36,8 @@ func newMux(rounds int) (http.Handler, recycler) {
 	mux.HandleFunc("GET /work/{ms}", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, "worked", compute(r.PathValue("ms"), rounds))
 	})
+	mux.HandleFunc("GET /bytes/{n}", func(w http.ResponseWriter, r *http.Request) { write(w, r.PathValue("n")) })
+	mux.HandleFunc("POST /upload", upload)
 	return mux, func(o ...recycling.Option) *recycling.Server { return recycling.New(mux, o...) }
 }
 
@@ -75,6 +50,8 @@ func newChi(rounds int) (http.Handler, recycler) {
 	r.Get("/work/{ms}", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, "worked", compute(chi.URLParam(r, "ms"), rounds))
 	})
+	r.Get("/bytes/{n}", func(w http.ResponseWriter, r *http.Request) { write(w, chi.URLParam(r, "n")) })
+	r.Post("/upload", upload)
 	return r, func(o ...recycling.Option) *recycling.Server { return recyclingchi.New(r, o...) }
 }
 
@@ -88,6 +65,23 @@ func answer(w http.ResponseWriter, body string, err error) {
 	io.WriteString(w, body)
 }
 
+// write writes n bytes, and says beforehand how many, as http.ServeContent does.
+func write(w http.ResponseWriter, n string) {
+	b, err := content(n)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", binary)
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.Write(b)
+}
+
+func upload(w http.ResponseWriter, r *http.Request) {
+	n, err := length(r.Body)
+	answer(w, n, err)
+}
+
 func newEcho(rounds int) (http.Handler, recycler) {
 	e := echo.New()
 	answer := func(c echo.Context, body string, err error) error {
@@ -99,6 +93,18 @@ func newEcho(rounds int) (http.Handler, recycler) {
 	e.GET("/yo", func(c echo.Context) error { return c.String(http.StatusOK, "Hey!") })
 	e.GET("/sleep/:ms", func(c echo.Context) error { return answer(c, "slept", pause(c.Param("ms"))) })
 	e.GET("/work/:ms", func(c echo.Context) error { return answer(c, "worked", compute(c.Param("ms"), rounds)) })
+	e.GET("/bytes/:n", func(c echo.Context) error {
+		b, err := content(c.Param("n"))
+		if err != nil {
+			return answer(c, "", err)
+		}
+		c.Response().Header().Set("Content-Length", strconv.Itoa(len(b)))
+		return c.Blob(http.StatusOK, binary, b)
+	})
+	e.POST("/upload", func(c echo.Context) error {
+		n, err := length(c.Request().Body)
+		return answer(c, n, err)
+	})
 	return e, func(o ...recycling.Option) *recycling.Server { return recyclingecho.New(e, o...) }
 }
 
@@ -115,5 +121,17 @@ func newGin(rounds int) (http.Handler, recycler) {
 	engine.GET("/yo", func(c *gin.Context) { c.String(http.StatusOK, "Hey!") })
 	engine.GET("/sleep/:ms", func(c *gin.Context) { answer(c, "slept", pause(c.Param("ms"))) })
 	engine.GET("/work/:ms", func(c *gin.Context) { answer(c, "worked", compute(c.Param("ms"), rounds)) })
+	engine.GET("/bytes/:n", func(c *gin.Context) {
+		b, err := content(c.Param("n"))
+		if err != nil {
+			answer(c, "", err)
+			return
+		}
+		c.Data(http.StatusOK, binary, b)
+	})
+	engine.POST("/upload", func(c *gin.Context) {
+		n, err := length(c.Request.Body)
+		answer(c, n, err)
+	})
 	return engine.Handler(), func(o ...recycling.Option) *recycling.Server { return recyclinggin.New(engine, o...) }
 }

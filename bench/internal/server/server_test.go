@@ -137,7 +137,9 @@ func (c *client) wantClosed(t *testing.T) {
 }
 
 func TestServersAnswerAlikeAndStop(t *testing.T) {
-	answers := map[string]string{"/yo": "Hey!", "/sleep/1": "slept", "/work/1": "worked"}
+	answers := map[string]string{
+		"/yo": "Hey!", "/sleep/1": "slept", "/work/1": "worked", "/bytes/0": "", "/bytes/100000": strings.Repeat("x", 100_000),
+	}
 	forEach(t, func(t *testing.T, s Spec) {
 		t.Parallel()
 		p := start(t, s)

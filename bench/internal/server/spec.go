@@ -22,6 +22,9 @@ type Spec struct {
 	// high enough.
 	Conns int
 
+	// TLS makes the server serve TLS, with a certificate that it makes for itself. See [Secure].
+	TLS bool
+
 	// Procs is the server's GOMAXPROCS, and the number of nginx's workers. Zero means as many as
 	// there are processors. Hunchentoot and tornado ignore it.
 	Procs int
@@ -34,23 +37,36 @@ type kind struct {
 	command *command // nil for a server of this executable
 	paths   []string // the paths it serves: whole paths, or prefixes
 	linux   bool     // it is measured only on Linux
+	tls     tlsKind
 }
 
-var goPaths = []string{"/yo", "/sleep/", "/work/"}
+// A tlsKind says whether a server serves TLS here.
+type tlsKind int
+
+const (
+	noTLS    tlsKind = iota
+	onlyTLS          // with HTTP/1.1
+	tlsHTTP2         // with HTTP/1.1 and HTTP/2
+)
+
+var (
+	smallPaths = []string{"/yo", "/sleep/", "/work/"}
+	goPaths    = append(slices.Clone(smallPaths), "/bytes/", "/upload")
+)
 
 var kinds = map[string]kind{
-	"net/http":  {routers: true, paths: goPaths},
-	"recycling": {routers: true, paths: goPaths},
+	"net/http":  {routers: true, paths: goPaths, tls: tlsHTTP2},
+	"recycling": {routers: true, paths: goPaths, tls: tlsHTTP2},
 	"fixed": {
 		about:   "recycling with strategy fixed, and a worker for each connection",
-		routers: true, paths: goPaths,
+		routers: true, paths: goPaths, tls: tlsHTTP2,
 	},
-	"fasthttp": {paths: goPaths},
+	"fasthttp": {paths: goPaths, tls: onlyTLS},
 	"hertz":    {paths: goPaths},
 	"nbio":     {routers: true, paths: goPaths},
 	"gnet": {
 		about: "it has no HTTP server; here a minimal one stands on it, which parses the header and answers as net/http does",
-		paths: goPaths, linux: true,
+		paths: smallPaths, linux: true,
 	},
 	"floor": {
 		about: "only accepts, reads, writes the same bytes each time, and closes: what the kernel takes by itself",
@@ -70,6 +86,12 @@ func Serves(server, path string) bool {
 	return slices.ContainsFunc(kinds[server].paths, func(p string) bool {
 		return p == path || strings.HasSuffix(p, "/") && strings.HasPrefix(path, p)
 	})
+}
+
+// Secure reports whether a server serves TLS here, and whether with HTTP/2.
+func Secure(server string) (ok, http2 bool) {
+	k := kinds[server]
+	return k.tls != noTLS, k.tls == tlsHTTP2
 }
 
 // HasRouters reports whether a server serves net/http handlers, and so those of routers.
@@ -106,6 +128,8 @@ func (s Spec) check() (Spec, error) {
 		return s, fmt.Errorf("server: Spec.Conns is %d, want zero (the server's default) or more", s.Conns)
 	case s.Procs < 0:
 		return s, fmt.Errorf("server: Spec.Procs is %d, want zero (all processors) or more", s.Procs)
+	case s.TLS && k.tls == noTLS:
+		return s, fmt.Errorf("server: Spec.TLS is true, but %s serves no TLS here", s.Server)
 	case !k.routers && s.Router != "":
 		return s, fmt.Errorf("server: Spec.Router is %q, but %s has no routers", s.Router, s.Server)
 	case k.routers && s.Router == "":

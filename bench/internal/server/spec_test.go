@@ -14,6 +14,7 @@ func TestWrongSpec(t *testing.T) {
 		`Router is "chi"`:          {Server: "fasthttp", Router: "chi"},
 		`Conns is -1`:              {Server: "fixed", Conns: -1},
 		`Procs is -2`:              {Server: "nginx", Procs: -2},
+		`TLS is true, but hertz`:   {Server: "hertz", TLS: true},
 		`Router is "mux", but ngi`: {Server: "nginx", Router: "mux"},
 	} {
 		p, err := Start(t.Context(), s)
@@ -54,6 +55,7 @@ func TestServes(t *testing.T) {
 		{"fixed", "/yo", true}, {"fixed", "/work/1", true}, {"fixed", "/", false}, {"hertz", "/sleep/1", true},
 		{"floor", "/sleep/1", true}, {"floor", "/work/1", false}, {"nginx", "/yo", true}, {"nginx", "/yo/1", false},
 		{"nginx", "/sleep/1", false}, {"tornado", "/sleep/1", true}, {"apache", "/yo", false},
+		{"nbio", "/bytes/1", true}, {"hertz", "/upload", true}, {"gnet", "/upload", false}, {"floor", "/bytes/1", false},
 	} {
 		if got := Serves(test.server, test.path); got != test.want {
 			t.Errorf("Serves(%q, %q) is %v", test.server, test.path, got)

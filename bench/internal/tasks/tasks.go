@@ -44,9 +44,9 @@ func Quick() Config {
 	return Config{Rounds: 1, Duration: 250 * ms, Light: time.Second, Workers: 4, Scenarios: Scenarios()[:gunicorns]}
 }
 
-// Full returns a Config that takes about 13 minutes.
+// Full returns a Config that takes about 20 minutes.
 func Full() Config {
-	return Config{Rounds: 3, Duration: 7 * time.Second, Light: 10 * time.Second, Workers: 4}
+	return Config{Rounds: 5, Duration: 7 * time.Second, Light: 10 * time.Second, Workers: 4}
 }
 
 // Scenarios returns the names of all scenarios.

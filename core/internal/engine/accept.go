@@ -209,8 +209,12 @@ func retryable(err error) bool {
 	return true
 }
 
-// receive gives an accepted connection to a scheduler.
+// receive gives an accepted connection to a scheduler. It ignores nil, which a broken listener may
+// return, and which net/http panics for.
 func (e *Engine) receive(nc net.Conn, sched scheduler, lc *http1.ListenerConfig) {
+	if nc == nil {
+		return
+	}
 	c := e.newConn(lc, sched)
 	sched.conns().Add(&c.Conn, nc)
 	e.markHooks(c)

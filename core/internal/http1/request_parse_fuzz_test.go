@@ -84,7 +84,7 @@ func parseBlock(block []byte) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	set.Add(&c.Conn, nil)
+	set.Add(&c.Conn, &memConn{})
 	x, err := w.newExchange(c, block)
 	return &x.req, err
 }

@@ -2,9 +2,7 @@ package park
 
 import (
 	"crypto/tls"
-	"errors"
 	"net"
-	"os"
 )
 
 // This file holds the ways to close or abandon a connection.
@@ -15,28 +13,25 @@ func (c *Conn) CloseWrite() error {
 		s.wire.closing.Store(true)
 		return s.conn.CloseWrite()
 	}
-	nc, err := c.halfClose()
-	if nc == nil {
+	h, err := c.halfClose()
+	if err != nil || h.kind.bare() {
 		return err
 	}
-	if w, ok := nc.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite() // the application's method, which may block
-	}
-	return errors.ErrUnsupported
+	return h.closeWrite()
 }
 
 // halfClose implements CloseWrite for a bare descriptor. For other connections it returns the
-// net.Conn.
-func (c *Conn) halfClose() (net.Conn, error) {
+// handle.
+func (c *Conn) halfClose() (handle, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.ended:
-		return nil, net.ErrClosed
-	case c.nc == nil:
-		return nil, c.opError("close", errnoOrNil(sysShutdown(c.fd, shutWrite)))
+		return handle{}, net.ErrClosed
+	case c.handle.kind.bare():
+		return c.handle, c.opError("close", errnoOrNil(sysShutdown(int(c.handle.fd), shutWrite)))
 	}
-	return c.nc, nil
+	return c.handle, nil
 }
 
 // Abandon makes every operation on c fail from now on. It reports whether c was parked, in which
@@ -55,13 +50,8 @@ func (c *Conn) Abandon() (mine bool) {
 func (c *Conn) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.ended:
-	case c.nc != nil:
-		shutDown(c.nc)
-		c.nc.Close()
-	default:
-		sysShutdown(c.fd, shutBoth)
+	if !c.ended {
+		c.handle.cut()
 	}
 }
 
@@ -121,37 +111,15 @@ func (c *Conn) Close() error {
 func (c *Conn) finish() (err error) {
 	defer func() {
 		if c.lingers() {
-			go c.closeSlowly(c.end())
+			go c.end().closeSlowly()
 		} else {
-			err = c.closeAll(c.end())
+			err = c.end().close()
 		}
 	}()
 	if !c.parks {
 		c.unprobe()
 	}
 	return nil
-}
-
-// closeAll closes what end returned.
-func (c *Conn) closeAll(nc net.Conn, file *os.File, fd int) error {
-	switch {
-	case nc != nil:
-		return nc.Close()
-	case file != nil:
-		return file.Close()
-	case fd >= 0:
-		return errnoOrNil(sysClose(fd))
-	}
-	return nil
-}
-
-// closeSlowly is like closeAll, but may block.
-func (c *Conn) closeSlowly(nc net.Conn, file *os.File, fd int) {
-	if nc == nil && file == nil && fd >= 0 {
-		sysCloseSlowly(fd)
-		return
-	}
-	c.closeAll(nc, file, fd)
 }
 
 func (c *Conn) isEnded() bool {
@@ -161,19 +129,17 @@ func (c *Conn) isEnded() bool {
 }
 
 // end removes c from the set, makes it unusable, and returns what remains to be closed.
-func (c *Conn) end() (net.Conn, *os.File, int) {
+func (c *Conn) end() handle {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
-		return nil, nil, -1
+		return handle{}
 	}
 	c.state.do(actEnd)
 	c.ended = true
-	if c.bare() {
-		c.retire()
-	}
+	h := c.becomeAbsent()
 	c.gone = nil
 	c.set.deadlines.leave(c)
 	c.set.remove(c)
-	return c.nc, c.file, c.fd
+	return h
 }

@@ -49,22 +49,18 @@ func (s *Set) expireStale(c *Conn) {
 func (c *Conn) closedByOthers() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.ended && c.nc != nil && c.rc.Control(func(uintptr) {}) != nil
+	return !c.ended && c.handle.kind == socket && c.handle.rc.Control(func(uintptr) {}) != nil
 }
 
 // holds reports whether c considers fd its own.
 func (c *Conn) holds(fd int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.ended:
+	if c.ended {
 		return false
-	case c.nc == nil:
-		return c.fd == fd
 	}
-	same := false
-	c.rc.Control(func(n uintptr) { same = int(n) == fd }) // fails if nc is closed
-	return same
+	same, err := ask(&c.handle, func(n int) bool { return n == fd })
+	return err == nil && same // an error: the net.Conn is closed
 }
 
 // resolveReused returns a descriptor for a new connection that was accepted as fd, which was old's

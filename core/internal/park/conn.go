@@ -16,7 +16,7 @@ import (
 var ErrWait = errors.New("park: operation would block")
 
 // A Conn is one accepted connection. It comes in three kinds, the first two of which may have TLS
-// on top (see Secure):
+// on top (see Secure). Type kind tells them apart.
 //
 //   - a bare descriptor, as the Set accepts it, which is the cheapest kind;
 //   - a socket with a net.Conn, made because a hook of the application needed one. It parks as
@@ -32,8 +32,7 @@ type Conn struct {
 	set    *Set
 	state  atomicState
 	gen    uint32 // distinguishes this connection from earlier ones on the same descriptor
-	fd     int    // -1 unless a bare descriptor
-	remote string // the peer's address as in net; for other kinds RemoteAddr sets it
+	remote string // the peer's address as in net; RemoteAddr sets it if it is empty
 
 	sec atomic.Pointer[secure] // nil without TLS
 
@@ -50,18 +49,20 @@ type Conn struct {
 	patience        *Patience    // of Read; nil: Read waits until readBy
 	readBy, writeBy atomic.Int64 // deadlines in nanoseconds since epoch; zero: none
 
-	mu        sync.Mutex      // guards following
-	ended     bool            // closed or detached: fd is no longer valid
-	asked     bool            // local came from the kernel; it is not the listener's address
-	unprobing bool            // a probe is being stopped through nc's read deadline
-	slot      int32           // index in the set's table; -1: none
-	bounds    *bounds         // nil: none yet; connections that do not park get it in Add
-	local     net.Addr        // local address; see asked
-	nc        net.Conn        // nil for a bare descriptor
-	rc        syscall.RawConn // of nc, if that is a socket of this package, or of file
-	file      *os.File        // a bare descriptor in Go's own poller, once something had to wait
-	gone      func()          // called once, when the client is gone
-	probe     *probe          // reads ahead to notice that the client is gone, without an epoll set
+	// handle is guarded by mu. fd may also be read between use and unuse, and all of it by the
+	// owner while no handler runs. Once it has a net.Conn it does not change. It is here so that fd
+	// shares two cache lines with the rest of what a request needs.
+	handle handle
+
+	mu        sync.Mutex // guards following
+	ended     bool       // closed or detached: handle must no longer be used
+	asked     bool       // local came from handle; it is not the listener's address
+	unprobing bool       // a probe is being stopped through the net.Conn's read deadline
+	slot      int32      // index in the set's table; -1: none
+	bounds    *bounds    // nil: none yet; connections that do not park get it in Add
+	local     net.Addr   // local address; see asked
+	gone      func()     // called once, when the client is gone
+	probe     *probe     // reads ahead to notice that the client is gone, without an epoll set
 }
 
 // Flags of a Conn. They are never cleared.
@@ -80,8 +81,8 @@ func (c *Conn) Parks() bool { return c.parks }
 
 // RemoteAddr returns the peer's address as text, formatted as in net.
 func (c *Conn) RemoteAddr() string {
-	if c.remote == "" && c.nc != nil {
-		if a := c.nc.RemoteAddr(); a != nil {
+	if c.remote == "" {
+		if a := c.handle.remoteAddr(); a != nil {
 			c.remote = a.String()
 		}
 	}
@@ -94,12 +95,8 @@ func (c *Conn) RemoteAddr() string {
 func (c *Conn) LocalAddr() net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.asked, c.ended && c.nc == nil:
-	case c.nc != nil:
-		c.local, c.asked = c.nc.LocalAddr(), true
-	case c.parks:
-		if a := localAddr(c.fd); a != nil {
+	if !c.asked {
+		if a, ok := c.handle.localAddr(); ok {
 			c.local, c.asked = a, true
 		}
 	}
@@ -111,8 +108,8 @@ func (c *Conn) LocalAddr() net.Addr {
 func (c *Conn) KnownAddr() net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.parks && c.nc != nil && !c.asked {
-		return c.nc.LocalAddr()
+	if c.handle.kind == socket && !c.asked {
+		return c.handle.nc.LocalAddr()
 	}
 	return c.local
 }
@@ -129,7 +126,7 @@ func (c *Conn) TryRead(b []byte) (int, error) {
 // TryReadWire is TryRead below TLS.
 func (c *Conn) TryReadWire(b []byte) (int, error) {
 	if c.use() {
-		n, errno := sysRead(c.fd, b)
+		n, errno := sysRead(int(c.handle.fd), b)
 		c.unuse()
 		return c.took(n, len(b), errno)
 	}
@@ -149,19 +146,14 @@ func (c *Conn) TryReadWire(b []byte) (int, error) {
 
 // Peek is like TryReadWire, but leaves the bytes it returns to be read again. It returns 0, nil if
 // there is no data. It is only for connections that park.
-func (c *Conn) Peek(b []byte) (n int, err error) {
-	var errno syscall.Errno
-	switch {
-	case len(b) == 0:
+func (c *Conn) Peek(b []byte) (int, error) {
+	if len(b) == 0 {
 		return 0, nil
-	case c.fd >= 0:
-		n, errno = sysPeek(c.fd, b)
-	default:
-		if err := c.rc.Control(func(fd uintptr) { n, errno = sysPeek(int(fd), b) }); err != nil {
-			return 0, err
-		}
 	}
+	n, errno, err := c.handle.peek(b)
 	switch {
+	case err != nil:
+		return 0, err
 	case errno == syscall.EAGAIN:
 		return 0, nil
 	case errno != 0:
@@ -193,6 +185,9 @@ func (c *Conn) took(n, size int, errno syscall.Errno) (int, error) {
 func (c *Conn) Drained() bool {
 	return c.drained && !c.is(hungUpFlag) && c.sec.Load() == nil
 }
+
+// Reread makes the next TryRead ask the system, even if the last read took all the data.
+func (c *Conn) Reread() { c.drained = false }
 
 // HungUp reports whether the client is known to have closed the connection, or at least its sending
 // side.
@@ -254,7 +249,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 func (c *Conn) write(b []byte) (int, error) {
 	done := 0
 	for !past(&c.writeBy) && c.use() {
-		n, errno := sysWrite(c.fd, b[done:])
+		n, errno := sysWrite(int(c.handle.fd), b[done:])
 		c.unuse()
 		if errno == syscall.EAGAIN {
 			break
@@ -287,16 +282,16 @@ func past(by *atomic.Int64) bool {
 // SetReadDeadline sets how long Read waits, including a Read in progress; the zero time means no
 // deadline.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	return c.setDeadline(&c.readBy, t, waiter.SetReadDeadline)
+	return c.setDeadline(&c.readBy, t, handle.setReadDeadline)
 }
 
 // SetWriteDeadline sets how long Write waits, including a Write in progress; the zero time means no
 // deadline.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	return c.setDeadline(&c.writeBy, t, waiter.SetWriteDeadline)
+	return c.setDeadline(&c.writeBy, t, handle.setWriteDeadline)
 }
 
-func (c *Conn) setDeadline(by *atomic.Int64, t time.Time, set func(waiter, time.Time) error) error {
+func (c *Conn) setDeadline(by *atomic.Int64, t time.Time, set func(handle, time.Time) error) error {
 	var n int64
 	if !t.IsZero() {
 		if n = int64(t.Sub(epoch)); n == 0 {
@@ -317,10 +312,8 @@ func (c *Conn) setDeadline(by *atomic.Int64, t time.Time, set func(waiter, time.
 		return net.ErrClosed
 	case c.unprobing && by == &c.readBy:
 		return nil // unprobed sets it; setting it now would let the probe continue
-	case c.nc != nil, c.file != nil:
-		return set(waiter{c.nc, c.file, c.rc}, t)
 	}
-	return nil // waiter sets the deadlines when something has to wait
+	return set(c.handle, t)
 }
 
 // opError returns err as a method of net.Conn would. It drops the wrapping that os.File and

@@ -34,7 +34,7 @@ func TestDescriptorIsNotUsedOnceItIsAnothers(t *testing.T) {
 			for range 4 {
 				f.dial(t)
 				c := f.lead(t)
-				number := c.fd
+				number := int(c.handle.fd)
 				var group sync.WaitGroup
 				var reads, writes atomic.Int64
 				stop := make(chan struct{})
@@ -122,7 +122,7 @@ func TestNumberClosedByTheApplicationIsLeftToIt(t *testing.T) {
 	unix.Close(n)
 	c := f.lead(t)
 	defer c.Close()
-	if c.fd == n {
+	if int(c.handle.fd) == n {
 		t.Error("the new connection has the number that the old one is going to close")
 	}
 	if got := <-f.expired; got != old {
@@ -188,7 +188,7 @@ func TestNetConnKeepsTheOptionsOfItsSocket(t *testing.T) {
 	defer c.Close()
 	want := []int{0, 0, 77, 33, 5}
 	for i, o := range keptSockopts {
-		if err := unix.SetsockoptInt(c.fd, o.level, o.name, want[i]); err != nil {
+		if err := unix.SetsockoptInt(int(c.handle.fd), o.level, o.name, want[i]); err != nil {
 			t.Fatal(err)
 		}
 	}

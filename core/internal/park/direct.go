@@ -58,6 +58,9 @@ type direct struct {
 	timer  *time.Timer
 }
 
+// handle returns what bounds the waits of d.
+func (d *direct) handle() handle { return handle{kind: foreign, nc: d.nc} }
+
 // overruled is the interval after which the deadline is set again, since the application may have
 // changed it.
 const overruled = 10 * partTime

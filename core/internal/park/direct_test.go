@@ -46,7 +46,7 @@ func TestRecordsOfADirectConnectionMayEachTakeWriteStall(t *testing.T) {
 			if err := secure.Handshake(); err != nil {
 				t.Fatal(err)
 			}
-			_, err = c.writeDirect(waiter{nc: server}, secure, make([]byte, 1<<20))
+			_, err = c.writeDirect(handle{kind: foreign, nc: server}, secure, make([]byte, 1<<20))
 			if x.ok != (err == nil) || err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("a client reads %d bytes within WriteStall: %v", x.n, err)
 			}

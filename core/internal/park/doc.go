@@ -21,6 +21,9 @@
 // Every system call that can fail for lack of memory, descriptors or watches is either retried or
 // ends one connection, and the failure is counted: see [Errors].
 //
+// What a connection consists of changes during its life, from a bare descriptor to one in Go's
+// poller, or to a net.Conn: the kinds and the allowed changes are drawn in handle.go.
+//
 // TLS runs on top of a Conn, which lets TLS read without waiting: see [Conn.Secure]. If the
 // application holds the tls.Conn while it is served, TLS runs directly on the net.Conn: see
 // direct.go.

@@ -18,7 +18,7 @@ func (c *Conn) ReaderFrom() io.ReaderFrom {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if rf, ok := c.nc.(io.ReaderFrom); ok {
+	if rf, ok := c.handle.nc.(io.ReaderFrom); ok {
 		return foreignCopier{c, rf}
 	}
 	return nil

@@ -41,7 +41,7 @@ type wire struct {
 	// on Close does nothing, since c closes the connection.
 	closing atomic.Bool
 	unsent  []byte      // the part of close_notify that did not fit
-	gone    atomic.Bool // c is detached, and c.nc is the connection
+	gone    atomic.Bool // c is detached, and the net.Conn is the connection
 }
 
 // errAgain is ErrWait for package tls, which fails for good after an error that is not temporary.
@@ -83,7 +83,7 @@ func (w *wire) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	case w.gone.Load():
-		return w.c.nc.Read(p)
+		return w.c.handle.nc.Read(p)
 	case !w.trying.Load():
 		return w.c.read(p)
 	case w.c.drained && !w.c.is(hungUpFlag):
@@ -99,7 +99,7 @@ func (w *wire) Read(p []byte) (int, error) {
 func (w *wire) Write(p []byte) (int, error) {
 	switch {
 	case w.gone.Load():
-		return w.c.nc.Write(p)
+		return w.c.handle.nc.Write(p)
 	case w.closing.Load() && len(w.unsent) > 0:
 		return len(p), nil // nothing after close_notify matters to the client
 	case w.closing.Load():
@@ -119,7 +119,7 @@ func (w *wire) Write(p []byte) (int, error) {
 func (w *wire) Close() error {
 	switch {
 	case w.gone.Load():
-		return w.c.nc.Close()
+		return w.c.handle.nc.Close()
 	case w.closing.Load():
 		return nil
 	}
@@ -136,17 +136,17 @@ func (w *wire) LocalAddr() net.Addr {
 
 func (w *wire) RemoteAddr() net.Addr {
 	w.c.mu.Lock()
-	nc := w.c.nc
+	h := w.c.handle
 	w.c.mu.Unlock()
-	if nc != nil {
-		return nc.RemoteAddr()
+	if h.hasNetConn() {
+		return h.remoteAddr()
 	}
 	return remoteAddr(w.c.set.network(), w.c.remote)
 }
 
 func (w *wire) SetReadDeadline(t time.Time) error {
 	if w.gone.Load() {
-		return w.c.nc.SetReadDeadline(t)
+		return w.c.handle.nc.SetReadDeadline(t)
 	}
 	return w.c.SetReadDeadline(t)
 }
@@ -154,7 +154,7 @@ func (w *wire) SetReadDeadline(t time.Time) error {
 func (w *wire) SetWriteDeadline(t time.Time) error {
 	switch {
 	case w.gone.Load():
-		return w.c.nc.SetWriteDeadline(t)
+		return w.c.handle.nc.SetWriteDeadline(t)
 	case w.closing.Load():
 		return nil
 	}
@@ -195,7 +195,7 @@ func (s *secure) write(b []byte) (int, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if d := s.direct.Load(); d != nil {
-		return s.wire.c.writeDirect(waiter{nc: d.nc}, s.conn, b)
+		return s.wire.c.writeDirect(d.handle(), s.conn, b)
 	}
 	return s.conn.Write(b)
 }
@@ -208,7 +208,7 @@ func (s *secure) read(b []byte) (int, error) {
 		return n, nil
 	}
 	if d := s.direct.Load(); d != nil {
-		return s.wire.c.readPatiently(waiter{nc: d.nc}, s.conn.Read, b)
+		return s.wire.c.readPatiently(d.handle(), s.conn.Read, b)
 	}
 	return s.conn.Read(b)
 }
@@ -325,7 +325,7 @@ func (c *Conn) WriteLast(b []byte) {
 func (c *Conn) tryWrite(b []byte) (n int, err error) {
 	var errno syscall.Errno
 	if c.use() {
-		n, errno = sysWrite(c.fd, b)
+		n, errno = sysWrite(int(c.handle.fd), b)
 		c.unuse()
 	} else {
 		if !c.parks {

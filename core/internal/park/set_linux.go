@@ -38,6 +38,8 @@ type Set struct {
 	ready   func(uintptr) bool
 	peer    listener.Addr
 
+	leaderWait leaderWait
+
 	accepting sync.Mutex // held while connections are being accepted; guards following
 	spare     int        // a descriptor in reserve for when there is no other; -1: none
 
@@ -75,7 +77,7 @@ func NewSet(config Config) (*Set, error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	s.epfd, s.file = epfd, os.NewFile(uintptr(epfd), "epoll")
-	s.ready = func(uintptr) bool { return s.poll() != 0 }
+	s.ready = func(uintptr) bool { return s.poll() != 0 || s.hold() }
 	if s.wait, err = s.file.SyscallConn(); err != nil {
 		s.file.Close()
 		return nil, err
@@ -99,9 +101,14 @@ func (s *Set) Close() error {
 // poll queries the epoll set without blocking. It returns the number of events, or -1.
 func (s *Set) poll() int {
 	n, _, e := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(s.epfd), uintptr(unsafe.Pointer(&s.events)), uintptr(len(s.events)), 0, 0, 0)
+	return s.polled(int(n), e)
+}
+
+// polled records the result of a system call that polls, and returns what poll does.
+func (s *Set) polled(n int, e syscall.Errno) int {
 	switch e {
 	case 0:
-		s.n = int(n)
+		s.n = n
 	case syscall.EINTR:
 		s.n = 0
 	default:
@@ -126,6 +133,7 @@ func (s *Set) Lead(batch []*Conn) ([]*Conn, error) {
 			s.log.printf(s.config.Logf, "http: epoll_pwait: %v; retrying in %v", s.failure, pollPause)
 			time.Sleep(pollPause)
 		}
+		s.checkLate()
 		for i := range max(s.n, 0) {
 			e := &s.events[i]
 			if uint32(e.Pad) == sourceGen {
@@ -221,12 +229,10 @@ func (s *Set) register(c *Conn) error {
 		return unix.EpollCtl(s.epfd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: epollEvents, Fd: int32(fd), Pad: int32(c.gen)})
 	}
 	c.registered.Store(true) // set before the event arrives, whose receiver may park c again
-	var err error
-	if c.nc == nil {
-		err = add(c.fd)
-	} else if cerr := c.rc.Control(func(fd uintptr) { err = add(int(fd)) }); cerr != nil {
+	err, closed := ask(&c.handle, add)
+	if closed != nil { // by the application
 		c.registered.Store(false)
-		return cerr // the application has closed it
+		return closed
 	}
 	if err != nil {
 		c.registered.Store(false)
@@ -246,11 +252,7 @@ func (s *Set) untrack(c *Conn) {
 	}
 	s.mu.Unlock()
 	if c.registered.Load() {
-		if c.nc == nil {
-			s.drop(uintptr(c.fd))
-		} else {
-			c.rc.Control(s.drop) // fails if the application closed it; the number may be reused
-		}
+		ask(&c.handle, s.drop) // fails if the application closed it; the number may be reused
 		c.registered.Store(false)
 	}
 	if c.slot >= 0 {
@@ -260,13 +262,13 @@ func (s *Set) untrack(c *Conn) {
 }
 
 // drop removes a descriptor from the epoll set.
-func (s *Set) drop(fd uintptr) {
-	unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, int(fd), &unix.EpollEvent{})
+func (s *Set) drop(fd int) error {
+	return unix.EpollCtl(s.epfd, unix.EPOLL_CTL_DEL, fd, &unix.EpollEvent{})
 }
 
 // track adds c, which now has a net.Conn, to the table. The caller holds c.mu.
 func (s *Set) track(c *Conn) {
-	c.rc.Control(func(fd uintptr) {
+	c.handle.rc.Control(func(fd uintptr) {
 		c.slot = int32(fd)
 		s.table.set(int(fd), c)
 	})
@@ -277,9 +279,9 @@ func (s *Set) remove(c *Conn) {
 	if c.slot >= 0 {
 		s.table.clear(int(c.slot), c)
 	}
-	if c.nc != nil {
-		if c.rc != nil && c.registered.Load() {
-			c.rc.Control(s.drop) // a duplicate held by the application would keep it in the set
+	if c.handle.hasNetConn() {
+		if c.registered.Load() {
+			ask(&c.handle, s.drop) // a duplicate held by the application would keep it in the set
 		}
 		s.mu.Lock()
 		delete(s.others, c)
@@ -290,12 +292,13 @@ func (s *Set) remove(c *Conn) {
 
 // Add adds c, with a net.Conn that was accepted elsewhere, to the Set.
 func (s *Set) Add(c *Conn, nc net.Conn) {
-	c.set, c.nc, c.fd, c.slot, c.gen = s, nc, -1, -1, s.nextGen()
-	c.retire()
+	c.set, c.slot, c.gen = s, -1, s.nextGen()
+	c.becomeForeign(nc)
+	c.bounds = s.newBounds() // before others see c
 	s.mu.Lock()
 	s.others[c] = struct{}{}
 	s.mu.Unlock()
-	s.watchWrites(c)
+	s.watchWrites()
 }
 
 // nextGen returns the next generation number, skipping sourceGen.

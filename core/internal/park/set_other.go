@@ -13,6 +13,9 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
+// Late reports whether connections have recently waited long for a processor.
+func (c *Conn) Late() bool { return false }
+
 // CanStay reports whether Stay can wait for c.
 func (c *Conn) CanStay() bool { return false }
 
@@ -54,12 +57,13 @@ func (s *Set) Unlisten(*listener.Raw) []*Conn { return nil }
 
 // Add adds c, with its net.Conn, to the Set.
 func (s *Set) Add(c *Conn, nc net.Conn) {
-	c.set, c.nc, c.fd, c.slot = s, nc, -1, -1
-	c.retire()
+	c.set, c.slot = s, -1
+	c.becomeForeign(nc)
+	c.bounds = s.newBounds() // before others see c
 	s.mu.Lock()
 	s.others[c] = struct{}{}
 	s.mu.Unlock()
-	s.watchWrites(c)
+	s.watchWrites()
 }
 
 func (s *Set) remove(c *Conn) {
@@ -120,7 +124,7 @@ func (c *Conn) NetConn() (net.Conn, error) {
 	if c.ended {
 		return nil, net.ErrClosed
 	}
-	return c.nc, nil
+	return c.handle.nc, nil
 }
 
 // Detach is like NetConn, but ends c: the caller alone owns its connection. early holds a byte that

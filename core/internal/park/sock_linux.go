@@ -97,14 +97,9 @@ func hungUp(fd int) bool {
 	}
 }
 
-func (c *Conn) hungUpLocked() (gone bool) {
-	if c.nc == nil {
-		return hungUp(c.fd)
-	}
-	if err := c.rc.Control(func(fd uintptr) { gone = hungUp(int(fd)) }); err != nil {
-		return true
-	}
-	return gone
+func (c *Conn) hungUpLocked() bool {
+	gone, err := ask(&c.handle, hungUp)
+	return gone || err != nil
 }
 
 // poll reports whether reading and writing would not block. If the application has made the socket
@@ -112,10 +107,10 @@ func (c *Conn) hungUpLocked() (gone bool) {
 func (c *Conn) poll() (in, out bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended || c.nc == nil {
+	if c.ended || c.handle.kind != socket {
 		return true, true
 	}
-	if c.rc.Control(func(fd uintptr) {
+	if c.handle.rc.Control(func(fd uintptr) {
 		if flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0); err == nil && flags&unix.O_NONBLOCK == 0 {
 			unix.SetNonblock(int(fd), true)
 		}
@@ -133,16 +128,13 @@ func (c *Conn) poll() (in, out bool) {
 }
 
 // lingers reports whether close(2) may block until the client has taken everything.
-func (c *Conn) lingers() (wait bool) {
+func (c *Conn) lingers() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.ended || !c.parks:
+	if c.ended || c.handle.kind.bare() && !c.linger {
 		return false
-	case c.nc == nil:
-		return c.linger && lingers(c.fd)
 	}
-	c.rc.Control(func(fd uintptr) { wait = lingers(int(fd)) })
+	wait, _ := ask(&c.handle, lingers)
 	return wait
 }
 
@@ -178,10 +170,10 @@ func localAddr(fd int) net.Addr {
 // away.
 func (c *Conn) control(f func(fd uintptr)) error {
 	if c.bare() {
-		f(uintptr(c.fd))
+		f(uintptr(c.handle.fd))
 		return nil
 	}
-	return c.rc.Control(f)
+	return c.handle.rc.Control(f)
 }
 
 // NetConn turns c into a net.Conn that may be given away, and returns it: a *net.TCPConn or
@@ -202,44 +194,38 @@ func (c *Conn) netConn() (net.Conn, error) {
 	switch {
 	case c.ended:
 		return nil, net.ErrClosed
-	case c.nc != nil:
-		return c.nc, nil
+	case c.handle.hasNetConn():
+		return c.handle.nc, nil
 	}
-	f := c.file
-	if f == nil {
-		f = os.NewFile(uintptr(c.fd), "connection")
-	}
+	f := c.handle.osFile()
 	nc, rc, err := c.convert(f)
 	if err != nil {
-		c.file, c.rc = f, rc
+		c.becomePolled(f)
 		return nil, err
 	}
-	c.retire()
 	c.set.untrack(c) // epoll keys on (file, descriptor), and this descriptor is about to close
-	f.Close()
-	c.nc, c.rc, c.file, c.fd = nc, rc, nil, -1
+	c.becomeSocket(f, nc, rc)
 	c.set.track(c)
 	nc.SetReadDeadline(fromNanos(c.boundedLocked(&c.readBy)))
 	nc.SetWriteDeadline(fromNanos(c.boundedLocked(&c.writeBy)))
 	return nc, nil
 }
 
-// convert makes a net.Conn of f. If that fails, the RawConn that it returns is f's.
+// convert makes a net.Conn of f, which stays open.
 func (c *Conn) convert(f *os.File) (net.Conn, syscall.RawConn, error) {
 	nc, err := FileConn(f)
-	if err == nil {
-		var rc syscall.RawConn
-		rc, err = nc.(syscall.Conn).SyscallConn()
-		if err == nil && nc.RemoteAddr() == nil {
-			err = c.opError("accept", syscall.ENOTCONN) // it was reset in the meantime
-		}
-		if err == nil {
-			return nc, rc, nil
-		}
-		nc.Close()
+	if err != nil {
+		return nil, nil, err
 	}
-	rc, _ := f.SyscallConn()
-	return nil, rc, err
+	rc, err := nc.(syscall.Conn).SyscallConn()
+	if err == nil && nc.RemoteAddr() == nil {
+		err = c.opError("accept", syscall.ENOTCONN) // it was reset in the meantime
+	}
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	return nc, rc, nil
 }
 
 // keptSockopts lists the options that package net sets on a TCP connection made from a descriptor,

@@ -3,8 +3,10 @@
 package park
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -114,8 +116,8 @@ func TestDetachOfAClosedConnectionLeavesOthersInTheSet(t *testing.T) {
 	nc.Close() // as the application may do
 	fillUpTo(t, n)
 	d := f.lead(t)
-	if d.fd != n {
-		t.Skipf("descriptor %d, not %d", d.fd, n)
+	if int(d.handle.fd) != n {
+		t.Skipf("descriptor %d, not %d", int(d.handle.fd), n)
 	}
 	f.park(t, d, None)
 	if _, _, err := c.Detach(); err == nil {
@@ -137,5 +139,43 @@ func TestDetachOfAClosedConnectionLeavesOthersInTheSet(t *testing.T) {
 		d.Close()
 	case <-time.After(5 * time.Second):
 		t.Error("no event")
+	}
+}
+
+// A connection whose NetConn fails stays a bare descriptor, whose deadlines hold.
+func TestDeadlineHoldsAfterNetConnFailed(t *testing.T) {
+	f := newFixture(t, nil)
+	f.dial(t)
+	c := f.lead(t)
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	_, failed := c.NetConn()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if failed == nil {
+		t.Fatal("NetConn made a descriptor though none was left")
+	}
+	read := make(chan error, 1)
+	go func() {
+		_, err := c.Read(make([]byte, 1))
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Read = %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("Read goes on waiting")
+		c.GiveUp()
+		<-read
 	}
 }

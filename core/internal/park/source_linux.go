@@ -232,7 +232,8 @@ func (s *Set) acceptOne(src *source, peer *listener.Addr) (*Conn, error) {
 	}
 	c := src.new()
 	c.parks, c.linger = true, src.linger || src.raw.Shared()
-	c.set, c.fd, c.slot, c.gen, c.remote, c.local = s, fd, int32(fd), s.nextGen(), peer.String(), src.raw.Addr()
+	c.set, c.slot, c.gen, c.remote, c.local = s, int32(fd), s.nextGen(), peer.String(), src.raw.Addr()
+	c.becomeDescriptor(fd)
 	s.table.set(fd, c)
 	return c, nil
 }

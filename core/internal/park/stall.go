@@ -48,12 +48,7 @@ func (c *Conn) SetPatience(p *Patience) {
 		return
 	}
 	c.bounds.read = 0
-	switch by := fromNanos(c.readBy.Load()); {
-	case c.nc != nil:
-		c.nc.SetReadDeadline(by)
-	case c.file != nil:
-		c.file.SetReadDeadline(by)
-	}
+	c.handle.setReadDeadline(fromNanos(c.readBy.Load()))
 }
 
 // bounds holds the time limits for waiting on one connection.
@@ -110,29 +105,29 @@ func (c *Conn) boundedLocked(by *atomic.Int64) int64 {
 }
 
 // boundRead makes reading end at until.
-func (c *Conn) boundRead(w waiter, until int64) {
+func (c *Conn) boundRead(w handle, until int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
 		return
 	}
 	c.boundsLocked().read = until
-	w.SetReadDeadline(fromNanos(c.boundedLocked(&c.readBy)))
+	w.setReadDeadline(fromNanos(c.boundedLocked(&c.readBy)))
 }
 
 // boundWrite makes writing end at until.
-func (c *Conn) boundWrite(w waiter, until int64) {
+func (c *Conn) boundWrite(w handle, until int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
 		return
 	}
 	c.boundsLocked().write = until
-	w.SetWriteDeadline(fromNanos(c.boundedLocked(&c.writeBy)))
+	w.setWriteDeadline(fromNanos(c.boundedLocked(&c.writeBy)))
 }
 
 // readSlowly reads from w, waiting as long as c's patience allows.
-func (c *Conn) readSlowly(w waiter, b []byte) (int, error) {
+func (c *Conn) readSlowly(w handle, b []byte) (int, error) {
 	if c.patience == nil {
 		return w.read(b)
 	}
@@ -140,7 +135,7 @@ func (c *Conn) readSlowly(w waiter, b []byte) (int, error) {
 }
 
 // readPatiently calls read, which waits as long as w's deadlines and c's patience allow.
-func (c *Conn) readPatiently(w waiter, read func([]byte) (int, error), b []byte) (int, error) {
+func (c *Conn) readPatiently(w handle, read func([]byte) (int, error), b []byte) (int, error) {
 	p := c.patience
 	if p == nil {
 		return read(b)
@@ -157,12 +152,12 @@ func (c *Conn) readPatiently(w waiter, read func([]byte) (int, error), b []byte)
 }
 
 // writeSlowly writes to w, waiting as long as there is progress. It is for connections that park.
-func (c *Conn) writeSlowly(w waiter, b []byte) (done int, err error) {
+func (c *Conn) writeSlowly(w handle, b []byte) (done int, err error) {
 	limit := c.set.config.WriteStall
 	if limit <= 0 {
 		return w.write(b)
 	}
-	if w.nc != nil { // a write that need not wait is not worth a deadline
+	if w.kind == socket { // a write that need not wait is not worth a deadline
 		n, errno, err := w.tryWrite(b)
 		if done = n; done == len(b) || err == nil && errno != syscall.EAGAIN {
 			return done, errnoOrNil(errno)
@@ -188,7 +183,7 @@ const (
 )
 
 // writeDirect writes to the tls.Conn that runs on w, as long as each record makes progress.
-func (c *Conn) writeDirect(w waiter, conn *tls.Conn, b []byte) (done int, err error) {
+func (c *Conn) writeDirect(w handle, conn *tls.Conn, b []byte) (done int, err error) {
 	limit := c.set.config.WriteStall
 	if limit <= 0 {
 		return conn.Write(b)
@@ -207,13 +202,13 @@ func (c *Conn) writeDirect(w waiter, conn *tls.Conn, b []byte) (done int, err er
 // writePieces is write for connections that do not park.
 func (c *Conn) writePieces(b []byte) (done int, err error) {
 	size := pieceSize
-	if _, ok := c.nc.(*tls.Conn); ok {
+	if _, ok := c.handle.nc.(*tls.Conn); ok {
 		size = tlsPieceSize
 	}
 	for {
 		piece := b[done:min(done+size, len(b))]
 		n, more, err := c.writing(func() (int64, error) {
-			n, err := c.nc.Write(piece)
+			n, err := c.handle.nc.Write(piece)
 			return int64(n), err
 		})
 		done += int(n)
@@ -242,11 +237,11 @@ func (c *Conn) writing(write func() (int64, error)) (n int64, more bool, err err
 	c.mu.Lock() // stallCheck may still be running
 	defer c.mu.Unlock()
 	x.writes.Add(cutShort) // clears cutShort
-	_, broken := c.nc.(*tls.Conn)
+	_, broken := c.handle.nc.(*tls.Conn)
 	if err != nil && (n == 0 || broken || !errors.Is(err, os.ErrDeadlineExceeded)) {
 		return n, false, err
 	}
-	c.nc.SetWriteDeadline(fromNanos(c.writeBy.Load()))
+	c.handle.nc.SetWriteDeadline(fromNanos(c.writeBy.Load()))
 	return n, !past(&c.writeBy), err
 }
 
@@ -260,7 +255,7 @@ func (c *Conn) stallCheck() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x := c.bounds
-	if x == nil || c.ended || c.nc == nil {
+	if x == nil || c.ended {
 		return
 	}
 	now := x.writes.Load()
@@ -273,16 +268,25 @@ func (c *Conn) stallCheck() {
 	}
 	x.checks = 0
 	if x.writes.CompareAndSwap(now, now|cutShort) {
-		c.nc.SetWriteDeadline(longAgo)
+		c.handle.nc.SetWriteDeadline(longAgo)
 	}
 }
 
-// watchWrites has c's writes checked periodically. It is for connections that do not park.
-func (s *Set) watchWrites(c *Conn) {
+// newBounds returns the bounds of a new connection that does not park; nil if its writes are not
+// checked.
+func (s *Set) newBounds() *bounds {
+	if s.config.WriteStall <= 0 {
+		return nil
+	}
+	return new(bounds)
+}
+
+// watchWrites has the writes checked periodically of a connection that does not park, and that was
+// just added.
+func (s *Set) watchWrites() {
 	if s.config.WriteStall <= 0 {
 		return
 	}
-	c.bounds = new(bounds)
 	s.stallMu.Lock()
 	defer s.stallMu.Unlock()
 	s.stallMore = true

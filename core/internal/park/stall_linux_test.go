@@ -30,7 +30,7 @@ func TestWhatNeedNotWaitSetsNoTimer(t *testing.T) {
 	if _, err := c.Write([]byte("pong")); err != nil {
 		t.Fatal(err)
 	}
-	if c.bounds != nil || c.file != nil {
+	if c.bounds != nil || c.handle.kind != descriptor {
 		t.Error("reading or writing was prepared to wait")
 	}
 	pong := []byte("pong")

@@ -38,7 +38,7 @@ func (c *Conn) unregister() {
 	if c.ended || !c.bare() || !c.registered.Load() {
 		return
 	}
-	err := unix.EpollCtl(c.set.epfd, unix.EPOLL_CTL_DEL, c.fd, &unix.EpollEvent{})
+	err := unix.EpollCtl(c.set.epfd, unix.EPOLL_CTL_DEL, int(c.handle.fd), &unix.EpollEvent{})
 	if err == nil || err == syscall.ENOENT {
 		c.registered.Store(false)
 	}

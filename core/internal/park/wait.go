@@ -3,56 +3,26 @@ package park
 import (
 	"io"
 	"net"
-	"os"
 	"sync"
 	"syscall"
-	"time"
 )
 
-// A waiter waits for a connection in Go's poller: either a socket, which this package reads and
-// writes with its own system calls when the poller reports readiness, or a net.Conn.
+// This file waits for a connection in Go's poller. A socket is read and written with this package's
+// own system calls when the poller reports readiness; another net.Conn with its methods.
 //
-// It does not use the methods of package os on sockets: a failed write to descriptor 1 or 2 raises
-// SIGPIPE there. Those of package net block in the system call, which nothing interrupts, once the
-// application has made the socket blocking, as the Fd method of its File does.
-type waiter struct {
-	nc   net.Conn        // nil for a bare descriptor
-	file *os.File        // nil unless a bare descriptor
-	rc   syscall.RawConn // of nc or file, if it is a socket of this package
-}
+// Sockets are not read and written with the methods of package os: a failed write to descriptor 1
+// or 2 raises SIGPIPE there. Those of package net block in the system call, which nothing
+// interrupts, once the application has made the socket blocking, as the Fd method of its File does.
 
-// waiter returns c's waiter, creating it if there is none yet.
-func (c *Conn) waiter() (waiter, error) {
+// waiter returns c's handle, through which the caller may wait.
+func (c *Conn) waiter() (handle, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
-		return waiter{}, net.ErrClosed
+		return handle{}, net.ErrClosed
 	}
-	if c.nc == nil && c.file == nil {
-		f := os.NewFile(uintptr(c.fd), "connection")
-		rc, err := f.SyscallConn()
-		if err != nil {
-			return waiter{}, err
-		}
-		f.SetReadDeadline(fromNanos(c.readBy.Load()))
-		f.SetWriteDeadline(fromNanos(c.writeBy.Load()))
-		c.file, c.rc = f, rc
-	}
-	return waiter{c.nc, c.file, c.rc}, nil
-}
-
-func (w waiter) SetReadDeadline(t time.Time) error {
-	if w.nc != nil {
-		return w.nc.SetReadDeadline(t)
-	}
-	return w.file.SetReadDeadline(t)
-}
-
-func (w waiter) SetWriteDeadline(t time.Time) error {
-	if w.nc != nil {
-		return w.nc.SetWriteDeadline(t)
-	}
-	return w.file.SetWriteDeadline(t)
+	c.becomePolled(c.handle.osFile())
+	return c.handle, nil
 }
 
 // A transfer is one read or write through a syscall.RawConn. It is pooled together with its
@@ -112,24 +82,24 @@ func (t *transfer) end(err error) (int, syscall.Errno, error) {
 
 // tryRead reads without blocking. The error says that the connection is closed, or its deadline has
 // passed.
-func (w waiter) tryRead(b []byte) (int, syscall.Errno, error) {
+func (h handle) tryRead(b []byte) (int, syscall.Errno, error) {
 	t := beginTransfer(b)
-	return t.end(w.rc.Read(t.try))
+	return t.end(h.rc.Read(t.try))
 }
 
 // tryWrite writes what fits, without blocking. The error says that the connection is closed, or its
 // deadline has passed.
-func (w waiter) tryWrite(b []byte) (int, syscall.Errno, error) {
+func (h handle) tryWrite(b []byte) (int, syscall.Errno, error) {
 	t := beginTransfer(b)
-	return t.end(w.rc.Write(t.tryWrite))
+	return t.end(h.rc.Write(t.tryWrite))
 }
 
-func (w waiter) read(b []byte) (int, error) {
-	if w.rc == nil {
-		return w.nc.Read(b)
+func (h handle) read(b []byte) (int, error) {
+	if h.kind == foreign {
+		return h.nc.Read(b)
 	}
 	t := beginTransfer(b)
-	n, errno, err := t.end(w.rc.Read(t.read))
+	n, errno, err := t.end(h.rc.Read(t.read))
 	switch {
 	case err != nil:
 		return 0, err
@@ -141,9 +111,9 @@ func (w waiter) read(b []byte) (int, error) {
 	return n, nil
 }
 
-func (w waiter) write(b []byte) (int, error) {
+func (h handle) write(b []byte) (int, error) {
 	t := beginTransfer(b)
-	n, errno, err := t.end(w.rc.Write(t.write))
+	n, errno, err := t.end(h.rc.Write(t.write))
 	if err == nil {
 		err = errnoOrNil(errno)
 	}

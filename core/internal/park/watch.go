@@ -106,7 +106,7 @@ type probe struct {
 
 func newProbe(c *Conn) *probe {
 	p := &probe{done: make(chan struct{})}
-	c.nc.SetReadDeadline(time.Time{})
+	c.handle.nc.SetReadDeadline(time.Time{})
 	go p.read(c)
 	return p
 }
@@ -132,7 +132,7 @@ func (p *probe) read(c *Conn) {
 			gone()
 		}
 	}()
-	n, err = c.nc.Read(p.b[:])
+	n, err = c.handle.nc.Read(p.b[:])
 	returned = true
 }
 
@@ -153,7 +153,7 @@ func (c *Conn) unprobe() *probe {
 		return nil
 	}
 	defer c.unprobed()
-	c.nc.SetReadDeadline(longAgo)
+	c.handle.nc.SetReadDeadline(longAgo)
 	<-p.done
 	return p
 }
@@ -171,7 +171,7 @@ func (c *Conn) unprobed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.unprobing = false
-	c.nc.SetReadDeadline(fromNanos(c.readBy.Load()))
+	c.handle.nc.SetReadDeadline(fromNanos(c.readBy.Load()))
 }
 
 // endProbe ends the probe of a connection that is given away, and returns the byte it has read.

@@ -1,0 +1,112 @@
+//go:build linux && !recycling_nopark
+
+package park
+
+import (
+	"io"
+	"testing"
+	"time"
+)
+
+// await has s poll until there is an event.
+func await(t *testing.T, s *Set) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); s.poll() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no event")
+		}
+	}
+}
+
+func TestLeaderIsLateIfDataHasWaited(t *testing.T) {
+	f := newFixture(t, nil)
+	client := f.dial(t)
+	c := f.lead(t)
+	if parked, err := c.Park(None); !parked || err != nil {
+		t.Fatalf("Park = %v, %v", parked, err)
+	}
+	io.WriteString(client, "x")
+	await(t, f.Set)
+	time.Sleep(lateAfter + 10*time.Millisecond) // the leader has no processor
+	for _, released := range []bool{false, true} {
+		f.leaderWait.released = released
+		f.checkLate()
+		if c.Late() != released {
+			t.Errorf("late: %v after data has waited and the leader gave up its processor: %v", c.Late(), released)
+		}
+	}
+	if f.leaderWait.released {
+		t.Error("the leader has given up its processor since the last events")
+	}
+}
+
+func TestLeaderIsNotLateIfDataIsNew(t *testing.T) {
+	f := newFixture(t, nil)
+	client := f.dial(t)
+	c := f.lead(t)
+	// The machine itself may make the leader late, but not always.
+	for range 100 {
+		if parked, err := c.Park(None); !parked || err != nil {
+			t.Fatalf("Park = %v, %v", parked, err)
+		}
+		f.leaderWait.setHolds(0)
+		io.WriteString(client, "x")
+		if f.lead(t) != c {
+			t.Fatal("Lead returned another connection")
+		}
+		if !c.Late() {
+			c.Close()
+			return
+		}
+		if _, err := c.TryRead(make([]byte, 16)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Error("the leader was late 100 times out of 100")
+}
+
+func TestLateLeaderWaitsByItselfForAWhile(t *testing.T) {
+	f := newFixture(t, nil)
+	f.leaderWait.setHolds(2)
+	if f.hold() || f.leaderWait.holds != 1 || !f.leaderWait.isLate.Load() {
+		t.Fatalf("after a wait in vain: %d holds, late %v, want 1 and true", f.leaderWait.holds, f.leaderWait.isLate.Load())
+	}
+	client := f.dial(t)
+	for !f.hold() { // until the connection has arrived
+		f.leaderWait.setHolds(2)
+	}
+	c := f.lead(t) // polls again: the listening socket reports the connection until it is accepted
+	if parked, err := c.Park(None); !parked || err != nil {
+		t.Fatalf("Park = %v, %v", parked, err)
+	}
+	f.leaderWait.setHolds(1)
+	if f.hold() || f.leaderWait.isLate.Load() || !f.leaderWait.released {
+		t.Fatalf("after the last wait in vain: late %v, want that the leader gives up its processor", f.leaderWait.isLate.Load())
+	}
+	if f.hold() {
+		t.Error("a leader that is not late waits by itself")
+	}
+	io.WriteString(client, "x")
+	if f.lead(t) != c {
+		t.Error("Lead returned another connection")
+	}
+	c.Close()
+}
+
+func TestLeaderDoesWithoutEpollPwait2(t *testing.T) {
+	f := newFixture(t, nil)
+	f.leaderWait.unknown = true // as after ENOSYS
+	client := f.dial(t)
+	c := f.lead(t)
+	if parked, err := c.Park(None); !parked || err != nil {
+		t.Fatalf("Park = %v, %v", parked, err)
+	}
+	io.WriteString(client, "x")
+	await(t, f.Set)
+	time.Sleep(lateAfter + 10*time.Millisecond)
+	f.leaderWait.released = true
+	f.checkLate()
+	if c.Late() {
+		t.Error("the leader would wait by itself")
+	}
+}
