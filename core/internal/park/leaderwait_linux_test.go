@@ -4,6 +4,7 @@ package park
 
 import (
 	"io"
+	"math"
 	"testing"
 	"time"
 )
@@ -28,11 +29,11 @@ func TestLeaderIsLateIfDataHasWaited(t *testing.T) {
 	io.WriteString(client, "x")
 	await(t, f.Set)
 	time.Sleep(lateAfter + 10*time.Millisecond) // the leader has no processor
-	for _, released := range []bool{false, true} {
+	for i, released := range []bool{false, true, false, true} {
 		f.leaderWait.released = released
 		f.checkLate()
-		if c.Late() != released {
-			t.Errorf("late: %v after data has waited and the leader gave up its processor: %v", c.Late(), released)
+		if want := i == 3; c.Late() != want {
+			t.Errorf("late: %v at check %d of data that has waited, want %v", c.Late(), i, want)
 		}
 	}
 	if f.leaderWait.released {
@@ -67,6 +68,7 @@ func TestLeaderIsNotLateIfDataIsNew(t *testing.T) {
 
 func TestLateLeaderWaitsByItselfForAWhile(t *testing.T) {
 	f := newFixture(t, nil)
+	f.leaderWait.until = math.MaxInt64
 	f.leaderWait.setHolds(2)
 	if f.hold() || f.leaderWait.holds != 1 || !f.leaderWait.isLate.Load() {
 		t.Fatalf("after a wait in vain: %d holds, late %v, want 1 and true", f.leaderWait.holds, f.leaderWait.isLate.Load())
@@ -86,6 +88,11 @@ func TestLateLeaderWaitsByItselfForAWhile(t *testing.T) {
 	if f.hold() {
 		t.Error("a leader that is not late waits by itself")
 	}
+	f.leaderWait.setHolds(maxHolds)
+	f.leaderWait.until = nanos() - 1
+	if f.hold() || f.leaderWait.isLate.Load() {
+		t.Error("the leader is late for too long")
+	}
 	io.WriteString(client, "x")
 	if f.lead(t) != c {
 		t.Error("Lead returned another connection")
@@ -104,7 +111,7 @@ func TestLeaderDoesWithoutEpollPwait2(t *testing.T) {
 	io.WriteString(client, "x")
 	await(t, f.Set)
 	time.Sleep(lateAfter + 10*time.Millisecond)
-	f.leaderWait.released = true
+	f.leaderWait.released, f.leaderWait.before = true, true
 	f.checkLate()
 	if c.Late() {
 		t.Error("the leader would wait by itself")
