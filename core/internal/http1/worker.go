@@ -36,8 +36,6 @@ type Worker struct {
 	timing bool
 	// stayed is set when the worker has waited for the next request, in vain.
 	stayed bool
-	// rereader decides whether to read again before parking a connection.
-	rereader rereader
 	// crowded is when other connections were first seen to wait for a worker in this turn; zero if
 	// none wait.
 	crowded time.Time

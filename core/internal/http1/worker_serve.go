@@ -241,7 +241,7 @@ func (w *Worker) delegate(c *Conn, protocol string) {
 // parkOrEnd parks c, or ends it if it may not wait, and reports whether c is gone. If not, there is
 // more to read.
 func (w *Worker) parkOrEnd(c *Conn) bool {
-	if w.stay(c) || w.reread(c) {
+	if w.stay(c) {
 		return false
 	}
 	empty, phase := w.in.buffered() == 0, c.phase

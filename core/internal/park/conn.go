@@ -186,9 +186,6 @@ func (c *Conn) Drained() bool {
 	return c.drained && !c.is(hungUpFlag) && c.sec.Load() == nil
 }
 
-// Reread makes the next TryRead ask the system, even if the last read took all the data.
-func (c *Conn) Reread() { c.drained = false }
-
 // HungUp reports whether the client is known to have closed the connection, or at least its sending
 // side.
 func (c *Conn) HungUp() bool { return c.is(hungUpFlag) }

@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+func (f *fixture) late() bool { return f.leaderWait.holds > 0 }
+
 // await has s poll until there is an event.
 func await(t *testing.T, s *Set) {
 	t.Helper()
@@ -32,8 +34,8 @@ func TestLeaderIsLateIfDataHasWaited(t *testing.T) {
 	for i, released := range []bool{false, true, false, true} {
 		f.leaderWait.released = released
 		f.checkLate()
-		if want := i == 3; c.Late() != want {
-			t.Errorf("late: %v at check %d of data that has waited, want %v", c.Late(), i, want)
+		if want := i == 3; f.late() != want {
+			t.Errorf("late: %v at check %d of data that has waited, want %v", f.late(), i, want)
 		}
 	}
 	if f.leaderWait.released {
@@ -50,12 +52,12 @@ func TestLeaderIsNotLateIfDataIsNew(t *testing.T) {
 		if parked, err := c.Park(None); !parked || err != nil {
 			t.Fatalf("Park = %v, %v", parked, err)
 		}
-		f.leaderWait.setHolds(0)
+		f.leaderWait.holds = 0
 		io.WriteString(client, "x")
 		if f.lead(t) != c {
 			t.Fatal("Lead returned another connection")
 		}
-		if !c.Late() {
+		if !f.late() {
 			c.Close()
 			return
 		}
@@ -69,28 +71,28 @@ func TestLeaderIsNotLateIfDataIsNew(t *testing.T) {
 func TestLateLeaderWaitsByItselfForAWhile(t *testing.T) {
 	f := newFixture(t, nil)
 	f.leaderWait.until = math.MaxInt64
-	f.leaderWait.setHolds(2)
-	if f.hold() || f.leaderWait.holds != 1 || !f.leaderWait.isLate.Load() {
-		t.Fatalf("after a wait in vain: %d holds, late %v, want 1 and true", f.leaderWait.holds, f.leaderWait.isLate.Load())
+	f.leaderWait.holds = 2
+	if f.hold() || f.leaderWait.holds != 1 || !f.late() {
+		t.Fatalf("after a wait in vain: %d holds, late %v, want 1 and true", f.leaderWait.holds, f.late())
 	}
 	client := f.dial(t)
 	for !f.hold() { // until the connection has arrived
-		f.leaderWait.setHolds(2)
+		f.leaderWait.holds = 2
 	}
 	c := f.lead(t) // polls again: the listening socket reports the connection until it is accepted
 	if parked, err := c.Park(None); !parked || err != nil {
 		t.Fatalf("Park = %v, %v", parked, err)
 	}
-	f.leaderWait.setHolds(1)
-	if f.hold() || f.leaderWait.isLate.Load() || !f.leaderWait.released {
-		t.Fatalf("after the last wait in vain: late %v, want that the leader gives up its processor", f.leaderWait.isLate.Load())
+	f.leaderWait.holds = 1
+	if f.hold() || f.late() || !f.leaderWait.released {
+		t.Fatalf("after the last wait in vain: late %v, want that the leader gives up its processor", f.late())
 	}
 	if f.hold() {
 		t.Error("a leader that is not late waits by itself")
 	}
-	f.leaderWait.setHolds(maxHolds)
+	f.leaderWait.holds = maxHolds
 	f.leaderWait.until = nanos() - 1
-	if f.hold() || f.leaderWait.isLate.Load() {
+	if f.hold() || f.late() {
 		t.Error("the leader is late for too long")
 	}
 	io.WriteString(client, "x")
@@ -113,7 +115,7 @@ func TestLeaderDoesWithoutEpollPwait2(t *testing.T) {
 	time.Sleep(lateAfter + 10*time.Millisecond)
 	f.leaderWait.released, f.leaderWait.before = true, true
 	f.checkLate()
-	if c.Late() {
+	if f.late() {
 		t.Error("the leader would wait by itself")
 	}
 }

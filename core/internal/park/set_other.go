@@ -13,9 +13,6 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// Late reports whether connections have recently waited long for a processor.
-func (c *Conn) Late() bool { return false }
-
 // CanStay reports whether Stay can wait for c.
 func (c *Conn) CanStay() bool { return false }
 
