@@ -7,8 +7,8 @@ import (
 )
 
 // When a connection changes hands, a wake-up could get lost, or a connection could get two owners.
-// This test drives every interleaving of what can happen to a connection: its worker that serves
-// and parks, events, the sweeper, and shutdown. The transitions are those of next, the same
+// This test drives every interleaving of what can happen to a connection: its worker that serves,
+// stays and parks, events, the sweeper, and shutdown. The transitions are those of next, the same
 // function that an atomicState uses.
 
 // A world is the complete state of the model. It is a value, so that it can be a map key.
@@ -18,6 +18,7 @@ type world struct {
 	// The worker that owns the connection, or owned it last.
 	worker step
 	armed  bool // the socket is in the epoll set
+	left   bool // the worker has stayed in vain since it last read something
 
 	unread int  // unread bytes in the socket, counted in events
 	edge   bool // an event is in flight to the leader; events merge (edge-triggered)
@@ -36,11 +37,23 @@ type step int
 const (
 	none    step = iota
 	reading      // it is about to read
-	parking      // it found nothing to read, and is about to park
+	parking      // it found nothing to read, and is about to park or to stay
+	staying      // it waits in Go's poller, which reports data that is already there
 	ending       // it is about to close
 )
 
 const events = 3
+
+// read returns w after its worker has read.
+func (w world) read() world {
+	if w.unread > 0 {
+		w.left = false
+	}
+	w.served += w.unread
+	w.unread = 0
+	w.worker = parking
+	return w
+}
 
 // moves returns the possible successors of w, by the name of what happened.
 func (w world) moves(t *testing.T) map[string]world {
@@ -91,15 +104,27 @@ func (w world) moves(t *testing.T) map[string]world {
 	}
 	switch w.worker {
 	case reading:
+		to["read"] = w.read()
 		n := w
-		n.served += n.unread
-		n.unread = 0
-		n.worker = parking
-		to["read"] = n
-		n = w
 		n.worker = ending
 		to["error"] = n
+	case staying:
+		if w.unread > 0 {
+			to["read in a stay"] = w.read()
+		}
+		n := w // it has stayed long enough, somebody else needs a worker, or the server ends
+		n.left = true
+		n.worker = parking
+		to["leave"] = n
 	case parking:
+		if !w.left {
+			n := w
+			n.armed, n.edge = false, false
+			n.worker = staying
+			to["stay"] = n
+			n.edge = w.edge // the leader got the event before the socket left the epoll set
+			to["stay after an event"] = n
+		}
 		n := w
 		if do(&n, actPark) {
 			n.owners--
@@ -157,7 +182,7 @@ func TestNoInterleavingLosesAnEventOrSharesAConnection(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) < 300 || final < 3 {
+	if len(seen) < 1000 || final < 3 {
 		t.Fatalf("only %d states, %d of them final: the model does not model", len(seen), final)
 	}
 	t.Logf("%d states, %d of them final", len(seen), final)
