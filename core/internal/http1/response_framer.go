@@ -149,7 +149,7 @@ func (w *response) sendHeader(p []byte) {
 	if bodyAllowed(w.status) {
 		if !typed && te == "" && len(p) > 0 {
 			if encoding, _ := lookup(w.fields, "Content-Encoding"); encoding == "" {
-				add.typ = http.DetectContentType(p)
+				add.typ = contentType(p)
 			}
 		}
 	} else {
