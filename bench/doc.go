@@ -12,14 +12,20 @@
 //	go run ./bench compare OLD NEW
 //	                             says what differs between two runs by more than noise
 //
-// The parts connections, loads, alternating, tls, bodies, light, idle and growth measure servers:
-// under load with new and with kept connections; with 1 to 1,000 connections that are all active;
-// under a load that changes; over TLS and HTTP/2; with large responses and uploads; beside
-// connections that compute; and with connections that are idle. In a quick run, most of them
-// compare only net/http, recycling and fasthttp; with -full, they compare every server.
+// These parts measure servers. In a quick run, most of them compare only net/http, recycling and
+// fasthttp; with -full, they compare every server.
 //
-// Each measurement writes a page with charts, the charts as pictures, tables in Markdown, and all
-// samples, as JSON and as samples.txt for benchstat, into a folder. Every server is a separate
+//	connections   load with new and with kept connections
+//	loads         1 to 1,000 connections that are all active
+//	alternating   a load that changes
+//	tls           TLS and HTTP/2
+//	bodies        large responses and uploads
+//	light         a light route beside connections that compute
+//	idle          connections that are idle
+//	growth        many connections, of which a few are active
+//
+// Each measurement writes into a folder: a page with charts, the charts as pictures, tables in
+// Markdown, and all samples, as JSON and as samples.txt for benchstat. Every server is a separate
 // process. Servers that are compared are measured one right after the other, for several rounds.
 // Each ratio is of two figures from the same round. It takes five rounds to tell a difference from
 // noise.

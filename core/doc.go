@@ -68,9 +68,9 @@
 //
 // Under [Recycling], if a listener has a descriptor, the leading worker accepts its connections,
 // and each connection belongs to one worker or to the epoll set. That includes TLS connections of
-// ServeTLS. All other connections (in-memory, of a listener of any other type, on a system other
-// than Linux), and all connections under [Fixed], are accepted one by one, and each keeps its
-// worker until it closes.
+// ServeTLS. All other connections are accepted one by one, and each keeps its worker until it
+// closes: those in memory, those of a listener of any other type, those on a system other than
+// Linux, and all connections under [Fixed].
 //
 // From the moment that epoll reports a parked connection, the calls under [Recycling] are:
 //
@@ -90,10 +90,10 @@
 //
 // # TLS
 //
-// A TLS connection parks before its handshake, until the whole first record of the client has
-// arrived, and between requests. Package tls keeps the part of a record that it has read, so a read
-// that would block can be given up and repeated. A handshake cannot be resumed, so it occupies a
-// goroutine, which does not count as a worker.
+// A TLS connection parks before its handshake until the whole first record of the client has
+// arrived, and parks again between requests. Package tls keeps the part of a record that it has
+// read, so a read that would block can be given up and repeated. A handshake cannot be resumed, so
+// it occupies a goroutine, which does not count as a worker.
 //
 // # What the application may do with a connection
 //

@@ -66,8 +66,8 @@ var peers = []string{"net/http", "recycling", "fasthttp", "hertz", "nbio", "gnet
 // known rival.
 var nearest = []string{"net/http", "recycling", "fasthttp"}
 
-// Quick returns a Config with the most informative measurements: Run takes about 100 seconds, Light,
-// Loads, Idle and Growth take 30 seconds each, and the others 10 to 20 seconds each.
+// Quick returns a Config with the most informative measurements. Run takes about 100 seconds;
+// Light, Loads, Idle and Growth take 30 seconds each, and the others 10 to 20 seconds each.
 func Quick() Config {
 	return Config{
 		Rounds:   5,

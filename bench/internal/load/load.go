@@ -6,8 +6,8 @@
 // connection has a goroutine on any system. Package tls allocates, and so does net/http, whose
 // client makes the requests of HTTP/2.
 //
-// In a closed loop a slow server gets fewer requests. So the latencies are those at a number of
-// connections, and not those at a number of requests per second, at which more requests would wait.
+// In a closed loop a slow server gets fewer requests. So the latencies are those at a given number
+// of connections. At a given number of requests per second, more requests would wait.
 package load
 
 import (
@@ -25,7 +25,7 @@ type Request struct {
 	Path  string
 	Body  int  // length of the request's body in bytes; zero means a GET, otherwise it is a POST
 	Close bool // each request says "Connection: close" and uses a new connection
-	TLS   bool // over TLS; each connection makes a whole handshake, and the certificate is not verified
+	TLS   bool // over TLS, with a whole handshake for each connection; no certificate is verified
 
 	// Streams is the number of requests at a time on each connection, which then speaks HTTP/2 over
 	// TLS. Zero means HTTP/1.1. Close has no effect with Streams.

@@ -109,7 +109,8 @@ func (f *figure) line(p *plot.Plot, s series, points []point) []plot.Thumbnailer
 	if s.style < 0 {
 		line.Dashes = dashed
 	}
-	marks.GlyphStyle = draw.GlyphStyle{Color: s.colour(), Radius: 4, Shape: plotutil.Shape(look + 5)} // the filled shapes first
+	// The filled shapes first.
+	marks.GlyphStyle = draw.GlyphStyle{Color: s.colour(), Radius: 4, Shape: plotutil.Shape(look + 5)}
 	p.Add(line, ranges, marks)
 	return []plot.Thumbnailer{line, marks}
 }

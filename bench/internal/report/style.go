@@ -162,8 +162,8 @@ func logTicks(lo, hi float64) (ticks []plot.Tick) {
 		power := math.Floor(math.Log10(t.Value) + 1e-9)
 		digit := math.Round(t.Value / math.Pow(10, power))
 		switch {
-		case t.Value < 0.999*lo || t.Value > 1.001*hi || digit == 1 && t.IsMinor(): // it has a second tick there
-			continue
+		case t.Value < 0.999*lo || t.Value > 1.001*hi || digit == 1 && t.IsMinor():
+			continue // out of range, or the second tick at a power of ten
 		case digit == 1 && math.Mod(power-first, every) == 0, hi/lo <= 5, hi/lo <= 100 && (digit == 2 || digit == 5):
 			t.Label = tickText(t.Value)
 		default:

@@ -12,27 +12,35 @@ import (
 
 // Stayers are the workers that stay with their connection after a response: they wait for its next
 // request themselves, in Go's own poller, instead of parking it. The leader and its epoll set then
-// have no part in that request. On two processors, with one or two busy connections, a request
-// takes 0.55 and 0.72 of the CPU that it takes with parking. With four there is little difference,
-// and with eight or more a worker that waits for one connection costs more than a batch of events.
+// have no part in that request. On two processors, with one busy connection, a request takes 0.55
+// of the CPU that it takes with parking, and with two 0.72. With four there is little difference.
+// With eight or more, waiting for one connection costs more than finding a batch of events.
 //
 // A worker stays for 5 milliseconds at most, and only if that hinders nobody:
 //
-//   - On average, few requests of others are served between two of the connection. So hardly more
-//     connections are active than there are processors. If a stay was in vain, the next one is
-//     tried only after twice as many requests as before.
-//   - Most of the workers that may be at work are idle, and connections are far from their limit.
-//     When a connection has to wait for a worker, or connections come near to their limit, all
-//     stayers leave at once. So they count as idle in Stats, and for every limit.
+//   - Between two requests of its connection, few requests of other connections are served, on
+//     average. So hardly more connections are active than there are processors.
+//   - The connection's last stay was not in vain, or was long ago. After a stay in vain, the
+//     connection parks twice before the next stay. Each further stay in vain in a row doubles that
+//     number.
+//   - Few requests come without a stay. Otherwise there is a pause, in which nobody stays: see
+//     sweep.
+//   - At least half of the workers that may be at work are idle, and connections are far from their
+//     limit. When a connection has to wait for a worker, or connections come near to their limit,
+//     all stayers leave at once. So they count as idle in Stats, and for every limit.
 //
-// What was tried: a limit on the connections that are served at the moment, instead of the average
-// (1,000 busy connections took 4 % more, since each of them had a stay now and then, and from then
-// on Go's poller reports its events too); to judge by the last request alone (four connections took
-// 13 % more: those that stay see few others, so some stay and some do not); and the average without
-// pauses (eight took 19 % more, for the same reason). Also to read once more before parking, without
-// waiting, as long as that often found a request: 100 and 1,000 busy connections took 1 and 4 % less
-// CPU, but beside handlers that compute the p99 of light requests was 2.5 times as long, since a
-// client that answers at once kept its worker while the others waited for a processor.
+// These were tried, and rejected:
+//
+//   - A limit on the connections that are served at the moment, instead of the average. 1,000 busy
+//     connections took 4 % more. Each of them had a stay now and then, and from its first stay on,
+//     Go's poller reports its events too.
+//   - The last request alone, instead of the average. Four connections took 13 % more. Those that
+//     stay see few others, so some stay and some do not.
+//   - The average without pauses. Eight connections took 19 % more, for the same reason.
+//   - To read once more before parking, without waiting, as long as that often found a request. 100
+//     busy connections took 1 % less CPU, and 1,000 took 4 % less. But beside handlers that
+//     compute, the p99 of light requests was 2.5 times as long: a client that sent its next request
+//     at once kept its worker, while the others waited for a processor.
 type stayers struct {
 	engine *Engine
 	max    int   // how many may stay
@@ -61,14 +69,14 @@ type stayer struct {
 const (
 	// stayTick is the interval of sweeps. A worker stays for one to two of them.
 	stayTick = 2500 * time.Microsecond
-	// Conn.OthersServed is a moving average over about averageOf requests of a connection: how many
-	// requests are served from one of them to the next, in units of 1/averageUnit. It begins at
-	// maxOthers, which also bounds each of the values.
+	// Conn.OthersServed says how many requests are served from one request of a connection to its
+	// next, in units of 1/averageUnit. It is a moving average of about averageOf such numbers. It
+	// begins at maxOthers, and larger numbers count as maxOthers.
 	averageOf, averageUnit, maxOthers = 8, 1 << 8, 1 << 10
 	// maxVain bounds the pause after stays in vain to 1<<maxVain requests.
 	maxVain = 7
-	// Between two sweeps, fewOthers requests may come without a stay, and in addition a quarter of
-	// the number that come during one.
+	// Between two sweeps, fewOthers requests may come without a stay, plus a quarter of the number
+	// that come during stays.
 	fewOthers = 8
 	// minPause and maxPause bound a pause. Each of several pauses in a row is twice as long as the
 	// one before.

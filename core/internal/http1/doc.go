@@ -1,6 +1,7 @@
-// Package http1 is an HTTP/1.0 and HTTP/1.1 server engine. Connections wait in a [park.Set]; on a
-// connection that cannot, the worker waits instead. The package accepts no connections, and starts
-// no goroutines to serve them: the owner of a [Worker] passes it one connection after the other.
+// Package http1 is an HTTP/1.0 and HTTP/1.1 server engine. Connections wait in a [park.Set]; if a
+// connection cannot do that, its worker waits for it. The package accepts no connections, and
+// starts no goroutines to serve them: the owner of a [Worker] passes it one connection after the
+// other.
 //
 //	Worker.Serve:  read ► parse ► handler ► one write ─┬─ close
 //	                 ▲                                 ├─ more bytes: next request

@@ -1,20 +1,22 @@
 // Package park keeps connections that wait for bytes without a goroutine or a buffer.
 //
-// A [Set] owns an epoll set. The epoll descriptor is itself registered with Go's runtime poller, so
-// the leader, which waits for readiness on behalf of all workers (see [Set.Lead]), is an ordinary
-// goroutine that the scheduler wakes, and no thread blocks in epoll_wait.
+// A [Set] owns an epoll set. One worker at a time leads: it waits for readiness on behalf of all
+// workers (see [Set.Lead]). The epoll descriptor is itself registered with Go's runtime poller, so
+// the leader is an ordinary goroutine that the scheduler wakes. No thread blocks in epoll_wait,
+// except for a moment at a time while the scheduler wakes the leader late: see leaderwait_linux.go.
 //
-// A [Conn] is registered once, edge-triggered, when it first has to wait, and stays in the epoll
-// set until it is closed: it is never re-armed, and needs one epoll_ctl in its lifetime. At any
-// time it belongs either to one worker, which may read, write and close it, or to the set. The
-// states and the allowed transitions are drawn in state.go.
+// A [Conn] is registered, edge-triggered, when it first has to wait, and is never re-armed. It
+// stays in the epoll set until it is closed, and so needs one epoll_ctl in its lifetime, unless a
+// worker stays with it: [Conn.Stay] takes it out of the set. At any time a Conn belongs either to
+// one worker, which may read, write and close it, or to the set. The states and the allowed
+// transitions are drawn in state.go.
 //
-// A worker that has to wait for its connection inside a handler (for a slow body or a slow reader)
-// waits in Go's own poller, not in the set: the descriptor is wrapped in an [os.File] at that
-// moment. That provides deadlines that another goroutine may change, and safe closing. The package
-// reads and writes the bytes with its own system calls when the poller reports readiness. The
-// leader is not involved, which saves waking it each time. Wrapping costs three system calls, once,
-// and only for connections that need it.
+// A worker that has to wait for its connection itself (for a slow body or a slow reader in a
+// handler, or in Conn.Stay) waits in Go's own poller, not in the set: the descriptor is wrapped in
+// an [os.File] at that moment. That provides deadlines that another goroutine may change, and safe
+// closing. The package reads and writes the bytes with its own system calls when the poller reports
+// readiness. The leader is not involved, which saves waking it each time. Wrapping costs three
+// system calls, once, and only for connections that need it.
 //
 // No system call on a connection blocks, whatever the application has done to the socket, and no
 // system call uses a descriptor number that is about to be reused: see sock_linux.go and use.go.

@@ -22,8 +22,8 @@ import (
 //	 │         Add
 //	 └─────────────────────────────────────────────────► foreign
 //
-// A descriptor and a polled one are the same to all but those who wait: both are bare. A socket and
-// a foreign connection keep their kind when they end, since a net.Conn still knows its addresses.
+// Descriptor and polled are both bare: they differ only for code that waits. A socket and a foreign
+// connection keep their kind when they end, since a net.Conn still knows its addresses.
 type kind uint8
 
 const (
@@ -56,7 +56,7 @@ func (k kind) mayBecome(next kind) bool {
 func (k kind) bare() bool { return k == descriptor || k == polled }
 
 // A handle is what a connection is read, written and closed through. Which of the fields are valid
-// depends on the kind. A copy of a handle serves to use it without Conn.mu.
+// depends on the kind. A copy of a handle can be used without Conn.mu.
 type handle struct {
 	fd   int32 // -1 unless bare
 	kind kind
@@ -89,8 +89,8 @@ func (c *Conn) becomeForeign(nc net.Conn) {
 	c.handle.nc, c.handle.fd = nc, -1
 }
 
-// becomePolled has c, if it is a descriptor, waited for through f, which is its osFile. The caller
-// holds c.mu.
+// becomePolled makes c wait through f, which is its osFile. It does nothing unless c is a
+// descriptor. The caller holds c.mu.
 func (c *Conn) becomePolled(f *os.File) {
 	if c.handle.kind != descriptor {
 		return
@@ -121,8 +121,9 @@ func (c *Conn) becomeAbsent() handle {
 	return h
 }
 
-// osFile returns the file in Go's poller of a bare descriptor. If there is none yet, it makes one,
-// which has to be passed on: unless it is kept, Go closes the descriptor.
+// osFile returns the file through which a bare descriptor is in Go's poller. If there is none yet,
+// it makes one. The caller must keep that file: when nothing refers to it, Go closes the
+// descriptor.
 func (h *handle) osFile() *os.File {
 	if h.kind == descriptor {
 		return os.NewFile(uintptr(h.fd), "connection")
@@ -131,8 +132,8 @@ func (h *handle) osFile() *os.File {
 }
 
 // ask returns what f returns for h's descriptor. The error says that a net.Conn was closed, which
-// the application may do. f should be a function without variables of its own, as hungUp is:
-// otherwise each call allocates them.
+// the application may do. f should not capture variables; hungUp does not. Otherwise each call
+// allocates them.
 func ask[T any](h *handle, f func(fd int) T) (T, error) {
 	switch h.kind {
 	case descriptor, polled:
@@ -145,7 +146,7 @@ func ask[T any](h *handle, f func(fd int) T) (T, error) {
 	return *new(T), net.ErrClosed
 }
 
-// peek calls sysPeek. It does without ask, whose f would have variables.
+// peek calls sysPeek. It does not use ask, because f would capture variables.
 func (h *handle) peek(b []byte) (n int, errno syscall.Errno, err error) {
 	if h.kind.bare() {
 		n, errno = sysPeek(int(h.fd), b)

@@ -15,22 +15,25 @@ import (
 // As a rule it waits in Go's poller, and its processor goes to another goroutine. But a goroutine
 // that computes keeps that processor until the scheduler interrupts it, which takes 10 milliseconds
 // or more. So while others compute, requests that take microseconds would wait that long again and
-// again. Therefore a leader that is late waits by itself, in epoll_pwait2, for at most holdTime,
-// during which it keeps its processor, and only then in Go's poller.
+// again. Therefore a leader that is late first waits by itself, in epoll_pwait2, for at most
+// holdTime. It keeps its processor meanwhile. Only then does it wait in Go's poller.
 //
-// The leader was late once if the kernel says that the data of a connection had been there for
-// lateAfter when the leader came to see it. It is late if that happens twice in a row, for lateFor,
-// or until maxHolds waits have been in vain. After that, once is enough to be late again.
+// Whenever the leader has waited in Go's poller, it asks the kernel how long the data of a
+// connection has been there: see checkLate. If that is lateAfter or longer twice in a row, the
+// leader is late. It is late for lateFor, or until maxHolds of its own waits have been in vain.
+// After that, if the last answer was lateAfter or longer too, one more is enough to be late again.
 //
 // With four connections that compute for 10 ms and ten light ones, on two processors, the light
-// ones get 1.4 times the requests per second, and in another kind of client 1.6 to 2.1 times, with
-// a p99 that is a third shorter. The computing ones lose 2 %.
+// ones get 1.4 times the requests per second. With another kind of client, they get 1.6 to 2.1
+// times the requests, and their p99 is a third shorter. The computing ones lose 2 %.
 //
-// What was tried: to wait in this way always (8 and 16 busy connections took 5 % more CPU, because
-// the leader finds fewer events at a time); to let a worker wait for its connection in the same way
-// (the median was half as long, but p99 five times as long as that of net/http: the goroutines that
-// the scheduler has interrupted wait in its global queue, which it neglects while each processor
-// has goroutines of its own).
+// These were tried, and rejected:
+//
+//   - To wait in this way always. 8 and 16 busy connections took 5 % more CPU, because the leader
+//     finds fewer events at a time.
+//   - To let a worker wait for its connection in the same way. The median was half as long, but the
+//     p99 was five times that of net/http. The goroutines that the scheduler has interrupted wait
+//     in its global queue, which it neglects while each processor has goroutines of its own.
 //
 // A leader that keeps its processor also delays the garbage collector when that stops all
 // goroutines, by holdTime at most.
@@ -76,8 +79,8 @@ func (s *Set) hold() bool {
 	return false
 }
 
-// checkLate finds out whether the leader is late, from the first of the events that it has found
-// after it had given up its processor.
+// checkLate finds out whether the leader is late. It looks at the first event that the leader has
+// found since it gave up its processor.
 func (s *Set) checkLate() {
 	w := &s.leaderWait
 	if !w.released || s.n <= 0 {
@@ -97,9 +100,9 @@ func (s *Set) checkLate() {
 	w.before = late
 }
 
-// dataAge returns how long ago fd has received data, or zero if it is not a TCP connection. It
-// bypasses Go's scheduler, like all system calls of the leader: with four busy connections, one
-// call in eight that did not made each request take 30 % more CPU.
+// dataAge returns how long ago fd has received data, or zero if it is not a TCP connection. Like
+// all system calls of the leader, it bypasses Go's scheduler. When one call in eight went through
+// the scheduler, each request took 30 % more CPU, with four busy connections.
 func (s *Set) dataAge(fd int) time.Duration {
 	info, size := &s.leaderWait.info, uint32(unix.SizeofTCPInfo)
 	_, _, e := syscall.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_INFO, uintptr(unsafe.Pointer(info)), uintptr(unsafe.Pointer(&size)), 0)
