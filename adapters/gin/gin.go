@@ -1,8 +1,9 @@
 // Package recyclinggin serves a gin engine on recycled workers. An application changes only its
 // last line:
 //
-//	recyclinggin.Run(engine) // was: engine.Run()
+//	recyclinggin.Serve(engine) // was: engine.Run()
 //
+// [Serve] takes options, and [Run] addresses, as engine.Run does.
 // [Run], [RunTLS], [RunUnix], [RunFd] and [RunListener] replace the methods of the same names and
 // print the same in debug mode. Unlike the methods, they return nil after SIGINT or SIGTERM, when
 // every request in flight has been answered. A second signal ends the process. RunQUIC has no

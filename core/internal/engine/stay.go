@@ -32,11 +32,11 @@ import (
 // These were tried, and rejected:
 //
 //   - A limit on the connections that are served at the moment, instead of the average. 1,000 busy
-//     connections took 4 % more. Each of them had a stay now and then, and from its first stay on,
+//     connections took 4 % more CPU. Each of them had a stay now and then, and from its first stay on,
 //     Go's poller reports its events too.
-//   - The last request alone, instead of the average. Four connections took 13 % more. Those that
+//   - The last request alone, instead of the average. Four connections took 13 % more CPU. Those that
 //     stay see few others, so some stay and some do not.
-//   - The average without pauses. Eight connections took 19 % more, for the same reason.
+//   - The average without pauses. Eight connections took 19 % more CPU, for the same reason.
 //   - To read once more before parking, without waiting, as long as that often found a request. 100
 //     busy connections took 1 % less CPU, and 1,000 took 4 % less. But beside handlers that
 //     compute, the p99 of light requests was 2.5 times as long: a client that sent its next request
