@@ -1,6 +1,6 @@
 // Bench compares this project with its peers on the machine that it runs on. It needs only Go:
 //
-//	go run ./bench               everything that takes a short time: six to seven minutes
+//	go run ./bench               everything that takes a short time: five to six minutes
 //	go run ./bench -h            lists the parts, and what each one measures
 //	go run ./bench connections   measures one part
 //	go run ./bench all -full     measures everything, which takes hours

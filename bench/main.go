@@ -135,7 +135,7 @@ func (c *command) usage() {
 		fmt.Fprintf(c.stderr, "\t%-21s %s\n", v.name+" "+v.args, v.about)
 	}
 	fmt.Fprint(c.stderr, `
-Without a command, bench runs all, which takes six to seven minutes. Columns called x are ratios to the baseline, which
+Without a command, bench runs all, which takes five to six minutes. Columns called x are ratios to the baseline, which
 is net/http where servers are compared. Leave the machine alone meanwhile: other programs make the figures unsteady.
 `)
 	some := false
