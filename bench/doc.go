@@ -27,8 +27,8 @@
 // Each measurement writes into a folder: a page with charts, the charts as pictures, tables in
 // Markdown, and all samples, as JSON and as samples.txt for benchstat. Every server is a separate
 // process. Servers that are compared are measured one right after the other, for several rounds.
-// Each ratio is of two figures from the same round. It takes five rounds to tell a difference from
-// noise.
+// Each ratio is of two figures from the same round. With fewer than five rounds, a difference
+// cannot be told from noise.
 //
 // Compare CPU first: the user and system time of the server process, divided by the number of
 // requests. The client shares the processors with the server, so it also limits a fast server's

@@ -68,9 +68,10 @@
 //
 // Under [Recycling], if a listener has a descriptor, the leading worker accepts its connections,
 // and each connection belongs to one worker or to the epoll set. That includes TLS connections of
-// ServeTLS. All other connections are accepted one by one, and each keeps its worker until it
-// closes: those in memory, those of a listener of any other type, those on a system other than
-// Linux, and all connections under [Fixed].
+// ServeTLS, and of a tls.NewListener on such a listener. All other connections are accepted one by
+// one, and each keeps its worker until it closes: those in memory, those of a listener without a
+// descriptor of its own, such as one that wraps another, those on a system other than Linux, and
+// all connections under [Fixed].
 //
 // From the moment that epoll reports a parked connection, the calls under [Recycling] are:
 //
@@ -103,7 +104,7 @@
 // tests; those that begin with a lower-case letter are in package recyclingtest.
 //
 //   - If the application makes the socket blocking, by File and Fd, the server's system calls on it
-//     do not block. [socketMadeBlockingHoldsUpNobodyElse, TestTLSConnectionsOfHooksPark]
+//     still do not block. [socketMadeBlockingHoldsUpNobodyElse, TestTLSConnectionsOfHooksPark]
 //   - If the application sets a read deadline, the server clears it after the header and after the
 //     request. It clears a write deadline after the request. A deadline that passes while the
 //     connection is parked takes effect when the next bytes arrive.

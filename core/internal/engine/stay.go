@@ -12,28 +12,29 @@ import (
 
 // Stayers are the workers that stay with their connection after a response: they wait for its next
 // request themselves, in Go's own poller, instead of parking it. The leader and its epoll set then
-// have no part in that request. On two processors, with one busy connection, a request takes 0.55
-// of the CPU that it takes with parking, and with two 0.72. With four there is little difference.
-// With eight or more, waiting for one connection costs more than finding a batch of events.
+// have no part in that request. On two processors, a request takes 0.55 of the CPU that it takes
+// with parking if one connection is busy, and 0.72 if two are. With four there is little
+// difference. With eight or more, waiting for one connection costs more than finding a batch of
+// events. Connections with TLS always park.
 //
 // A worker stays for 5 milliseconds at most, and only if that hinders nobody:
 //
 //   - Between two requests of its connection, few requests of other connections are served, on
-//     average. So hardly more connections are active than there are processors.
-//   - The connection's last stay was not in vain, or was long ago. After a stay in vain, the
-//     connection parks twice before the next stay. Each further stay in vain in a row doubles that
-//     number.
+//     average. That shows that hardly more connections are active than there are processors.
+//   - The connection's last stay was not in vain, or enough requests have come since. After a stay
+//     in vain, the next 2 requests for which a worker might stay are not followed by a stay. Each
+//     further stay in vain doubles that number, up to 128.
 //   - Few requests come without a stay. Otherwise there is a pause, in which nobody stays: see
 //     sweep.
-//   - At least half of the workers that may be at work are idle, and connections are far from their
-//     limit. When a connection has to wait for a worker, or connections come near to their limit,
-//     all stayers leave at once. So they count as idle in Stats, and for every limit.
+//   - At most half of MaxWorkers are in use, and the number of connections is far from its limit.
+//     When a connection has to wait for a worker, or that limit comes near, all stayers leave at
+//     once. Since they do, they count as idle in Stats and in all limits.
 //
 // These were tried, and rejected:
 //
 //   - A limit on the connections that are served at the moment, instead of the average. 1,000 busy
-//     connections took 4 % more CPU. Each of them had a stay now and then, and from its first stay on,
-//     Go's poller reports its events too.
+//     connections took 4 % more CPU. Each of them had a stay now and then. After its first stay a
+//     connection is in Go's poller for good, so that each of its events is reported twice.
 //   - The last request alone, instead of the average. Four connections took 13 % more CPU. Those that
 //     stay see few others, so some stay and some do not.
 //   - The average without pauses. Eight connections took 19 % more CPU, for the same reason.
@@ -73,7 +74,7 @@ const (
 	// next, in units of 1/averageUnit. It is a moving average of about averageOf such numbers. It
 	// begins at maxOthers, and larger numbers count as maxOthers.
 	averageOf, averageUnit, maxOthers = 8, 1 << 8, 1 << 10
-	// maxVain bounds the pause after stays in vain to 1<<maxVain requests.
+	// maxVain bounds Conn.StayAfter, the requests without a stay after stays in vain, to 1<<maxVain.
 	maxVain = 7
 	// Between two sweeps, fewOthers requests may come without a stay, plus a quarter of the number
 	// that come during stays.

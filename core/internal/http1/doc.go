@@ -7,7 +7,8 @@
 //	                 ▲                                 ├─ more bytes: next request
 //	                 └── readable ◄── parked ◄─────────┘  nothing to read: park
 //
-// A parked connection keeps the header bytes it has sent so far.
+// A connection that parks in the middle of a header keeps a copy of the bytes that have arrived. It
+// holds no other buffer: those are the Worker's.
 //
 // The package follows net/http byte for byte, except for Date and for the differences listed in the
 // documentation of package recycling.

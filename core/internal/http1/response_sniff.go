@@ -17,8 +17,9 @@ func contentType(b []byte) string {
 	return "text/plain; charset=utf-8"
 }
 
-// beginsText has the bytes that begin no signature of http.DetectContentType. There are two that
-// may begin with any byte: "ftyp" after four bytes, and "LP" after 34.
+// beginsText has frequent first bytes of texts. No signature of http.DetectContentType begins with
+// one of them, except the two that may begin with any byte: contentType itself looks for those,
+// "ftyp" after four bytes and "LP" after 34.
 var beginsText = func() (is [256]bool) {
 	for c := '0'; c <= '9'; c++ {
 		is[c] = true

@@ -1,15 +1,16 @@
-// Package park keeps connections that wait for bytes without a goroutine or a buffer.
+// Package park keeps connections that wait for bytes without a goroutine.
 //
 // A [Set] owns an epoll set. One worker at a time leads: it waits for readiness on behalf of all
 // workers (see [Set.Lead]). The epoll descriptor is itself registered with Go's runtime poller, so
 // the leader is an ordinary goroutine that the scheduler wakes. No thread blocks in epoll_wait,
-// except for a moment at a time while the scheduler wakes the leader late: see leaderwait_linux.go.
+// with one exception: if the scheduler has woken the leader late several times, the leader blocks
+// for up to 50 microseconds at a time. See leaderwait_linux.go.
 //
-// A [Conn] is registered, edge-triggered, when it first has to wait, and is never re-armed. It
-// stays in the epoll set until it is closed, and so needs one epoll_ctl in its lifetime, unless a
-// worker stays with it: [Conn.Stay] takes it out of the set. At any time a Conn belongs either to
-// one worker, which may read, write and close it, or to the set. The states and the allowed
-// transitions are drawn in state.go.
+// A [Conn] is registered, edge-triggered, when it first parks, and is never re-armed. It remains in
+// the epoll set until it is closed, so it needs one epoll_ctl in its lifetime. The exception is
+// [Conn.Stay], which takes it out of the set; it is registered again when it parks again. At any
+// time a Conn belongs either to one worker, which may read, write and close it, or to the set. The
+// states and the allowed transitions are drawn in state.go.
 //
 // A worker that has to wait for its connection itself (for a slow body or a slow reader in a
 // handler, or in Conn.Stay) waits in Go's own poller, not in the set: the descriptor is wrapped in
@@ -18,7 +19,8 @@
 // readiness. The leader is not involved, which saves waking it each time. Wrapping costs three
 // system calls, once, and only for connections that need it.
 //
-// No system call on a connection blocks, whatever the application has done to the socket, and no
+// No system call on a connection blocks a worker or the leader, whatever the application has done
+// to the socket. A close that may block, because of SO_LINGER, has a goroutine of its own. No
 // system call uses a descriptor number that is about to be reused: see sock_linux.go and use.go.
 // Every system call that can fail for lack of memory, descriptors or watches is either retried or
 // ends one connection, and the failure is counted: see [Errors].
@@ -31,6 +33,7 @@
 // direct.go.
 //
 // On systems other than Linux, and for connections that are not sockets of this package (in-memory,
-// wrapped, or accepted by a listener of crypto/tls), a Conn is a plain net.Conn: it cannot be
-// parked, and its worker waits on it. The build tag recycling_nopark forces that everywhere.
+// wrapped, or accepted by a listener of crypto/tls that the engine cannot unwrap), a Conn is a
+// plain net.Conn: it cannot be parked, and its worker waits on it. The build tag recycling_nopark
+// forces that everywhere.
 package park

@@ -13,7 +13,7 @@ import (
 
 // A kind says what a connection consists of, below TLS.
 //
-//	         Listen              has to wait
+//	         Listen              worker waits
 //	absent ──────────► descriptor ──────────► polled
 //	 │  ▲                 │    │               │  │
 //	 │  └────── end ──────┴────────────────────┘  │

@@ -15,18 +15,18 @@ import (
 // As a rule it waits in Go's poller, and its processor goes to another goroutine. But a goroutine
 // that computes keeps that processor until the scheduler interrupts it, which takes 10 milliseconds
 // or more. So while others compute, requests that take microseconds would wait that long again and
-// again. Therefore a leader that is late first waits by itself, in epoll_pwait2, for at most
-// holdTime. It keeps its processor meanwhile. Only then does it wait in Go's poller.
+// again. A leader to which this happens is called late, as defined below. Before each wait in Go's
+// poller, a late leader waits in epoll_pwait2 for at most holdTime, and keeps its processor.
 //
 // Whenever the leader has waited in Go's poller, it asks the kernel how long the data of a
-// connection has been there: see checkLate. If that is lateAfter or longer twice in a row, the
-// leader is late. It is late for lateFor, or until maxHolds of its own waits have been in vain.
-// After that, if the last answer was lateAfter or longer too, one more is enough to be late again.
+// connection has been there: see checkLate. After two answers in a row of lateAfter or longer, the
+// leader is late: for the time lateFor, or until maxHolds waits in epoll_pwait2 found nothing. Each
+// further such answer makes it late anew, until an answer is shorter.
 //
 // With four connections that compute for 10 ms and ten light ones, on two processors, the light
-// ones get 1.4 times the requests per second if the client is wrk. With the client of the
-// benchmark "light" they get 1.6 to 2.1 times, and their p99 is a third shorter. The computing ones
-// lose 2 %.
+// ones get 1.4 times the requests per second that they get without this wait, if the client is wrk.
+// With the client of the benchmark "light" they get 1.6 to 2.1 times as many, and their p99 is a
+// third shorter. The computing ones lose 2 %.
 //
 // These were tried, and rejected:
 //
@@ -44,7 +44,7 @@ type leaderWait struct {
 	holds    int          // how many more waits may be in vain; zero: the leader is not late
 	until    int64        // when it is no longer late, in nanoseconds since epoch
 	released bool         // the leader has given up its processor since the last events
-	before   bool         // it was late the last time that it had given up its processor
+	before   bool         // the last answer of the kernel was lateAfter or longer
 	unknown  bool         // this system has no epoll_pwait2
 	info     unix.TCPInfo // for dataAge
 }
