@@ -35,8 +35,9 @@ import (
 //   - A limit on the connections that are served at the moment, instead of the average. 1,000 busy
 //     connections took 4 % more CPU. Each of them had a stay now and then. After its first stay a
 //     connection is in Go's poller for good, so that each of its events is reported twice.
-//   - The last request alone, instead of the average. Four connections took 13 % more CPU. Those that
-//     stay see few others, so some stay and some do not.
+//   - The last request alone, instead of the average. Four connections took 13 % more CPU. A
+//     connection with a stay sees few requests of others, and so gets another stay. One without
+//     sees many, and goes on parking.
 //   - The average without pauses. Eight connections took 19 % more CPU, for the same reason.
 //   - To read once more before parking, without waiting, as long as that often found a request. 100
 //     busy connections took 1 % less CPU, and 1,000 took 4 % less. But beside handlers that
@@ -74,7 +75,8 @@ const (
 	// next, in units of 1/averageUnit. It is a moving average of about averageOf such numbers. It
 	// begins at maxOthers, and larger numbers count as maxOthers.
 	averageOf, averageUnit, maxOthers = 8, 1 << 8, 1 << 10
-	// maxVain bounds Conn.StayAfter, the requests without a stay after stays in vain, to 1<<maxVain.
+	// maxVain bounds Conn.StayAfter, the requests without a stay after stays in vain, to
+	// 1<<maxVain.
 	maxVain = 7
 	// Between two sweeps, fewOthers requests may come without a stay, plus a quarter of the number
 	// that come during stays.

@@ -1,5 +1,5 @@
-// Package http1 is an HTTP/1.0 and HTTP/1.1 server engine. Connections wait in a [park.Set]; if a
-// connection cannot do that, its worker waits for it. The package accepts no connections, and
+// Package http1 is an HTTP/1.0 and HTTP/1.1 server engine. Connections wait in a [park.Set]; for a
+// connection that cannot park, its worker waits itself. The package accepts no connections, and
 // starts no goroutines to serve them: the owner of a [Worker] passes it one connection after the
 // other.
 //
@@ -15,8 +15,8 @@
 //
 // A worker calls the hooks of the connection that it serves, including StateNew and ConnContext,
 // which net/http calls in its accept loop. Code that must not wait for the application (the leader,
-// the deadline timer, eviction and shutdown) has hooks called through Server.Background: see
-// Conn.EndInBackground.
+// the deadline timer, eviction and shutdown) calls no hook itself: Server.Background does that for
+// it. See Conn.EndInBackground.
 //
 // A Worker reuses its buffers and writers. Handlers cannot reach them after they return; cached
 // strings are immutable. What a handler sees (the request, its header and body, the ResponseWriter

@@ -131,9 +131,9 @@ func (h *handle) osFile() *os.File {
 	return h.file
 }
 
-// ask returns what f returns for h's descriptor. The error says that a net.Conn was closed, which
-// the application may do. f should not capture variables; hungUp does not. Otherwise each call
-// allocates them.
+// ask returns what f returns for h's descriptor. It returns an error if the application has closed
+// the net.Conn, or if h has no descriptor of this package. f should be a function that captures no
+// variables, such as hungUp, because captured variables would be allocated at each call.
 func ask[T any](h *handle, f func(fd int) T) (T, error) {
 	switch h.kind {
 	case descriptor, polled:
@@ -160,7 +160,7 @@ func (h *handle) peek(b []byte) (n int, errno syscall.Errno, err error) {
 	return got.n, got.errno, err
 }
 
-// hasNetConn reports whether there is a net.Conn that the application may know.
+// hasNetConn reports whether there is a net.Conn. If so, the application might hold it.
 func (h *handle) hasNetConn() bool { return h.kind == socket || h.kind == foreign }
 
 // localAddr returns the local address. It returns false if that is unknown.
@@ -176,8 +176,8 @@ func (h *handle) localAddr() (net.Addr, bool) {
 }
 
 // remoteAddr returns the peer's address if there is a net.Conn that knows it. Otherwise it returns
-// nil. The owner calls it without a lock, so it does not look at the kind: a goroutine of a handler
-// that has to wait may be changing it to polled.
+// nil. The owner calls it without a lock, so it must not read the kind: another goroutine that a
+// handler has started, and that waits for the connection, may be changing that to polled.
 func (h *handle) remoteAddr() net.Addr {
 	if h.nc == nil {
 		return nil
@@ -185,8 +185,8 @@ func (h *handle) remoteAddr() net.Addr {
 	return h.nc.RemoteAddr()
 }
 
-// setReadDeadline sets the deadline of waiting reads. It does nothing if nothing waits yet, since
-// becomePolled sets the deadlines.
+// setReadDeadline sets the deadline of reads that wait. For a descriptor it does nothing, since
+// becomePolled will set the deadlines.
 func (h handle) setReadDeadline(t time.Time) error {
 	switch h.kind {
 	case polled:
@@ -216,7 +216,8 @@ func (h handle) closeWrite() error {
 	return errors.ErrUnsupported
 }
 
-// cut makes reading and writing fail, but leaves a bare descriptor to be closed.
+// cut makes reading and writing fail. It closes a net.Conn, but the caller must still close a bare
+// descriptor.
 func (h *handle) cut() {
 	switch h.kind {
 	case descriptor, polled:
@@ -227,7 +228,7 @@ func (h *handle) cut() {
 	}
 }
 
-// close closes h. If h may linger, closeSlowly does.
+// close closes h. If the socket may have SO_LINGER, call closeSlowly instead: closing may block.
 func (h handle) close() error {
 	switch h.kind {
 	case descriptor:
@@ -240,7 +241,7 @@ func (h handle) close() error {
 	return nil
 }
 
-// closeSlowly is like close, but may block.
+// closeSlowly is close for a socket that may have SO_LINGER. It may block.
 func (h handle) closeSlowly() {
 	if h.kind == descriptor {
 		sysCloseSlowly(int(h.fd))
