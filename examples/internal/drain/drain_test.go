@@ -41,8 +41,9 @@ func TestDrain(t *testing.T) {
 						if strategy == recycling.Recycling && r.lost+r.truncated > 0 {
 							t.Errorf("%d requests were lost, and %d responses cut off", r.lost, r.truncated)
 						}
-						if r.answered < 100 || r.inFlight == 0 {
-							t.Errorf("%d requests were answered, %d that were in flight, want some more", r.answered, r.inFlight)
+						// net/http may lose all that were in flight.
+						if r.answered < 100 || r.inFlight+r.lost == 0 {
+							t.Errorf("%d requests were answered, and %d were in flight, want some more", r.answered, r.inFlight+r.lost)
 						}
 					}
 				})
