@@ -94,7 +94,8 @@ func (x *exchange) release() {
 	x.watchMu.Unlock()
 	x.worker = nil
 	x.res.release()
-	if x.given != nil && x.res.stage != stageHijacked { // otherwise its new owner may read on
+	// After Hijack, the new owner of the connection may go on reading.
+	if x.given != nil && x.res.stage != stageHijacked {
 		x.given.body.Store(nil)
 	}
 }

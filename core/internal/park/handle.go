@@ -185,25 +185,37 @@ func (h *handle) remoteAddr() net.Addr {
 	return h.nc.RemoteAddr()
 }
 
+// A pollable is an os.File or a net.Conn: reads and writes wait for it in Go's poller.
+type pollable interface {
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+	Close() error
+}
+
+// pollable returns the file or the net.Conn of h. It returns nil if h has neither.
+func (h handle) pollable() pollable {
+	switch h.kind {
+	case polled:
+		return h.file
+	case socket, foreign:
+		return h.nc
+	}
+	return nil
+}
+
 // setReadDeadline sets the deadline of reads that wait. For a descriptor it does nothing, since
 // becomePolled will set the deadlines.
 func (h handle) setReadDeadline(t time.Time) error {
-	switch h.kind {
-	case polled:
-		return h.file.SetReadDeadline(t)
-	case socket, foreign:
-		return h.nc.SetReadDeadline(t)
+	if p := h.pollable(); p != nil {
+		return p.SetReadDeadline(t)
 	}
 	return nil
 }
 
 // setWriteDeadline is like setReadDeadline.
 func (h handle) setWriteDeadline(t time.Time) error {
-	switch h.kind {
-	case polled:
-		return h.file.SetWriteDeadline(t)
-	case socket, foreign:
-		return h.nc.SetWriteDeadline(t)
+	if p := h.pollable(); p != nil {
+		return p.SetWriteDeadline(t)
 	}
 	return nil
 }
@@ -230,13 +242,11 @@ func (h *handle) cut() {
 
 // close closes h. If the socket may have SO_LINGER, call closeSlowly instead: closing may block.
 func (h handle) close() error {
-	switch h.kind {
-	case descriptor:
+	if h.kind == descriptor {
 		return errnoOrNil(sysClose(int(h.fd)))
-	case polled:
-		return h.file.Close()
-	case socket, foreign:
-		return h.nc.Close()
+	}
+	if p := h.pollable(); p != nil {
+		return p.Close()
 	}
 	return nil
 }
