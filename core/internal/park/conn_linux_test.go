@@ -120,11 +120,7 @@ func TestAbandonedConnectionFails(t *testing.T) {
 		t.Error("a parked connection is not the caller's")
 	}
 	c.Close()
-	read := make(chan error)
-	go func() {
-		_, err := d.Read(make([]byte, 1))
-		read <- err
-	}()
+	read := readOne(d)
 	if d.Abandon() {
 		t.Error("one that a worker has is the caller's")
 	}

@@ -11,26 +11,24 @@ import (
 
 func (f *fixture) late() bool { return f.leaderWait.holds > 0 }
 
-// await has s poll until there is an event.
-func await(t *testing.T, s *Set) {
+// dataWaits lets f poll until there is an event of a parked connection, whose data has then waited
+// for longer than lateAfter.
+func (f *fixture) dataWaits(t *testing.T) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); s.poll() == 0; time.Sleep(time.Millisecond) {
+	client := f.dial(t)
+	f.park(t, f.lead(t), None)
+	io.WriteString(client, "x")
+	for end := time.Now().Add(10 * time.Second); f.poll() == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("no event")
 		}
 	}
+	time.Sleep(lateAfter + 10*time.Millisecond) // the leader has no processor
 }
 
 func TestLeaderIsLateIfDataHasWaited(t *testing.T) {
 	f := newFixture(t, nil)
-	client := f.dial(t)
-	c := f.lead(t)
-	if parked, err := c.Park(None); !parked || err != nil {
-		t.Fatalf("Park = %v, %v", parked, err)
-	}
-	io.WriteString(client, "x")
-	await(t, f.Set)
-	time.Sleep(lateAfter + 10*time.Millisecond) // the leader has no processor
+	f.dataWaits(t)
 	for i, released := range []bool{false, true, false, true} {
 		f.leaderWait.released = released
 		f.checkLate()
@@ -49,9 +47,7 @@ func TestLeaderIsNotLateIfDataIsNew(t *testing.T) {
 	c := f.lead(t)
 	// The machine itself may make the leader late, but not always.
 	for range 100 {
-		if parked, err := c.Park(None); !parked || err != nil {
-			t.Fatalf("Park = %v, %v", parked, err)
-		}
+		f.park(t, c, None)
 		f.leaderWait.holds = 0
 		io.WriteString(client, "x")
 		if f.lead(t) != c {
@@ -80,9 +76,7 @@ func TestLateLeaderWaitsByItselfForAWhile(t *testing.T) {
 		f.leaderWait.holds = 2
 	}
 	c := f.lead(t) // polls again: the listening socket reports the connection until it is accepted
-	if parked, err := c.Park(None); !parked || err != nil {
-		t.Fatalf("Park = %v, %v", parked, err)
-	}
+	f.park(t, c, None)
 	f.leaderWait.holds = 1
 	if f.hold() || f.late() || !f.leaderWait.released {
 		t.Fatalf("after the last wait in vain: late %v, want that the leader gives up its processor", f.late())
@@ -105,14 +99,7 @@ func TestLateLeaderWaitsByItselfForAWhile(t *testing.T) {
 func TestLeaderDoesWithoutEpollPwait2(t *testing.T) {
 	f := newFixture(t, nil)
 	f.leaderWait.unknown = true // as after ENOSYS
-	client := f.dial(t)
-	c := f.lead(t)
-	if parked, err := c.Park(None); !parked || err != nil {
-		t.Fatalf("Park = %v, %v", parked, err)
-	}
-	io.WriteString(client, "x")
-	await(t, f.Set)
-	time.Sleep(lateAfter + 10*time.Millisecond)
+	f.dataWaits(t)
 	f.leaderWait.released, f.leaderWait.before = true, true
 	f.checkLate()
 	if f.late() {

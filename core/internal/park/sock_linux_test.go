@@ -3,10 +3,8 @@
 package park
 
 import (
-	"errors"
 	"io"
 	"net"
-	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -163,19 +161,5 @@ func TestDeadlineHoldsAfterNetConnFailed(t *testing.T) {
 	if failed == nil {
 		t.Fatal("NetConn made a descriptor though none was left")
 	}
-	read := make(chan error, 1)
-	go func() {
-		_, err := c.Read(make([]byte, 1))
-		read <- err
-	}()
-	select {
-	case err := <-read:
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("Read = %v", err)
-		}
-	case <-time.After(5 * time.Second):
-		t.Error("Read goes on waiting")
-		c.GiveUp()
-		<-read
-	}
+	timesOut(t, c, readOne(c))
 }

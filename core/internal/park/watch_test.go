@@ -35,14 +35,26 @@ func TestDeadlineThatIsSetWhileAProbeEndsCounts(t *testing.T) {
 	set.Add(c, nc)
 	defer server.Close()
 	c.Watch(func() { t.Error("the client is gone") })
+	read := readOne(c)
+	<-nc.ending
+	c.SetReadDeadline(time.Now().Add(time.Millisecond))
+	close(nc.end)
+	timesOut(t, c, read)
+}
+
+// readOne begins to read from c. The channel gets the error.
+func readOne(c *Conn) <-chan error {
 	read := make(chan error, 1)
 	go func() {
 		_, err := c.Read(make([]byte, 1))
 		read <- err
 	}()
-	<-nc.ending
-	c.SetReadDeadline(time.Now().Add(time.Millisecond))
-	close(nc.end)
+	return read
+}
+
+// timesOut checks that a read from c ends because its deadline passes.
+func timesOut(t *testing.T, c *Conn, read <-chan error) {
+	t.Helper()
 	select {
 	case err := <-read:
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -50,6 +62,8 @@ func TestDeadlineThatIsSetWhileAProbeEndsCounts(t *testing.T) {
 		}
 	case <-time.After(5 * time.Second):
 		t.Error("Read goes on waiting")
+		c.GiveUp()
+		<-read
 	}
 }
 
