@@ -38,24 +38,15 @@ func Alternating(ctx context.Context, c Config, p *record.Progress, r *record.Ru
 	note(t, "%d keep-alive connections are open, and those that are active request %s, which answers at once, one request after the other. "+
 		"Their number changes every %v, and goes through all values %d times in a round. %d rounds. CPU, p50 and p99 are those of all requests, "+
 		"so the larger numbers count for more.", c.most(), lightPath, c.Turn, c.Turns, c.Rounds)
-	key := inWords(c.Active) + " in turn"
+	var numbers []string
+	for _, n := range c.Active {
+		numbers = append(numbers, strconv.Itoa(n))
+	}
+	key := record.List(numbers) + " in turn"
 	return c.each(ctx, p, t, []situation{{
 		key: key, words: key, servers: serving(available(t, c.Main), lightPath),
 		spec: server.Spec{Conns: c.most()}, measure: c.alternating,
 	}})
-}
-
-// inWords returns numbers as "1, 2 and 3".
-func inWords(numbers []int) string {
-	s := strconv.Itoa(numbers[0])
-	for i, n := range numbers[1:] {
-		between := ", "
-		if i == len(numbers)-2 {
-			between = " and "
-		}
-		s += between + strconv.Itoa(n)
-	}
-	return s
 }
 
 func p99At(n int) string { return "p99 at " + strconv.Itoa(n) }

@@ -23,7 +23,7 @@ func Bodies(ctx context.Context, c Config, p *record.Progress, r *record.Run) er
 	t := &record.Table{
 		Name: "bodies", Title: "Large responses and uploads",
 		Keys:    []string{"body", "server"},
-		Columns: []record.Column{cpuColumn, rateColumn, p50Column, p99Column, maxColumn, errorsColumn},
+		Columns: requestColumns,
 		Charts:  eachFigure("bodies", "large bodies", record.Chart{X: "body", Series: "server"})[:2],
 	}
 	for _, b := range bodies {

@@ -17,7 +17,7 @@ func Loads(ctx context.Context, c Config, p *record.Progress, r *record.Run) err
 	t := &record.Table{
 		Name: "loads", Title: "Keep-alive connections that are all active",
 		Keys:    []string{"connections", "server"},
-		Columns: []record.Column{cpuColumn, rateColumn, p50Column, p99Column, maxColumn, errorsColumn},
+		Columns: requestColumns,
 		Terms:   latencyTerms,
 		Charts:  eachFigure("loads", "all connections active", record.Chart{X: "connections", Series: "server", Lines: true, Log: true}),
 	}

@@ -18,7 +18,7 @@ func TLS(ctx context.Context, c Config, p *record.Progress, r *record.Run) error
 	t := &record.Table{
 		Name: "tls", Title: "Requests over TLS",
 		Keys:    []string{"mode", "server"},
-		Columns: []record.Column{cpuColumn, rateColumn, p50Column, p99Column, maxColumn, errorsColumn},
+		Columns: requestColumns,
 		Terms: slices.Concat([]record.Term{
 			{Name: modeName("close"), Meaning: "each request has a connection of its own, with a whole handshake, which is closed after the answer"},
 			{Name: modeName("keep"), Meaning: "each connection is used for one request after the other"},

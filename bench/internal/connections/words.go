@@ -17,6 +17,9 @@ var (
 	peakColumn = record.Column{Name: "peak", Label: "peak memory", Unit: "MiB", Format: "%.1f", Better: record.Lower}
 )
 
+// requestColumns are the columns of tables that say no more than what a request costs.
+var requestColumns = []record.Column{cpuColumn, rateColumn, p50Column, p99Column, maxColumn, errorsColumn}
+
 // compare makes t a comparison of recycling with the other servers, and adds the meanings of their
 // names.
 func compare(t *record.Table, servers []string) {

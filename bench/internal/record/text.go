@@ -96,3 +96,11 @@ func (t *Table) measured() []Column {
 }
 
 func (t *Table) ratios(c Column) bool { return t.Baseline != "" && c.Better != "" }
+
+// List returns words as "one, two and three".
+func List(words []string) string {
+	if n := len(words); n > 1 {
+		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
+	}
+	return strings.Join(words, "")
+}

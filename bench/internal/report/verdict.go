@@ -51,7 +51,7 @@ func newVerdict(r *record.Run) verdict {
 		return v
 	}
 	names := rivals(r)
-	v.Title = fmt.Sprintf("%s measured against %s", v.Subject, list(names))
+	v.Title = fmt.Sprintf("%s measured against %s", v.Subject, record.List(names))
 	for _, name := range names {
 		n := score[name]
 		switch {
@@ -188,12 +188,4 @@ func span(low, high string) string {
 		return low
 	}
 	return low + " to " + high
-}
-
-// list joins names as in a sentence.
-func list(names []string) string {
-	if n := len(names); n > 1 {
-		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
-	}
-	return strings.Join(names, "")
 }

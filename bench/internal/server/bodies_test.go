@@ -10,14 +10,20 @@ import (
 	"time"
 )
 
-// Every server that has the path reads the whole body of an upload, and the connection stays.
-func TestServersReadUploads(t *testing.T) {
+// forEachWith runs f with a client of each server that has the path.
+func forEachWith(t *testing.T, path string, f func(t *testing.T, c *client)) {
 	forEach(t, func(t *testing.T, s Spec) {
-		if !Serves(s.Server, "/upload") {
+		if !Serves(s.Server, path) {
 			t.Skip("it has no such path")
 		}
 		t.Parallel()
-		c := dial(t, start(t, s))
+		f(t, dial(t, start(t, s)))
+	})
+}
+
+// Every server that has the path reads the whole body of an upload, and the connection stays.
+func TestServersReadUploads(t *testing.T) {
+	forEachWith(t, "/upload", func(t *testing.T, c *client) {
 		for _, size := range []int{0, 1, 64 << 10, 1 << 20} {
 			fmt.Fprintf(c, "POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
 			if status, body := c.receive(t); status != http.StatusOK || body != fmt.Sprint(size) {
@@ -31,12 +37,7 @@ func TestServersReadUploads(t *testing.T) {
 }
 
 func TestServersSendNoMoreThanThereIs(t *testing.T) {
-	forEach(t, func(t *testing.T, s Spec) {
-		if !Serves(s.Server, "/bytes/1") {
-			t.Skip("it has no such path")
-		}
-		t.Parallel()
-		c := dial(t, start(t, s))
+	forEachWith(t, "/bytes/1", func(t *testing.T, c *client) {
 		for _, n := range []string{"1048577", "-1", "x", "99999999999999999999"} {
 			if status, _ := c.get(t, "/bytes/"+n, ""); status != http.StatusBadRequest {
 				t.Errorf("%s bytes: %d, want 400", n, status)
