@@ -32,7 +32,12 @@ func (e *Engine) awaitStragglers() {
 // acceptRaw waits for the end while the workers accept. Closing l blocks until all connections that
 // the kernel has completed are accepted.
 func (e *Engine) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), schedulers []scheduler, lc *http1.ListenerConfig, end <-chan struct{}) error {
-	defer shut()
+	defer func() {
+		shut()
+		// net/http has called these hooks when Serve returns. They may wait for whoever closes l,
+		// so this must not happen while closing l has to wait.
+		awaitZero(&e.http.HooksPending)
+	}()
 	var err error
 	if held := raw.Hold(func() { err = e.acceptHeld(raw, l, schedulers, lc, end) }); held != nil {
 		return e.acceptError(l, held)
@@ -52,7 +57,6 @@ func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []sche
 		case <-done:
 		case <-time.After(unlistenWait):
 		}
-		awaitZero(&e.http.HooksPending) // net/http has called these hooks when Serve returns
 	}()
 	failed := make(chan error, len(schedulers))
 	fail := func(err error) { failed <- err } // called at most once by each scheduler
