@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/recycling-go/recycling/core/internal/engine"
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 // A netHTTP is net/http's own server, and counts connections.
@@ -17,6 +18,9 @@ type netHTTP struct {
 
 func newNetHTTP(s *Server) *netHTTP {
 	b := &netHTTP{http: s.HTTP}
+	if s.Observer != nil {
+		s.HTTP.Handler = observe.Handler(s.Observer, s.HTTP.Handler)
+	}
 	inner, state := s.HTTP.ConnContext, s.HTTP.ConnState
 	s.HTTP.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		if inner != nil {

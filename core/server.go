@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/engine"
+	"github.com/recycling-go/recycling/core/observe"
 	"github.com/recycling-go/recycling/listener"
 )
 
@@ -96,6 +97,12 @@ type Server struct {
 	// time, if the Server cannot tell that HTTP serves it. Zero means 30 seconds; a negative value
 	// means no limit.
 	DrainTimeout time.Duration
+
+	// Observer is told about every request and connection, with times: see package observe. When
+	// the Server begins to serve, it replaces HTTP.Handler by a handler that calls it, to observe
+	// HTTP/2, and under Goroutine all requests; [Goroutine] reports no connections. Nil means that
+	// nothing is measured.
+	Observer observe.Observer
 
 	// Log gets two lines at level Info from Run, when it begins to serve and when it has drained;
 	// nil means slog.Default(). If HTTP.ErrorLog is nil, Log also gets all errors, at level Error;

@@ -112,8 +112,9 @@ func (l *Limits) setDefaults(strategy Strategy) {
 // engineConfig returns the configuration of s's engine, where a limit of zero means none.
 func (s *Server) engineConfig(set settings) engine.Config {
 	return engine.Config{
-		HTTP: s.HTTP,
-		Host: s.host,
+		HTTP:     s.HTTP,
+		Host:     s.host,
+		Observer: s.Observer,
 		Context: func(ctx context.Context) context.Context {
 			return context.WithValue(ctx, serverKey{}, s)
 		},

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 // A Config is what an Engine gets from the Server that it belongs to. New copies it. Zero means no
@@ -18,6 +20,9 @@ type Config struct {
 
 	// Host is set if the application calls the methods of HTTP itself. See also MakeHost.
 	Host *Host
+
+	// Observer is told about requests and connections; nil: nobody is.
+	Observer observe.Observer
 
 	// Context returns the context of all requests, derived from that of their listener.
 	Context func(context.Context) context.Context

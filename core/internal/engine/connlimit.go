@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 // Connections are refused by the connLimiter if too many are open, and by the queueLimiter
@@ -68,6 +69,7 @@ func (l *connLimiter) full() bool {
 // admit reports whether c, a new connection that is already counted, may stay. If not, it refuses
 // c.
 func (l *connLimiter) admit(c *http1.Conn) bool {
+	c.Observe(observe.Accepted, "")
 	if !l.mayStay(c) {
 		c.Shed()
 		return false
@@ -86,6 +88,7 @@ func (l *connLimiter) mayStay(c *http1.Conn) bool {
 	}
 	if !room {
 		l.shedPerIP.Add(1)
+		c.Observe(observe.Refused, observe.MaxConnsPerIP)
 		return false
 	}
 	for limit := int64(l.engine.config.Conns); limit > 0 && l.countedAdmitted() > limit && l.evict(false); {
@@ -95,6 +98,7 @@ func (l *connLimiter) mayStay(c *http1.Conn) bool {
 	}
 	c.MarkRefused()
 	l.shedConns.Add(1)
+	c.Observe(observe.Refused, observe.MaxConns)
 	return false
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 // A delegateListener is a listener by which the http.Server gets connections that do not speak
@@ -132,6 +134,10 @@ func (e *Engine) takeHooks() {
 		h := e.config.HTTP
 		e.http.ConnState, e.http.ConnContext = h.ConnState, h.ConnContext
 		h.ConnState, h.ConnContext = e.connState, e.connContext
+		if o := e.config.Observer; o != nil {
+			e.http.Handler = cmp.Or[http.Handler](h.Handler, http.DefaultServeMux)
+			h.Handler = observe.Handler(o, h.Handler) // for HTTP/2
+		}
 		e.hideListeners()
 	})
 }

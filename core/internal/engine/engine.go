@@ -97,7 +97,7 @@ func New(c Config) *Engine {
 	e := &Engine{
 		config:        c,
 		hosting:       c.Host,
-		http:          &http1.Server{HTTP: c.HTTP},
+		http:          &http1.Server{HTTP: c.HTTP, Observer: c.Observer},
 		newSchedulers: newShards,
 		stop:          make(chan struct{}),
 		drained:       make(chan struct{}),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/recycling-go/recycling/core/internal/http1"
 	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 // This file chooses the connections that are closed to make room for others.
@@ -62,6 +63,10 @@ func (l *connLimiter) settling() bool {
 // reports whether there was one. If now is set, its descriptor is needed at once, so evict does not
 // choose a handshake, which does not release its descriptor immediately.
 func (l *connLimiter) evict(now bool) bool {
+	why := observe.MaxConns
+	if now {
+		why = observe.Descriptors
+	}
 	schedulers := l.engine.schedulers()
 	for i, classes := range evictionOrder {
 		var from *park.Set
@@ -71,7 +76,7 @@ func (l *connLimiter) evict(now bool) bool {
 				from, waited = sched.conns(), t
 			}
 		}
-		if t, ok := l.handshakes.longest(); i == 0 && !now && ok && (from == nil || t > waited) && l.handshakes.cut() {
+		if t, ok := l.handshakes.longest(); i == 0 && !now && ok && (from == nil || t > waited) && l.handshakes.cut(why) {
 			l.evicted.Add(1)
 			return true
 		}
@@ -80,6 +85,7 @@ func (l *connLimiter) evict(now bool) bool {
 		}
 		if c := from.TakeLongest(classes...); c != nil {
 			l.evicted.Add(1)
+			httpConn(c).Observe(observe.Evicted, why)
 			httpConn(c).Evict()
 			return true
 		}
@@ -131,8 +137,11 @@ func (h *handshakes) longest() (time.Duration, bool) {
 }
 
 // cut makes the oldest handshake fail, and reports whether there was one.
-func (h *handshakes) cut() bool {
+func (h *handshakes) cut(why observe.Reason) bool {
 	c, parked := h.take()
+	if c != nil {
+		c.Observe(observe.Evicted, why)
+	}
 	if parked { // the handshake is over, and c is parked
 		c.Evict()
 	}

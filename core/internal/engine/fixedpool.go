@@ -9,6 +9,7 @@ import (
 	"github.com/alitto/pond/v2"
 	"github.com/recycling-go/recycling/core/internal/http1"
 	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 // A fixedPool is the scheduler with KeepWorkers: a fixed number of workers, each of which keeps a
@@ -59,6 +60,9 @@ func (p *fixedPool) Reserve(*http1.Conn) bool { return false }
 func (p *fixedPool) StartHandshake(c *http1.Conn, hello []byte) { c.Handshake(hello, func() {}) }
 
 func (p *fixedPool) Enqueue(c *http1.Conn) {
+	if p.engine.http.Observer != nil {
+		http1.Readable().Note(c)
+	}
 	_, ok := p.tasks.TrySubmit(func() {
 		s := p.states.Get().(*workerState)
 		s.worker.Serve(c)
@@ -70,6 +74,7 @@ func (p *fixedPool) Enqueue(c *http1.Conn) {
 	})
 	if !ok {
 		p.shed.Add(1)
+		c.Observe(observe.Refused, observe.MaxQueue)
 		c.Shed()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 // A queueLimiter bounds how many connections wait for a recycled worker, and for how long. Each
@@ -70,7 +71,7 @@ func (l *queueLimiter) admit(batch []*park.Conn, free int) []*park.Conn {
 		l.admitted.Add(-over)
 		in = batch[:len(batch)-int(over)]
 		for _, c := range batch[len(in):] {
-			l.refuse(c)
+			l.refuse(c, observe.MaxQueue)
 		}
 		clear(batch[len(in):])
 	}
@@ -96,10 +97,11 @@ func takeHealthChecks(batch []*park.Conn) []*park.Conn {
 // done removes n connections that were admitted, and have been served or will not be.
 func (l *queueLimiter) done(n int) { l.admitted.Add(-int64(n)) }
 
-func (l *queueLimiter) refuse(c *park.Conn) {
+func (l *queueLimiter) refuse(c *park.Conn, why observe.Reason) {
 	l.engine.limiter.dropUnadmitted(httpConn(c))
 	if httpConn(c).ShedRequest() {
 		l.shed.Add(1)
+		httpConn(c).Observe(observe.Refused, why)
 	}
 }
 
@@ -155,7 +157,7 @@ func (l *queueLimiter) refuseLate() {
 				break
 			}
 			l.done(1)
-			l.refuse(c)
+			l.refuse(c, observe.QueueWait)
 		}
 	}
 }

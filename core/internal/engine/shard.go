@@ -104,7 +104,19 @@ const (
 // be served or wait for a worker.
 func (s *shard) lead(batch []*park.Conn) ([]*park.Conn, error) {
 	batch, err := s.set.Lead(batch)
+	s.engine.noteReadable(batch)
 	return s.engine.queue.admit(batch, 0), err
+}
+
+// noteReadable notes that all of batch have just become readable.
+func (e *Engine) noteReadable(batch []*park.Conn) {
+	if e.http.Observer == nil {
+		return
+	}
+	now := http1.Readable()
+	for _, c := range batch {
+		now.Note(httpConn(c))
+	}
 }
 
 // newWork returns the function with which one worker serves connections, one after another. A
@@ -201,6 +213,9 @@ func (s *shard) StartHandshake(c *http1.Conn, hello []byte) {
 
 // admit submits c unless the queue is full. free is how many workers are about to become free.
 func (s *shard) admit(c *http1.Conn, free int) {
+	if s.engine.http.Observer != nil {
+		http1.Readable().Note(c)
+	}
 	for _, c := range s.engine.queue.admit([]*park.Conn{&c.Conn}, free) {
 		s.submit(c)
 	}

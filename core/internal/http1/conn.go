@@ -13,7 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/recycling-go/recycling/core/internal/clock"
 	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 // A Conn is a connection, with the little state that it keeps between requests.
@@ -45,6 +47,8 @@ type Conn struct {
 	// subtracts it.
 	HooksPending bool
 
+	last bool // the current request is the last
+
 	listener *ListenerConfig
 	srv      *Server
 
@@ -53,7 +57,7 @@ type Conn struct {
 	checked int    // how far its lines were checked
 	skipped int    // bytes of empty lines before it
 
-	// beganAt is when the current request began, in nanoseconds since epoch, for ReadTimeout. Zero
+	// beganAt is when the current request began, by package clock, for ReadTimeout. Zero
 	// means not noted: there is no ReadTimeout, or the request arrived in one read.
 	beganAt int64
 	hooked  *hookedConn // nil without ConnState and ConnContext hooks
@@ -65,11 +69,11 @@ type Conn struct {
 	StaysInVain  uint8
 
 	phase    phase
-	lingered uint8 // reads since the last response
-	last     bool  // the current request is the last
-	lines    int32 // header lines checked, not counting continuation lines
-	requests int32 // how many more requests it may serve; counted only if limited
-	maxAgeAt int64 // when it becomes too old, in nanoseconds since epoch; zero: never
+	lingered uint8  // reads since the last response
+	readable Moment // zero: not noted since the last request
+	lines    int32  // header lines checked, not counting continuation lines
+	requests int32  // how many more requests it may serve; counted only if limited
+	maxAgeAt int64  // when it becomes too old, by package clock; zero: never
 
 	endCalled   atomic.Bool // End was called
 	waitMu      sync.Mutex  // guards following
@@ -113,7 +117,7 @@ func (c *Conn) Init(lc *ListenerConfig) {
 		c.requests = int32(min(l.Requests-jitter(l.Requests), math.MaxInt32))
 	}
 	if l := &c.srv.Limits; l.Age > 0 {
-		now := time.Since(epoch)
+		now := time.Duration(clock.Now())
 		c.maxAgeAt = int64(now + min(l.Age-jitter(l.Age), math.MaxInt64-now))
 	}
 }
@@ -129,7 +133,7 @@ func (c *Conn) countRequest() {
 		c.requests--
 		c.last = c.requests <= 0
 	}
-	if c.maxAgeAt > 0 && int64(time.Since(epoch)) >= c.maxAgeAt {
+	if c.maxAgeAt > 0 && clock.Now() >= c.maxAgeAt {
 		c.last = true
 	}
 	if c.last {
@@ -226,6 +230,7 @@ func (c *Conn) End() {
 	if c.endCalled.Swap(true) {
 		return
 	}
+	defer c.Observe(observe.Closed, "")
 	defer c.report()()
 	defer c.guard(func() { c.Close() })
 	c.reportStarted()
@@ -255,6 +260,7 @@ func (c *Conn) Evict() {
 	}
 	closed := c.report()
 	c.guard(func() { c.Close() })
+	c.Observe(observe.Closed, "")
 	c.srv.background(func() {
 		defer closed()
 		c.reportStarted()
@@ -328,6 +334,7 @@ func (c *Conn) Release() (nc net.Conn, early []byte, err error) {
 		c.phase = phase
 		return nil, nil, err
 	}
+	c.Observe(observe.Taken, "")
 	given := false
 	defer func() {
 		if !given { // the hook panicked, and nobody else owns nc
@@ -342,14 +349,11 @@ func (c *Conn) Release() (nc net.Conn, early []byte, err error) {
 // Hijacked reports whether the connection was given away by Release.
 func (c *Conn) Hijacked() bool { return c.phase == hijacked }
 
-// epoch is the reference time of Conn.beganAt and Conn.maxAgeAt.
-var epoch = time.Now()
-
 // begin notes when a request begins, if there is a ReadTimeout. Further calls for the same request
 // have no effect.
 func (c *Conn) begin() {
 	if c.beganAt == 0 && c.srv.HTTP.ReadTimeout > 0 {
-		c.beganAt = int64(time.Since(epoch))
+		c.beganAt = clock.Now()
 	}
 }
 
@@ -358,7 +362,7 @@ func (c *Conn) beginning() time.Time {
 	if c.beganAt == 0 {
 		return time.Now()
 	}
-	t := epoch.Add(time.Duration(c.beganAt))
+	t := clock.Time(c.beganAt)
 	c.beganAt = 0
 	return t
 }

@@ -1,5 +1,7 @@
 package http1
 
+import "github.com/recycling-go/recycling/core/observe"
+
 // A Standing says whether a connection counts for the address that it comes from.
 type Standing uint8
 
@@ -17,5 +19,6 @@ func (c *Conn) Ended()      { c.Scheduler.Ended(c) }
 func (c *Conn) Refuse() {
 	c.MarkRefused()
 	c.srv.NoDescriptor.Add(1)
+	c.Observe(observe.Refused, observe.Descriptors)
 	c.ShedNow()
 }

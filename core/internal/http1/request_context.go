@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/recycling-go/recycling/core/internal/route"
 )
 
 // A requestContext is a request's context. It ends when the handler has returned, when the client
@@ -37,6 +39,10 @@ func (x *requestContext) Value(key any) any {
 		return x.srv.HTTP
 	case http.LocalAddrContextKey:
 		return x.localAddr()
+	case route.Key{}:
+		if x.srv.Observer != nil {
+			return x
+		}
 	}
 	return x.base.Value(key)
 }

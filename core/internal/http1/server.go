@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/gohttp"
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 // A Server holds what all connections have in common.
@@ -25,6 +26,12 @@ type Server struct {
 
 	// Limits are those that net/http does not have.
 	Limits Limits
+
+	// Observer is told about requests and connections; nil: nobody is.
+	Observer observe.Observer
+
+	// Handler is what HTTP.Handler was before it was replaced for the Observer; nil: see HTTP.
+	Handler http.Handler
 
 	// Background calls f on a goroutine that may block. If nil, the caller calls f itself.
 	Background func(f func())
@@ -156,7 +163,10 @@ func (s *Server) Logf(format string, args ...any) {
 
 // ServeHTTP calls the handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h := s.HTTP.Handler
+	h := s.Handler
+	if h == nil {
+		h = s.HTTP.Handler
+	}
 	if h == nil {
 		h = http.DefaultServeMux
 	}

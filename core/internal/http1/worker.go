@@ -40,6 +40,11 @@ type Worker struct {
 	// none wait.
 	crowded time.Time
 
+	// observation is of the current request; nil until there is one and an Observer. waited is how
+	// long its connection has waited for the worker, if that does not park.
+	observation *observation
+	waited      time.Duration
+
 	fields []field // of the response header: see collect
 	values []string
 	cache  stringCache
@@ -60,6 +65,7 @@ type connWriter struct{ w *Worker }
 
 func (cw connWriter) Write(p []byte) (int, error) {
 	cw.w.writing = true
+	cw.w.observeWrite()
 	n, err := cw.w.in.c.Write(p)
 	cw.w.writing = false
 	if err != nil {

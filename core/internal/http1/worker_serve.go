@@ -8,7 +8,9 @@ import (
 	"runtime/pprof"
 	"time"
 
+	"github.com/recycling-go/recycling/core/internal/clock"
 	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 // While others wait for a worker, a connection's turn ends after maxRequestsPerTurn requests in a
@@ -51,6 +53,7 @@ func (w *Worker) rescue(c *Conn, v any) {
 		}
 	}()
 	if x := w.x; x != nil {
+		defer c.guard(func() { w.observeEnd(x, outcomeAfterPanic(x)) })
 		defer c.guard(func() {
 			x.ctx.cancel(context.Canceled)
 			x.abort()
@@ -98,6 +101,9 @@ func (c *Conn) peer() (addr string) {
 
 func (w *Worker) serve(c *Conn) {
 	c.Resume(ForNext)
+	if c.readable != 0 && !c.Parks() { // from now on the worker waits for the client
+		w.waited = c.takeQueued(clock.Now())
+	}
 	if c.phase == lingering {
 		w.serveLinger(c)
 		return
@@ -322,12 +328,16 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 	w.x = x
 	srv.Requests.Add(1)
 	c.countRequest()
+	if srv.Observer != nil {
+		w.observeStart(c, x)
+	}
 	r := &x.req
 	if expect := x.expectation(); expect != "" {
 		switch {
 		case !hasToken([]string{expect}, "100-continue"):
 			x.refuseExpectation()
 			w.finishExchange(c, x)
+			w.observeEnd(x, observe.Completed)
 			w.closeAfter(c, x)
 			return false
 		case r.ProtoAtLeast(1, 1) && r.ContentLength != 0:
@@ -342,10 +352,12 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 	x.ctx.cancel(context.Canceled)
 	if x.res.settle() {
 		x.abort()
+		w.observeEnd(x, observe.Hijacked)
 		w.release()
 		return false
 	}
 	reuse := w.finishExchange(c, x)
+	w.observeEnd(x, observe.Completed)
 	w.timing = false
 	w.in.limit(0)
 	c.SetReadDeadline(time.Time{})

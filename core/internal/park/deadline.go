@@ -3,6 +3,8 @@ package park
 import (
 	"sync"
 	"time"
+
+	"github.com/recycling-go/recycling/core/internal/clock"
 )
 
 // A Class is a reason to wait, which the user of this package defines. Each class has one timeout
@@ -32,14 +34,15 @@ type deadlines struct {
 	expire func(*Conn) // called with each connection that has expired
 }
 
-var epoch = time.Now()
-
 // longAgo is a deadline that has passed, also by a clock that is years behind, as in package
 // testing/synctest.
 var longAgo = time.Unix(1, 0)
 
+// epoch is when nanos was zero.
+var epoch = clock.Time(0)
+
 // nanos returns the time in nanoseconds since epoch, by the monotonic clock.
-func nanos() int64 { return int64(time.Since(epoch)) }
+func nanos() int64 { return clock.Now() }
 
 // enter puts c on the list of class k if k has a timeout, unless c is on it already: the wait
 // begins once, not again with each byte that arrives.

@@ -1,0 +1,200 @@
+// Package observe measures requests and connections: an [Observer] is told about each of them, and
+// a [Recorder] is an Observer that keeps histograms by route, and the requests in flight.
+//
+//	rec := observe.NewRecorder()
+//	err := recycling.Serve(router, func(s *recycling.Server) { s.Observer = rec })
+//
+// Times are measured once, by the server, and passed to whoever needs them: the modules
+// adapters/prometheus, adapters/otel and adapters/status are built on this package.
+//
+// With a Recorder, a request needs three more readings of the clock and no allocation. The leader
+// reads the clock once for each batch of connections.
+package observe
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/recycling-go/recycling/core/internal/clock"
+	"github.com/recycling-go/recycling/core/internal/route"
+)
+
+// An Observer is told about the requests and connections of a server. Its methods are called
+// concurrently, by the goroutines that serve, so they must be fast and must not wait for anything.
+// They may call the server's Stats. If a method panics, its connection is closed.
+type Observer interface {
+	// RequestStart is called just before the handler.
+	RequestStart(*Request)
+
+	// RequestEnd is called once for each RequestStart, when the response has been sent, when a
+	// handler that has hijacked the connection has returned, or when the response was cut off.
+	RequestEnd(*Request)
+
+	// Conn is called when something happens to a connection.
+	Conn(ConnEvent)
+}
+
+// A Request describes a request to an [Observer]. It is valid from RequestStart until RequestEnd
+// has returned, and is then used for another request. Only RequestEnd may read the fields from
+// Route on.
+type Request struct {
+	HTTP       *http.Request // as passed to the handler, which may change it
+	Method     string
+	Path       string // of the URL, decoded
+	RemoteAddr string // as in http.Request
+
+	// Start is when the handler was called: see [Time].
+	Start time.Duration
+
+	// Queued is how long the request has waited for a worker: from the moment that its last byte
+	// was known to be readable until Start. The resolution is a microsecond. It is zero if the
+	// worker was waiting for the request, for HTTP/2, and under net/http.
+	Queued time.Duration
+
+	// Route is the pattern of the route that has served the request: what [SetRoute] was given, or
+	// the Pattern that an [http.ServeMux] has set, or empty.
+	Route string
+
+	Status  int   // zero if the handler has hijacked the connection or was cut off first
+	Written int64 // bytes of the response's body
+
+	// FirstByte is the time from Start until the first byte of the response was passed to the
+	// kernel, or for HTTP/2 to package net/http. It is zero if there was none.
+	FirstByte time.Duration
+
+	// Duration is the time from Start until the response was passed to the kernel.
+	Duration time.Duration
+
+	// Outcome says how the request ended.
+	Outcome Outcome
+
+	links // in the Recorder
+}
+
+// An Outcome says how a request ended.
+type Outcome uint8
+
+const (
+	Completed Outcome = iota // the whole response was sent
+	Aborted                  // the handler panicked, or the client did not get the whole response
+	Hijacked                 // the handler took over the connection
+)
+
+func (o Outcome) String() string {
+	switch o {
+	case Completed:
+		return "completed"
+	case Aborted:
+		return "aborted"
+	case Hijacked:
+		return "hijacked"
+	}
+	return "unknown"
+}
+
+// A ConnEvent is something that has happened to a connection.
+type ConnEvent struct {
+	Kind       ConnKind
+	Reason     Reason        // of Refused and Evicted; otherwise empty
+	RemoteAddr string        // empty if the connection does not park
+	Time       time.Duration // see [Time]
+}
+
+// A ConnKind is a kind of [ConnEvent].
+type ConnKind uint8
+
+const (
+	Accepted ConnKind = iota // it may be refused later
+	Refused                  // with a 503 response: see Reason
+	Evicted                  // closed to make room: see Reason. ConnClosed follows
+	Taken                    // hijacked by a handler, or passed to net/http for another protocol
+	Closed
+)
+
+func (k ConnKind) String() string {
+	switch k {
+	case Accepted:
+		return "accepted"
+	case Refused:
+		return "refused"
+	case Evicted:
+		return "evicted"
+	case Taken:
+		return "taken"
+	case Closed:
+		return "closed"
+	}
+	return "unknown"
+}
+
+// A Reason is the name of the limit that a connection has hit.
+type Reason string
+
+const (
+	MaxConns      Reason = "MaxConns"
+	MaxConnsPerIP Reason = "MaxConnsPerIP"
+	MaxQueue      Reason = "MaxQueue"
+	QueueWait     Reason = "QueueWait"
+	Descriptors   Reason = "descriptors" // of the process
+)
+
+// Now returns the time since the program began, by the monotonic clock.
+func Now() time.Duration { return time.Duration(clock.Now()) }
+
+// Time returns the time that a field such as Request.Start denotes.
+func Time(d time.Duration) time.Time { return clock.Time(int64(d)) }
+
+// SetRoute sets the pattern of the route that serves the request with this context, such as
+// "/users/{id}". It is for routers that do not set the Pattern of the http.Request; the adapters
+// for chi, echo and gin call it. It has no effect on a request that is not observed, and after the
+// handler has returned. There should be no more patterns than routes.
+func SetRoute(ctx context.Context, pattern string) {
+	if r, ok := ctx.Value(route.Key{}).(route.Setter); ok {
+		r.SetRoute(pattern)
+	}
+}
+
+// Observed reports whether SetRoute has an effect on the request with this context.
+func Observed(ctx context.Context) bool {
+	_, ok := ctx.Value(route.Key{}).(route.Setter)
+	return ok
+}
+
+// Observers returns an Observer that passes everything on to all of list. Nil elements are left
+// out. If no element remains, Observers returns nil.
+func Observers(list ...Observer) Observer {
+	var all observers
+	for _, o := range list {
+		if o != nil {
+			all = append(all, o)
+		}
+	}
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return all
+}
+
+type observers []Observer
+
+func (all observers) RequestStart(r *Request) {
+	for _, o := range all {
+		o.RequestStart(r)
+	}
+}
+
+func (all observers) RequestEnd(r *Request) {
+	for _, o := range all {
+		o.RequestEnd(r)
+	}
+}
+
+func (all observers) Conn(e ConnEvent) {
+	for _, o := range all {
+		o.Conn(e)
+	}
+}
