@@ -11,6 +11,7 @@
 package recyclingchi
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -18,21 +19,25 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// New returns a Server for r. [recycling.New] says how its address is chosen.
+// New returns a Server for r. [recycling.New] says how its address is chosen. If an option sets the
+// Server's Observer, that learns the pattern of each route.
 func New(r chi.Router, options ...recycling.Option) *recycling.Server {
-	return recycling.New(r, options...)
+	s := recycling.New(r, options...)
+	observeRoutes(s, r)
+	return s
 }
 
 // Serve serves r until SIGINT or SIGTERM, and then drains; see [recycling.Server.Run].
 func Serve(r chi.Router, options ...recycling.Option) error {
-	return recycling.Serve(r, options...)
+	return New(r, options...).Run(context.Background(), nil)
 }
 
 // ServeTLS is Serve with TLS, and with HTTP/2 for clients that support it; see
 // [recycling.Server.ServeTLS]. The address is chosen as for Serve: by default it is ":8080", not
 // ":https".
 func ServeTLS(r chi.Router, certFile, keyFile string, options ...recycling.Option) error {
-	return recycling.ServeTLS(r, certFile, keyFile, options...)
+	s := New(r, options...)
+	return s.Run(context.Background(), func() error { return s.ListenAndServeTLS(certFile, keyFile) })
 }
 
 // Pattern returns the pattern of the route that served r, such as "/users/{id}", as a label for

@@ -45,6 +45,7 @@ func newServer(e *echo.Echo, secure bool, options []recycling.Option) *recycling
 	e.Server.ErrorLog = e.StdLogger
 	adopt := func(s *recycling.Server) { s.HTTP = e.Server }
 	s := recycling.New(e, append([]recycling.Option{adopt, shed}, options...)...)
+	observeRoutes(s, e)
 
 	base := s.HTTP.BaseContext
 	s.HTTP.BaseContext = func(l net.Listener) context.Context {

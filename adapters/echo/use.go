@@ -37,16 +37,22 @@ var ErrServer = errors.New("recyclingecho: unknown http.Server: " +
 // listener that was set before must have one of the types named there; otherwise a worker waits on
 // each of its connections. Use must be called before e is started.
 func Use(e *echo.Echo, options ...recycling.Option) {
-	e.Listener = newLazy(e, e.Server, e.Listener, false, options)
+	l := newLazy(e, e.Server, e.Listener, false, options)
+	e.Listener = l
 	e.TLSListener = newLazy(e, e.TLSServer, e.TLSListener, true, options)
+	observeRoutes(l.server, e)
 }
 
 // UseServer is Use for e.StartServer(s). It replaces e.TLSListener if s has a TLSConfig, and
 // e.Listener otherwise. If another method also starts e, call Use before UseServer.
 func UseServer(e *echo.Echo, s *http.Server, options ...recycling.Option) {
+	var l *lazy
 	if s.TLSConfig != nil {
-		e.TLSListener = newLazy(e, s, e.TLSListener, true, options)
+		l = newLazy(e, s, e.TLSListener, true, options)
+		e.TLSListener = l
 	} else {
-		e.Listener = newLazy(e, s, e.Listener, false, options)
+		l = newLazy(e, s, e.Listener, false, options)
+		e.Listener = l
 	}
+	observeRoutes(l.server, e)
 }

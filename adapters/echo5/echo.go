@@ -31,7 +31,9 @@ import (
 // error handler, unless an option sets Server.Shed. New reads e.Logger, which must be set before.
 func New(e *echo.Echo, options ...recycling.Option) *recycling.Server {
 	adopt := func(s *recycling.Server) { s.HTTP = httpServer(e) }
-	return recycling.New(e, append([]recycling.Option{adopt, shed}, options...)...)
+	s := recycling.New(e, append([]recycling.Option{adopt, shed}, options...)...)
+	observeRoutes(s, e)
+	return s
 }
 
 // Serve serves e until SIGINT or SIGTERM, as e.Start does, and then drains; see

@@ -1,0 +1,45 @@
+package recyclingecho_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+
+	recyclingecho "github.com/recycling-go/recycling/adapters/echo"
+	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/observe"
+)
+
+func TestObserverLearnsTheRoutes(t *testing.T) {
+	var rec *observe.Recorder
+	observed := func(s *recycling.Server) { s.Observer = rec }
+	for name, prepare := range map[string]func(*echo.Echo){
+		"New": func(e *echo.Echo) { recyclingecho.New(e, observed) },
+		"Use": func(e *echo.Echo) { recyclingecho.Use(e, observed) },
+		"Pre": func(e *echo.Echo) { e.Pre(recyclingecho.ObserveRoutes) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			rec = observe.NewRecorder()
+			e := echo.New()
+			e.GET("/users/:id", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
+			e.GET("/fails/:id", func(echo.Context) error { return echo.ErrTeapot })
+			e.Group("/sub").GET("/:x/panic", func(echo.Context) error { panic(http.ErrAbortHandler) })
+			prepare(e)
+			for _, path := range []string{"/users/1", "/users/2", "/fails/1", "/sub/y/panic", "/nowhere", "/users/"} {
+				func() {
+					defer func() { recover() }()
+					observe.Handler(rec, e).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+				}()
+			}
+			got := map[string]uint64{}
+			for _, r := range rec.Routes() {
+				got[r.Route] += r.Duration.Count
+			}
+			if got["/users/:id"] < 2 || got["/fails/:id"] != 1 || got["/sub/:x/panic"] != 1 || len(got) > 4 {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
