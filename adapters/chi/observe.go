@@ -62,3 +62,28 @@ func (h *routed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mux.ServeHTTP(w, r)
 	returned = true
 }
+
+// ProfileRoutes is a middleware that labels what handlers do with the pattern of their route: see
+// [observe.WithProfileLabels]. It belongs after the middleware that changes the path of requests.
+// The route is looked up twice.
+func ProfileRoutes(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		pattern := ""
+		if c := chi.RouteContext(r.Context()); c != nil && c.Routes != nil {
+			path := c.RoutePath
+			if path == "" {
+				path = r.URL.EscapedPath()
+				if r.URL.RawPath == "" {
+					path = r.URL.Path
+				}
+			}
+			found := chi.NewRouteContext()
+			if c.Routes.Match(found, r.Method, path) {
+				pattern = found.RoutePattern()
+			}
+		}
+		observe.WithProfileLabels(r.Context(), r.Method, pattern, func(ctx context.Context) {
+			next.ServeHTTP(w, r.WithContext(ctx))
+		})
+	})
+}

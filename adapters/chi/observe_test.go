@@ -3,6 +3,7 @@ package recyclingchi_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"runtime/pprof"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
@@ -64,4 +65,18 @@ func TestMiddlewareTellsTheRoutes(t *testing.T) {
 	r.Use(recyclingchi.ObserveRoutes)
 	addRoutes(r)
 	testRoutes(t, observe.Handler(rec, r), rec)
+}
+
+func TestProfileRoutes(t *testing.T) {
+	r := chi.NewRouter()
+	r.Use(recyclingchi.ProfileRoutes)
+	var route string
+	r.Route("/sub", func(r chi.Router) {
+		r.Get("/{x}/end", func(_ http.ResponseWriter, r *http.Request) { route, _ = pprof.Label(r.Context(), "route") })
+	})
+	request(r, "/sub/y/end")
+	if route != "/sub/{x}/end" {
+		t.Errorf("the label is %q, want the pattern", route)
+	}
+	request(r, "/nowhere")
 }

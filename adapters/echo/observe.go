@@ -1,6 +1,8 @@
 package recyclingecho
 
 import (
+	"context"
+
 	"github.com/labstack/echo/v4"
 
 	recycling "github.com/recycling-go/recycling/core"
@@ -23,5 +25,20 @@ func ObserveRoutes(next echo.HandlerFunc) echo.HandlerFunc {
 func observeRoutes(s *recycling.Server, e *echo.Echo) {
 	if s.Observer != nil {
 		e.Pre(ObserveRoutes)
+	}
+}
+
+// ProfileRoutes is a middleware that labels what handlers do with the path of their route: see
+// [observe.WithProfileLabels].
+//
+//	e.Use(recyclingecho.ProfileRoutes)
+func ProfileRoutes(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		r := c.Request()
+		observe.WithProfileLabels(r.Context(), r.Method, c.Path(), func(ctx context.Context) {
+			c.SetRequest(r.WithContext(ctx))
+			err = next(c)
+		})
+		return err
 	}
 }

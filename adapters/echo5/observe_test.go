@@ -3,6 +3,7 @@ package recyclingecho_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"runtime/pprof"
 	"testing"
 
 	"github.com/labstack/echo/v5"
@@ -40,5 +41,19 @@ func TestObserverLearnsTheRoutes(t *testing.T) {
 				t.Errorf("got %v", got)
 			}
 		})
+	}
+}
+
+func TestProfileRoutes(t *testing.T) {
+	e := echo.New()
+	e.Use(recyclingecho.ProfileRoutes)
+	var route string
+	e.GET("/users/:id", func(c *echo.Context) error {
+		route, _ = pprof.Label(c.Request().Context(), "route")
+		return nil
+	})
+	e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/users/7", nil))
+	if route != "/users/:id" {
+		t.Errorf("the label is %q, want the path", route)
 	}
 }

@@ -3,6 +3,7 @@ package recyclinggin_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"runtime/pprof"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -29,5 +30,16 @@ func TestMiddlewareTellsTheRoutes(t *testing.T) {
 	}
 	if len(got) != 3 || got["/users/:id"] != 2 || got["/sub/:x/panic"] != 1 || got[""] != 1 {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestProfileRoutes(t *testing.T) {
+	engine := gin.New()
+	engine.Use(recyclinggin.ProfileRoutes)
+	var route string
+	engine.GET("/users/:id", func(c *gin.Context) { route, _ = pprof.Label(c.Request.Context(), "route") })
+	engine.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/users/7", nil))
+	if route != "/users/:id" {
+		t.Errorf("the label is %q, want the path", route)
 	}
 }
