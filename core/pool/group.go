@@ -6,15 +6,21 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/recycling-go/recycling/core/internal/permits"
 )
 
 // A Group is a set of pools with one common limit on workers: see [Config.Group]. The zero value is
 // a group without pools. A Group must not be copied.
 //
-// A pool of a group has its own queue and its own workers, and shares only two counters with the
-// others as long as fewer than Max workers are at work. Once Max workers are at work, the pools
-// with waiting jobs take turns: a worker of any pool that finishes a job continues with the oldest
-// job of the pool whose turn it is. It follows that
+// A pool of a group has its own queue and its own workers. It helps the others in two ways:
+//
+//   - A pool that needs a worker and has none idle takes one that is idle in another pool, which
+//     then belongs to it. Only if there is none does it start one.
+//   - Once Max workers are at work, the pools with waiting jobs take turns: a worker of any pool
+//     that finishes a job continues with the oldest job of the pool whose turn it is.
+//
+// It follows that
 //
 //   - no job waits while fewer than Max workers of the group are at work;
 //   - no pool waits for more than one job of each of the others before a worker runs one of its
@@ -23,35 +29,45 @@ import (
 //
 // An idle worker counts for its own pool only, so for a while after a peak the pools may together
 // have more workers than Max. These are not at work.
+//
+// While a pool has idle workers, and fewer than Max workers are at work, its jobs lock no mutex but
+// the pool's own, and write no memory that belongs to another pool or to the Group: a pool keeps
+// the permits that its workers return, up to the number that it needed at its peak.
 type Group[T any] struct {
-	working atomic.Int64 // permits taken: workers at work, or about to be
-	waiting atomic.Int64 // the length of queue
+	permits *permits.Set               // Max of them: one for each worker at work, or about to be
+	pools   atomic.Pointer[[]*Pool[T]] // nil before the first; the slice does not change
+	waiting atomic.Int64               // the length of queue
 
 	_ [64]byte // so that reading the above is not slowed down by writes to the following
 
-	// mu guards the following. It may be locked while a pool's mutex is held, but not the other way
-	// round.
+	// mu guards the following, and changes of the above. It may be locked while a pool's mutex is
+	// held, but not the other way round.
 	mu      sync.Mutex
-	max     int // Max of all pools, set by the first
-	standby int // Standby of all pools, likewise
-	pools   []*Pool[T]
+	max     int        // Max of all pools, set by the first
+	standby int        // Standby of all pools, likewise
 	queue   []*Pool[T] // pools with jobs that wait for a permit, in the order of their turns
 }
 
 // add adds p to g.
 func (g *Group[T]) add(p *Pool[T]) error {
 	g.mu.Lock()
-	if len(g.pools) == 0 {
-		g.max, g.standby = p.c.Max, p.c.Standby
+	all := g.allLocked()
+	if g.permits == nil {
+		g.permits = permits.New(int64(p.c.Max))
+		g.max = p.c.Max
+	}
+	if len(all) == 0 {
+		g.standby = p.c.Standby
 	}
 	if p.c.Max != g.max || p.c.Standby != g.standby {
 		err := fmt.Errorf("pool: Max is %d and Standby is %d, want %d and %d as in the Group", p.c.Max, p.c.Standby, g.max, g.standby)
 		g.mu.Unlock()
 		return err
 	}
-	g.pools = append(g.pools, p)
+	p.permits = g.permits.Share()
+	all = append(slices.Clone(all), p)
+	g.pools.Store(&all)
 	g.divideStandbyLocked()
-	all := slices.Clone(g.pools)
 	g.mu.Unlock()
 	for _, p := range all { // some of their workers may be surplus now
 		p.mu.lock()
@@ -65,36 +81,94 @@ func (g *Group[T]) add(p *Pool[T]) error {
 func (g *Group[T]) remove(p *Pool[T]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if i := slices.Index(g.pools, p); i >= 0 {
-		g.pools = slices.Delete(g.pools, i, i+1)
+	all := g.allLocked()
+	if i := slices.Index(all, p); i >= 0 {
+		all = slices.Delete(slices.Clone(all), i, i+1)
+		g.pools.Store(&all)
 		g.divideStandbyLocked()
+		p.permits.GiveBack()
 	}
+}
+
+// allLocked returns the pools.
+func (g *Group[T]) allLocked() []*Pool[T] {
+	if all := g.pools.Load(); all != nil {
+		return *all
+	}
+	return nil
 }
 
 // divideStandbyLocked divides standby among the pools.
 func (g *Group[T]) divideStandbyLocked() {
-	n := len(g.pools)
-	for i, p := range g.pools {
+	all := g.allLocked()
+	n := len(all)
+	for i, p := range all {
 		p.standby.Store(int64(g.standby/n + (g.standby%n+i)/n)) // (g.standby+i)/n might overflow
 	}
 }
 
-// groupFull reports whether Max workers of p's group are at work.
-func (p *Pool[T]) groupFull() bool { return p.c.Group.working.Load() >= int64(p.c.Max) }
-
-// tryAcquire takes a permit for a worker of p, and reports whether one was available.
-func (p *Pool[T]) tryAcquire() bool {
-	g := p.c.Group
-	for {
-		n := g.working.Load()
-		if n >= int64(p.c.Max) {
-			return false
+// adoptLocked takes an idle worker from another pool of p's group, or returns nil. It passes over a
+// pool whose mutex is locked: two pools that waited for each other's mutex would wait forever, and
+// starting a worker takes less time than waiting.
+func (p *Pool[T]) adoptLocked() *worker[T] {
+	if p.c.Group == nil {
+		return nil
+	}
+	all := *p.c.Group.pools.Load()
+	own := slices.Index(all, p)
+	for i := range all { // the next one first, so that the first is not always the one that gives
+		other := all[(own+1+i)%len(all)]
+		if other == p || !other.mu.TryLock() {
+			continue
 		}
-		if g.working.CompareAndSwap(n, n+1) {
-			return true
+		w := other.popIdleLocked()
+		if w != nil {
+			other.workers--
+			w.pool = p
+		}
+		other.mu.Unlock()
+		if w != nil {
+			return w
 		}
 	}
+	return nil
 }
+
+// giveLocked gives surplus idle workers of p to pools of its group that keep fewer than they may,
+// perhaps because p has adopted theirs. It returns those that are left. Like adoptLocked, it passes
+// over a pool whose mutex is locked.
+func (p *Pool[T]) giveLocked(surplus []*worker[T]) []*worker[T] {
+	if p.c.Group == nil {
+		return surplus
+	}
+	for _, other := range *p.c.Group.pools.Load() {
+		if other == p || !other.mu.TryLock() {
+			continue
+		}
+		n := 0
+		if other.state == open {
+			n = min(int(other.standby.Load())-len(other.idle), other.maxWorkers-other.workers, len(surplus))
+		}
+		if n > 0 {
+			given := surplus[len(surplus)-n:]
+			surplus = surplus[:len(surplus)-n]
+			for _, w := range given {
+				w.pool = other
+			}
+			p.workers -= n
+			other.workers += n
+			other.idle = slices.Insert(other.idle, 0, given...)
+		}
+		other.mu.Unlock()
+	}
+	return surplus
+}
+
+// groupFull reports whether Max workers of p's group are at work.
+func (p *Pool[T]) groupFull() bool { return !p.permits.Available() }
+
+// tryAcquire takes a permit for a worker of p, and reports whether one was available.
+func (p *Pool[T]) tryAcquire() bool { return p.permits.Take(1) == 1 }
 
 // acquireLocked makes sure that w has a permit, and reports whether it does. If not, its pool is in
 // the group's queue.
@@ -209,9 +283,8 @@ func (w *worker[T]) releaseLocked() bool {
 		return false
 	}
 	w.permit = false
-	g := w.pool.c.Group
-	g.working.Add(-1)
-	return g.waiting.Load() > 0
+	w.pool.permits.Put(1)
+	return w.pool.c.Group.waiting.Load() > 0
 }
 
 // wakePools has the pools in the queue wake workers, while there are permits. The caller must not

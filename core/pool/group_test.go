@@ -349,8 +349,8 @@ func TestLargestStandbyOfAGroup(t *testing.T) {
 
 func largestStandby(t *testing.T) {
 	g := new(pool.Group[int])
+	var done sync.WaitGroup
 	for range 3 {
-		var done sync.WaitGroup
 		p := newPool(t, pool.Config[int]{
 			Work: func(int) { done.Done() }, Max: math.MaxInt - 1, Standby: math.MaxInt - 1, Group: g, IdleTime: time.Millisecond,
 		})

@@ -3,6 +3,8 @@ package pool
 import (
 	"math"
 	"sync/atomic"
+
+	"github.com/recycling-go/recycling/core/internal/permits"
 )
 
 // A Pool is a set of recycled workers and the queue of their jobs. Use [New] to create one. Its
@@ -22,6 +24,8 @@ type Pool[T any] struct {
 
 	standby      atomic.Int64 // how many idle workers are kept; changes only in a group
 	inGroupQueue atomic.Bool  // p is in its group's queue; written under the group's mutex
+
+	permits *permits.Share // of Group, for p's workers; nil without Group
 
 	_ [64]byte // so that reading the above is not slowed down by writes to the following
 

@@ -13,7 +13,7 @@ func (p *Pool[T]) needsLeaderLocked() bool {
 }
 
 // pickWorkerLocked picks a worker to wake because there is something to do: the one that became
-// idle last, or a new one. It returns nil if there is nothing to do, if no worker is available, or
+// idle last, or else one that is idle in another pool of the group, or a new one. It returns nil if there is nothing to do, if no worker is available, or
 // if one is already being woken: that one calls pickWorkerLocked in turn. The caller unlocks the
 // mutex, then wakes the worker.
 //
@@ -36,22 +36,33 @@ func (p *Pool[T]) pickWorkerSlowLocked() *worker[T] {
 	if !p.needsLeaderLocked() && (p.queuedLocked() == 0 || !p.mayWorkLocked()) {
 		return nil
 	}
-	var w *worker[T]
-	switch top := len(p.idle) - 1; {
-	case top >= 0:
-		w = p.idle[top]
-		p.idle[top] = nil
-		p.idle = p.idle[:top]
-		p.trimmer.minIdle = min(p.trimmer.minIdle, top)
-	case p.workers < p.maxWorkers:
-		w = &worker[T]{pool: p, ready: make(chan struct{}, 1)}
+	w := p.popIdleLocked()
+	if w == nil {
+		if p.workers >= p.maxWorkers {
+			return nil
+		}
+		if w = p.adoptLocked(); w == nil {
+			w = &worker[T]{pool: p, ready: make(chan struct{}, 1)}
+			p.started++
+		}
 		p.workers++
-		p.started++
-	default:
-		return nil
 	}
 	p.waking = true
 	w.waking = true
+	return w
+}
+
+// popIdleLocked takes the worker that became idle last from the idle stack. It returns nil if there
+// is none.
+func (p *Pool[T]) popIdleLocked() *worker[T] {
+	top := len(p.idle) - 1
+	if top < 0 {
+		return nil
+	}
+	w := p.idle[top]
+	p.idle[top] = nil
+	p.idle = p.idle[:top]
+	p.trimmer.minIdle = min(p.trimmer.minIdle, top)
 	return w
 }
 

@@ -49,6 +49,7 @@ func (p *Pool[T]) trim() {
 	if n := t.minIdle - int(p.standby.Load()); n > 0 {
 		surplus = p.idle[:n]
 		p.idle = slices.Clone(p.idle[n:]) // the stack's memory shrinks as well
+		surplus = p.giveLocked(surplus)
 	}
 	for _, w := range surplus {
 		w.dismissed = true

@@ -8,7 +8,10 @@ import (
 // A worker is a goroutine that runs jobs. It belongs to its goroutine; the pool only accesses it
 // while it is idle, and before the goroutine is started.
 type worker[T any] struct {
-	pool  *Pool[T]
+	// pool is the worker's pool. It changes while the worker is idle, under the mutexes of the
+	// former pool and of the new one: see adoptLocked.
+	pool *Pool[T]
+
 	work  func(T)        // nil before the first job and after a panic
 	front *claimBatch[T] // the one that it is a user of, or nil
 	stage workerStage
@@ -67,7 +70,6 @@ func (w *worker[T]) run() {
 // serve runs one job after another until w has ended. If a job panics it returns true, and must be
 // called again: recovering here spares every job a deferred call.
 func (w *worker[T]) serve() (again bool) {
-	p := w.pool
 	defer func() {
 		if w.stage != working && w.stage != left {
 			return // do not recover a panic of Lead or of the pool's own code
@@ -77,12 +79,13 @@ func (w *worker[T]) serve() (again bool) {
 			again = w.stage != left
 		}
 	}()
-	group := p.c.Group != nil
+	group := w.pool.c.Group != nil
 	for {
 		job, ok := w.next()
 		if !ok {
 			return false
 		}
+		p := w.pool
 		if w.work == nil {
 			w.work = p.c.New(w.leave)
 		}
@@ -160,6 +163,7 @@ func (w *worker[T]) next() (job T, ok bool) {
 			return job, false
 		default:
 			w.standByLocked(submitter)
+			p = w.pool
 		}
 		submitter = nil
 	}
@@ -187,7 +191,8 @@ func (w *worker[T]) leadLocked(submitter *waiter[T]) {
 }
 
 // standByLocked keeps w idle until it is woken or dismissed, or the pool is stopped. It releases
-// the mutex meanwhile, and wakes submitter.
+// the mutex meanwhile, and wakes submitter. Another pool may adopt w meanwhile: then it returns
+// with that pool's mutex held.
 func (w *worker[T]) standByLocked(submitter *waiter[T]) {
 	p := w.pool
 	p.idle = append(p.idle, w)
@@ -195,7 +200,7 @@ func (w *worker[T]) standByLocked(submitter *waiter[T]) {
 	p.mu.Unlock()
 	submitter.wake()
 	<-w.ready
-	p.mu.lock()
+	w.pool.mu.lock()
 }
 
 // addUserLocked makes w a user of f.

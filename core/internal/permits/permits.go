@@ -1,0 +1,111 @@
+// Package permits divides a number of permits among shares, so that shards which take and return
+// them all the time write no memory in common.
+//
+// A [Share] keeps the permits that are returned to it. It takes permits from the other shares only
+// when it has none left. So each share soon holds as many permits as its user needs at a peak, and
+// from then on its user writes the share's memory only, until nearly all permits are in use.
+//
+// The number of permits is exact at any time: a permit is taken from one share before it is used,
+// and returned to one afterwards. Unused permits never move from share to share. Therefore a
+// caller that finds no permit, after it has made known that it waits for one, may rely on whoever
+// returns a permit from then on: Put comes before the check for waiting callers.
+package permits
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// A Set is a number of permits. Its methods may be called from several goroutines at once. Use
+// [New] to create one. A Set must not be copied.
+type Set struct {
+	shares atomic.Pointer[[]*Share] // the first is nobody's: it begins with all permits
+
+	mu    sync.Mutex // guards the following, and changes of shares
+	spare []*Share   // of shares, those that nobody uses
+}
+
+// A Share holds permits that nobody uses. Its methods may be called from several goroutines at
+// once, also after the Share was given back.
+type Share struct {
+	set *Set
+
+	_    [64]byte // free has a cache line of its own
+	free atomic.Int64
+	_    [64]byte
+}
+
+// New returns a Set of n permits.
+func New(n int64) *Set {
+	s := new(Set)
+	rest := &Share{set: s}
+	rest.free.Store(n)
+	s.shares.Store(&[]*Share{rest})
+	return s
+}
+
+// Share returns a Share for a new user. It has no permits of its own, or those of a former user.
+func (s *Set) Share() *Share {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.spare); n > 0 {
+		x := s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return x
+	}
+	x := &Share{set: s}
+	shares := append(slices.Clone(*s.shares.Load()), x)
+	s.shares.Store(&shares)
+	return x
+}
+
+// Free returns how many permits nobody uses. It reads one share after another: a permit that is
+// taken and returned meanwhile may count twice, or not at all.
+func (s *Set) Free() (n int64) {
+	for _, x := range *s.shares.Load() {
+		n += min(x.free.Load(), math.MaxInt64-n)
+	}
+	return n
+}
+
+// GiveBack gives x to the next caller of Set.Share. Permits that x holds, or that are returned to
+// it later, remain available to the other shares.
+func (x *Share) GiveBack() {
+	x.set.mu.Lock()
+	defer x.set.mu.Unlock()
+	x.set.spare = append(x.set.spare, x)
+}
+
+// Take takes up to n permits, and returns how many it has taken: fewer than n if all others are in
+// use.
+func (x *Share) Take(n int64) (taken int64) {
+	if taken = x.take(n); taken == n {
+		return taken
+	}
+	for _, other := range *x.set.shares.Load() {
+		if taken == n {
+			break
+		}
+		taken += other.take(n - taken)
+	}
+	return taken
+}
+
+// take is Take from x only.
+func (x *Share) take(n int64) int64 {
+	for {
+		free := x.free.Load()
+		n := min(n, free)
+		if n == 0 || x.free.CompareAndSwap(free, free-n) {
+			return n
+		}
+	}
+}
+
+// Put returns n permits to x.
+func (x *Share) Put(n int64) { x.free.Add(n) }
+
+// Available reports whether there is a permit that nobody uses, in x or in another share.
+func (x *Share) Available() bool { return x.free.Load() > 0 || x.set.Free() > 0 }

@@ -1,0 +1,83 @@
+package permits_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/recycling-go/recycling/core/internal/permits"
+)
+
+func TestSharesTakeFromEachOther(t *testing.T) {
+	s := permits.New(10)
+	a, b := s.Share(), s.Share()
+	if n := a.Take(6); n != 6 {
+		t.Errorf("took %d of 10 permits, want 6", n)
+	}
+	a.Put(6)
+	if n := b.Take(7); n != 7 {
+		t.Errorf("took %d permits while 4 are nobody's and 6 are another share's, want 7", n)
+	}
+	if n := a.Take(7); n != 3 {
+		t.Errorf("took %d permits, want the 3 that are left", n)
+	}
+	if a.Available() || b.Available() || s.Free() != 0 || a.Take(1) != 0 {
+		t.Errorf("all permits are in use, and %d are free", s.Free())
+	}
+	b.Put(1)
+	if !a.Available() || s.Free() != 1 || a.Take(2) != 1 {
+		t.Error("a permit was returned to another share, and is not available")
+	}
+}
+
+func TestShareThatWasGivenBackIsUsedAgain(t *testing.T) {
+	s := permits.New(math.MaxInt64)
+	a, b := s.Share(), s.Share()
+	if n := a.Take(5); n != 5 {
+		t.Fatalf("took %d permits, want 5", n)
+	}
+	a.GiveBack()
+	a.Put(2) // a user may be late
+	if c := s.Share(); c != a {
+		t.Error("a share that nobody uses is not used again")
+	}
+	if n := b.Take(math.MaxInt64); n != math.MaxInt64-3 || s.Free() != 0 {
+		t.Errorf("took %d permits, and %d are free, want all but 3, and none", n, s.Free())
+	}
+}
+
+// TestPermitsAreExact has goroutines take and return permits of several shares. No more than there
+// are may be in use, and at the end none may be lost.
+func TestPermitsAreExact(t *testing.T) {
+	const total, users, rounds = 7, 6, 3000
+	s := permits.New(total)
+	var inUse, most atomic.Int64
+	var wg sync.WaitGroup
+	for u := range uint64(users) {
+		x := s.Share()
+		wg.Go(func() {
+			rnd := rand.New(rand.NewPCG(u, 1))
+			for range rounds {
+				n := x.Take(1 + rnd.Int64N(3))
+				if now := inUse.Add(n); now > total {
+					most.Store(now)
+				}
+				inUse.Add(-n)
+				x.Put(n)
+				if rnd.IntN(100) == 0 {
+					x.GiveBack()
+					x = s.Share()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := most.Load(); n > 0 {
+		t.Errorf("%d permits were in use, of %d", n, total)
+	}
+	if n := s.Free(); n != total {
+		t.Errorf("%d permits are left, want %d", n, total)
+	}
+}
