@@ -46,8 +46,8 @@ func (l *connLimiter) full() bool {
 		l.held.Add(1)
 		return true
 	}
-	if s := l.engine.stayers; s != nil && s.n.Load() > 0 && s.crowded() {
-		s.leave() // so that their connections may be closed to make room
+	if l.engine.staying() && l.crowdsStays() {
+		l.engine.leaveStays() // so that their connections may be closed to make room
 	}
 	limit := int64(l.engine.config.Conns)
 	if limit == 0 || l.counted() < limit {

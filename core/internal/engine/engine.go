@@ -48,9 +48,9 @@ type Engine struct {
 	newSchedulers func(e *Engine, parks bool) ([]scheduler, error)
 
 	limiter    connLimiter
-	queue      *queueLimiter           // nil with KeepWorkers, as is group
+	queue      *queueLimiter           // nil with KeepWorkers, as are the following two
 	group      *pool.Group[*park.Conn] // of the shards' workers
-	stayers    *stayers                // nil with KeepWorkers
+	stayers    []*stayers              // of each shard
 	threads    lockWatch
 	async      asyncCaller
 	prepared   sync.Once
@@ -85,6 +85,7 @@ type Engine struct {
 type scheduler interface {
 	http1.Scheduler
 	conns() *park.Set
+	shard() uint8             // its number, which may be that of another scheduler too
 	enqueueAlways(*park.Conn) // like Enqueue, but without a limit
 	stats(*Stats)
 	// end ends the workers as soon as they are idle, and returns the connections that will not be
@@ -160,6 +161,7 @@ func (e *Engine) newConn(lc *http1.ListenerConfig, sched scheduler) *http1.Conn 
 	e.opened.Add(1)
 	c := new(http1.Conn)
 	c.Scheduler, c.OthersServed = sched, maxOthers*averageUnit
+	c.Shard = sched.shard()
 	c.Init(lc)
 	return c
 }
@@ -310,7 +312,7 @@ func (e *Engine) Stats() Stats {
 		Evicted:   l.evicted.Load(),
 		Held:      l.held.Load(),
 		Retired:   e.http.Retired.Load(),
-		Requests:  e.http.Requests.Load(),
+		Requests:  e.http.Requests.Total(),
 
 		AcceptErrors: e.errors.Accept.Load(),
 		PollErrors:   e.errors.Poll.Load(),
@@ -326,9 +328,9 @@ func (e *Engine) Stats() Stats {
 			}
 		})
 	}
-	if e.stayers != nil { // these are as good as idle
-		s.Stayed = e.stayers.stayed.Load()
-		n := min(int(e.stayers.n.Load()), s.Busy)
+	for _, stayers := range e.stayers { // these are as good as idle
+		s.Stayed += stayers.stayed.Load()
+		n := min(int(stayers.n.Load()), s.Busy)
 		s.Busy, s.Standby = s.Busy-n, s.Standby+n
 	}
 	s.Shed = s.ShedConns + s.ShedPerIP + s.ShedQueue

@@ -90,7 +90,7 @@ func (l *connLimiter) evict(now bool) bool {
 			return true
 		}
 	}
-	l.engine.stayers.leave() // their connections are idle
+	l.engine.leaveStays() // their connections are idle
 	return false
 }
 

@@ -45,6 +45,7 @@ func newFixedPool(e *Engine, _ bool) ([]scheduler, error) {
 }
 
 func (p *fixedPool) conns() *park.Set { return p.set }
+func (p *fixedPool) shard() uint8     { return 0 }
 
 // enqueueAlways is Enqueue: since a connection keeps its worker, only new ones are queued.
 func (p *fixedPool) enqueueAlways(c *park.Conn) { p.Enqueue(httpConn(c)) }

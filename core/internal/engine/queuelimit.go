@@ -7,22 +7,27 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/core/internal/permits"
 	"github.com/recycling-go/recycling/core/observe"
 )
 
 // A queueLimiter bounds how many connections wait for a recycled worker, and for how long. Each
 // shard has a queue of its own, in its pool.
 type queueLimiter struct {
-	engine      *Engine
-	workers     int64         // maximum number of connections that are served
-	maxAdmitted int64         // maximum number of connections that are served or waiting
-	wait        time.Duration // maximum time to wait; zero: no limit
+	engine  *Engine
+	workers int64         // maximum number of connections that are served
+	maxOver int64         // maximum of over
+	wait    time.Duration // maximum time to wait; zero: no limit
 
 	shed atomic.Int64
 
-	// admitted counts connections that are being served or wait for a worker, from when they were
-	// admitted until their worker is done with them. If it exceeds workers, some are waiting.
-	admitted atomic.Int64
+	// A connection has a permit of room, or is counted in over, from when it is admitted until its
+	// worker is done with it. There are as many permits as workers. So over is how many connections
+	// wait, and only then do shards write a variable in common.
+	//
+	// While over is positive, room has no free permit, except for a moment: see settle.
+	room *permits.Set
+	over atomic.Int64
 
 	mu    sync.Mutex // guards the following, and the marks of the shards
 	timer *time.Timer
@@ -30,28 +35,80 @@ type queueLimiter struct {
 }
 
 func newQueueLimiter(e *Engine) *queueLimiter {
-	l := &queueLimiter{engine: e, workers: int64(e.config.workers()), wait: e.config.QueueWait, maxAdmitted: math.MaxInt64}
+	l := &queueLimiter{engine: e, workers: int64(e.config.workers()), wait: e.config.QueueWait, maxOver: math.MaxInt64}
+	l.room = permits.New(l.workers)
 	if e.config.Queue > 0 {
-		l.maxAdmitted = l.workers + min(int64(e.config.Queue), math.MaxInt64-l.workers)
+		l.maxOver = int64(e.config.Queue)
 	}
 	return l
 }
 
 // crowded reports whether connections wait for a worker.
-func (l *queueLimiter) crowded() bool { return l.admitted.Load() > l.workers }
+func (l *queueLimiter) crowded() bool { return l.over.Load() > 0 }
 
-// admit refuses connections for which the queue has no room, from the end of batch, and returns the
-// others. free is the number of workers that are about to become idle.
-func (l *queueLimiter) admit(batch []*park.Conn, free int) []*park.Conn {
+// admitted returns how many connections are being served or wait for a worker.
+func (l *queueLimiter) admitted() int64 { return l.workers - l.room.Free() + l.over.Load() }
+
+// add counts n connections of s as admitted. It returns how many wait, or zero if none of the n
+// has to wait.
+func (l *queueLimiter) add(s *shard, n int) (over int64) {
+	rest := int64(n) - s.room.Take(int64(n))
+	if rest == 0 {
+		return 0
+	}
+	over = l.over.Add(rest)
+	l.settle(s)
+	return min(over, l.over.Load())
+}
+
+// done removes n connections of s that were admitted, and have been served or will not be.
+func (l *queueLimiter) done(s *shard, n int) {
+	for n > 0 && l.lessOver() {
+		n--
+	}
+	if n > 0 {
+		s.room.Put(int64(n))
+		l.settle(s)
+	}
+}
+
+// settle gives free permits to connections that are counted in over. Whoever returns a permit, or
+// adds to over after finding no permit, calls it afterwards: the later of the two sees what the
+// other has done.
+func (l *queueLimiter) settle(s *shard) {
+	for l.over.Load() > 0 && s.room.Take(1) == 1 {
+		if !l.lessOver() {
+			s.room.Put(1)
+		}
+	}
+}
+
+// lessOver subtracts one from over, unless it is zero.
+func (l *queueLimiter) lessOver() bool {
+	for {
+		n := l.over.Load()
+		if n <= 0 {
+			return false
+		}
+		if l.over.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
+}
+
+// admit refuses connections of s for which the queue has no room, from the end of batch, and
+// returns the others. free is the number of workers that are about to become idle.
+func (l *queueLimiter) admit(s *shard, batch []*park.Conn, free int) []*park.Conn {
 	if len(batch) == 0 {
 		return batch
 	}
-	admitted := l.admitted.Add(int64(len(batch))) - int64(free)
-	if admitted <= l.workers {
+	over := l.add(s, len(batch)) - int64(free)
+	if over <= 0 {
 		return batch
 	}
-	free += int(l.engine.stayers.leave())
-	if admitted = l.admitted.Load() - int64(free); admitted <= l.workers {
+	left := l.engine.leaveStays()
+	free += int(left)
+	if over = min(over-left, l.over.Load()-int64(free)); over <= 0 {
 		// A stayer that has got a request does not leave. Then one of batch may have to wait.
 		if l.wait > 0 {
 			l.startTimer()
@@ -61,15 +118,16 @@ func (l *queueLimiter) admit(batch []*park.Conn, free int) []*park.Conn {
 	if l.engine.http.Limits.HealthPath != "" {
 		n := len(batch)
 		batch = takeHealthChecks(batch)
-		admitted = l.admitted.Add(-int64(n-len(batch))) - int64(free)
+		l.done(s, n-len(batch))
+		over = min(over, l.over.Load()-int64(free))
 		if len(batch) == 0 {
 			return batch
 		}
 	}
 	in := batch
-	if over := min(admitted-l.maxAdmitted, int64(len(batch))); over > 0 {
-		l.admitted.Add(-over)
-		in = batch[:len(batch)-int(over)]
+	if n := int(min(over-l.maxOver, int64(len(batch)))); n > 0 {
+		l.done(s, n)
+		in = batch[:len(batch)-n]
 		for _, c := range batch[len(in):] {
 			l.refuse(c, observe.MaxQueue)
 		}
@@ -93,9 +151,6 @@ func takeHealthChecks(batch []*park.Conn) []*park.Conn {
 	clear(batch[len(rest):])
 	return rest
 }
-
-// done removes n connections that were admitted, and have been served or will not be.
-func (l *queueLimiter) done(n int) { l.admitted.Add(-int64(n)) }
 
 func (l *queueLimiter) refuse(c *park.Conn, why observe.Reason) {
 	l.engine.limiter.dropUnadmitted(httpConn(c))
@@ -156,7 +211,7 @@ func (l *queueLimiter) refuseLate() {
 			if !ok {
 				break
 			}
-			l.done(1)
+			l.done(s, 1)
 			l.refuse(c, observe.QueueWait)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/recycling-go/recycling/core/internal/http1"
 	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/core/internal/permits"
 	"github.com/recycling-go/recycling/core/pool"
 )
 
@@ -15,7 +16,9 @@ import (
 // The shards of a Server share one limit on workers, and one on the connections that wait for them.
 type shard struct {
 	schedulerBase
+	index       uint8
 	set         *park.Set
+	room        *permits.Share // of engine.queue
 	workers     *pool.Pool[*park.Conn]
 	handshakers *pool.Pool[clientHello] // for TLS; they do not count as workers
 	reserve     *pool.Pool[*park.Conn]  // for Config.HealthPath; nil if there is none
@@ -32,6 +35,10 @@ type clientHello struct {
 // processorsPerShard is how many processors share one epoll set and one run queue.
 const processorsPerShard = 4
 
+// maxShards is the largest number of shards for one kind of listener. The number of a shard is a
+// uint8.
+const maxShards = 256
+
 // minShardWorkers is the minimum number of workers for each shard: a few workers do not need
 // several epoll sets.
 const minShardWorkers = 64
@@ -40,14 +47,19 @@ const minShardWorkers = 64
 // larger: clients that stall in a handshake must not keep others out, even if few handlers may run.
 const maxHandshakers = 1 << 16
 
-// newShards returns as many shards as the processors and the limit on workers suggest. A connection
-// stays with the epoll set of its shard, but workers of any shard may serve it: see pool.Group.
-func newShards(e *Engine, parks bool) ([]scheduler, error) {
+// shards returns how many shards there are for each kind of listener, as the processors and the
+// limit on workers suggest.
+func (c *Config) shards() int {
 	n := (runtime.GOMAXPROCS(0) + processorsPerShard - 1) / processorsPerShard
-	n = max(min(n, e.config.workers()/minShardWorkers), 1)
-	schedulers := make([]scheduler, n)
+	return max(min(n, c.workers()/minShardWorkers, maxShards), 1)
+}
+
+// newShards returns the shards for one kind of listener. A connection stays with the epoll set of
+// its shard, but workers of any shard may serve it: see pool.Group.
+func newShards(e *Engine, parks bool) ([]scheduler, error) {
+	schedulers := make([]scheduler, len(e.stayers))
 	for i := range schedulers {
-		s, err := newShard(e, parks)
+		s, err := newShard(e, parks, uint8(i))
 		if err != nil {
 			for _, sched := range schedulers[:i] {
 				sched.end()
@@ -60,7 +72,7 @@ func newShards(e *Engine, parks bool) ([]scheduler, error) {
 	return schedulers, nil
 }
 
-func newShard(e *Engine, parks bool) (*shard, error) {
+func newShard(e *Engine, parks bool, index uint8) (*shard, error) {
 	set, err := park.NewSet(e.parkConfig(parks))
 	if err != nil {
 		return nil, fmt.Errorf("recycling: %w", err)
@@ -71,7 +83,7 @@ func newShard(e *Engine, parks bool) (*shard, error) {
 		Standby: min(e.config.Standby, e.config.workers()),
 		Group:   e.group,
 	}
-	s := &shard{schedulerBase: schedulerBase{e}, set: set}
+	s := &shard{schedulerBase: schedulerBase{e}, index: index, set: set, room: e.queue.room.Share()}
 	if parks {
 		config.Lead = s.lead
 	}
@@ -105,7 +117,7 @@ const (
 func (s *shard) lead(batch []*park.Conn) ([]*park.Conn, error) {
 	batch, err := s.set.Lead(batch)
 	s.engine.noteReadable(batch)
-	return s.engine.queue.admit(batch, 0), err
+	return s.engine.queue.admit(s, batch, 0), err
 }
 
 // noteReadable notes that all of batch have just become readable.
@@ -123,11 +135,11 @@ func (e *Engine) noteReadable(batch []*park.Conn) {
 // handler that hijacks its connection may keep the goroutine for long, as for a WebSocket: the
 // goroutine then no longer counts as a worker.
 func (e *Engine) newWork(leave func()) func(*park.Conn) {
-	admitted := false // the current connection is counted by the queueLimiter
+	var admitted *shard // that of the current connection, if the queueLimiter counts it
 	done := func() {
-		if admitted {
-			admitted = false
-			e.queue.done(1)
+		if s := admitted; s != nil {
+			admitted = nil
+			e.queue.done(s, 1)
 		}
 	}
 	work := e.work(http1.NewWorker(e.http), func() {
@@ -135,7 +147,7 @@ func (e *Engine) newWork(leave func()) func(*park.Conn) {
 		leave()
 	})
 	return func(c *park.Conn) {
-		admitted = true
+		admitted = httpConn(c).Scheduler.(*shard)
 		defer done()
 		work(c)
 	}
@@ -180,16 +192,17 @@ func (e *Engine) handshake(h clientHello) {
 }
 
 func (s *shard) conns() *park.Set { return s.set }
+func (s *shard) shard() uint8     { return s.index }
 
 func (s *shard) enqueueAlways(c *park.Conn) {
-	s.engine.queue.admitted.Add(1)
+	s.engine.queue.add(s, 1)
 	s.submit(c)
 }
 
 // submit puts c, which the queueLimiter has counted, into the shard's queue.
 func (s *shard) submit(c *park.Conn) {
 	if s.workers.Push(c) != nil { // the pool is closed
-		s.engine.queue.done(1)
+		s.engine.queue.done(s, 1)
 		httpConn(c).EndInBackground()
 	}
 }
@@ -200,8 +213,8 @@ func (s *shard) Enqueue(c *http1.Conn) { s.admit(c, 0) }
 func (s *shard) Requeue(c *http1.Conn) { s.admit(c, 1) }
 func (s *shard) Crowded() bool         { return s.engine.queue.crowded() }
 
-func (s *shard) Stay(c *http1.Conn) bool         { return s.engine.stayers.begin(c) }
-func (s *shard) Stayed(c *http1.Conn, came bool) { s.engine.stayers.end(c, came) }
+func (s *shard) Stay(c *http1.Conn) bool         { return s.engine.stayers[s.index].begin(c) }
+func (s *shard) Stayed(c *http1.Conn, came bool) { s.engine.stayers[s.index].end(c, came) }
 
 func (s *shard) Reserve(c *http1.Conn) bool { return s.reserve.TrySubmit(&c.Conn) == nil }
 
@@ -216,7 +229,7 @@ func (s *shard) admit(c *http1.Conn, free int) {
 	if s.engine.http.Observer != nil {
 		http1.Readable().Note(c)
 	}
-	for _, c := range s.engine.queue.admit([]*park.Conn{&c.Conn}, free) {
+	for _, c := range s.engine.queue.admit(s, []*park.Conn{&c.Conn}, free) {
 		s.submit(c)
 	}
 }
@@ -224,8 +237,9 @@ func (s *shard) admit(c *http1.Conn, free int) {
 func (s *shard) end() (left []*park.Conn) {
 	if s.workers != nil {
 		left = s.workers.Close()
-		s.engine.queue.done(len(left))
+		s.engine.queue.done(s, len(left))
 	}
+	s.room.GiveBack()
 	if s.reserve != nil {
 		left = append(left, s.reserve.Close()...)
 	}

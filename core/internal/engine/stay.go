@@ -17,10 +17,14 @@ import (
 // difference. With eight or more, waiting for one connection costs more than finding a batch of
 // events. Connections with TLS always park.
 //
+// Each shard has stayers of its own, and decides for itself, as if its processors were all there
+// are: a request that comes during a stay is of no concern to other shards.
+//
 // A worker stays for 5 milliseconds at most, and only if that hinders nobody:
 //
-//   - Between two requests of its connection, few requests of other connections are served, on
-//     average. That shows that hardly more connections are active than there are processors.
+//   - Between two requests of its connection, few requests of other connections of the shard are
+//     served, on average. That shows that hardly more connections are active than the shard has
+//     processors.
 //   - The connection's last stay was not in vain, or enough requests have come since. After a stay
 //     in vain, the next 2 requests for which a worker might stay are not followed by a stay. Each
 //     further stay in vain doubles that number, up to 128.
@@ -45,6 +49,7 @@ import (
 //     at once kept its worker, while the others waited for a processor.
 type stayers struct {
 	engine *Engine
+	shard  uint8
 	max    int   // how many may stay
 	few    int32 // limit of Conn.OthersServed
 
@@ -89,14 +94,36 @@ const (
 	stayRoom = 64
 )
 
-func newStayers(e *Engine) *stayers {
-	n := runtime.GOMAXPROCS(0)
-	return &stayers{engine: e, max: 2 * n, few: int32(max(n+n/2, 2)*averageUnit + averageUnit/2)}
+// newStayers returns the stayers of each shard.
+func newStayers(e *Engine) []*stayers {
+	shards := e.config.shards()
+	n := (runtime.GOMAXPROCS(0) + shards - 1) / shards // processors per shard
+	all := make([]*stayers, shards)
+	for i := range all {
+		all[i] = &stayers{engine: e, shard: uint8(i), max: 2 * n, few: int32(max(n+n/2, 2)*averageUnit + averageUnit/2)}
+	}
+	return all
 }
+
+// staying reports whether any worker stays with its connection.
+func (e *Engine) staying() bool {
+	return slices.ContainsFunc(e.stayers, func(s *stayers) bool { return s.n.Load() > 0 })
+}
+
+// leaveStays ends all stays, and returns how many there were. A request may have come meanwhile.
+func (e *Engine) leaveStays() (n int64) {
+	for _, s := range e.stayers {
+		n += s.leave()
+	}
+	return n
+}
+
+// served returns how many requests of the shard have been served.
+func (s *stayers) served() int64 { return s.engine.http.Requests.Of(s.shard) }
 
 // begin reports whether the worker of c stays with it. Then it must call end afterwards.
 func (s *stayers) begin(c *http1.Conn) bool {
-	served := s.engine.http.Requests.Load()
+	served := s.served()
 	if uint32(served) == c.ServedAt {
 		return false // there was no request since the last call
 	}
@@ -111,7 +138,7 @@ func (s *stayers) begin(c *http1.Conn) bool {
 		return false
 	}
 	q := s.engine.queue
-	if s.n.Load() >= int64(s.max) || q.admitted.Load() > q.workers/2 || s.crowded() {
+	if s.n.Load() >= int64(s.max) || q.admitted() > q.workers/2 || s.engine.limiter.crowdsStays() {
 		return false
 	}
 	s.mu.Lock()
@@ -134,10 +161,10 @@ func (s *stayers) begin(c *http1.Conn) bool {
 	return true
 }
 
-// crowded reports whether there is little room for more connections.
-func (s *stayers) crowded() bool {
-	limit := s.engine.config.Conns
-	return limit > 0 && s.engine.limiter.counted() > int64(limit)-stayRoom
+// crowdsStays reports whether there is so little room for more connections that nobody may stay.
+func (l *connLimiter) crowdsStays() bool {
+	limit := l.engine.config.Conns
+	return limit > 0 && l.counted() > int64(limit)-stayRoom
 }
 
 // end ends a stay. came says whether the next request has come.
@@ -167,11 +194,11 @@ func (s *stayers) sweep() {
 	s.tick++
 	if s.paused.Load() {
 		s.paused.Store(false)
-		s.came, s.total = 0, s.engine.http.Requests.Load()
+		s.came, s.total = 0, s.served()
 		s.sweepAgain()
 		return
 	}
-	total := s.engine.http.Requests.Load()
+	total := s.served()
 	if others := total - s.total - s.came; others > s.came/4+fewOthers {
 		s.pause = min(max(2*s.pause, minPause), maxPause)
 		s.paused.Store(true)
@@ -200,9 +227,9 @@ func (s *stayers) sweepAgain() {
 	}
 }
 
-// leave ends all stays, and returns how many there were. A request may have come meanwhile.
+// leave ends all stays of the shard, and returns how many there were. A request may have come meanwhile.
 func (s *stayers) leave() int64 {
-	if s == nil || s.n.Load() == 0 {
+	if s.n.Load() == 0 {
 		return 0
 	}
 	s.mu.Lock()

@@ -11,11 +11,11 @@ import (
 // A worker that stays although nobody should is told to leave once the pause is over.
 func TestSweepsGoOnWhileAWorkerStays(t *testing.T) {
 	e := New(Config{HTTP: new(http.Server), Context: func(ctx context.Context) context.Context { return ctx }})
-	s := e.stayers
+	s := e.stayers[0]
 	c := new(http1.Conn)
 	begun := false
 	for range 100 {
-		e.http.Requests.Add(1)
+		e.http.Requests.Add(0, 1)
 		begun = s.begin(c)
 		if begun {
 			break
@@ -25,14 +25,14 @@ func TestSweepsGoOnWhileAWorkerStays(t *testing.T) {
 		t.Fatal("the worker of the only active connection does not stay")
 	}
 	s.timer.Stop() // the test sweeps instead
-	e.http.Requests.Add(100)
+	e.http.Requests.Add(0, 100)
 	s.sweep()
 	if !s.paused.Load() {
 		t.Fatal("stays do not pause although others have had 100 requests")
 	}
 	s.timer.Stop()
 	other := new(http1.Conn)
-	e.http.Requests.Add(1)
+	e.http.Requests.Add(0, 1)
 	if s.begin(other) {
 		t.Error("a worker stays during a pause")
 	}

@@ -29,6 +29,9 @@ type Conn struct {
 	// scheduler.
 	Standing Standing
 
+	// Shard is the number of the Scheduler's shard, for Server.Requests.
+	Shard uint8
+
 	// Refused is set when the connection is going to be shed: see MarkRefused. Server.Refused
 	// counts such connections.
 	Refused bool

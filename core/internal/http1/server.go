@@ -60,7 +60,7 @@ type Server struct {
 
 	NoDescriptor atomic.Int64 // connections refused for lack of a descriptor
 
-	Requests atomic.Int64 // served, or being served, by a handler
+	Requests Counter      // served, or being served, by a handler
 	Retired  atomic.Int64 // connections that have reached Limits.Requests or Limits.Age
 
 	// Refused and Lingering count the connections with Conn.Refused and with Conn.Lingers set. The

@@ -326,7 +326,7 @@ func (w *Worker) setDeadlines(c *Conn) {
 func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 	srv := c.srv
 	w.x = x
-	srv.Requests.Add(1)
+	srv.Requests.Add(c.Shard, 1)
 	c.countRequest()
 	if srv.Observer != nil {
 		w.observeStart(c, x)

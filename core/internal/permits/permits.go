@@ -70,12 +70,14 @@ func (s *Set) Free() (n int64) {
 	return n
 }
 
-// GiveBack gives x to the next caller of Set.Share. Permits that x holds, or that are returned to
+// GiveBack gives x to the next caller of Set.Share; a second call does nothing. Permits that x holds, or that are returned to
 // it later, remain available to the other shares.
 func (x *Share) GiveBack() {
 	x.set.mu.Lock()
 	defer x.set.mu.Unlock()
-	x.set.spare = append(x.set.spare, x)
+	if !slices.Contains(x.set.spare, x) {
+		x.set.spare = append(x.set.spare, x)
+	}
 }
 
 // Take takes up to n permits, and returns how many it has taken: fewer than n if all others are in
