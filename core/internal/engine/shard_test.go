@@ -10,12 +10,16 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
+	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/listener"
 )
 
-// A crowd is an Engine with four shards, whose handler waits until let go.
+// A crowd is an Engine with four shards, whose handler waits until let go. If connections park,
+// each shard has a listener of its own.
 type crowd struct {
 	*Engine
 	schedulers []scheduler
+	listeners  []net.Listener // of each shard; nil if connections do not park
 	config     *http1.ListenerConfig
 	entered    chan bool
 	let        chan bool
@@ -23,7 +27,7 @@ type crowd struct {
 }
 
 // newCrowd returns a crowd with at most workers workers. It changes GOMAXPROCS until the test ends.
-func newCrowd(t *testing.T, workers, standby int) *crowd {
+func newCrowd(t *testing.T, parks bool, workers, standby int) *crowd {
 	procs := runtime.GOMAXPROCS(16)
 	t.Cleanup(func() { runtime.GOMAXPROCS(procs) })
 	c := &crowd{entered: make(chan bool, 10_000), let: make(chan bool), answered: make(chan error, 10_000)}
@@ -38,14 +42,23 @@ func newCrowd(t *testing.T, workers, standby int) *crowd {
 	})
 	c.http.Prepare()
 	var err error
-	if c.schedulers, err = c.beginServe(false); err != nil {
+	if c.schedulers, err = c.beginServe(parks); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(c.schedulers); n != 4 {
 		t.Fatalf("%d shards, want 4 for 16 processors", n)
 	}
 	c.config = &http1.ListenerConfig{Server: c.http, Context: context.Background()}
+	var stopListening []func()
+	if parks {
+		for _, s := range c.schedulers {
+			stopListening = append(stopListening, c.listen(t, s))
+		}
+	}
 	t.Cleanup(func() {
+		for _, f := range stopListening {
+			f()
+		}
 		close(c.let)
 		c.serving.Done()
 		c.unref()
@@ -54,10 +67,45 @@ func newCrowd(t *testing.T, workers, standby int) *crowd {
 	return c
 }
 
-// send sends n requests to a shard, each on a connection of its own.
-func (c *crowd) send(shard, n int) {
-	for range n {
+// listen has a shard accept from a listener of its own, and returns a function that ends that.
+func (c *crowd) listen(t *testing.T, s scheduler) (stop func()) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, ok := listener.NewRaw(l)
+	if !ok {
+		t.Fatal("a TCP listener has no descriptor")
+	}
+	newConn := func() *park.Conn { return &c.newConn(c.config, s).Conn }
+	if err := s.conns().Listen(raw, false, newConn, func(err error) { t.Error(err) }); err != nil {
+		t.Fatal(err)
+	}
+	c.listeners = append(c.listeners, l)
+	return func() {
+		s.conns().Unlisten(raw)
+		l.Close()
+	}
+}
+
+// connect opens a connection to a shard, and returns the client's side.
+func (c *crowd) connect(t *testing.T, shard int) net.Conn {
+	if c.listeners == nil {
 		client, server := net.Pipe()
+		c.receive(server, c.schedulers[shard], c.config)
+		return client
+	}
+	client, err := net.Dial("tcp", c.listeners[shard].Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// send sends n requests to a shard, each on a connection of its own.
+func (c *crowd) send(t *testing.T, shard, n int) {
+	for range n {
+		client := c.connect(t, shard)
 		go func() {
 			defer client.Close()
 			client.Write([]byte("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"))
@@ -67,7 +115,6 @@ func (c *crowd) send(shard, n int) {
 			}
 			c.answered <- err
 		}()
-		c.receive(server, c.schedulers[shard], c.config)
 	}
 }
 
@@ -119,38 +166,55 @@ func (c *crowd) started() (n uint64) {
 	return n
 }
 
-func TestIdleWorkersOfOtherShardsServe(t *testing.T) {
-	const each = 10
-	c := newCrowd(t, 1000, 4*each)
-	for i := range c.schedulers {
-		c.send(i, each)
-	}
-	c.enter(t, 4*each)
-	c.letGo(t, 4*each)
-	c.await(t, "all workers to be idle", func(s Stats) bool { return s.Standby == 4*each && s.Busy == 0 })
-	for i := range c.schedulers {
-		c.send(i, 4*each)
-		c.enter(t, 4*each)
-		if n, st := c.started(), c.Stats(); n != 4*each || st.Busy != 4*each {
-			t.Errorf("shard %d: %d workers were started, want that the %d idle ones serve: %+v", i, n, 4*each, st)
-		}
-		c.letGo(t, 4*each)
-		c.await(t, "all workers to be idle", func(s Stats) bool { return s.Standby == 4*each && s.Busy == 0 })
+// forEachKind runs f with connections that do not park, and with connections that do.
+func forEachKind(t *testing.T, f func(t *testing.T, parks bool)) {
+	t.Run("waits", func(t *testing.T) { f(t, false) })
+	if park.Supported {
+		t.Run("parks", func(t *testing.T) { f(t, true) })
 	}
 }
 
-func TestConnectionOfOneShardWaitsOnlyAtMaxWorkers(t *testing.T) {
+func TestIdleWorkersOfOtherShardsServe(t *testing.T) { forEachKind(t, idleWorkersServe) }
+
+func idleWorkersServe(t *testing.T, parks bool) {
+	const each = 10
+	c := newCrowd(t, parks, 1000, 4*each)
+	workers, slack := 4*each, 0
+	if parks {
+		workers += 4 // the leaders
+		slack = 4    // a worker that parks a connection may still be busy when another serves it
+	}
+	for i := range c.schedulers {
+		c.send(t, i, each)
+	}
+	c.enter(t, 4*each)
+	c.letGo(t, 4*each)
+	c.await(t, "all workers to be idle", func(s Stats) bool { return s.Standby >= workers && s.Busy == 0 })
+	for i := range c.schedulers {
+		c.send(t, i, 4*each)
+		c.enter(t, 4*each)
+		if n := c.started(); n > uint64(workers+slack) {
+			t.Errorf("shard %d: %d workers were started, want that the %d of before serve: %+v", i, n, workers, c.Stats())
+		}
+		c.letGo(t, 4*each)
+		c.await(t, "all workers to be idle", func(s Stats) bool { return s.Standby >= workers && s.Busy == 0 })
+	}
+}
+
+func TestConnectionOfOneShardWaitsOnlyAtMaxWorkers(t *testing.T) { forEachKind(t, waitOnlyAtMax) }
+
+func waitOnlyAtMax(t *testing.T, parks bool) {
 	const workers = 256
-	c := newCrowd(t, workers, 8)
-	c.send(0, workers-1)
+	c := newCrowd(t, parks, workers, 8)
+	c.send(t, 0, workers-1)
 	c.enter(t, workers-1)
 	if c.queue.crowded() {
 		t.Errorf("with one worker left, connections wait: %d are admitted", c.queue.admitted())
 	}
-	c.send(3, 1)
+	c.send(t, 3, 1)
 	c.enter(t, 1)
 	for i := range c.schedulers {
-		c.send(i, 1)
+		c.send(t, i, 1)
 	}
 	c.await(t, "four connections to be queued", func(s Stats) bool { return s.Queued == 4 })
 	if n := c.queue.admitted(); n != workers+4 || !c.queue.crowded() {
