@@ -17,14 +17,13 @@ import (
 // difference. With eight or more, waiting for one connection costs more than finding a batch of
 // events. Connections with TLS always park.
 //
-// Each shard has stayers of its own, and decides for itself, as if its processors were all there
-// are: a request that comes during a stay is of no concern to other shards.
+// Each shard has stayers of its own, so that a request writes nothing that belongs to other shards.
+// How many requests these serve is estimated: see inAll.
 //
 // A worker stays for 5 milliseconds at most, and only if that hinders nobody:
 //
-//   - Between two requests of its connection, few requests of other connections of the shard are
-//     served, on average. That shows that hardly more connections are active than the shard has
-//     processors.
+//   - Between two requests of its connection, few requests of other connections are served, on
+//     average. That shows that hardly more connections are active than there are processors.
 //   - The connection's last stay was not in vain, or enough requests have come since. After a stay
 //     in vain, the next 2 requests for which a worker might stay are not followed by a stay. Each
 //     further stay in vain doubles that number, up to 128.
@@ -57,6 +56,10 @@ type stayers struct {
 	paused atomic.Bool  // nobody may stay for a while; changes with mu held
 	stayed atomic.Int64 // requests that have come during a stay
 
+	// For inAll: what served and servedInAll returned at the last estimate, and the estimate, in
+	// units of 1/averageUnit.
+	mark, markInAll, ratio atomic.Int64
+
 	mu    sync.Mutex // guards the following
 	all   []stayer
 	tick  uint32      // counts calls of sweep
@@ -65,6 +68,8 @@ type stayers struct {
 	came  int64         // requests that have come during a stay, since the last sweep
 	total int64         // requests at the last sweep
 	pause time.Duration // the last pause; zero if the last stays were of use
+
+	_ [64]byte // so that no other shard's stayers share a cache line with it
 }
 
 // A stayer is a connection with which a worker stays.
@@ -80,6 +85,8 @@ const (
 	// next, in units of 1/averageUnit. It is a moving average of about averageOf such numbers. It
 	// begins at maxOthers, and larger numbers count as maxOthers.
 	averageOf, averageUnit, maxOthers = 8, 1 << 8, 1 << 10
+	// estimateEvery is how many requests of a shard there are from one estimate of inAll to the next.
+	estimateEvery = 64
 	// maxVain bounds Conn.StayAfter, the requests without a stay after stays in vain, to
 	// 1<<maxVain.
 	maxVain = 7
@@ -96,11 +103,12 @@ const (
 
 // newStayers returns the stayers of each shard.
 func newStayers(e *Engine) []*stayers {
-	shards := e.config.shards()
-	n := (runtime.GOMAXPROCS(0) + shards - 1) / shards // processors per shard
-	all := make([]*stayers, shards)
+	n := runtime.GOMAXPROCS(0)
+	all := make([]*stayers, e.config.shards())
 	for i := range all {
-		all[i] = &stayers{engine: e, shard: uint8(i), max: 2 * n, few: int32(max(n+n/2, 2)*averageUnit + averageUnit/2)}
+		s := &stayers{engine: e, shard: uint8(i), max: 2 * n, few: int32(max(n+n/2, 2)*averageUnit + averageUnit/2)}
+		s.ratio.Store(int64(len(all)) * averageUnit)
+		all[i] = s
 	}
 	return all
 }
@@ -121,6 +129,31 @@ func (e *Engine) leaveStays() (n int64) {
 // served returns how many requests of the shard have been served.
 func (s *stayers) served() int64 { return s.engine.http.Requests.Of(s.shard) }
 
+// servedInAll returns how many requests of all shards have been served.
+func (s *stayers) servedInAll() (n int64) {
+	for _, s := range s.engine.stayers {
+		n += s.served()
+	}
+	return n
+}
+
+// inAll estimates how many requests are served in all shards while n are served in the shard, from
+// the last estimateEvery requests of the shard. To read the other shards' counters for each request
+// would slow down those who write them.
+func (s *stayers) inAll(n, served int64) int64 {
+	if len(s.engine.stayers) == 1 {
+		return n
+	}
+	mark := s.mark.Load()
+	if own := served - mark; own >= estimateEvery && s.mark.CompareAndSwap(mark, served) {
+		total := s.servedInAll()
+		all := total - s.markInAll.Swap(total)
+		// Two workers may do this at the same time, so all may be anything.
+		s.ratio.Store(min(max(all, own), maxOthers*own) * averageUnit / own)
+	}
+	return n * s.ratio.Load() / averageUnit
+}
+
 // begin reports whether the worker of c stays with it. Then it must call end afterwards.
 func (s *stayers) begin(c *http1.Conn) bool {
 	served := s.served()
@@ -128,6 +161,7 @@ func (s *stayers) begin(c *http1.Conn) bool {
 		return false // there was no request since the last call
 	}
 	others := int32(min(uint32(served)-c.ServedAt, maxOthers))
+	others = int32(min(s.inAll(int64(others), served), maxOthers))
 	c.ServedAt = uint32(served)
 	c.OthersServed += (others*averageUnit - c.OthersServed) / averageOf
 	switch {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"testing"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
@@ -45,6 +46,39 @@ func TestSweepsGoOnWhileAWorkerStays(t *testing.T) {
 	s.sweep()
 	if s.armed {
 		t.Error("sweeps go on without a stay")
+	}
+	e.Close()
+}
+
+// A shard knows what the others do without looking at them for each request.
+func TestRequestsOfOtherShardsAreEstimated(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(16))
+	e := New(Config{HTTP: new(http.Server), Context: func(ctx context.Context) context.Context { return ctx }})
+	if len(e.stayers) != 4 {
+		t.Fatalf("%d shards, want 4", len(e.stayers))
+	}
+	s := e.stayers[1]
+	for _, x := range []struct {
+		own, others int64 // requests
+		want        int64 // in all shards, for 10 of the shard
+	}{
+		{0, 0, 40}, // nothing is known yet: all may be as busy
+		{estimateEvery, 0, 10},
+		{estimateEvery, estimateEvery / 2, 15},
+		{estimateEvery - 1, 1 << 20, 15}, // too early
+		{1, 0, 10 * maxOthers},
+		{10 * estimateEvery, 30 * estimateEvery, 40},
+		{estimateEvery, 0, 10},
+	} {
+		e.http.Requests.Add(1, x.own)
+		e.http.Requests.Add(3, x.others)
+		if got := s.inAll(10, s.served()); got != x.want {
+			t.Errorf("after %d more requests of the shard and %d others: %d, want %d", x.own, x.others, got, x.want)
+		}
+	}
+	one := e.http.Requests.Total()
+	if s.servedInAll() != one {
+		t.Errorf("%d requests in all, want %d", s.servedInAll(), one)
 	}
 	e.Close()
 }
