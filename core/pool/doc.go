@@ -55,8 +55,9 @@
 //
 // # Groups
 //
-// Pools with the same [Config.Group] share one limit on workers at work, and run each other's jobs
-// when it is reached. A server with several sets of connections has a pool for each, so that they
+// Pools with the same [Config.Group] share one limit on workers at work. A pool that has no idle
+// worker takes one from another pool before it starts one, and pools run each other's jobs when the
+// limit is reached. A server with several sets of connections has a pool for each, so that they
 // share no lock until they have to.
 //
 // # Stopping

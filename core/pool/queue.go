@@ -13,9 +13,9 @@ func (p *Pool[T]) needsLeaderLocked() bool {
 }
 
 // pickWorkerLocked picks a worker to wake because there is something to do: the one that became
-// idle last, or else one that is idle in another pool of the group, or a new one. It returns nil if there is nothing to do, if no worker is available, or
-// if one is already being woken: that one calls pickWorkerLocked in turn. The caller unlocks the
-// mutex, then wakes the worker.
+// idle last, or else one that is idle in another pool of the group, or a new one. It returns nil if
+// there is nothing to do, if no worker is available, or if one is already being woken: that one
+// calls pickWorkerLocked in turn. The caller unlocks the mutex, then wakes the worker.
 //
 // Code that adds a job, takes one, stops leading or ends a worker must call pickWorkerLocked under
 // the same lock. That makes "the last worker goes to work" and "another one is woken" a single

@@ -22,6 +22,8 @@ import (
 	"log"
 	"os"
 	"slices"
+
+	"github.com/recycling-go/recycling/core/internal/gotool"
 )
 
 // The suites that this project has to pass.
@@ -80,7 +82,7 @@ func (o options) compareAll(suites []string) (ok bool, err error) {
 		return false, err
 	}
 	defer os.RemoveAll(dir)
-	if err := leaveCache(dir); err != nil {
+	if err := gotool.LeaveCache(dir); err != nil {
 		return false, err
 	}
 	ok = true

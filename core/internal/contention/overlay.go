@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/recycling-go/recycling/core/internal/gotool"
 )
 
 // recorder is added to package sync/atomic. It may not import anything that imports that package.
@@ -88,6 +90,9 @@ var mutexEdits = [][2]string{
 // writeOverlay writes changed files of the standard library into dir, and returns the name of the
 // file for go build -overlay.
 func writeOverlay(dir string) (string, error) {
+	if err := gotool.LeaveCache(dir); err != nil {
+		return "", err
+	}
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return "", fmt.Errorf("go env GOROOT: %w", err)

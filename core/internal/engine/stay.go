@@ -261,7 +261,8 @@ func (s *stayers) sweepAgain() {
 	}
 }
 
-// leave ends all stays of the shard, and returns how many there were. A request may have come meanwhile.
+// leave ends all stays of the shard, and returns how many there were. A request may have come
+// meanwhile.
 func (s *stayers) leave() int64 {
 	if s.n.Load() == 0 {
 		return 0

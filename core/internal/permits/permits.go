@@ -70,8 +70,8 @@ func (s *Set) Free() (n int64) {
 	return n
 }
 
-// GiveBack gives x to the next caller of Set.Share; a second call does nothing. Permits that x holds, or that are returned to
-// it later, remain available to the other shares.
+// GiveBack gives x to the next caller of Set.Share; a second call does nothing. Permits that x
+// holds, or that are returned to it later, remain available to the other shares.
 func (x *Share) GiveBack() {
 	x.set.mu.Lock()
 	defer x.set.mu.Unlock()

@@ -1,4 +1,6 @@
-package main
+// Package gotool is for commands that run the go command with files of the standard library
+// replaced (go build -overlay).
+package gotool
 
 import (
 	"fmt"
@@ -8,10 +10,11 @@ import (
 	"strings"
 )
 
-// leaveCache makes the go command find its own files outside of the module cache, which contains
+// LeaveCache makes the go command find its own files outside of the module cache, which contains
 // the toolchain if GOTOOLCHAIN has selected one: the go command does not overlay files in the
-// cache. It compares names, so a symbolic link in dir is enough.
-func leaveCache(dir string) error {
+// cache. It compares names, so a symbolic link in dir is enough. LeaveCache changes the environment
+// of the process, and must be called before "go env GOROOT".
+func LeaveCache(dir string) error {
 	out, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE").Output()
 	if err != nil {
 		return fmt.Errorf("go env: %w", err)
