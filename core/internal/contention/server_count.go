@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
 )
@@ -36,6 +37,13 @@ func main() {
 			fmt.Println("counting")
 		case "end":
 			atomic.Record(0)
+			// What a worker at work uses cannot be reached from the server.
+			for range 1000 {
+				if srv.Stats().Busy == 0 {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
 			line, err := json.Marshal(collect(srv, srv.Stats().Requests-before))
 			if err != nil {
 				fmt.Fprintln(os.Stderr, err)
