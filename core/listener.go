@@ -55,6 +55,6 @@ func (s *Server) Listener(l net.Listener) (net.Listener, error) {
 	if e == nil {
 		return l, nil
 	}
-	e.MakeHost(s.startEngine)
+	e.MakeHost(s.startFor)
 	return e.Listener(l), nil
 }

@@ -30,7 +30,7 @@ func newNetHTTP(s *Server) *netHTTP {
 		}
 		return context.WithValue(ctx, serverKey{}, s)
 	}
-	if s.host == nil { // otherwise Run serves nothing
+	if s.host == nil { // otherwise startFor logs it
 		base := s.HTTP.BaseContext
 		s.HTTP.BaseContext = func(l net.Listener) context.Context {
 			s.logStart(l)

@@ -3,9 +3,6 @@ package recycling
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -69,8 +66,7 @@ func ServeTLS(h http.Handler, certFile, keyFile string, options ...Option) error
 // connections, by calling [Server.Close]. It returns nil if nothing was abandoned, and otherwise an
 // error that wraps [context.DeadlineExceeded].
 //
-// Run logs the address of each listener and this module's version, and at the end the result of
-// draining: see Log.
+// Run logs the result of draining: see Log.
 func (s *Server) Run(ctx context.Context, serve func() error) error {
 	if ctx.Done() == nil {
 		var stop context.CancelFunc
@@ -84,8 +80,6 @@ func (s *Server) Run(ctx context.Context, serve func() error) error {
 	if _, err := s.start(); err != nil {
 		return err
 	}
-	s.addRunning(1)
-	defer s.addRunning(-1)
 
 	served := make(chan error, 1)
 	go func() { served <- serve() }()
@@ -125,30 +119,6 @@ func (s *Server) drain() error {
 		defer cancel()
 	}
 	return s.Shutdown(ctx)
-}
-
-func (s *Server) addRunning(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.running += n
-}
-
-// logStart logs that s begins to serve l, if Run has called serve.
-func (s *Server) logStart(l net.Listener) {
-	s.mu.Lock()
-	running, set := s.running > 0, s.settings
-	s.mu.Unlock()
-	if running {
-		s.log().Info("recycling: serving", "addr", fmt.Sprint(l.Addr()), "strategy", set.strategy,
-			"standby", max(set.standby, 0), "version", version())
-	}
-}
-
-func (s *Server) log() *slog.Logger {
-	if s.Log != nil {
-		return s.Log
-	}
-	return slog.Default()
 }
 
 func (s *Server) drainTimeout() time.Duration {

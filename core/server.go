@@ -114,7 +114,7 @@ type Server struct {
 	mu           sync.Mutex   // guards the following
 	backend      backend      // nil until the first Serve
 	settings     settings     // of backend
-	running      int          // calls of Run
+	announced    bool         // logStart was called
 	done         bool         // Shutdown or Close was called
 	lame         bool         // the context of Run has ended, Shutdown follows
 	noKeepAlives bool         // the last call was SetKeepAlivesEnabled(false)

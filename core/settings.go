@@ -119,6 +119,8 @@ func (s *Server) engineConfig(set settings) engine.Config {
 			return context.WithValue(ctx, serverKey{}, s)
 		},
 		Serving:         s.logStart,
+		Log:             s.logEvent,
+		Descriptors:     maxDescriptors(),
 		KeepWorkers:     set.strategy == Fixed,
 		Standby:         set.standby,
 		Workers:         max(set.MaxWorkers, 0),

@@ -33,6 +33,7 @@ type Stats struct {
 	ShedConns  int64 `json:"shed_conns"` // MaxConns with RefuseConns, or out of descriptors
 	ShedPerIP  int64 `json:"shed_per_ip"`
 	ShedQueue  int64 `json:"shed_queue"` // MaxQueue or QueueWait
+	ShedWait   int64 `json:"shed_wait"`  // of ShedQueue, those that had waited for QueueWait
 	Evicted    int64 `json:"evicted"`    // closed to make room: MaxConns, or out of descriptors
 	Held       int64 `json:"held"`       // how often accepting paused for lack of room: MaxConns
 	Retired    int64 `json:"retired"`    // connections that hit MaxRequestsPerConn or MaxConnAge
@@ -54,6 +55,7 @@ func (s *Stats) add(e engine.Stats) {
 	s.Open, s.Parked, s.Queued, s.Handshakes = e.Open, e.Parked, e.Queued, e.Handshakes
 	s.Accepted, s.Closed, s.Hijacked = e.Accepted, e.Closed, e.Hijacked
 	s.Shed, s.ShedConns, s.ShedPerIP, s.ShedQueue = e.Shed, e.ShedConns, e.ShedPerIP, e.ShedQueue
+	s.ShedWait = e.ShedWait
 	s.Evicted, s.Held, s.Retired = e.Evicted, e.Held, e.Retired
 	s.Requests, s.Stayed = e.Requests, e.Stayed
 	s.AcceptErrors, s.PollErrors = e.AcceptErrors, e.PollErrors

@@ -1,6 +1,7 @@
 package recycling
 
 import (
+	"net"
 	"net/http"
 
 	"github.com/recycling-go/recycling/core/internal/engine"
@@ -52,8 +53,18 @@ func Use(srv *http.Server, options ...Option) *Server {
 		o(s)
 	}
 	s.HTTP = srv
-	s.host = engine.NewHost(srv, true, s.startEngine)
+	s.host = engine.NewHost(srv, true, s.startFor)
 	return s
+}
+
+// startFor is startEngine for an http.Server that is about to serve l. Under Goroutine that serves l
+// itself, and startFor logs it.
+func (s *Server) startFor(l net.Listener) (*engine.Engine, error) {
+	e, err := s.startEngine()
+	if err == nil && e == nil && s.host != nil {
+		s.logStart(l)
+	}
+	return e, err
 }
 
 // startEngine returns s's engine, or nil under Goroutine.

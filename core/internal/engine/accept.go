@@ -149,7 +149,8 @@ func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler,
 	}()
 	go e.closeAtStop(shut, end, ended)
 	var pause time.Duration
-	var logged park.LogLimiter
+	var errs park.LogLimiter
+	defer errs.Flush()
 	for {
 		for e.limiter.full() {
 			if !e.pause(park.FullPause, end) {
@@ -175,9 +176,7 @@ func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler,
 		}
 		e.errors.Accept.Add(1)
 		pause = park.NextPause(pause)
-		if logged.Take() {
-			e.http.LogLater("http: Accept error: %v; retrying in %v", err, pause)
-		}
+		errs.Printf(e.http.LogLater, "http: Accept error", ": %v; retrying in %v", err, pause)
 		e.pause(pause, end)
 	}
 }

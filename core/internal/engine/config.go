@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"math"
 	"net"
 	"net/http"
@@ -27,8 +28,13 @@ type Config struct {
 	// Context returns the context of all requests, derived from that of their listener.
 	Context func(context.Context) context.Context
 
-	// Serving is called when the engine begins to serve a listener that the Server was given.
+	// Serving is called when the engine begins to serve a listener. It must not block for long.
 	Serving func(net.Listener)
+
+	// Log writes a line about what happens to the engine, such as overload, where args are keys and
+	// values as in package slog. It may block, panic or end its goroutine. Nil means that nothing
+	// is logged. Errors go to HTTP.ErrorLog.
+	Log func(level slog.Level, msg string, args ...any)
 
 	// KeepWorkers makes each worker keep its connection until that ends: see fixedPool. Otherwise
 	// workers are recycled: see shard.
@@ -43,6 +49,8 @@ type Config struct {
 	QueueWait  time.Duration // how long they wait; without KeepWorkers only
 	Conns      int           // open connections
 	ConnsPerIP int           // open connections of one address
+
+	Descriptors int // of the process, for the log; zero: unknown
 
 	RequestsPerConn int
 	ConnAge         time.Duration
@@ -80,6 +88,7 @@ type Stats struct {
 	Open, Parked, Queued                     int64
 	Accepted, Closed, Hijacked               int64
 	Shed, ShedConns, ShedPerIP, ShedQueue    int64
+	ShedWait                                 int64 // of ShedQueue
 	Evicted, Held, Retired, Requests, Stayed int64
 	AcceptErrors, PollErrors                 int64
 }

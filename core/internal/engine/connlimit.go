@@ -16,8 +16,6 @@ import (
 type connLimiter struct {
 	engine *Engine
 
-	shedConns, shedPerIP, evicted, held atomic.Int64
-
 	handshakes handshakes   // in progress
 	unsettled  atomic.Int64 // when settling began to wait, in Unix nanoseconds; or zero
 
@@ -43,7 +41,7 @@ func (l *connLimiter) countedAdmitted() int64 { return l.counted() - l.unadmitte
 // full reports whether accepting must pause because there is no room and none can be made.
 func (l *connLimiter) full() bool {
 	if h := l.engine.http; h.Refused.Load()-h.Lingering.Load() >= maxRefusals {
-		l.held.Add(1)
+		l.engine.overload.note(heldRefusals)
 		return true
 	}
 	if l.engine.staying() && l.crowdsStays() {
@@ -62,7 +60,7 @@ func (l *connLimiter) full() bool {
 	if l.evictable(evictionOrder) {
 		return false
 	}
-	l.held.Add(1)
+	l.engine.overload.note(heldConns)
 	return true
 }
 
@@ -87,8 +85,7 @@ func (l *connLimiter) mayStay(c *http1.Conn) bool {
 		l.unadmitted.Add(-1)
 	}
 	if !room {
-		l.shedPerIP.Add(1)
-		c.Observe(observe.Refused, observe.MaxConnsPerIP)
+		l.engine.refused(c, refusedPerIP)
 		return false
 	}
 	for limit := int64(l.engine.config.Conns); limit > 0 && l.countedAdmitted() > limit && l.evict(false); {
@@ -97,8 +94,7 @@ func (l *connLimiter) mayStay(c *http1.Conn) bool {
 		return true
 	}
 	c.MarkRefused()
-	l.shedConns.Add(1)
-	c.Observe(observe.Refused, observe.MaxConns)
+	l.engine.refused(c, refusedConns)
 	return false
 }
 

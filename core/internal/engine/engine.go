@@ -8,6 +8,7 @@
 //	fixedpool.go   workers that keep their connection
 //	locked.go      workers that a handler has left locked to their thread
 //	connlimit.go   which connections may stay; evict.go: which ones make room
+//	overload.go    what happens for lack of room, and how it is logged
 //	stay.go        workers that wait for the next request of their connection
 //	queuelimit.go  which connections may wait for a worker, in all shards together
 //	asynccaller.go calls to the application, for code that must not wait for it
@@ -84,6 +85,7 @@ type Engine struct {
 	newSchedulers func(e *Engine, parks bool) ([]scheduler, error)
 
 	limiter    connLimiter
+	overload   overload
 	queue      *queueLimiter           // nil with KeepWorkers, as are the following two
 	group      *pool.Group[*park.Conn] // of the shards' workers
 	stayers    []*stayers              // of each shard
@@ -142,6 +144,8 @@ func New(c Config) *Engine {
 		abandoned: make(chan struct{}),
 	}
 	e.limiter.engine = e
+	e.overload.config = &e.config
+	e.http.NoDescriptor = func() { e.overload.note(refusedDescriptors) }
 	e.threads.strict = c.StrictThreads
 	e.http.Limits = http1.Limits{
 		Requests:    c.RequestsPerConn,
@@ -336,26 +340,27 @@ func (e *Engine) SetLame() { e.http.SetLame() }
 
 // Stats returns the engine's counters.
 func (e *Engine) Stats() Stats {
-	l := &e.limiter
+	o := &e.overload
 	opened, closed, hijacked := e.counts()
 	s := Stats{
 		Open:      opened - closed - hijacked,
 		Accepted:  opened,
 		Closed:    closed,
 		Hijacked:  hijacked,
-		ShedConns: l.shedConns.Load() + e.http.NoDescriptor.Load(),
-		ShedPerIP: l.shedPerIP.Load(),
-		Evicted:   l.evicted.Load(),
-		Held:      l.held.Load(),
+		ShedConns: o.count(refusedConns, refusedDescriptors),
+		ShedPerIP: o.count(refusedPerIP),
+		ShedQueue: o.count(refusedQueue),
+		Evicted:   o.count(evictedConns, evictedDescriptors),
+		Held:      o.count(heldConns, heldRefusals),
 		Retired:   e.http.Retired.Load(),
 		Requests:  e.http.Requests.Total(),
 
 		AcceptErrors: e.errors.Accept.Load(),
 		PollErrors:   e.errors.Poll.Load(),
+
+		ShedWait: o.count(refusedQueueWait),
 	}
-	if e.queue != nil {
-		s.ShedQueue = e.queue.shed.Load()
-	}
+	s.ShedQueue += s.ShedWait
 	for _, sched := range e.schedulers() {
 		sched.stats(&s)
 		sched.conns().Each(func(c *park.Conn) {

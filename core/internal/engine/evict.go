@@ -63,9 +63,9 @@ func (l *connLimiter) settling() bool {
 // reports whether there was one. If now is set, its descriptor is needed at once, so evict does not
 // choose a handshake, which does not release its descriptor immediately.
 func (l *connLimiter) evict(now bool) bool {
-	why := observe.MaxConns
+	why := evictedConns
 	if now {
-		why = observe.Descriptors
+		why = evictedDescriptors
 	}
 	schedulers := l.engine.schedulers()
 	for i, classes := range evictionOrder {
@@ -76,16 +76,16 @@ func (l *connLimiter) evict(now bool) bool {
 				from, waited = sched.conns(), t
 			}
 		}
-		if t, ok := l.handshakes.longest(); i == 0 && !now && ok && (from == nil || t > waited) && l.handshakes.cut(why) {
-			l.evicted.Add(1)
+		if t, ok := l.handshakes.longest(); i == 0 && !now && ok && (from == nil || t > waited) && l.handshakes.cut(why.name()) {
+			l.engine.overload.note(why)
 			return true
 		}
 		if from == nil {
 			continue
 		}
 		if c := from.TakeLongest(classes...); c != nil {
-			l.evicted.Add(1)
-			httpConn(c).Observe(observe.Evicted, why)
+			l.engine.overload.note(why)
+			httpConn(c).Observe(observe.Evicted, why.name())
 			httpConn(c).Evict()
 			return true
 		}

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 
 	"github.com/alitto/pond/v2"
 	"github.com/recycling-go/recycling/core/internal/http1"
 	"github.com/recycling-go/recycling/core/internal/park"
-	"github.com/recycling-go/recycling/core/observe"
 )
 
 // A fixedPool is the scheduler with KeepWorkers: a fixed number of workers, each of which keeps a
@@ -19,7 +17,6 @@ type fixedPool struct {
 	set    *park.Set
 	tasks  pond.Pool
 	states sync.Pool // of *workerState
-	shed   atomic.Int64
 }
 
 // A workerState is what a worker needs while it serves a connection.
@@ -74,8 +71,7 @@ func (p *fixedPool) Enqueue(c *http1.Conn) {
 		}
 	})
 	if !ok {
-		p.shed.Add(1)
-		c.Observe(observe.Refused, observe.MaxQueue)
+		p.engine.refused(c, refusedQueue)
 		c.Shed()
 	}
 }
@@ -90,5 +86,4 @@ func (p *fixedPool) stats(s *Stats) {
 	s.Workers += n
 	s.Busy += n
 	s.Queued += int64(p.tasks.WaitingTasks())
-	s.ShedQueue += p.shed.Load()
 }

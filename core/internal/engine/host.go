@@ -16,7 +16,7 @@ import (
 // Host learns of the listener.
 type Host struct {
 	http  *http.Server
-	start func() (*Engine, error)
+	start func(net.Listener) (*Engine, error)
 	base  func(net.Listener) context.Context // the application's BaseContext
 	all   bool                               // all listeners, not only those of Engine.Listener
 
@@ -26,9 +26,9 @@ type Host struct {
 }
 
 // NewHost makes srv a Host, by its BaseContext. If all is set, every listener of srv is served by
-// the engine that start returns, otherwise only those of Engine.Listener. If start returns nil, srv
-// serves as if it were no Host.
-func NewHost(srv *http.Server, all bool, start func() (*Engine, error)) *Host {
+// the engine that start returns for them, otherwise only those of Engine.Listener. If start returns
+// nil, srv serves the listener as if it were no Host.
+func NewHost(srv *http.Server, all bool, start func(net.Listener) (*Engine, error)) *Host {
 	h := &Host{http: srv, start: start, base: srv.BaseContext, all: all}
 	srv.BaseContext = h.baseContext
 	return h
@@ -36,7 +36,7 @@ func NewHost(srv *http.Server, all bool, start func() (*Engine, error)) *Host {
 
 // MakeHost makes the http.Server of an engine a Host for the listeners of Engine.Listener. It
 // returns the engine's Host if there is one already.
-func (e *Engine) MakeHost(start func() (*Engine, error)) *Host {
+func (e *Engine) MakeHost(start func(net.Listener) (*Engine, error)) *Host {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.hosting == nil {
@@ -65,7 +65,7 @@ func (h *Host) baseContext(l net.Listener) context.Context {
 		}
 		l = opened
 	}
-	e, err := h.start()
+	e, err := h.start(l)
 	if err != nil {
 		if h.all && !errors.Is(err, http.ErrServerClosed) {
 			(&http1.Server{HTTP: h.http}).Logf("%v", err)

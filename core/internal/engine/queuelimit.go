@@ -8,7 +8,6 @@ import (
 
 	"github.com/recycling-go/recycling/core/internal/park"
 	"github.com/recycling-go/recycling/core/internal/permits"
-	"github.com/recycling-go/recycling/core/observe"
 )
 
 // A queueLimiter bounds how many connections wait for a recycled worker, and for how long. Each
@@ -18,8 +17,6 @@ type queueLimiter struct {
 	workers int64         // maximum number of connections that are served
 	maxOver int64         // maximum of over
 	wait    time.Duration // maximum time to wait; zero: no limit
-
-	shed atomic.Int64
 
 	// A connection has a permit of room, or is counted in over, from when it is admitted until its
 	// worker is done with it. There are as many permits as workers. So over is how many connections
@@ -129,7 +126,7 @@ func (l *queueLimiter) admit(s *shard, batch []*park.Conn, free int) []*park.Con
 		l.done(s, n)
 		in = batch[:len(batch)-n]
 		for _, c := range batch[len(in):] {
-			l.refuse(c, observe.MaxQueue)
+			l.refuse(c, refusedQueue)
 		}
 		clear(batch[len(in):])
 	}
@@ -152,11 +149,10 @@ func takeHealthChecks(batch []*park.Conn) []*park.Conn {
 	return rest
 }
 
-func (l *queueLimiter) refuse(c *park.Conn, why observe.Reason) {
+func (l *queueLimiter) refuse(c *park.Conn, why reason) {
 	l.engine.limiter.dropUnadmitted(httpConn(c))
 	if httpConn(c).ShedRequest() {
-		l.shed.Add(1)
-		httpConn(c).Observe(observe.Refused, why)
+		l.engine.refused(httpConn(c), why)
 	}
 }
 
@@ -212,7 +208,7 @@ func (l *queueLimiter) refuseLate() {
 				break
 			}
 			l.done(s, 1)
-			l.refuse(c, observe.QueueWait)
+			l.refuse(c, refusedQueueWait)
 		}
 	}
 }

@@ -55,8 +55,7 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 		l = tls.NewListener(l, how.tls)
 	}
 	lc := &http1.ListenerConfig{Server: e.http, Delegate: e.delegate}
-	given := how.base == nil // not by a Host
-	if given {
+	if how.base == nil { // otherwise a Host has called it
 		how.base = baseContext(e.baseContext(), l)
 	}
 	lc.Context = e.config.Context(how.base)
@@ -72,9 +71,7 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 	}
 	defer e.unref()
 	defer e.serving.Done()
-	if given {
-		e.config.Serving(l)
-	}
+	e.config.Serving(l)
 	if parks {
 		return e.acceptRaw(raw, l, shut, schedulers, lc, how.end)
 	}

@@ -81,7 +81,7 @@ func (e *Engine) hostError(err error) error {
 func (e *Engine) wait(ctx context.Context) error {
 	select {
 	case <-e.drained:
-		e.awaitHooks()
+		e.settle()
 		return nil
 	default:
 	}
@@ -94,7 +94,7 @@ func (e *Engine) wait(ctx context.Context) error {
 	for idling := 0; idling < hookAsks; {
 		select {
 		case <-e.drained:
-			e.awaitHooks()
+			e.settle()
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -116,8 +116,18 @@ const (
 	hookAsks = 10
 )
 
-// awaitHooks waits until the hooks of closed connections have returned, but not for long.
-func (e *Engine) awaitHooks() { awaitZero(&e.http.ClosedHooks) }
+// settle waits until the hooks of closed connections have returned, and everything is logged, but
+// not for long.
+func (e *Engine) settle() {
+	awaitZero(&e.http.ClosedHooks)
+	e.endLog()
+}
+
+// endLog logs what is left to be logged when the engine has ended.
+func (e *Engine) endLog() {
+	e.http.FlushLog()
+	e.overload.end()
+}
 
 // awaitZero waits until n is zero, for about hookWait at most.
 func awaitZero(n *atomic.Int64) {
@@ -152,7 +162,7 @@ func (e *Engine) abandon() (busy int) {
 		select {
 		case <-e.drained:
 			timer.Stop()
-			e.awaitHooks()
+			e.settle()
 			return 0
 		case <-timer.C:
 		}
@@ -160,6 +170,7 @@ func (e *Engine) abandon() (busy int) {
 			endAll(sched.end()) // the leader may have added connections
 		}
 	}
+	e.endLog()
 	return e.Stats().Busy
 }
 

@@ -228,7 +228,7 @@ type handshaker interface {
 	HandshakeContext(context.Context) error
 }
 
-// logTLS logs why the handshake failed, and responds to a client that speaks HTTP on a TLS port.
+// logTLS logs why the handshake failed, unless too many have, and responds to a client that speaks HTTP on a TLS port.
 func (c *Conn) logTLS(err error) {
 	reason := err.Error()
 	var re tls.RecordHeaderError
@@ -237,7 +237,7 @@ func (c *Conn) logTLS(err error) {
 		re.Conn.Close()
 		reason = "client sent an HTTP request to an HTTPS server"
 	}
-	c.srv.Logf("http: TLS handshake error from %s: %v", c.RemoteAddr(), reason)
+	c.srv.tlsErrors.Printf(c.srv.Logf, "http: TLS handshake error", " from %s: %v", c.RemoteAddr(), reason)
 }
 
 func looksLikeHTTP(record [5]byte) bool {

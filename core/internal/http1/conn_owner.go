@@ -18,7 +18,7 @@ func (c *Conn) Ended()      { c.Scheduler.Ended(c) }
 
 func (c *Conn) Refuse() {
 	c.MarkRefused()
-	c.srv.NoDescriptor.Add(1)
+	c.srv.NoDescriptor()
 	c.Observe(observe.Refused, observe.Descriptors)
 	c.ShedNow()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/gohttp"
+	"github.com/recycling-go/recycling/core/internal/park"
 	"github.com/recycling-go/recycling/core/observe"
 )
 
@@ -44,6 +45,8 @@ type Server struct {
 
 	logging atomic.Int64 // pending calls of functions passed to logLater
 
+	tlsErrors park.LogLimiter // handshakes that have failed
+
 	// ClosedHooks counts connections that are closed, or about to be, and whose StateClosed hook
 	// has not returned yet.
 	ClosedHooks atomic.Int64
@@ -58,7 +61,9 @@ type Server struct {
 	refuseOnce             sync.Once
 	refuseHead, refuseRest []byte
 
-	NoDescriptor atomic.Int64 // connections refused for lack of a descriptor
+	// NoDescriptor is called when a connection is refused for lack of a descriptor. It must not
+	// block. The leader calls it.
+	NoDescriptor func()
 
 	Requests Counter      // served, or being served, by a handler
 	Retired  atomic.Int64 // connections that have reached Limits.Requests or Limits.Age
@@ -110,6 +115,9 @@ func (s *Server) logLater(log func()) (accepted bool) {
 func (s *Server) LogLater(format string, args ...any) {
 	s.logLater(func() { s.Logf(format, args...) })
 }
+
+// FlushLog logs at once how many lines were suppressed. It does not wait for that.
+func (s *Server) FlushLog() { s.tlsErrors.Flush() }
 
 // SetDraining makes every connection end after its current request.
 func (s *Server) SetDraining() { s.draining.Store(true) }

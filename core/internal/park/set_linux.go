@@ -89,6 +89,7 @@ func NewSet(config Config) (*Set, error) {
 // Close ends leading: from now on Lead returns an error. It does not touch the connections.
 func (s *Set) Close() error {
 	s.deadlines.stop()
+	s.log.flush()
 	if s.file == nil {
 		return nil
 	}
@@ -130,7 +131,7 @@ func (s *Set) Lead(batch []*Conn) ([]*Conn, error) {
 		}
 		if s.n < 0 {
 			s.config.Errors.Poll.Add(1)
-			s.log.printf(s.config.Logf, "http: epoll_pwait: %v; retrying in %v", s.failure, pollPause)
+			s.log.printf(s.config.Logf, "http: epoll_pwait", ": %v; retrying in %v", s.failure, pollPause)
 			time.Sleep(pollPause)
 		}
 		s.checkLate()
@@ -237,7 +238,7 @@ func (s *Set) register(c *Conn) error {
 	if err != nil {
 		c.registered.Store(false)
 		s.config.Errors.Poll.Add(1)
-		s.log.printf(s.config.Logf, "http: connection of %s cannot be waited for: %v", c.remote, err)
+		s.log.printf(s.config.Logf, "http: epoll_ctl", ": connection of %s cannot be waited for: %v", c.remote, err)
 	}
 	return err
 }

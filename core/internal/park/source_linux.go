@@ -242,7 +242,7 @@ func (s *Set) acceptOne(src *source, peer *listener.Addr) (*Conn, error) {
 // socket would keep reporting readiness.
 func (s *Set) pauseAccept(src *source, err error) {
 	src.pause = NextPause(src.pause)
-	s.log.printf(s.config.Logf, "http: Accept error: %v; retrying in %v", err, src.pause)
+	s.log.printf(s.config.Logf, "http: Accept error", ": %v; retrying in %v", err, src.pause)
 	s.pauseAcceptFor(src, src.pause)
 }
 
@@ -261,7 +261,7 @@ func (s *Set) rewatch(src *source) {
 		return
 	}
 	s.config.Errors.Poll.Add(1)
-	s.log.printf(s.config.Logf, "http: Accept error: %v; retrying in %v", err, rewatchPause)
+	s.log.printf(s.config.Logf, "http: Accept error", ": %v; retrying in %v", err, rewatchPause)
 	time.AfterFunc(rewatchPause, func() { s.rewatch(src) })
 }
 
