@@ -54,6 +54,35 @@
 // the rest of it. A handler waits at most 60 seconds for a body that makes no progress, and about
 // as long for a client that does not read the response: see [Limits].
 //
+// # The log
+//
+// When a Server begins to do one of the following, and when it has not done so for 5 seconds,
+// [Server.Log] gets a line at level Warn. While it goes on, there is another line every minute.
+//
+//	refusing connections            MaxConns with RefuseConns, MaxConnsPerIP, MaxQueue, QueueWait,
+//	                                or descriptors: none is left
+//	closing connections to make room
+//	                                MaxConns, or descriptors
+//	holding connections back        MaxConns: accepting pauses; or "refusals in progress": too many
+//	                                refused connections have not been closed yet
+//
+// The keys are reason, one of these words, and limit, its value. All lines but the first also have
+// count, how often it has happened since the first line, and duration. The counters of [Stats] have
+// the sums. For example:
+//
+//	WARN recycling: refusing connections reason=MaxQueue limit=99
+//	WARN recycling: no longer refusing connections reason=MaxQueue limit=99 count=5 duration=1.2s
+//
+// Errors are logged as by net/http, where each client that causes one gets a line. Of these kinds,
+// 100 lines are logged in 10 seconds, and then one that says how many were suppressed:
+//
+//	http: TLS handshake error   for all listeners together
+//	http: Accept error          for each listener or shard
+//	http: epoll_ctl, epoll_pwait
+//	                            for each shard
+//
+// Mistakes of handlers, such as panics, are all logged, and so is what net/http logs about HTTP/2.
+//
 // # The path of a connection
 //
 // A Server has an engine, in internal/engine:
@@ -62,6 +91,7 @@
 //	scheduler      gives connections to workers: a shard of recycled workers with an epoll set,
 //	               or a fixed pool
 //	connLimiter    decides which connections may stay
+//	overload       counts and logs what happens for lack of room
 //	queueLimiter   decides which connections may wait for a worker, in all shards together
 //	park.Conn      the connection, and who owns it
 //	http1          its requests

@@ -104,9 +104,15 @@ type Server struct {
 	// nothing is measured.
 	Observer observe.Observer
 
-	// Log gets two lines at level Info from Run, when it begins to serve and when it has drained;
-	// nil means slog.Default(). If HTTP.ErrorLog is nil, Log also gets all errors, at level Error;
-	// if both are nil, the standard logger of package log gets them, as in net/http.
+	// Log gets the events of the Server; nil means slog.Default(). At level Info, these are the
+	// begin of serving, once, at the first listener, and from Run the result of draining. At level
+	// Warn, they are the begin and the end of an overload, and a line every minute while it lasts:
+	// see the package comment. A Log of level Warn gets no other events. A Log that blocks or panics
+	// at such a line, except for that of draining, does not hold up serving; the line may be lost.
+	//
+	// Errors go to HTTP.ErrorLog. If that is nil, Log also gets them, at level Error; if both are
+	// nil, the standard logger of package log gets them, as in net/http. If clients cause many
+	// errors, only some of them are logged: see the package comment.
 	Log *slog.Logger
 
 	addrErr error // PORT is not a port number, and no option has set an address; see New

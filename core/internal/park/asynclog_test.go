@@ -4,6 +4,7 @@ import (
 	"math"
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -89,4 +90,26 @@ func TestEachExpiresWhateverAHookDoes(t *testing.T) {
 func anyOf(d *deadlines, k Class) bool {
 	_, ok := d.longest([]Class{k})
 	return ok
+}
+
+// Many lines of one kind do not keep those of another out of the log.
+func TestAsyncLogLimitsEachKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a asyncLog
+		log := new(lineLog)
+		for i := range 2 * limitLines {
+			a.printf(log.printf, "one", " %d", i)
+			synctest.Wait()
+		}
+		a.printf(log.printf, "other", "")
+		synctest.Wait()
+		if lines := log.take(); len(lines) != limitLines+1 || lines[limitLines] != "other" {
+			t.Errorf("%d lines are logged, the last is %q", len(lines), lines[len(lines)-1])
+		}
+		a.flush()
+		synctest.Wait()
+		if lines := log.take(); len(lines) != 1 || lines[0] != "one: suppressed 100 more lines of this kind" {
+			t.Errorf("logged in the end: %q", lines)
+		}
+	})
 }

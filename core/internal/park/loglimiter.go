@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A LogLimiter bounds how many lines of one kind are logged, if clients can cause them: 100 lines in
-// 10 seconds. When the 10 seconds are over, one more line says how many others were suppressed. The
-// zero value is ready for use. All methods may be called concurrently.
+// A LogLimiter bounds how many lines of a kind are logged that clients can cause: 100 lines in 10
+// seconds. When these are over, one more line says how many others were suppressed. The zero value
+// is ready for use. All methods may be called concurrently.
 type LogLimiter struct {
 	mu         sync.Mutex // guards the following
 	since      time.Time  // when the current period began
@@ -21,9 +21,9 @@ const (
 	limitPeriod = 10 * time.Second
 )
 
-// Printf passes a line to logf, unless it is suppressed. The line is kind, which is the same for all
-// calls, and the formatted rest. The number of suppressed lines is passed to logf too, on another
-// goroutine, where logf may panic or end the goroutine.
+// Printf passes a line to logf, unless it is suppressed. The line is kind, which is the same for
+// all calls, and the formatted rest. The number of suppressed lines is passed to logf too, on
+// another goroutine, where logf may panic or end the goroutine.
 func (l *LogLimiter) Printf(logf func(format string, args ...any), kind, format string, args ...any) {
 	if l.take(logf, kind) {
 		logf(kind+format, args...)

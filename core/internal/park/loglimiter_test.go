@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,11 +106,11 @@ func TestLogLimiterSurvivesItsLog(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var l LogLimiter
 				log := new(lineLog)
-				reports := 0
+				var reports atomic.Int32
 				logf := func(format string, args ...any) {
 					log.printf(format, args...)
 					if len(args) == 2 { // the report
-						reports++
+						reports.Add(1)
 						last()
 					}
 				}
@@ -124,11 +125,12 @@ func TestLogLimiterSurvivesItsLog(t *testing.T) {
 				if name == "blocks" {
 					least, most = 3, 5
 				}
-				if reports < least || reports > most {
-					t.Errorf("%d reports, want %d to %d", reports, least, most)
+				got := int(reports.Load())
+				if got < least || got > most {
+					t.Errorf("%d reports, want %d to %d", got, least, most)
 				}
-				if n := len(log.take()); n > (reports+1)*(limitLines+1) {
-					t.Errorf("%d lines are logged with %d reports", n, reports)
+				if n := len(log.take()); n > (got+1)*(limitLines+1) {
+					t.Errorf("%d lines are logged with %d reports", n, got)
 				}
 				time.Sleep(10 * limitPeriod) // let the last report end
 			})
