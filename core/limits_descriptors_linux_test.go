@@ -45,12 +45,14 @@ func serveWithFewDescriptors() {
 	panic(s.Serve(l))
 }
 
-// withFewDescriptors returns the address of a server that has 64 descriptors.
-func withFewDescriptors(t *testing.T) net.Addr {
+// withFewDescriptors returns the address of a server that has 64 descriptors, and its log.
+func withFewDescriptors(t *testing.T) (net.Addr, *logBuffer) {
 	t.Helper()
 	needsParking(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fewDescriptors+"=1")
+	log := new(logBuffer)
+	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -71,13 +73,21 @@ func withFewDescriptors(t *testing.T) net.Addr {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return addr
+	return addr, log
+}
+
+// logsOnce checks that line is logged, once.
+func logsOnce(t *testing.T, log *logBuffer, line string) {
+	t.Helper()
+	if !holds(func() bool { return strings.Contains(log.String(), line) }) || strings.Count(log.String(), line) != 1 {
+		t.Errorf("the log has\n%swant once %s", log, line)
+	}
 }
 
 // When no descriptor is left, idle connections make room for new ones, as at MaxConns.
 func TestNewConnectionsAreServedWithFewDescriptors(t *testing.T) {
 	parallel(t)
-	addr := withFewDescriptors(t)
+	addr, log := withFewDescriptors(t)
 	var open []*client
 	for range 200 {
 		c := dialTo(t, addr)
@@ -88,12 +98,13 @@ func TestNewConnectionsAreServedWithFewDescriptors(t *testing.T) {
 	for _, c := range open[190:] { // they have been idle for the shortest time
 		c.get("/")
 	}
+	logsOnce(t, log, "WARN recycling: closing connections to make room reason=descriptors limit=64\n")
 }
 
 // When no connection can make room, new ones get a 503 response.
 func TestServeWithFewDescriptors(t *testing.T) {
 	parallel(t)
-	addr := withFewDescriptors(t)
+	addr, log := withFewDescriptors(t)
 	var open []*client
 	refused := 0
 	for range 200 {
@@ -118,6 +129,7 @@ func TestServeWithFewDescriptors(t *testing.T) {
 	if refused < 5 || len(open) < 20 {
 		t.Errorf("%d connections are open, and %d were refused", len(open), refused)
 	}
+	logsOnce(t, log, "WARN recycling: refusing connections reason=descriptors limit=64\n")
 	for _, c := range open {
 		c.Close()
 	}

@@ -14,6 +14,7 @@ type eventLog struct {
 	begun, ended int
 	sum          int64 // of the counts of episodes
 	disordered   bool
+	atEnd        func() // called while the end of an episode is logged, if it is not nil
 }
 
 func (l *eventLog) log(_ slog.Level, msg string, args ...any) {
@@ -24,6 +25,9 @@ func (l *eventLog) log(_ slog.Level, msg string, args ...any) {
 		l.begun++
 	case "recycling: no longer refusing connections":
 		l.ended++
+		if l.atEnd != nil {
+			l.atEnd()
+		}
 		for i := 0; i < len(args); i += 2 {
 			if args[i] == "count" {
 				l.sum += args[i+1].(int64)
@@ -56,6 +60,24 @@ func TestOverloadLosesNoEvent(t *testing.T) {
 		}
 		if log.disordered || log.begun == 0 || log.begun != log.ended {
 			t.Errorf("%d episodes have begun and %d have ended; disordered: %t", log.begun, log.ended, log.disordered)
+		}
+	})
+}
+
+func TestEventAtTheEndOfAnEpisodeBeginsAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(eventLog)
+		o := &overload{config: &Config{Queue: 1, Log: log.log}}
+		log.atEnd = func() {
+			if log.ended == 1 {
+				o.note(refusedQueue)
+			}
+		}
+		o.note(refusedQueue)
+		time.Sleep(3 * quietTime)
+		synctest.Wait()
+		if log.begun != 2 || log.ended != 2 || log.sum != 2 {
+			t.Errorf("%d episodes have begun and %d have ended, with %d events, want 2 of each", log.begun, log.ended, log.sum)
 		}
 	})
 }
