@@ -92,6 +92,7 @@ const connect = `package main
 import (
 	"context"
 	"crypto/tls"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -106,6 +107,7 @@ func init() {
 	if os.Getenv("RECYCLING_STRATEGY") == "" {
 		return
 	}
+	slog.SetLogLoggerLevel(slog.LevelError) // a test expects that its server logs nothing
 	type server struct {
 		*recycling.Server
 		inside int // calls of ours that call the http.Server's own methods
