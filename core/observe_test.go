@@ -109,8 +109,8 @@ func TestObserverIsToldAboutEveryRequest(t *testing.T) {
 		o := new(recordingObserver)
 		s := m.start(t, &recycling.Server{Observer: o}, mux.ServeHTTP)
 		for i, test := range tests {
-			c := s.dial(t)
 			before := observe.Now()
+			c := s.dial(t)
 			c.send("%s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", test.request)
 			io.Copy(io.Discard, c.r)
 			got := o.ended(t, i+1)
