@@ -136,9 +136,19 @@ func (p *Policy) Parse(b []byte) (Header, error) {
 	return h, err
 }
 
-// Log logs that the connection of a proxy was closed because of err, unless too many lines were
-// logged just before. If there is no ErrorLog it calls logf, and if that is nil, [log.Printf].
-func (p *Policy) Log(logf func(format string, args ...any), proxy string, err error) {
+// Log logs that the connection of a proxy is closed because of err, unless too many lines were logged
+// just before. It does not log that a connection has ended without sending anything, as those do with
+// which load balancers only check whether they can connect. If there is no ErrorLog it calls logf,
+// and if that is nil, [log.Printf].
+func (p *Policy) Log(logf func(format string, args ...any), proxy net.Addr, err error) {
+	for _, reason := range []error{ErrMalformed, ErrNoHeader, ErrIncomplete, nil} {
+		if reason == nil {
+			return
+		}
+		if errors.Is(err, reason) {
+			break
+		}
+	}
 	if !p.take() {
 		return
 	}

@@ -59,9 +59,9 @@ var errCut = errors.New("reading the header has failed")
 // NetConn returns the connection below c, on which the header may not have been read yet.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// ReadHeader waits until the header has been read. The error says why the connection must be closed;
-// the caller should log it, unless it is [io.EOF], which says that the peer has sent nothing. Later
-// calls return the same. Servers call ReadHeader first, because other methods log the error.
+// ReadHeader waits until the header has been read. The error says why the connection must be closed.
+// Later calls return the same. A server that calls ReadHeader first should pass the error to
+// [Policy.Log], as other methods do if they are first.
 func (c *Conn) ReadHeader() error {
 	c.once.Do(c.readHeader)
 	return c.err
@@ -71,8 +71,8 @@ func (c *Conn) ReadHeader() error {
 func (c *Conn) header() error {
 	c.once.Do(func() {
 		c.readHeader()
-		if c.err != nil && c.err != io.EOF && !errors.Is(c.err, net.ErrClosed) {
-			c.policy.Log(nil, c.Conn.RemoteAddr().String(), c.err)
+		if c.err != nil {
+			c.policy.Log(nil, c.Conn.RemoteAddr(), c.err)
 		}
 	})
 	return c.err
@@ -108,8 +108,12 @@ func (c *Conn) readHeader() {
 		if n > 0 && len(b) == 0 && c.policy.Optional() {
 			c.setHeaderDeadline(c.policy.Timeout())
 		}
-		if b = b[:len(b)+n]; n > 0 || err == nil {
+		b = b[:len(b)+n]
+		switch {
+		case n > 0:
 			continue
+		case err == nil:
+			err = io.ErrNoProgress
 		}
 		c.failed(b, err)
 		return
@@ -131,13 +135,8 @@ func (c *Conn) found(h Header, b []byte) {
 
 // failed ends the reading of the header, of which only b has arrived, after err.
 func (c *Conn) failed(b []byte, err error) {
-	switch {
-	case err != io.EOF || len(b) == 0:
-		c.err = err
-	case c.policy.Optional(): // the beginning of something else
-		c.found(Header{}, b)
-	default:
-		c.err = io.ErrUnexpectedEOF
+	if c.err = Incomplete(err, b); err == io.EOF && len(b) > 0 && c.policy.Optional() {
+		c.found(Header{}, b) // the beginning of something else
 	}
 }
 

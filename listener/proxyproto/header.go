@@ -3,6 +3,7 @@ package proxyproto
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -20,6 +21,19 @@ var (
 	// or is too long.
 	ErrMalformed = errors.New("malformed header")
 )
+
+// Incomplete returns the error for a connection on which only sent, a part of the header, has
+// arrived before err. It wraps [ErrIncomplete] and err, unless nothing has arrived or err says
+// already what is wrong with sent.
+func Incomplete(err error, sent []byte) error {
+	switch {
+	case len(sent) == 0, errors.Is(err, ErrMalformed), errors.Is(err, ErrNoHeader):
+		return err
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("%w: %w", ErrIncomplete, err)
+}
 
 // A Header is what a proxy says about a connection.
 type Header struct {
@@ -75,11 +89,16 @@ func tcp(a netip.Addr, port uint16) net.Addr {
 
 // unix returns the address of a socket whose path fills b, or ends in a zero byte. An abstract
 // address begins with a zero byte. As in package net, it then begins with "@", and so does that of a
-// socket without a path.
+// socket without a path. A relative path gets "./" at its beginning, so that it does not look like an
+// IP address.
 func unix(b []byte) net.Addr {
 	name := string(b)
-	if b[0] == 0 {
+	switch b[0] {
+	case 0:
 		name = "@" + name[1:]
+	case '/':
+	default:
+		name = "./" + name
 	}
 	name, _, _ = strings.Cut(name, "\x00")
 	return &net.UnixAddr{Name: name, Net: "unix"}

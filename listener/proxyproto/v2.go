@@ -122,3 +122,12 @@ func v2Checksum(h []byte, at int) uint32 {
 	sum = crc32.Update(sum, castagnoli, zeroes[:])
 	return crc32.Update(sum, castagnoli, h[at+4:])
 }
+
+// Missing returns how many bytes the header lacks that b begins with, where Parse has returned
+// [ErrIncomplete]. It returns zero if b does not say yet.
+func Missing(b []byte) int {
+	if len(b) < v2Fixed || b[0] != v2Signature[0] {
+		return 0
+	}
+	return v2Fixed + int(binary.BigEndian.Uint16(b[14:])) - len(b)
+}

@@ -51,10 +51,15 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 			}
 		}
 	}
+	lc := &http1.ListenerConfig{Server: e.http, Delegate: e.delegate, Proxy: e.proxyOf(l)}
+	if parks {
+		if err := e.useProxyTimeout(lc.Proxy); err != nil {
+			return err
+		}
+	}
 	if how.tls != nil && !parks {
 		l = tls.NewListener(l, how.tls)
 	}
-	lc := &http1.ListenerConfig{Server: e.http, Delegate: e.delegate}
 	given := how.base == nil // not by a Host
 	if given {
 		how.base = baseContext(e.baseContext(), l)
@@ -78,6 +83,7 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 	if parks {
 		return e.acceptRaw(raw, l, shut, schedulers, lc, how.end)
 	}
+	l = Proxied(l, lc.Proxy)
 	return e.acceptEach(l, shut, schedulers, lc, how.end)
 }
 

@@ -10,4 +10,5 @@ const (
 	ForNext                          // the first bytes of a later request
 	ForGrace                         // the first request, while the server drains
 	ForClose                         // the client closes its side too, after the last response
+	ForProxy                         // the header of a proxy
 )

@@ -110,7 +110,7 @@ func (w *Worker) serve(c *Conn) {
 	}
 	w.attach(c)
 	w.crowded = time.Time{}
-	if c.phase == fresh && !w.open(c) {
+	if (c.phase == fresh || c.phase == expecting) && !w.open(c) {
 		return
 	}
 	for n := 1; ; n++ {
@@ -207,6 +207,9 @@ func (w *Worker) leaveReserve(c *Conn) {
 // open prepares a new connection for its first request. It reports whether the worker goes on to
 // read that request; if not, the connection was passed on or has ended.
 func (w *Worker) open(c *Conn) bool {
+	if !w.readProxyHeader(c) {
+		return false
+	}
 	if c.callNewHooks() != nil {
 		w.end(c)
 		return false
@@ -250,7 +253,8 @@ func (w *Worker) parkOrEnd(c *Conn) bool {
 	if w.stay(c) {
 		return false
 	}
-	empty, phase := w.in.buffered() == 0, c.phase
+	empty := w.in.buffered() == 0
+	phase := c.waitPhase(empty)
 	class, ok := w.srv.parkClass(phase, empty)
 	if !ok {
 		if c.Parks() && w.readNow() {
@@ -292,9 +296,11 @@ func (s *Server) parkClass(p phase, nothing bool) (class park.Class, ok bool) {
 	switch {
 	case p == fresh && !s.Draining():
 		return ForHello, true
+	case p == expecting && !s.Draining():
+		return ForProxy, true
 	case !nothing && p == keptAlive:
 		return ForHeader, true
-	case !nothing && p != fresh:
+	case !nothing && p != fresh && p != expecting:
 		return ForFirst, true
 	case p == keptAlive:
 		return ForNext, s.keepAlives()
