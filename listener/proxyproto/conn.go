@@ -164,7 +164,7 @@ func (c *Conn) readByLocked() time.Time {
 // Read reads what follows the header.
 func (c *Conn) Read(b []byte) (int, error) {
 	if err := c.header(); err != nil {
-		return 0, err
+		return 0, c.readError(err)
 	}
 	if c.ahead.Load() {
 		if n := c.readAhead(b); n > 0 || len(b) == 0 {
@@ -172,6 +172,16 @@ func (c *Conn) Read(b []byte) (int, error) {
 		}
 	}
 	return c.Conn.Read(b)
+}
+
+// readError returns err as an error of a read, after which package net/http closes the connection
+// without a response.
+func (c *Conn) readError(err error) error {
+	if _, ok := err.(net.Error); ok || err == io.EOF {
+		return err
+	}
+	a := c.Conn.RemoteAddr()
+	return &net.OpError{Op: "read", Net: a.Network(), Addr: a, Err: err}
 }
 
 func (c *Conn) readAhead(b []byte) int {
