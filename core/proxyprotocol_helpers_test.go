@@ -162,3 +162,16 @@ func within(t testing.TB, d time.Duration, what string, f func()) {
 		t.Errorf("%s took %v", what, time.Since(begun))
 	}
 }
+
+// shakeAfter is shake with a header in the same segment as the ClientHello. It calls send for each
+// segment.
+func (c *client) shakeAfter(header string, send func(net.Conn, []byte) error) *secureClient {
+	c.t.Helper()
+	first := []byte(header)
+	c.Conn = filter{c.Conn, func(to net.Conn, p []byte) error {
+		p = append(first, p...)
+		first = nil
+		return send(to, p)
+	}}
+	return c.shake()
+}

@@ -79,13 +79,7 @@ func TestProxyProtocolTellsWhoTheClientIs(t *testing.T) {
 					if want == "" {
 						want = c.own()
 					}
-					header := []byte(h.header) // before the ClientHello, and in its segment
-					c.Conn = filter{c.Conn, func(to net.Conn, p []byte) error {
-						p = append(header, p...)
-						header = nil
-						return send(to, p)
-					}}
-					tc := c.shake()
+					tc := c.shakeAfter(h.header, send)
 					for range 3 {
 						if got := tc.get("/"); got != want {
 							t.Errorf("addresses are %q, want %q", got, want)

@@ -109,11 +109,16 @@ func (h *Host) baseContext(l net.Listener) context.Context {
 	return ctx
 }
 
-// A nestedListener is a listener that the http.Server serves inside a call of its BaseContext.
+// A nestedListener is a listener that the http.Server serves inside a call of its BaseContext, while
+// it also serves the listener below it.
 type nestedListener struct {
 	net.Listener
 	ctx context.Context
 }
+
+// Close does nothing. The http.Server closes the listener below too, and returns an error if that
+// was closed before.
+func (*nestedListener) Close() error { return nil }
 
 // serveProxied has the http.Server serve l by itself, if some of its peers are proxies: package
 // net/http, which has called BaseContext, does not let that replace the listener. When serveProxied
@@ -126,6 +131,7 @@ func (h *Host) serveProxied(l net.Listener, ctx context.Context) {
 	if proxied == l {
 		return
 	}
+	defer l.Close()
 	if err := h.http.Serve(&nestedListener{proxied, ctx}); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 		(&http1.Server{HTTP: h.http}).Logf("recycling: %v", err)
 	}
