@@ -215,10 +215,11 @@ func TestProxyProtocolEndsTruncatedHeaders(t *testing.T) {
 func TestProxyProtocolHeaderHasATimeout(t *testing.T) {
 	parallel(t)
 	forEachProxied(t, func(t *testing.T, m proxiedMode) {
+		t.Parallel()
 		for _, start := range []func(testing.TB, *recycling.Server, http.HandlerFunc) *instance{m.start, m.startTLS} {
 			srv, log := proxiedLog()
 			config := proxiedConfig(srv)
-			config.Timeout = briefly
+			config.Timeout = 10 * briefly // it must not pass before the first byte is sent
 			s := start(t, &recycling.Server{HTTP: srv, ProxyProtocol: config}, addresses)
 			c := s.dial(t)
 			c.send("PROXY ")
