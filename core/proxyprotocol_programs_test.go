@@ -66,8 +66,8 @@ var realProxies = []realProxy{
 	{name: "haproxy v1", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy")},
 	{name: "haproxy v2", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy-v2")},
 	{name: "haproxy v2 with TLVs", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy-v2 proxy-v2-options crc32c,authority,unique-id")},
-	{name: "haproxy v1, checking", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy check inter 50ms") + haproxyCheck, checks: true},
-	{name: "haproxy v2, checking", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy-v2 check inter 50ms") + haproxyCheck, checks: true},
+	{name: "haproxy v1, checking", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy check inter 50ms fall 10000") + haproxyCheck, checks: true},
+	{name: "haproxy v2, checking", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy-v2 check inter 50ms fall 10000") + haproxyCheck, checks: true},
 	{name: "nginx", program: "nginx", args: nginxArgs, conf: nginxStream},
 }
 
