@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	recycling "github.com/recycling-go/recycling/core"
@@ -71,6 +72,8 @@ var realProxies = []realProxy{
 	{name: "nginx", program: "nginx", args: nginxArgs, conf: nginxStream},
 }
 
+var startedProxies atomic.Int64
+
 // start starts the program in front of s for the duration of the test, and returns its address.
 func (p realProxy) start(t *testing.T, s *instance) net.Addr {
 	t.Helper()
@@ -79,12 +82,15 @@ func (p realProxy) start(t *testing.T, s *instance) net.Addr {
 		t.Skipf("needs %s", p.program)
 	}
 	dir := t.TempDir()
-	l, err := listenNet()
+	// Servers listen on 127.0.0.1, and so do not get the port of the proxy before that begins to
+	// listen.
+	n := startedProxies.Add(1)
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.%d.%d:0", 1+n/200%200, 1+n%200))
 	if err != nil {
 		t.Fatal(err)
 	}
 	addr := l.Addr()
-	l.Close() // most likely the port is still free when the program starts
+	l.Close()
 	conf := filepath.Join(dir, "conf")
 	if err := os.WriteFile(conf, fmt.Appendf(nil, p.conf, dir, addr, s.addr), 0o666); err != nil {
 		t.Fatal(err)
