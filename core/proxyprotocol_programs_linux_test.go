@@ -37,6 +37,7 @@ defaults
 	timeout connect 10s
 	timeout client 10s
 	timeout server 10s
+	timeout check 10s
 frontend proxy
 	bind %[2]s
 	default_backend origin
@@ -67,8 +68,8 @@ var realProxies = []realProxy{
 	{name: "haproxy v1", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy")},
 	{name: "haproxy v2", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy-v2")},
 	{name: "haproxy v2 with TLVs", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy-v2 proxy-v2-options crc32c,authority,unique-id")},
-	{name: "haproxy v1, checking", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy check inter 50ms fall 10000") + haproxyCheck, checks: true},
-	{name: "haproxy v2, checking", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy-v2 check inter 50ms fall 10000") + haproxyCheck, checks: true},
+	{name: "haproxy v1, checking", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy check inter 200ms fall 10000") + haproxyCheck, checks: true},
+	{name: "haproxy v2, checking", program: "haproxy", args: haproxyArgs, conf: haproxyConf("tcp", "send-proxy-v2 check inter 200ms fall 10000") + haproxyCheck, checks: true},
 	{name: "nginx", program: "nginx", args: nginxArgs, conf: nginxStream},
 }
 
