@@ -18,6 +18,7 @@
 // The package has a parser of its own for three reasons. The listener and the server must not get
 // dependencies. A server whose connections park needs a parser that can be given the bytes that have
 // arrived so far, and the one of github.com/pires/go-proxyproto reads from a bufio.Reader, which
-// waits. And that one rejects a version 1 header that arrives in pieces. It serves as the oracle of
+// waits. And that one rejects a version 1 header that arrives in pieces, and one of version 2 without
+// addresses. It serves as the oracle of
 // a test in module bench.
 package proxyproto

@@ -51,11 +51,10 @@ func parseV1(b []byte, _ int) (Header, error) {
 	return h, nil
 }
 
-// v1Addr returns the address text of a line for protocol. With TCP6 it may be an IPv4 address, since
-// some proxies send that if one of the two connections is over IPv4.
+// v1Addr returns the address text of a line for protocol.
 func v1Addr(protocol, text string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
-	if err == nil && (a.Zone() != "" || protocol == "TCP4" && !a.Is4()) {
+	if err == nil && (a.Zone() != "" || a.Is4() != (protocol == "TCP4")) {
 		err = strconv.ErrSyntax
 	}
 	return a, err
