@@ -77,8 +77,8 @@ func ExampleOption() {
 	}
 }
 
-// Behind a TCP load balancer in 10.0.0.0/24 that sends the PROXY protocol, requests have the address
-// of the client.
+// Behind a TCP load balancer in 10.0.0.0/24 that sends the PROXY protocol, requests have the
+// address of the client.
 func ExampleServer_proxyProtocol() {
 	srv := &recycling.Server{
 		HTTP: &http.Server{Addr: ":8443", Handler: http.NewServeMux()},

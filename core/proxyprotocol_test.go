@@ -18,7 +18,8 @@ import (
 	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
-// proxiedHeaders are headers, and the addresses that they tell; empty if the connection keeps its own.
+// proxiedHeaders are headers, and the addresses that they tell; empty if the connection keeps its
+// own.
 var proxiedHeaders = map[string]struct{ header, want string }{
 	"v1":               {proxyV1, proxiedClient + " " + proxiedServer},
 	"v1 IPv6":          {"PROXY TCP6 2001:db8::1 2001:db8::2 1 65535\r\n", "[2001:db8::1]:1 [2001:db8::2]:65535"},

@@ -23,8 +23,8 @@ import (
 // field or an environment variable is invalid, Serve and its variants close their listener and
 // return an error that names it and its value.
 //
-// Under [Goroutine], which is net/http, only HTTP, ProxyProtocol, Log, LameDuck and DrainTimeout have
-// an effect.
+// Under [Goroutine], which is net/http, only HTTP, ProxyProtocol, Log, LameDuck and DrainTimeout
+// have an effect.
 type Server struct {
 	// HTTP holds the handler, the address, timeouts, hooks and limits, with their meaning in
 	// net/http. Nil means a zero http.Server.
@@ -100,8 +100,8 @@ type Server struct {
 	// must be the same. Under [Goroutine] hooks are called before the header has arrived, and one
 	// that calls RemoteAddr holds up the accept loop until then.
 	//
-	// A listener that has its own settings, such as [listener.Config.ProxyProtocol], keeps them. Nil
-	// means that no peer is a proxy.
+	// A listener that has its own settings, such as [listener.Config.ProxyProtocol], keeps them.
+	// Nil means that no peer is a proxy.
 	ProxyProtocol *proxyproto.Config
 
 	// LameDuck is how long [Server.Run] and the functions built on it continue to serve after they

@@ -18,17 +18,18 @@ import (
 // A Config is only read, never modified, and not retained.
 type Config struct {
 	// Trusted are the addresses of the proxies, such as 10.0.0.0/8 or 192.0.2.1/32. Whoever has one
-	// of these addresses can pretend to have any other, so a prefix should hold nothing but proxies.
-	// An IPv4 prefix also matches IPv4 peers of an IPv6 socket.
+	// of these addresses can pretend to have any other, so a prefix should hold nothing but
+	// proxies. An IPv4 prefix also matches IPv4 peers of an IPv6 socket.
 	Trusted []netip.Prefix
 
 	// TrustUnix says that the peers of Unix sockets are proxies.
 	TrustUnix bool
 
 	// Optional says that a proxy may also omit the header. Then a connection that does not begin
-	// like a header is served as it is, with the address of the proxy. This is for the time in which
-	// the proxies are reconfigured: a proxy that sends no header passes on whatever its client has
-	// sent, and a client can send a header. Without Optional, such a connection is closed.
+	// like a header is served as it is, with the address of the proxy. This is for the time in
+	// which the proxies are reconfigured: a proxy that sends no header passes on whatever its
+	// client has sent, and a client can send a header. Without Optional, such a connection is
+	// closed.
 	Optional bool
 
 	// Timeout is how long a proxy may take to send the header. With Optional, it begins with the
@@ -136,10 +137,10 @@ func (p *Policy) Parse(b []byte) (Header, error) {
 	return h, err
 }
 
-// Log logs that the connection of a proxy is closed because of err, unless too many lines were logged
-// just before. It does not log that a connection has ended without sending anything, as those do with
-// which load balancers only check whether they can connect. If there is no ErrorLog it calls logf,
-// and if that is nil, [log.Printf].
+// Log logs that the connection of a proxy is closed because of err, unless too many lines were
+// logged just before. It does not log that a connection has ended without sending anything, as
+// those do with which load balancers only check whether they can connect. If there is no ErrorLog
+// it calls logf, and if that is nil, [log.Printf].
 func (p *Policy) Log(logf func(format string, args ...any), proxy net.Addr, err error) {
 	for _, reason := range []error{ErrMalformed, ErrNoHeader, ErrIncomplete, nil} {
 		if reason == nil {

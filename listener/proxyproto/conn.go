@@ -59,9 +59,9 @@ var errCut = errors.New("reading the header has failed")
 // NetConn returns the connection below c, on which the header may not have been read yet.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// ReadHeader waits until the header has been read. The error says why the connection must be closed.
-// Later calls return the same. A server that calls ReadHeader first should pass the error to
-// [Policy.Log], as other methods do if they are first.
+// ReadHeader waits until the header has been read. The error says why the connection must be
+// closed. Later calls return the same. A server that calls ReadHeader first should pass the error
+// to [Policy.Log], as other methods do if they are first.
 func (c *Conn) ReadHeader() error {
 	c.once.Do(c.readHeader)
 	return c.err

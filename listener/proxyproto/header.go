@@ -88,9 +88,9 @@ func tcp(a netip.Addr, port uint16) net.Addr {
 }
 
 // unix returns the address of a socket whose path fills b, or ends in a zero byte. An abstract
-// address begins with a zero byte. As in package net, it then begins with "@", and so does that of a
-// socket without a path. A relative path gets "./" at its beginning, so that it does not look like an
-// IP address.
+// address begins with a zero byte. As in package net, it then begins with "@", and so does that of
+// a socket without a path. A relative path gets "./" at its beginning, so that it does not look
+// like an IP address.
 func unix(b []byte) net.Addr {
 	name := string(b)
 	switch b[0] {

@@ -71,8 +71,8 @@ func parseV2(b []byte, max int) (Header, error) {
 	return h, nil
 }
 
-// v2AddrsLen returns the length of the addresses of a family and protocol, and whether there is such
-// a combination.
+// v2AddrsLen returns the length of the addresses of a family and protocol, and whether there is
+// such a combination.
 func v2AddrsLen(family byte) (int, bool) {
 	switch family {
 	case 0x11, 0x12: // IPv4, stream and datagram

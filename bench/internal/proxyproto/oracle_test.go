@@ -53,8 +53,8 @@ func compare(t *testing.T, b []byte) {
 	}
 }
 
-// text returns an address without the differences between the two: names of Unix sockets that do not
-// begin with a slash.
+// text returns an address without the differences between the two: names of Unix sockets that do
+// not begin with a slash.
 func text(a net.Addr) string {
 	switch a := a.(type) {
 	case nil:
@@ -92,8 +92,8 @@ func stricter(b []byte) bool {
 	return false
 }
 
-// laxer reports whether b is a header that the oracle rejects although a receiver may accept it: one
-// of version 2 whose addresses have to be ignored.
+// laxer reports whether b is a header that the oracle rejects although a receiver may accept it:
+// one of version 2 whose addresses have to be ignored.
 func laxer(b []byte) bool { return b[0] == '\r' && (b[12] == 0x20 || b[13] == 0) }
 
 func v2(command, family byte, rest []byte) []byte {

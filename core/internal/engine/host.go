@@ -109,8 +109,8 @@ func (h *Host) baseContext(l net.Listener) context.Context {
 	return ctx
 }
 
-// A nestedListener is a listener that the http.Server serves inside a call of its BaseContext, while
-// it also serves the listener below it.
+// A nestedListener is a listener that the http.Server serves inside a call of its BaseContext,
+// while it also serves the listener below it.
 type nestedListener struct {
 	net.Listener
 	ctx context.Context

@@ -10,8 +10,8 @@ import (
 )
 
 // Proxied returns l such that its connections have the addresses of the headers that proxies send,
-// where p says who is a proxy. It returns l itself if p is nil, or if l says that itself. The header
-// comes before TLS.
+// where p says who is a proxy. It returns l itself if p is nil, or if l says that itself. The
+// header comes before TLS.
 func Proxied(l net.Listener, p *proxyproto.Policy) net.Listener {
 	inner, config, secure := unwrapTLS(l)
 	if !secure {
@@ -37,8 +37,8 @@ func (e *Engine) proxyOf(l net.Listener) *proxyproto.Policy {
 	return e.config.Proxy
 }
 
-// useProxyTimeout sets how long connections wait for the header that p asks for. All listeners whose
-// connections park have the same timeout: see park.Class.
+// useProxyTimeout sets how long connections wait for the header that p asks for. All listeners
+// whose connections park have the same timeout: see park.Class.
 func (e *Engine) useProxyTimeout(p *proxyproto.Policy) error {
 	if p == nil {
 		return nil

@@ -178,9 +178,9 @@ func (c *Conn) control(f func(fd uintptr)) error {
 }
 
 // NetConn turns c into a net.Conn that may be given away, and returns it: a *net.TCPConn or
-// *net.UnixConn, a *proxyproto.Conn on one of these if SetAddrs was called, or a *tls.Conn on one of
-// these. c keeps working, and still parks, but is no longer a bare descriptor. The caller must own
-// c.
+// *net.UnixConn, a *proxyproto.Conn on one of these if SetAddrs was called, or a *tls.Conn on one
+// of these. c keeps working, and still parks, but is no longer a bare descriptor. The caller must
+// own c.
 func (c *Conn) NetConn() (net.Conn, error) {
 	nc, err := c.netConn()
 	if s := c.sec.Load(); s != nil && err == nil {
