@@ -233,11 +233,11 @@ func TestProxyProtocolHeaderHasATimeout(t *testing.T) {
 			}
 		}
 		config := loopback()
-		config.Timeout = briefly
+		config.Timeout = 10 * briefly
 		s := m.start(t, &recycling.Server{ProxyProtocol: config}, addresses)
 		c := s.dial(t)
 		c.send("%s", proxyV1)
-		time.Sleep(2 * briefly) // it is not for the request
+		time.Sleep(12 * briefly) // it is not for the request
 		if got := c.get("/"); got != proxiedClient+" "+proxiedServer {
 			t.Errorf("addresses are %q", got)
 		}
@@ -266,8 +266,9 @@ func TestProxyProtocolIgnoresHeadersOfOthers(t *testing.T) {
 func TestProxyProtocolMayBeOptional(t *testing.T) {
 	parallel(t)
 	forEachProxied(t, func(t *testing.T, m proxiedMode) {
+		t.Parallel()
 		config := loopback()
-		config.Optional, config.Timeout = true, briefly
+		config.Optional, config.Timeout = true, 10*briefly
 		plain := m.start(t, &recycling.Server{ProxyProtocol: config}, addresses)
 		other := *config
 		secure := m.startTLS(t, &recycling.Server{ProxyProtocol: &other}, addresses)
@@ -290,7 +291,7 @@ func TestProxyProtocolMayBeOptional(t *testing.T) {
 			if header == "" {
 				want = c.own()
 			}
-			time.Sleep(2 * briefly) // the timeout begins with the header
+			time.Sleep(12 * briefly) // the timeout begins with the header
 			c.send("%s", header)
 			if got := c.shake().get("/"); got != want {
 				t.Errorf("addresses over TLS are %q, want %q", got, want)

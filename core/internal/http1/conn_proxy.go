@@ -219,7 +219,7 @@ func (w *Worker) awaitProxyHeader(c *Conn) bool {
 	if c.overTLS() {
 		d = c.srv.handshakeTimeout()
 	}
-	if d > 0 { // beside the timeout of the header, which begins with its first byte if it is optional
+	if d > 0 { // an optional header has a timeout only from its first byte
 		c.SetReadDeadline(time.Now().Add(d))
 	}
 	c.beginWait()
