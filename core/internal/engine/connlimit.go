@@ -133,6 +133,7 @@ func (l *connLimiter) admitAddr(c *http1.Conn) bool {
 	}
 	c.MarkRefused()
 	l.shedPerIP.Add(1)
+	c.Observe(observe.Refused, observe.MaxConnsPerIP)
 	return false
 }
 

@@ -289,27 +289,6 @@ func (w *Worker) parkOrEnd(c *Conn) bool {
 	return true
 }
 
-// parkClass returns the class in which a connection in phase p waits. The flag nothing says that
-// the connection has not sent any byte of a request yet. If ok is false, the connection may not
-// wait.
-func (s *Server) parkClass(p phase, nothing bool) (class park.Class, ok bool) {
-	switch {
-	case p == fresh && !s.Draining():
-		return ForHello, true
-	case p == expecting && !s.Draining():
-		return ForProxy, true
-	case !nothing && p == keptAlive:
-		return ForHeader, true
-	case !nothing && p != fresh && p != expecting:
-		return ForFirst, true
-	case p == keptAlive:
-		return ForNext, s.keepAlives()
-	case s.Draining():
-		return ForGrace, true
-	}
-	return ForFirst, true
-}
-
 // setDeadlines sets the deadlines of a request whose header is complete. As in net/http, deadlines
 // that the application has set on the net.Conn passed to a hook are replaced: the read deadline
 // here and after each request, the write deadline after each request, and here if there is a
