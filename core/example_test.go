@@ -9,12 +9,14 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"sync"
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 func ExampleServe() {
@@ -73,6 +75,19 @@ func ExampleOption() {
 	if err := recycling.Serve(router, recycling.Addr(":8081"), pool); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// Behind a TCP load balancer in 10.0.0.0/24 that sends the PROXY protocol, requests have the
+// address of the client.
+func ExampleServer_proxyProtocol() {
+	srv := &recycling.Server{
+		HTTP: &http.Server{Addr: ":8443", Handler: http.NewServeMux()},
+		ProxyProtocol: &proxyproto.Config{
+			Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
+		},
+		Limits: recycling.Limits{MaxConnsPerIP: 100}, // counts clients
+	}
+	log.Fatal(srv.ListenAndServeTLS("cert.pem", "key.pem"))
 }
 
 // As in net/http, Shutdown leaves hijacked connections alone, such as WebSockets. Functions given

@@ -3,11 +3,13 @@ package recycling
 import (
 	"errors"
 	"net"
+
+	"github.com/recycling-go/recycling/core/internal/engine"
 )
 
 // Listener returns a listener for code that calls s.HTTP.Serve itself, as frameworks do. Its Accept
 // serves the connections of l and does not return until l or the server is closed. Under
-// [Goroutine] Listener returns l. If l is a listener of [tls.NewListener], it is served over TLS.
+// [Goroutine] Listener returns l, or a listener on it if ProxyProtocol is set. If l is a listener of [tls.NewListener], it is served over TLS.
 //
 //	s := &recycling.Server{HTTP: srv}
 //	l, err := s.Listener(l)
@@ -53,7 +55,7 @@ func (s *Server) Listener(l net.Listener) (net.Listener, error) {
 		return nil, err
 	}
 	if e == nil {
-		return l, nil
+		return engine.Proxied(l, s.proxyPolicy()), nil
 	}
 	e.MakeHost(s.startFor)
 	return e.Listener(l), nil

@@ -8,16 +8,18 @@ import (
 
 	"github.com/recycling-go/recycling/core/internal/engine"
 	"github.com/recycling-go/recycling/core/observe"
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // A netHTTP is net/http's own server, and counts connections.
 type netHTTP struct {
 	http                       *http.Server
+	proxy                      *proxyproto.Policy // nil: no peer is a proxy
 	accepted, closed, hijacked atomic.Int64
 }
 
-func newNetHTTP(s *Server) *netHTTP {
-	b := &netHTTP{http: s.HTTP}
+func newNetHTTP(s *Server, proxy *proxyproto.Policy) *netHTTP {
+	b := &netHTTP{http: s.HTTP, proxy: proxy}
 	if s.Observer != nil {
 		s.HTTP.Handler = observe.Handler(s.Observer, s.HTTP.Handler)
 	}
@@ -56,9 +58,9 @@ func newNetHTTP(s *Server) *netHTTP {
 	return b
 }
 
-func (b *netHTTP) Serve(l net.Listener) error { return b.http.Serve(l) }
+func (b *netHTTP) Serve(l net.Listener) error { return b.http.Serve(engine.Proxied(l, b.proxy)) }
 func (b *netHTTP) ServeTLS(l net.Listener, certFile, keyFile string) error {
-	return b.http.ServeTLS(l, certFile, keyFile)
+	return b.http.ServeTLS(engine.Proxied(l, b.proxy), certFile, keyFile)
 }
 func (b *netHTTP) Shutdown(ctx context.Context) error { return b.http.Shutdown(ctx) }
 func (b *netHTTP) Close() (busy int, err error)       { return 0, b.http.Close() }

@@ -13,6 +13,7 @@ import (
 	"github.com/recycling-go/recycling/core/internal/engine"
 	"github.com/recycling-go/recycling/core/observe"
 	"github.com/recycling-go/recycling/listener"
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // A Server serves HTTP/1.x as an [http.Server] does, with another [Strategy]. The zero value serves
@@ -22,7 +23,8 @@ import (
 // field or an environment variable is invalid, Serve and its variants close their listener and
 // return an error that names it and its value.
 //
-// Under [Goroutine], which is net/http, only HTTP, Log, LameDuck and DrainTimeout have an effect.
+// Under [Goroutine], which is net/http, only HTTP, ProxyProtocol, Log, LameDuck and DrainTimeout
+// have an effect.
 type Server struct {
 	// HTTP holds the handler, the address, timeouts, hooks and limits, with their meaning in
 	// net/http. Nil means a zero http.Server.
@@ -83,6 +85,24 @@ type Server struct {
 	// the default is used. Nil means a line of text. A connection that has not completed its TLS
 	// handshake is closed without a response.
 	Shed http.Handler
+
+	// ProxyProtocol says which peers are proxies, such as TCP load balancers, that send the header
+	// of HAProxy's PROXY protocol at the beginning of each connection, before TLS. The connection
+	// then has the addresses that the header says: RemoteAddr of a request is that of the client,
+	// MaxConnsPerIP counts clients, and [http.LocalAddrContextKey] is the address that the client
+	// has connected to. A connection of a proxy that begins with something else is closed and
+	// logged. Connections of other peers are served as they are, and a header from them is a
+	// malformed request. ConnState, ConnContext and Hijack get a [*proxyproto.Conn], or a *tls.Conn
+	// on one, if the header says other addresses.
+	//
+	// Hooks are called once the header has arrived. Under [Recycling], on listeners whose
+	// connections park, an incomplete header holds no worker; there the Timeout of all listeners
+	// must be the same. Under [Goroutine] hooks are called before the header has arrived, and one
+	// that calls RemoteAddr holds up the accept loop until then.
+	//
+	// A listener that has its own settings, such as [listener.Config.ProxyProtocol], keeps them.
+	// Nil means that no peer is a proxy.
+	ProxyProtocol *proxyproto.Config
 
 	// LameDuck is how long [Server.Run] and the functions built on it continue to serve after they
 	// have been told to stop, so that load balancers notice before the server stops accepting.
@@ -171,7 +191,7 @@ func (s *Server) makeBackend() (b backend, keepAlives bool, err error) {
 	}
 	s.settings = set
 	if set.strategy == Goroutine {
-		s.backend = newNetHTTP(s)
+		s.backend = newNetHTTP(s, set.proxy)
 	} else {
 		s.backend = engine.New(s.engineConfig(set))
 	}

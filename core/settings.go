@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/engine"
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // settings are a Server's fields with environment variables and defaults applied.
 type settings struct {
 	strategy Strategy
-	standby  int // negative: none
-	Limits       // -1: no limit
+	standby  int                // negative: none
+	Limits                      // -1: no limit
+	proxy    *proxyproto.Policy // nil: no peer is a proxy
 }
 
 // Defaults, if neither a field nor the environment sets a value.
@@ -59,6 +61,11 @@ func (s *Server) resolve() (settings, error) {
 	}
 	if s.HealthPath != "" && s.HealthPath[0] != '/' {
 		return set, fmt.Errorf("recycling: Server.HealthPath is %q, want a path that begins with a slash", s.HealthPath)
+	}
+	if s.ProxyProtocol != nil {
+		if set.proxy, err = s.ProxyProtocol.Policy(); err != nil {
+			return set, fmt.Errorf("recycling: Server.ProxyProtocol: %w", err)
+		}
 	}
 	if set.MaxWorkers == 0 {
 		set.MaxWorkers = defaultMaxWorkers
@@ -118,6 +125,7 @@ func (s *Server) engineConfig(set settings) engine.Config {
 		Context: func(ctx context.Context) context.Context {
 			return context.WithValue(ctx, serverKey{}, s)
 		},
+		Proxy:           set.proxy,
 		Serving:         s.logStart,
 		Log:             s.logEvent,
 		Descriptors:     maxDescriptors(),

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/recycling-go/recycling/core/internal/engine"
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // Use makes srv serve on recycled workers, while the application continues to call srv's own
@@ -46,15 +47,22 @@ import (
 //     the error is logged too.
 //
 // Under [Goroutine], or if srv.Protocols is set and does not include HTTP/1, srv serves as if Use
-// had not been called.
+// had not been called, except that ProxyProtocol has an effect.
 func Use(srv *http.Server, options ...Option) *Server {
 	s := &Server{HTTP: srv}
 	for _, o := range options {
 		o(s)
 	}
 	s.HTTP = srv
-	s.host = engine.NewHost(srv, true, s.startFor)
+	s.host = engine.NewHost(srv, true, s.startFor, s.proxyPolicy)
 	return s
+}
+
+// proxyPolicy returns what s.ProxyProtocol says, once s has begun to serve.
+func (s *Server) proxyPolicy() *proxyproto.Policy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settings.proxy
 }
 
 // startFor is startEngine for an http.Server that is about to serve l. Under Goroutine that serves l

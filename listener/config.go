@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // A Config contains options for listening. The zero value is ready to use.
@@ -28,6 +30,11 @@ type Config struct {
 	// to the next of these. Zero means 1 second; negative means that connections are accepted at
 	// once. DeferAccept is ignored on systems other than Linux.
 	DeferAccept time.Duration
+
+	// ProxyProtocol says which peers are proxies that send the header of HAProxy's PROXY protocol.
+	// Accept then returns a [*proxyproto.Conn] for their connections. Nil means that no peer does.
+	// A server that accepts with a [Raw] must ask [Raw.ProxyProtocol], as a recycling.Server does.
+	ProxyProtocol *proxyproto.Config
 }
 
 const (
@@ -66,5 +73,18 @@ func (c *Config) check() error {
 	if c.Backlog < 0 {
 		return fmt.Errorf("listener: Config.Backlog is %d, want zero (the default) or more", c.Backlog)
 	}
-	return nil
+	_, err := c.proxyPolicy()
+	return err
+}
+
+// proxyPolicy returns what ProxyProtocol says; nil if that is nil.
+func (c *Config) proxyPolicy() (*proxyproto.Policy, error) {
+	if c.ProxyProtocol == nil {
+		return nil, nil
+	}
+	p, err := c.ProxyProtocol.Policy()
+	if err != nil {
+		return nil, fmt.Errorf("listener: Config.ProxyProtocol: %w", err)
+	}
+	return p, nil
 }

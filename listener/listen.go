@@ -66,10 +66,12 @@ func (c *Config) own(nl netListener, shared bool) (*Listener, error) {
 		nl.Close()
 		return nil, err
 	}
+	proxy, _ := c.proxyPolicy() // was checked
 	return &Listener{
 		sock:      s,
 		addr:      nl.Addr(),
 		keepAlive: c.keepAlive(),
+		proxy:     proxy,
 		closed:    make(chan struct{}),
 	}, nil
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // A Listener is a listening socket, created by [Listen] or [FromFile]. It is a [net.Listener]. All
@@ -15,16 +17,18 @@ import (
 type Listener struct {
 	sock      *socket
 	addr      net.Addr
-	keepAlive time.Duration // of accepted connections; negative means off
-	closed    chan struct{} // closed by the first Close, before the socket is closed
+	keepAlive time.Duration      // of accepted connections; negative means off
+	proxy     *proxyproto.Policy // nil: no peer is a proxy
+	closed    chan struct{}      // closed by the first Close, before the socket is closed
 
 	mu     sync.Mutex  // guards following
 	unlink bool        // Close removes the path of a Unix socket
 	file   fs.FileInfo // at that path, while it was this socket's; nil if not known
 }
 
-// Accept waits for the next connection and returns it, a [*net.TCPConn] or a [*net.UnixConn]. Once
-// the Listener is closed it returns a [*net.OpError] that wraps [net.ErrClosed].
+// Accept waits for the next connection and returns it, a [*net.TCPConn] or a [*net.UnixConn], or a
+// [*proxyproto.Conn] on one of these if its peer is a proxy: see [Config]. Once the Listener is
+// closed it returns a [*net.OpError] that wraps [net.ErrClosed].
 //
 // A server that accepts with a [Raw] should not call it: the first call also adds the socket to the
 // runtime's poller.
@@ -40,8 +44,14 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if c, ok := c.(*net.TCPConn); ok && l.keepAlive != defaultKeepAlive {
 		l.setKeepAlive(c)
 	}
+	if l.proxy != nil {
+		return l.proxy.Conn(c), nil
+	}
 	return c, nil
 }
+
+// ProxyProtocol returns what says which peers are proxies, or nil if none is: see [Config].
+func (l *Listener) ProxyProtocol() *proxyproto.Policy { return l.proxy }
 
 // setKeepAlive undoes what package net did to an accepted connection: package net ignores inherited
 // options, and sets its default. That can fail only if the connection is already gone, which the

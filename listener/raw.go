@@ -1,6 +1,10 @@
 package listener
 
-import "net"
+import (
+	"net"
+
+	"github.com/recycling-go/recycling/listener/proxyproto"
+)
 
 // A Raw accepts from a listening socket without creating a [net.Conn], with one system call per
 // connection. It is for servers that wait for connections with their own epoll set, and exists only
@@ -12,6 +16,7 @@ type Raw struct {
 	src    source
 	addr   net.Addr
 	closed <-chan struct{}
+	proxy  *proxyproto.Policy
 }
 
 // A source is a listening socket that other code may close at any time.
@@ -72,6 +77,10 @@ func (r *Raw) Closed() <-chan struct{} { return r.closed }
 // Shared reports whether other code may hold the socket, and so change its options: the socket came
 // from package net or from another process, or was given away by SyscallConn or File.
 func (r *Raw) Shared() bool { return r.src.isShared() }
+
+// ProxyProtocol returns the listener's. Accept does not read headers, so if the result is not nil,
+// the caller has to do that.
+func (r *Raw) ProxyProtocol() *proxyproto.Policy { return r.proxy }
 
 // Network returns the name of the network, "tcp" or "unix".
 func (r *Raw) Network() string { return r.addr.Network() }

@@ -13,7 +13,7 @@ import (
 func newRaw(l net.Listener) (*Raw, bool) {
 	switch l := l.(type) {
 	case *Listener:
-		return &Raw{src: l.sock, addr: l.addr, closed: l.closed}, true
+		return &Raw{src: l.sock, addr: l.addr, closed: l.closed, proxy: l.proxy}, true
 	case *net.TCPListener:
 		return borrow(l)
 	case *net.UnixListener:

@@ -12,6 +12,7 @@ import (
 	"github.com/recycling-go/recycling/core/internal/http1"
 	"github.com/recycling-go/recycling/core/internal/park"
 	"github.com/recycling-go/recycling/listener"
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // pollInterval is how often a listener is asked whether it was closed, if it cannot report that
@@ -61,8 +62,9 @@ func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []sche
 	failed := make(chan error, len(schedulers))
 	fail := func(err error) { failed <- err } // called at most once by each scheduler
 	for _, sched := range schedulers {
-		newConn := func() *park.Conn {
+		newConn := func(peer *listener.Addr) *park.Conn {
 			c := e.newConn(lc, sched)
+			c.Meet(peer)
 			c.NoHeaderYet = true
 			e.http.NoHeaderYet.Add(1)
 			e.markHooks(c)
@@ -242,6 +244,10 @@ func (e *Engine) markHooks(c *http1.Conn) {
 // acceptRest accepts the pending connections of l, which the kernel would reset when l is closed.
 // If l is not a socket, it accepts none.
 func acceptRest(l net.Listener) (all []net.Conn) {
+	proxy := proxyproto.Of(l)
+	if pl, ok := l.(*proxyproto.Listener); ok {
+		l = pl.Listener
+	}
 	raw, ok := listener.NewRaw(l)
 	if !ok {
 		return nil
@@ -255,6 +261,9 @@ func acceptRest(l net.Listener) (all []net.Conn) {
 		file := os.NewFile(uintptr(fd), "connection")
 		nc, err := park.FileConn(file)
 		file.Close()
+		if err == nil && proxy != nil {
+			nc = proxy.Conn(nc)
+		}
 		if err == nil {
 			all = append(all, nc)
 		}

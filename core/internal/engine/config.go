@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/observe"
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // A Config is what an Engine gets from the Server that it belongs to. New copies it. Zero means no
@@ -24,6 +25,10 @@ type Config struct {
 
 	// Observer is told about requests and connections; nil: nobody is.
 	Observer observe.Observer
+
+	// Proxy says which peers are proxies that send a header, for listeners that do not say so
+	// themselves. Nil means none.
+	Proxy *proxyproto.Policy
 
 	// Context returns the context of all requests, derived from that of their listener.
 	Context func(context.Context) context.Context

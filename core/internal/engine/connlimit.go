@@ -100,8 +100,8 @@ func (l *connLimiter) mayStay(c *http1.Conn) bool {
 
 // countAddr counts c for its address, and reports whether the address has room for it.
 func (l *connLimiter) countAddr(c *http1.Conn) bool {
-	if l.engine.config.ConnsPerIP == 0 {
-		return true
+	if l.engine.config.ConnsPerIP == 0 || c.Expecting() {
+		return true // see admitAddr
 	}
 	from, ok := addrPrefix(c.RemoteAddr()) // may panic: until then c is http1.Unadmitted
 	c.Standing = http1.Uncounted
@@ -119,6 +119,17 @@ func (l *connLimiter) countAddr(c *http1.Conn) bool {
 	l.perIP[from]++
 	c.Standing = http1.Counted
 	return true
+}
+
+// admitAddr is the part of admit that needs the address of c, which has just become known. It reports
+// whether the address has room for c.
+func (l *connLimiter) admitAddr(c *http1.Conn) bool {
+	if c.Refused || l.countAddr(c) {
+		return true
+	}
+	c.MarkRefused()
+	l.engine.refused(c, refusedPerIP)
+	return false
 }
 
 // dropUnadmitted is called before c is refused for another reason than its address.

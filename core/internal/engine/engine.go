@@ -16,6 +16,7 @@
 //	               under an http.Server that the application starts and stops
 //	delegate.go, protocols.go
 //	               connections that net/http serves, because they do not speak HTTP/1
+//	proxied.go     connections whose proxy sends the address of the client
 //	chanlistener.go
 //	               listeners that net/http serves on the engine's behalf
 //	unwrap.go      what a listener of package tls was made from
@@ -61,6 +62,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"net"
@@ -68,6 +70,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
 	"github.com/recycling-go/recycling/core/internal/park"
@@ -113,6 +116,7 @@ type Engine struct {
 	hosting           *Host                              // Config.Host or that of MakeHost
 	base              func(net.Listener) context.Context // of the application, without a Host
 	delegateListener  *delegateListener                  // nil until a connection is delegated
+	proxied           bool                               // http.ProxyTimeout is set
 	stopping          bool
 	shutErr           error         // of closing a listener to stop, until it is returned
 	stop              chan struct{} // closed when stopping begins: serve returns
@@ -184,13 +188,14 @@ func (e *Engine) parkConfig(parks bool) park.Config {
 	}
 	e.http.Timeouts(&c)
 	for k := range c.Timeouts {
-		if c.Timeouts[k] == 0 {
-			// No timeout, but the Set still orders connections by how long they have waited.
-			c.Timeouts[k] = math.MaxInt64 / 4
-		}
+		c.Timeouts[k] = parkTimeout(c.Timeouts[k])
 	}
 	return c
 }
+
+// parkTimeout returns the timeout of a class in a Set. If d is zero, there is none, but the Set
+// still orders connections by how long they have waited.
+func parkTimeout(d time.Duration) time.Duration { return cmp.Or(d, math.MaxInt64/4) }
 
 // httpConn returns the http1.Conn that c is embedded in.
 func httpConn(c *park.Conn) *http1.Conn { return c.Owner.(*http1.Conn) }
@@ -210,6 +215,8 @@ func (e *Engine) newConn(lc *http1.ListenerConfig, sched scheduler) *http1.Conn 
 type schedulerBase struct{ engine *Engine }
 
 func (b schedulerBase) Admit(c *http1.Conn) bool { return b.engine.limiter.admit(c) }
+
+func (b schedulerBase) AdmitAddr(c *http1.Conn) bool { return b.engine.limiter.admitAddr(c) }
 
 // Ended counts a connection that has ended.
 func (b schedulerBase) Ended(c *http1.Conn) {

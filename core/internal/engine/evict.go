@@ -18,7 +18,7 @@ import (
 // dispensable first. A connection that has never sent a complete header may exist only to take up
 // room. A lingering connection has already received its response, and an idle one has no request in
 // progress. Connections of the last class have begun another request.
-var evictionOrder = [][]park.Class{{http1.ForHello, http1.ForFirst}, {http1.ForClose}, {http1.ForNext}, {http1.ForHeader}}
+var evictionOrder = [][]park.Class{{http1.ForProxy, http1.ForHello, http1.ForFirst}, {http1.ForClose}, {http1.ForNext}, {http1.ForHeader}}
 
 // evictable reports whether there is a connection of these classes, or in a handshake, that evict
 // would close. It may be about to resume.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/recycling-go/recycling/core/internal/http1"
 	"github.com/recycling-go/recycling/core/internal/park"
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // A Host is an http.Server of which the application calls Serve, Shutdown and Close itself. Package
@@ -19,6 +20,7 @@ type Host struct {
 	start func(net.Listener) (*Engine, error)
 	base  func(net.Listener) context.Context // the application's BaseContext
 	all   bool                               // all listeners, not only those of Engine.Listener
+	proxy func() *proxyproto.Policy          // Config.Proxy, once start was called
 
 	mu      sync.Mutex // guards the following
 	serving int        // listeners that are being served
@@ -27,9 +29,10 @@ type Host struct {
 
 // NewHost makes srv a Host, by its BaseContext. If all is set, every listener of srv is served by
 // the engine that start returns for them, otherwise only those of Engine.Listener. If start returns
-// nil, srv serves the listener as if it were no Host.
-func NewHost(srv *http.Server, all bool, start func(net.Listener) (*Engine, error)) *Host {
-	h := &Host{http: srv, start: start, base: srv.BaseContext, all: all}
+// nil, srv serves the listener as if it were no Host, except that with all set its proxies are those
+// that proxy returns, which is called after start.
+func NewHost(srv *http.Server, all bool, start func(net.Listener) (*Engine, error), proxy func() *proxyproto.Policy) *Host {
+	h := &Host{http: srv, start: start, base: srv.BaseContext, all: all, proxy: proxy}
 	srv.BaseContext = h.baseContext
 	return h
 }
@@ -40,7 +43,7 @@ func (e *Engine) MakeHost(start func(net.Listener) (*Engine, error)) *Host {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.hosting == nil {
-		e.hosting = NewHost(e.config.HTTP, false, start)
+		e.hosting = NewHost(e.config.HTTP, false, start, nil)
 	}
 	return e.hosting
 }
@@ -56,6 +59,9 @@ type lazyListener interface {
 func (h *Host) baseContext(l net.Listener) context.Context {
 	if isInternal(l) {
 		return context.Background()
+	}
+	if n, ok := l.(*nestedListener); ok {
+		return n.ctx
 	}
 	ctx := baseContext(h.base, l)
 	if r, ok := l.(lazyListener); ok {
@@ -74,6 +80,7 @@ func (h *Host) baseContext(l net.Listener) context.Context {
 		return ctx
 	}
 	if e == nil {
+		h.serveProxied(l, ctx)
 		return ctx
 	}
 	e.takeHooks() // before net/http reads them, which may serve l
@@ -96,8 +103,38 @@ func (h *Host) baseContext(l net.Listener) context.Context {
 		}
 	case h.all && one:
 		h.serve(e, l, ctx)
+	default:
+		h.serveProxied(l, ctx)
 	}
 	return ctx
+}
+
+// A nestedListener is a listener that the http.Server serves inside a call of its BaseContext,
+// while it also serves the listener below it.
+type nestedListener struct {
+	net.Listener
+	ctx context.Context
+}
+
+// Close does nothing. The http.Server closes the listener below too, and returns an error if that
+// was closed before.
+func (*nestedListener) Close() error { return nil }
+
+// serveProxied has the http.Server serve l by itself, if some of its peers are proxies: package
+// net/http, which has called BaseContext, does not let that replace the listener. When serveProxied
+// returns, package net/http finds l closed. Otherwise serveProxied does nothing.
+func (h *Host) serveProxied(l net.Listener, ctx context.Context) {
+	if !h.all {
+		return
+	}
+	proxied := Proxied(l, h.proxy())
+	if proxied == l {
+		return
+	}
+	defer l.Close()
+	if err := h.http.Serve(&nestedListener{proxied, ctx}); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+		(&http1.Server{HTTP: h.http}).Logf("recycling: %v", err)
+	}
 }
 
 // serve serves l until the application closes it, or shuts down or closes the http.Server.

@@ -65,7 +65,7 @@ func (h *hostedListener) join(by *Host, w *witness, base context.Context, config
 // Accept serves until the end. Before that it returns only connections that net/http must serve.
 func (h *hostedListener) Accept() (net.Conn, error) {
 	if h.plain {
-		return h.Listener.Accept()
+		return Proxied(h.Listener, h.engine.config.Proxy).Accept()
 	}
 	h.begin.Do(func() { go h.serve() })
 	select {

@@ -51,10 +51,15 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 			}
 		}
 	}
+	lc := &http1.ListenerConfig{Server: e.http, Delegate: e.delegate, Proxy: e.proxyOf(l)}
+	if parks {
+		if err := e.useProxyTimeout(lc.Proxy); err != nil {
+			return err
+		}
+	}
 	if how.tls != nil && !parks {
 		l = tls.NewListener(l, how.tls)
 	}
-	lc := &http1.ListenerConfig{Server: e.http, Delegate: e.delegate}
 	if how.base == nil { // otherwise a Host has called it
 		how.base = baseContext(e.baseContext(), l)
 	}
@@ -75,6 +80,7 @@ func (e *Engine) accept(l net.Listener, how serveConfig) error {
 	if parks {
 		return e.acceptRaw(raw, l, shut, schedulers, lc, how.end)
 	}
+	l = Proxied(l, lc.Proxy)
 	return e.acceptEach(l, shut, schedulers, lc, how.end)
 }
 

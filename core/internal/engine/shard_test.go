@@ -77,7 +77,7 @@ func (c *crowd) listen(t *testing.T, s scheduler) (stop func()) {
 	if !ok {
 		t.Fatal("a TCP listener has no descriptor")
 	}
-	newConn := func() *park.Conn { return &c.newConn(c.config, s).Conn }
+	newConn := func(*listener.Addr) *park.Conn { return &c.newConn(c.config, s).Conn }
 	if err := s.conns().Listen(raw, false, newConn, func(err error) { t.Error(err) }); err != nil {
 		t.Fatal(err)
 	}

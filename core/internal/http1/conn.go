@@ -3,12 +3,10 @@ package http1
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,8 +43,8 @@ type Conn struct {
 	// removes the connection subtracts it.
 	NoHeaderYet bool
 
-	// HooksPending is set until the first hook is called for the connection. Server.HooksPending
-	// counts such connections. The accepting code sets it, and the code that removes the connection
+	// HooksPending is set until the first hook is called for the connection, or has to wait for the
+	// header of a proxy. Server.HooksPending counts such connections. The accepting code sets it, and the code that removes the connection
 	// subtracts it.
 	HooksPending bool
 
@@ -106,6 +104,7 @@ type phase uint8
 
 const (
 	fresh     phase = iota // no worker has served it yet
+	expecting              // likewise; its peer, a proxy, has to send its header: see Meet
 	opened                 // waiting for or serving its first request
 	keptAlive              // has served at least one request
 	lingering              // has sent its last response
@@ -174,12 +173,7 @@ func (c *Conn) callNewHooks() error {
 	if h.ConnState == nil && h.ConnContext == nil || c.hooked != nil {
 		return nil
 	}
-	if c.HooksPending {
-		defer func() {
-			c.HooksPending = false
-			c.srv.HooksPending.Add(-1)
-		}()
-	}
+	defer c.clearHooksPending()
 	if c.needsHandshake() {
 		if err := c.SecureNetConn(c.listener.TLS); err != nil {
 			return err
@@ -199,6 +193,14 @@ func (c *Conn) callNewHooks() error {
 	}
 	c.setState(http.StateNew)
 	return nil
+}
+
+// clearHooksPending notes that the first hook was called, or has to wait for the client.
+func (c *Conn) clearHooksPending() {
+	if c.HooksPending {
+		c.HooksPending = false
+		c.srv.HooksPending.Add(-1)
+	}
 }
 
 // setState calls the ConnState hook.
@@ -294,38 +296,14 @@ func (c *Conn) reportStarted() {
 // Expire ends c because it has waited too long. It does not wait for the application: see
 // EndInBackground.
 func (c *Conn) Expire() {
+	if c.phase == expecting {
+		c.expireHeader()
+		return
+	}
 	if c.needsHandshake() && c.logExpired() {
 		return
 	}
 	c.EndInBackground()
-}
-
-// logIfLate logs that c's TLS handshake timed out, if err, which kept c from parking, says so. It
-// may wait for the ErrorLog.
-func (c *Conn) logIfLate(err error) {
-	if c.needsHandshake() && errors.Is(err, os.ErrDeadlineExceeded) {
-		c.guard(func() { c.logTLS(c.errTooLate()) })
-	}
-}
-
-// logPatience is how long a connection stays open for a line about it to be logged.
-const logPatience = 250 * time.Millisecond
-
-// logExpired logs in the background that c's TLS handshake timed out, and then ends c, so that an
-// observer of the close finds the line in the log. After logPatience c ends in any case. If too
-// many lines are waiting to be logged, logExpired does nothing and returns false.
-func (c *Conn) logExpired() bool {
-	err := c.errTooLate()
-	late := time.AfterFunc(logPatience, c.EndInBackground)
-	logged := c.srv.logLater(func() {
-		defer c.End()
-		defer late.Stop()
-		c.guard(func() { c.logTLS(err) })
-	})
-	if !logged {
-		late.Stop()
-	}
-	return logged
 }
 
 // Release gives c's net.Conn to the caller for good, with the bytes that were read from it but not

@@ -155,6 +155,38 @@ type textAddr string
 func (a textAddr) Network() string { return "tcp" }
 func (a textAddr) String() string  { return string(a) }
 
+// logIfLate logs that c's TLS handshake or the header of its proxy timed out, if err, which kept c
+// from parking, says so. It may wait for the ErrorLog.
+func (c *Conn) logIfLate(err error) {
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+	case c.phase == expecting:
+		c.guard(func() { c.logProxy(err, c.pending) })
+	case c.needsHandshake():
+		c.guard(func() { c.logTLS(c.errTooLate()) })
+	}
+}
+
+// logPatience is how long a connection stays open for a line about it to be logged.
+const logPatience = 250 * time.Millisecond
+
+// logExpired logs in the background that c's TLS handshake timed out, and then ends c, so that an
+// observer of the close finds the line in the log. After logPatience c ends in any case. If too
+// many lines are waiting to be logged, logExpired does nothing and returns false.
+func (c *Conn) logExpired() bool {
+	err := c.errTooLate()
+	late := time.AfterFunc(logPatience, c.EndInBackground)
+	logged := c.srv.logLater(func() {
+		defer c.End()
+		defer late.Stop()
+		c.guard(func() { c.logTLS(err) })
+	})
+	if !logged {
+		late.Stop()
+	}
+	return logged
+}
+
 // doHandshake performs the handshake and returns the negotiated protocol, or "" for HTTP/1.
 func (c *Conn) doHandshake(tc secured) (protocol string, err error) {
 	by := time.Now().Add(c.srv.handshakeTimeout())

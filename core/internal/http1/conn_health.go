@@ -94,6 +94,9 @@ func (c *Conn) TakeHealthCheck() (remains bool) {
 	buf := copyBuffer()
 	defer releaseCopyBuffer(buf)
 	for {
+		if gone, err := c.passProxyHeader(); gone || err != nil {
+			return !gone
+		}
 		sent, err := c.peekHeader(buf[:lookSize])
 		if err != nil || len(sent) == lookSize {
 			return true
@@ -147,10 +150,7 @@ func (c *Conn) peekHeader(buf []byte) ([]byte, error) {
 // parkUnowned parks c, which no worker owns, and reports whether c is gone, parked or ended. If
 // not, there is more to read. The flag nothing says that c has not sent any byte of a request yet.
 func (c *Conn) parkUnowned(nothing bool) (gone bool) {
-	phase := c.phase
-	if phase == fresh && !c.needsHandshake() {
-		phase = opened
-	}
+	phase := c.waitPhase(nothing)
 	class, ok := c.srv.parkClass(phase, nothing)
 	if !ok {
 		c.EndInBackground()

@@ -47,6 +47,7 @@ func (c *Conn) shedInBackground() {
 
 // shedWaiting is Shed, but may wait if c does not park.
 func (c *Conn) shedWaiting() (refused bool) {
+	c.tryProxyHeader() // only to find out whether a health check follows
 	buf := copyBuffer()
 	defer releaseCopyBuffer(buf)
 	sent, err := c.readSent(buf)
@@ -66,6 +67,11 @@ func (c *Conn) ShedRequest() (refused bool) {
 	buf := copyBuffer()
 	defer releaseCopyBuffer(buf)
 	for {
+		if gone, err := c.passProxyHeader(); gone {
+			return false
+		} else if err != nil {
+			return c.shed(nil, err)
+		}
 		sent, err := c.readSent(buf)
 		if err != park.ErrWait || len(sent) > 0 || c.phase != fresh {
 			return c.shed(sent, err)

@@ -14,6 +14,7 @@ import (
 type alone struct{ ended func() }
 
 func (alone) Admit(*Conn) bool             { return true }
+func (alone) AdmitAddr(*Conn) bool         { return true }
 func (alone) Crowded() bool                { return false }
 func (alone) Stay(*Conn) bool              { return false }
 func (alone) Stayed(*Conn, bool)           {}

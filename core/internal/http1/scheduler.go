@@ -7,6 +7,11 @@ type Scheduler interface {
 	// Admit reports whether c, which is new, may be served. If not, c has ended, or will end soon.
 	Admit(c *Conn) bool
 
+	// AdmitAddr is the part of Admit that depends on the address of the client. It is called for a
+	// connection that was admitted without knowing it, because a proxy had to send it first. If c
+	// may not be served, the caller keeps it, and has to shed it.
+	AdmitAddr(c *Conn) bool
+
 	// Ended is called once, when c has ended.
 	Ended(c *Conn)
 

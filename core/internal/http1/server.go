@@ -14,6 +14,7 @@ import (
 	"github.com/recycling-go/recycling/core/internal/gohttp"
 	"github.com/recycling-go/recycling/core/internal/park"
 	"github.com/recycling-go/recycling/core/observe"
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // A Server holds what all connections have in common.
@@ -60,6 +61,9 @@ type Server struct {
 
 	refuseOnce             sync.Once
 	refuseHead, refuseRest []byte
+
+	// ProxyTimeout is how long a proxy may take to send its header. Zero means no limit.
+	ProxyTimeout time.Duration
 
 	// NoDescriptor is called when a connection is refused for lack of a descriptor. It must not
 	// block. The leader calls it.
@@ -203,6 +207,9 @@ type ListenerConfig struct {
 	// Delegate takes over a connection that speaks another protocol: one negotiated by TLS, or
 	// HTTP/2 without TLS. ahead is everything that was read from it, including the HTTP/2 preface.
 	Delegate func(c *Conn, protocol string, ahead []byte)
+
+	// Proxy says which peers have to send a header of the PROXY protocol first; nil: none.
+	Proxy *proxyproto.Policy
 
 	// TLS is nil without TLS. It applies only to connections that park. Other connections bring
 	// their own.

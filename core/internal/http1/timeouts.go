@@ -15,6 +15,7 @@ func (s *Server) Timeouts(set *park.Config) {
 	set.Timeouts[ForNext] = s.idleTimeout()
 	set.Timeouts[ForGrace] = GraceTime
 	set.Timeouts[ForClose] = lingerTime
+	set.Timeouts[ForProxy] = s.ProxyTimeout
 }
 
 // Timeouts where net/http has none. A negative timeout in s.HTTP disables the first two.

@@ -75,7 +75,7 @@ func newParkedServer(t testing.TB) *parkedServer {
 	if !ok {
 		t.Fatal("no raw listener")
 	}
-	err = s.set.Listen(raw, false, func() *park.Conn {
+	err = s.set.Listen(raw, false, func(*listener.Addr) *park.Conn {
 		c := &Conn{Scheduler: alone{func() { s.open = false }}}
 		c.Init(&s.base)
 		return &c.Conn

@@ -110,7 +110,7 @@ func (w *Worker) serve(c *Conn) {
 	}
 	w.attach(c)
 	w.crowded = time.Time{}
-	if c.phase == fresh && !w.open(c) {
+	if (c.phase == fresh || c.phase == expecting) && !w.open(c) {
 		return
 	}
 	for n := 1; ; n++ {
@@ -207,6 +207,9 @@ func (w *Worker) leaveReserve(c *Conn) {
 // open prepares a new connection for its first request. It reports whether the worker goes on to
 // read that request; if not, the connection was passed on or has ended.
 func (w *Worker) open(c *Conn) bool {
+	if !w.readProxyHeader(c) {
+		return false
+	}
 	if c.callNewHooks() != nil {
 		w.end(c)
 		return false
@@ -250,7 +253,8 @@ func (w *Worker) parkOrEnd(c *Conn) bool {
 	if w.stay(c) {
 		return false
 	}
-	empty, phase := w.in.buffered() == 0, c.phase
+	empty := w.in.buffered() == 0
+	phase := c.waitPhase(empty)
 	class, ok := w.srv.parkClass(phase, empty)
 	if !ok {
 		if c.Parks() && w.readNow() {
@@ -283,25 +287,6 @@ func (w *Worker) parkOrEnd(c *Conn) bool {
 		return false
 	}
 	return true
-}
-
-// parkClass returns the class in which a connection in phase p waits. The flag nothing says that
-// the connection has not sent any byte of a request yet. If ok is false, the connection may not
-// wait.
-func (s *Server) parkClass(p phase, nothing bool) (class park.Class, ok bool) {
-	switch {
-	case p == fresh && !s.Draining():
-		return ForHello, true
-	case !nothing && p == keptAlive:
-		return ForHeader, true
-	case !nothing && p != fresh:
-		return ForFirst, true
-	case p == keptAlive:
-		return ForNext, s.keepAlives()
-	case s.Draining():
-		return ForGrace, true
-	}
-	return ForFirst, true
 }
 
 // setDeadlines sets the deadlines of a request whose header is complete. As in net/http, deadlines

@@ -3,6 +3,8 @@ package park
 import (
 	"crypto/tls"
 	"net"
+
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // This file holds the ways to close or abandon a connection.
@@ -59,6 +61,8 @@ func (c *Conn) cut() {
 // may have made blocking: Close would wait for them.
 func shutDown(nc net.Conn) {
 	switch nc := nc.(type) {
+	case *proxyproto.Conn:
+		shutDown(nc.NetConn())
 	case *net.TCPConn:
 		nc.CloseRead()
 		nc.CloseWrite()

@@ -72,6 +72,8 @@ const (
 	hungUpFlag = 1 << iota
 	// abandonedFlag is set when the connection is given up: every operation fails from then on.
 	abandonedFlag
+	// proxiedFlag is set when the addresses are those that a proxy has sent: see SetAddrs.
+	proxiedFlag
 )
 
 func (c *Conn) is(flag uint32) bool { return c.flags.Load()&flag != 0 }

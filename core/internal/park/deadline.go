@@ -44,6 +44,13 @@ var epoch = clock.Time(0)
 // nanos returns the time in nanoseconds since epoch, by the monotonic clock.
 func nanos() int64 { return clock.Now() }
 
+// SetTimeout sets the timeout of class k, which no connection has been in yet: see Config.Timeouts.
+func (s *Set) SetTimeout(k Class, t time.Duration) {
+	s.deadlines.mu.Lock()
+	defer s.deadlines.mu.Unlock()
+	s.deadlines.lists[k].timeout = t
+}
+
 // enter puts c on the list of class k if k has a timeout, unless c is on it already: the wait
 // begins once, not again with each byte that arrives.
 func (d *deadlines) enter(c *Conn, k Class) {

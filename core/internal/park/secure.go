@@ -141,7 +141,7 @@ func (w *wire) RemoteAddr() net.Addr {
 	if h.hasNetConn() {
 		return h.remoteAddr()
 	}
-	return remoteAddr(w.c.set.network(), w.c.remote)
+	return w.c.peerAddr()
 }
 
 func (w *wire) SetReadDeadline(t time.Time) error {

@@ -63,7 +63,7 @@ func newFixture(t *testing.T, timeouts map[Class]time.Duration) *fixture {
 }
 
 // newConn returns a connection that f owns.
-func (f *fixture) newConn() *Conn {
+func (f *fixture) newConn(*listener.Addr) *Conn {
 	c := new(Conn)
 	c.Owner = owned{f, c}
 	return c

@@ -45,7 +45,7 @@ func (s *Set) Close() error { return nil }
 func (s *Set) Lead([]*Conn) ([]*Conn, error) { return nil, errors.ErrUnsupported }
 
 // Listen returns [errors.ErrUnsupported]: this Set cannot wait.
-func (s *Set) Listen(*listener.Raw, bool, func() *Conn, func(error)) error {
+func (s *Set) Listen(*listener.Raw, bool, func(*listener.Addr) *Conn, func(error)) error {
 	return errors.ErrUnsupported
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/recycling-go/recycling/listener/proxyproto"
 	"golang.org/x/sys/unix"
 )
 
@@ -177,8 +178,9 @@ func (c *Conn) control(f func(fd uintptr)) error {
 }
 
 // NetConn turns c into a net.Conn that may be given away, and returns it: a *net.TCPConn or
-// *net.UnixConn, or a *tls.Conn on one. c keeps working, and still parks, but is no longer a bare
-// descriptor. The caller must own c.
+// *net.UnixConn, a *proxyproto.Conn on one of these if SetAddrs was called, or a *tls.Conn on one
+// of these. c keeps working, and still parks, but is no longer a bare descriptor. The caller must
+// own c.
 func (c *Conn) NetConn() (net.Conn, error) {
 	nc, err := c.netConn()
 	if s := c.sec.Load(); s != nil && err == nil {
@@ -204,6 +206,9 @@ func (c *Conn) netConn() (net.Conn, error) {
 		return nil, err
 	}
 	c.set.untrack(c) // epoll keys on (file, descriptor), and this descriptor is about to close
+	if c.is(proxiedFlag) {
+		nc = proxyproto.NewConn(nc, c.peerAddr(), c.local)
+	}
 	c.becomeSocket(f, nc, rc)
 	c.set.track(c)
 	nc.SetReadDeadline(fromNanos(c.boundedLocked(&c.readBy)))

@@ -25,7 +25,7 @@ const acceptBatch = 64
 // to the other process.
 type source struct {
 	raw    *listener.Raw
-	new    func() *Conn
+	new    func(peer *listener.Addr) *Conn
 	failed func(error)
 	linger bool // the socket has SO_LINGER, which connections inherit
 	index  int
@@ -41,7 +41,7 @@ type source struct {
 // says that other Sets accept from raw too: then the kernel wakes only one of them. The leader
 // calls failed with an error after which nothing more can be accepted, unless the reason is that
 // raw was closed.
-func (s *Set) Listen(raw *listener.Raw, shared bool, newConn func() *Conn, failed func(error)) error {
+func (s *Set) Listen(raw *listener.Raw, shared bool, newConn func(peer *listener.Addr) *Conn, failed func(error)) error {
 	src := &source{raw: raw, new: newConn, failed: failed, events: unix.EPOLLIN, epfd: -1}
 	if shared {
 		src.events |= unix.EPOLLEXCLUSIVE
@@ -230,7 +230,7 @@ func (s *Set) acceptOne(src *source, peer *listener.Addr) (*Conn, error) {
 			return nil, err
 		}
 	}
-	c := src.new()
+	c := src.new(peer)
 	c.parks, c.linger = true, src.linger || src.raw.Shared()
 	c.set, c.slot, c.gen, c.remote, c.local = s, int32(fd), s.nextGen(), peer.String(), src.raw.Addr()
 	c.becomeDescriptor(fd)

@@ -201,7 +201,7 @@ func TestListenerThatAnotherProcessHoldsLeavesTheSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw, _ := listener.NewRaw(l)
-	if err := set.Listen(raw, false, func() *Conn { return &Conn{Owner: nobody{}} }, nil); err != nil {
+	if err := set.Listen(raw, false, func(*listener.Addr) *Conn { return &Conn{Owner: nobody{}} }, nil); err != nil {
 		t.Fatal(err)
 	}
 	file, err := l.File() // as for a child process

@@ -101,7 +101,7 @@ func TestDeadlinesArePassedOnAsTheyAre(t *testing.T) {
 	f := newFixture(t, nil)
 	f.config.WriteStall = time.Minute
 	nc := &deadlineConn{}
-	c := f.newConn()
+	c := f.newConn(nil)
 	f.Add(c, nc)
 	for _, by := range []time.Time{epoch.AddDate(-26, 0, 0), epoch, time.Now().Add(time.Hour), {}} {
 		c.SetReadDeadline(by)
