@@ -15,29 +15,52 @@ import (
 // maxFile is the maximum size of a file. All authorities that browsers trust take a fifth of that.
 const maxFile = 1 << 20
 
-// readFile returns the contents of a file in PEM, which must be complete.
+// maxPart is how much is read at once, which is more than most files have.
+const maxPart = 1 << 16
+
+// readFile returns the contents of a file in PEM, which must be complete. It reads the file twice,
+// and returns an error if the contents differ: if a file is written while it is being read, what is
+// read may be partly old and partly new, and valid nevertheless, except for its signature.
 func readFile(field, path string) ([]byte, error) {
-	f, err := os.Open(path)
+	b, err := readOnce(path)
 	if err != nil {
 		return nil, fmt.Errorf("certs: Config.%s: %w", field, err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("certs: Config.%s: %w", field, err)
-	}
-	if len(b) > maxFile {
-		return nil, fmt.Errorf("certs: Config.%s: %s has more than %d bytes", field, path, maxFile)
 	}
 	if err := checkComplete(b); err != nil {
 		return nil, fmt.Errorf("certs: Config.%s: %s: %w", field, path, err)
 	}
+	again, err := readOnce(path)
+	if err != nil {
+		return nil, fmt.Errorf("certs: Config.%s: %w", field, err)
+	}
+	if !bytes.Equal(b, again) {
+		return nil, fmt.Errorf("certs: Config.%s: %s: %w", field, path, errChanging)
+	}
 	return b, nil
 }
 
+// readOnce reads a file, with as few system calls as possible.
+func readOnce(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var b bytes.Buffer
+	b.Grow(maxPart)
+	if _, err := b.ReadFrom(io.LimitReader(f, maxFile+1)); err != nil {
+		return nil, err
+	}
+	if b.Len() > maxFile {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, maxFile)
+	}
+	return b.Bytes(), nil
+}
+
 var (
-	errEmpty  = errors.New("no PEM in the file")
-	errBroken = errors.New("the PEM is incomplete or damaged")
+	errEmpty    = errors.New("no PEM in the file")
+	errBroken   = errors.New("the PEM is incomplete or damaged")
+	errChanging = errors.New("the file is being written")
 )
 
 // checkComplete returns an error unless every block of b ends. Package pem skips others, so a file

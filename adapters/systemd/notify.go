@@ -34,7 +34,8 @@ func NotifyWhile(works func() error) recycling.Option {
 // A notifier tells systemd how a Server is.
 type notifier struct {
 	s     *recycling.Server
-	works func() error // of the application; nil if it has none
+	works func() error  // of the application; nil if it has none
+	every time.Duration // between two WATCHDOG=1; zero if systemd does not want any
 	over  chan struct{}
 	end   sync.Once
 	stop  sync.Once
@@ -51,6 +52,11 @@ func newNotifier(s *recycling.Server, awaited int, works func() error) *notifier
 		s.HTTP = new(http.Server)
 	}
 	n := &notifier{s: s, works: works, awaited: awaited, over: make(chan struct{})}
+	interval, err := watchdogInterval()
+	if err != nil {
+		n.log().Error("systemd: there will be no WATCHDOG=1", "err", err)
+	}
+	n.every = interval / 2
 	base := s.HTTP.BaseContext
 	s.HTTP.BaseContext = func(l net.Listener) context.Context {
 		n.serving(l)
@@ -75,14 +81,9 @@ func (n *notifier) serving(l net.Listener) {
 		return
 	}
 	n.send(daemon.SdNotifyReady)
-	d, err := watchdogInterval()
-	if err != nil {
-		n.log().Error("systemd: there will be no WATCHDOG=1", "err", err)
-		return
-	}
-	if d > 0 {
+	if n.every > 0 {
 		n.alive.Add(1)
-		go n.watch(max(d/2, time.Millisecond))
+		go n.watch(max(n.every, time.Millisecond))
 	}
 }
 

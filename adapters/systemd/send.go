@@ -47,7 +47,8 @@ func Send(states string) error {
 // watchdogInterval returns the interval of the watchdog of systemd, or zero if there is none.
 //
 // WATCHDOG_PID is the process that is watched. After an upgrade the successor inherits it from its
-// parent, and takes its place. So each process that is watched sets it to its own ID.
+// parent, and takes its place. So each process that is watched sets it to its own ID. That must
+// happen before the successor is ready, while its parent still exists.
 func watchdogInterval() (time.Duration, error) {
 	if os.Getenv("WATCHDOG_PID") == strconv.Itoa(os.Getppid()) {
 		os.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))

@@ -57,6 +57,8 @@ func (u *Upgrader) Upgrade() error {
 	case !ready:
 		return u.refuse(errNotReady)
 	case !u.alone():
+		u.notify("RELOADING=1") // systemd may be waiting for the end of a reload
+		u.notify("READY=1")
 		return u.refuse(errNotAlone)
 	}
 	u.config.log().Info("upgrade: starting the successor")
