@@ -24,6 +24,8 @@ type client struct {
 	method        string
 	once          bool // a connection for each request
 
+	from func(dial func() (net.Conn, error)) (net.Conn, error) // calls dial elsewhere; nil: here
+
 	conn net.Conn
 	r    *bufio.Reader
 	n    int
@@ -37,7 +39,12 @@ func (c *client) dial() error {
 		return nil
 	}
 	network := strings.Replace(c.network, "tls", "tcp", 1)
-	nc, err := net.DialTimeout(network, c.addr, 20*time.Second)
+	dial := func() (net.Conn, error) { return net.DialTimeout(network, c.addr, 20*time.Second) }
+	if c.from != nil {
+		there := dial
+		dial = func() (net.Conn, error) { return c.from(there) }
+	}
+	nc, err := dial()
 	if err != nil {
 		return err
 	}

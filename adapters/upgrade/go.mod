@@ -6,12 +6,10 @@ require (
 	github.com/cloudflare/tableflip v1.2.3
 	github.com/recycling-go/recycling/core v0.0.0
 	github.com/recycling-go/recycling/listener v0.0.0
+	golang.org/x/sys v0.1.0
 )
 
-require (
-	github.com/alitto/pond/v2 v2.7.1 // indirect
-	golang.org/x/sys v0.1.0 // indirect
-)
+require github.com/alitto/pond/v2 v2.7.1 // indirect
 
 replace (
 	github.com/recycling-go/recycling/core => ../../core

@@ -109,8 +109,8 @@ func (u *Upgrader) startSuccessor() (pid int, err error) {
 		return 0, err
 	}
 	err = u.flip.Upgrade()
-	for range aloneTries {
-		if err == nil || err.Error() != notAloneText {
+	for range lateTries {
+		if err == nil || err.Error() != notAloneText && err.Error() != notReadyText {
 			break
 		}
 		time.Sleep(time.Millisecond)
@@ -122,12 +122,13 @@ func (u *Upgrader) startSuccessor() (pid int, err error) {
 	return readPID(r), nil
 }
 
-// notAloneText is the error of tableflip when the predecessor has not exited. After that has
-// happened, the goroutine of tableflip that refuses upgrades may get to know it a moment later than
-// alone does. Without this text there would be no retry, and an upgrade would be refused.
+// Errors of tableflip. The goroutine of tableflip that upgrades gets to know that this process is
+// ready, or that its predecessor has exited, a moment after the Upgrader does. Then the upgrade is
+// tried again. If a version of tableflip has other texts, it is refused.
 const (
 	notAloneText = "parent hasn't exited"
-	aloneTries   = 100
+	notReadyText = "process is not ready yet"
+	lateTries    = 100
 )
 
 // alone reports whether there is no predecessor, or none any more.

@@ -39,14 +39,17 @@ type role struct {
 	Manual   bool // Ready and Done instead of Run
 }
 
+const tcpDeferAccept = 9 // TCP_DEFER_ACCEPT of Linux
+
 // Contents of role.Plan.
 const (
 	planServe     = "serve"
 	planExit      = "exit before ready"
 	planHang      = "hang before ready"
 	planHalf      = "one listener never serves"
-	planOther     = "listen on nothing known"
 	planBadCert   = "certificate missing"
+	planFirst     = "only the first listener"
+	planBadPID    = "PID file in a folder that does not exist"
 	planSlowReady = "take a second"
 )
 
@@ -64,7 +67,7 @@ func serverMain() int {
 	return 0
 }
 
-func (r *role) handler() http.Handler {
+func (r *role) handler(first *net.Listener) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Pid", strconv.Itoa(os.Getpid()))
@@ -82,6 +85,18 @@ func (r *role) handler() http.Handler {
 		}
 		w.Header().Set("Pid", strconv.Itoa(os.Getpid()))
 		io.WriteString(w, "slept")
+	})
+	mux.HandleFunc("/defer", func(w http.ResponseWriter, req *http.Request) {
+		rc, err := (*first).(syscall.Conn).SyscallConn()
+		if err == nil {
+			err = rc.Control(func(fd uintptr) {
+				n, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpDeferAccept)
+				fmt.Fprint(w, n > 0, err)
+			})
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
 	})
 	mux.HandleFunc("/parked", func(w http.ResponseWriter, req *http.Request) {
 		fmt.Fprint(w, recycling.FromContext(req.Context()).Stats().Parked)
@@ -115,6 +130,9 @@ func (r *role) serve() error {
 			return err
 		}
 	}
+	if string(plan) == planBadPID {
+		c.PIDFile = "/nonexistent/pid"
+	}
 	u, err := upgrade.New(c)
 	if err != nil {
 		return err
@@ -127,14 +145,17 @@ func (r *role) serve() error {
 	case planSlowReady:
 		time.Sleep(time.Second)
 	}
+	var first net.Listener
 	srv := &recycling.Server{
-		HTTP:         &http.Server{Handler: r.handler()},
+		HTTP:         &http.Server{Handler: r.handler(&first)},
 		Strategy:     r.Strategy,
 		Log:          c.Log,
 		DrainTimeout: 10 * time.Second,
 	}
-	var first net.Listener
 	var serve []func() error
+	if string(plan) == planFirst {
+		r.Listen = r.Listen[:1]
+	}
 	for _, text := range r.Listen {
 		network, addr, _ := strings.Cut(text, " ")
 		secure := network == "tls"

@@ -117,7 +117,7 @@ type Upgrader struct {
 
 	mu        sync.Mutex // guards the following
 	listeners []shared
-	ready     bool
+	ready     bool // Ready was called
 	upgraded  bool // the successor is ready
 	over      bool // done is closed
 }
@@ -247,6 +247,10 @@ func (u *Upgrader) HasPredecessor() bool { return u.flip.HasParent() }
 // process should exit, and the predecessor goes on. If the predecessor has died, Ready logs that
 // and returns nil.
 func (u *Upgrader) Ready() error {
+	u.mu.Lock()
+	first := !u.ready
+	u.ready = true // first: whoever sees the PID file may ask for an upgrade
+	u.mu.Unlock()
 	if u.flip.HasParent() {
 		u.sendPID()
 	}
@@ -257,8 +261,6 @@ func (u *Upgrader) Ready() error {
 		u.config.log().Error("upgrade: the predecessor died during the upgrade; going on without it", "err", err)
 	}
 	u.mu.Lock()
-	first := !u.ready
-	u.ready = true
 	if !u.upgraded {
 		for _, l := range u.listeners {
 			l.SetUnlinkOnClose(l.own)

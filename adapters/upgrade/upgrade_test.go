@@ -9,13 +9,16 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/recycling-go/recycling/adapters/upgrade"
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/listener"
 )
 
 // TestUpgradesUnderLoadLoseNothing upgrades again and again while clients send requests on
@@ -324,6 +327,86 @@ func TestSuccessorKilledDuringAnUpgradeLeavesThePredecessor(t *testing.T) {
 	s.plan(planServe)
 	s.upgrade()
 	l.stop(t, 2)
+}
+
+// A predecessor turns TCP_DEFER_ACCEPT off when it stops accepting, for all who share the socket.
+func TestOptionsAreSetAgainAfterAnUpgrade(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("TCP_DEFER_ACCEPT is an option of Linux")
+	}
+	addr := freePort(t)
+	s := start(t, role{Listen: []string{"tcp " + addr}})
+	for range 3 {
+		s.await("TCP_DEFER_ACCEPT is set", func() bool {
+			defer http.DefaultClient.CloseIdleConnections()
+			resp, err := http.Get("http://" + addr + "/defer")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			b, err := io.ReadAll(resp.Body)
+			return err == nil && string(b) == "true <nil>"
+		})
+		s.upgrade()
+	}
+}
+
+// A version of the program may listen on fewer addresses than the one before it.
+func TestSocketThatTheSuccessorDoesNotWantIsClosed(t *testing.T) {
+	addr := freePort(t)
+	s := start(t, role{Listen: []string{"tcp " + addr, "named " + freePort(t)}})
+	dropped, _ := strings.CutPrefix(s.role.Listen[1], "named ")
+	askOnce(t, "tcp", dropped)
+	s.plan(planFirst)
+	s.upgrade()
+	askOnce(t, "tcp", addr)
+	if nc, err := net.Dial("tcp", dropped); err == nil {
+		nc.Close()
+		t.Error("something still listens")
+	}
+}
+
+func TestListenerWithANameIsPassedOn(t *testing.T) {
+	addr := freePort(t)
+	s := start(t, role{Listen: []string{"named " + addr}})
+	l := startLoad(&client{network: "tcp", addr: addr, method: "POST", once: true})
+	s.upgrade()
+	s.upgrade()
+	l.stop(t, 2)
+}
+
+func TestPIDFileThatCannotBeWrittenFailsTheUpgrade(t *testing.T) {
+	addr := freePort(t)
+	s := start(t, role{Listen: []string{"tcp " + addr}})
+	first := s.pid()
+	s.plan(planBadPID)
+	s.signal(first, syscall.SIGHUP)
+	s.awaitLog("upgrade: failed, this process goes on")
+	s.awaitLog("ended: .*PID file")
+	if pid := askOnce(t, "tcp", addr); pid != first {
+		t.Errorf("process %d answers, want %d", pid, first)
+	}
+}
+
+func TestBadConfigIsAnError(t *testing.T) {
+	for want, c := range map[string]upgrade.Config{
+		"Config.Timeout is -1s":         {Timeout: -time.Second},
+		"Config.Signal is terminated":   {Signal: syscall.SIGTERM},
+		"Config.Signal is interrupt":    {Signal: os.Interrupt},
+		"Config.Listener.Backlog is -1": {Listener: listener.Config{Backlog: -1}},
+	} {
+		if _, err := upgrade.New(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New returned %v, want %s", err, want)
+		}
+	}
+	t.Setenv("PORT", "x")
+	err := upgrade.Run(recycling.New(nil), upgrade.Config{})
+	if err == nil || !strings.Contains(err.Error(), `Addr is empty`) || !strings.Contains(err.Error(), `PORT is "x"`) {
+		t.Errorf("Run returned %v, want an error that names Addr and PORT", err)
+	}
+	if _, err := upgrade.New(upgrade.Config{}); err == nil || !strings.Contains(err.Error(), "single") {
+		t.Errorf("a second New returned %v", err)
+	}
 }
 
 func TestShutdownAfterUpgrades(t *testing.T) {
