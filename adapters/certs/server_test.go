@@ -195,6 +195,21 @@ func TestSessionOfARemovedAuthorityIsNotResumed(t *testing.T) {
 	})
 }
 
+func TestNextProtosOfTheBaseConfigDisableHTTP2(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ca := issue(t, "A", nil)
+	put(t, dir, issue(t, "server", nil))
+	c := config(dir, quiet)
+	c.ClientCAFile = filepath.Join(dir, "clients.crt")
+	write(t, c.ClientCAFile, ca.certPEM)
+	addr := serve(t, load(t, c), recycling.Recycling, &tls.Config{NextProtos: []string{"http/1.1"}})
+	body, _, err := get(addr, client(issue(t, "alice", ca)), true)
+	if want := "HTTP/1.1 alice resumed=false"; err != nil || body != want {
+		t.Errorf("got %q, %v; want %q", body, err, want)
+	}
+}
+
 func TestBaseConfigIsKept(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -108,6 +108,10 @@ func (s *Source) ClientCAs() *x509.CertPool { return s.roots.Load() }
 // Certificates and GetCertificate of base are replaced. With ClientCAFile, ClientCAs is too, and
 // ClientAuth becomes [tls.RequireAndVerifyClientCert] if it is [tls.NoClientCert]. If
 // GetConfigForClient of base returns a config for a client, that is used as it is.
+//
+// With ClientCAFile, a server that has HTTP/2 disabled needs a base with NextProtos "http/1.1":
+// what the server adds to NextProtos, or removes, does not apply to a config that is chosen for a
+// client. If NextProtos of base has neither "h2" nor "http/1.1", clients may choose both.
 func (s *Source) TLSConfig(base *tls.Config) *tls.Config {
 	c := new(tls.Config)
 	if base != nil {
@@ -122,6 +126,10 @@ func (s *Source) TLSConfig(base *tls.Config) *tls.Config {
 		c.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	c.ClientCAs = s.ClientCAs()
+	if !slices.Contains(c.NextProtos, "h2") && !slices.Contains(c.NextProtos, "http/1.1") {
+		c.NextProtos = append(slices.Clip(c.NextProtos), "h2", "http/1.1")
+	}
+	protocols := c.NextProtos
 	choose := c.GetConfigForClient
 	c.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
 		if choose != nil {
@@ -129,23 +137,20 @@ func (s *Source) TLSConfig(base *tls.Config) *tls.Config {
 				return chosen, err
 			}
 		}
-		return s.configNow(c), nil
+		return s.configNow(c, protocols), nil
 	}
 	return c
 }
 
-// configNow returns c with the current authorities. It copies c for each handshake, and not once,
-// because the server may change c: it adds protocols when it begins to serve, and the application
-// may call SetSessionTicketKeys. Keys that package tls has made itself are those of the config that
-// the server uses, not those of the copy.
-func (s *Source) configNow(c *tls.Config) *tls.Config {
+// configNow returns c with the current authorities, and with these protocols, which the server may
+// have changed in c: that depends on the version of Go. It copies c for each handshake, and not
+// once, because the application may call SetSessionTicketKeys. Keys that package tls has made
+// itself are those of the config that the server uses, not those of the copy.
+func (s *Source) configNow(c *tls.Config, protocols []string) *tls.Config {
 	now := c.Clone()
 	now.GetConfigForClient = nil
 	now.ClientCAs = s.ClientCAs()
-	// The server adds "h2" to c, but "http/1.1" to its own copy.
-	if slices.Contains(now.NextProtos, "h2") && !slices.Contains(now.NextProtos, "http/1.1") {
-		now.NextProtos = append(slices.Clip(now.NextProtos), "http/1.1")
-	}
+	now.NextProtos = slices.Clone(protocols)
 	return now
 }
 

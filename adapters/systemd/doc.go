@@ -48,7 +48,9 @@
 //	STOPPING=1  when the server begins to drain; with Run also before LameDuck
 //	WATCHDOG=1  twice in each interval of WatchdogSec, while the server works
 //
-// Without NOTIFY_SOCKET in the environment, nothing is sent. Errors in sending are logged.
+// Without NOTIFY_SOCKET in the environment, nothing is sent. Errors in sending are logged. With
+// [Notify], an http.Server sends STOPPING=1 from a goroutine of its own: a process that has nothing
+// to drain may exit before that, which tells systemd as much.
 //
 // The server works if its [recycling.Server.Stats] can be read, which needs the locks of the
 // server, and if it makes progress: if a connection is waiting, be it for a worker or in the kernel

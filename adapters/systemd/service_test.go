@@ -52,6 +52,10 @@ func newServer(options ...recycling.Option) *recycling.Server {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
 	})
+	mux.HandleFunc("/hold", func(w http.ResponseWriter, r *http.Request) { // until the client is gone
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
 	mux.HandleFunc("/parked", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, recycling.FromContext(r.Context()).Stats().Parked)
 	})

@@ -161,6 +161,28 @@ func (m *manager) stop() {
 	}
 }
 
+// stopBusy sends SIGTERM while a request is in flight, so that the server has to drain, and waits
+// for STOPPING=1. After that it ends the request; the service must then exit with code 0.
+func (m *manager) stopBusy(network, address string) {
+	m.t.Helper()
+	nc, err := net.Dial(network, address)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(patience))
+	io.WriteString(nc, "GET /hold HTTP/1.1\r\nHost: test\r\n\r\n")
+	if _, err := nc.Read(make([]byte, 1)); err != nil {
+		m.t.Fatal(err)
+	}
+	m.cmd.Process.Signal(syscall.SIGTERM)
+	m.awaitMessage("STOPPING=1")
+	nc.Close()
+	if code := m.exit(); code != 0 {
+		m.t.Fatalf("exit code %d", code)
+	}
+}
+
 // socket opens a listening socket, and returns its file and address.
 func socket(t *testing.T, network, address string) (*os.File, string) {
 	t.Helper()
@@ -216,8 +238,7 @@ func TestSocketsOfSystemdAreServed(t *testing.T) {
 			wantServed(t, "tcp", a1)
 			wantServed(t, "unix", a2)
 			wantServed(t, "tcp", a3)
-			m.stop()
-			m.want("STOPPING=1")
+			m.stopBusy("tcp", a1)
 			if _, err := os.Stat(a2); err != nil {
 				t.Errorf("the socket unit's path is gone: %v", err)
 			}
@@ -300,8 +321,7 @@ func TestApplicationWithItsOwnServerNotifies(t *testing.T) {
 	m.start("use", []*os.File{f})
 	m.want("READY=1")
 	wantServed(t, "tcp", a)
-	m.stop()
-	m.want("STOPPING=1")
+	m.stopBusy("tcp", a)
 }
 
 func TestStoppingIsSentBeforeLameDuck(t *testing.T) {
@@ -426,8 +446,7 @@ func TestWatchdogIsToldWhileTheCheckSucceeds(t *testing.T) {
 	}
 	toggle(t, a)
 	m.want("WATCHDOG=1", "WATCHDOG=1")
-	m.stop()
-	m.awaitMessage("STOPPING=1")
+	m.stopBusy("tcp", a)
 	if got := m.next(time.Millisecond); got != "" {
 		t.Errorf("the service sent %q after STOPPING=1", got)
 	}

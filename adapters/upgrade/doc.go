@@ -46,6 +46,10 @@
 //
 // Files other than the listening sockets are not passed on, and neither are connections.
 //
+// Because the process that was started first exits with the first upgrade, it must not be one whose
+// end is taken for the end of the service: not process 1 of a container, for example, and under a
+// supervisor only one that follows Config.PIDFile or, like systemd, [Config.Notify].
+//
 // # Under systemd
 //
 // The main process of the service changes with each upgrade. With [Config.Notify], systemd is told:

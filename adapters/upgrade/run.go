@@ -23,7 +23,8 @@ import (
 //
 // Run drains srv when ctx ends, like [recycling.Server.Run]: if ctx cannot end, on SIGINT or
 // SIGTERM. After an upgrade it closes the listeners and drains srv too: see [Config.IdleTime]. It
-// then returns nil, unless requests had to be abandoned.
+// then returns nil, unless requests had to be abandoned. As after [recycling.Server.Shutdown],
+// connections that handlers have hijacked end with the process.
 //
 // If a function returns an error first, Run closes srv and returns that error. If the process is
 // not ready at that moment, the upgrade has failed, provided that the process exits.
@@ -242,19 +243,21 @@ func (r *run) leave(drain func()) {
 // if a function of serve serves a listener that is not the Upgrader's.
 const returnWait = 2 * time.Second
 
-// idlePoll is how often the predecessor looks whether connections are left.
-const idlePoll = 20 * time.Millisecond
+// How often the predecessor looks whether connections are left: less and less often, since it visits
+// all of them.
+const (
+	firstLook = 10 * time.Millisecond
+	lastLook  = 250 * time.Millisecond
+)
 
 // awaitIdle shuts the server down as soon as no connection is left, without waiting for the end of
 // LameDuck.
 func (r *run) awaitIdle() error {
-	poll := time.NewTicker(idlePoll)
-	defer poll.Stop()
-	for r.srv.Stats().Open > 0 {
+	for wait := firstLook; r.srv.Stats().Open > 0; wait = min(2*wait, lastLook) {
 		select {
 		case <-r.shutdown: // by Run
 			return nil
-		case <-poll.C:
+		case <-time.After(wait):
 		}
 	}
 	ctx := context.Background()

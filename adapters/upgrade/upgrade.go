@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -136,6 +137,9 @@ func New(c Config) (*Upgrader, error) {
 		return nil, err
 	}
 	flip, err := tableflip.New(tableflip.Options{UpgradeTimeout: c.timeout(), PIDFile: c.PIDFile})
+	if errors.Is(err, ErrNotSupported) {
+		return nil, fmt.Errorf("upgrade: on %s a process cannot pass its sockets to another: %w", runtime.GOOS, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("upgrade: %w", err)
 	}
@@ -177,7 +181,7 @@ func (u *Upgrader) Listen(network, address string) (*listener.Listener, error) {
 //
 //	l, err := u.Listener("web", func() (*listener.Listener, error) { return systemd.Listener("web") })
 //
-// Otherwise it is like Listen.
+// Otherwise it is like Listen. open must not call methods of u.
 func (u *Upgrader) Listener(name string, open func() (*listener.Listener, error)) (*listener.Listener, error) {
 	return u.listen("name "+name, false, open)
 }
