@@ -141,8 +141,10 @@ func (r *role) serve() error {
 	case planExit:
 		return errors.New("planned")
 	case planHang:
+		fmt.Fprintf(os.Stderr, "pid=%d initializes\n", os.Getpid())
 		time.Sleep(time.Hour)
 	case planSlowReady:
+		fmt.Fprintf(os.Stderr, "pid=%d initializes\n", os.Getpid())
 		time.Sleep(time.Second)
 	}
 	var first net.Listener

@@ -277,8 +277,7 @@ func TestPredecessorKilledDuringAnUpgradeLosesNothingNew(t *testing.T) {
 	s.plan(planSlowReady)
 	s.signal(first, syscall.SIGHUP)
 	s.awaitLog("starting the successor")
-	// The successor has the sockets once it has created its Upgrader, which is then waiting.
-	s.await("the successor exists", func() bool { return len(groupOf(s.cmd.Process.Pid)) > 1 })
+	s.awaitInitializing()
 	s.signal(first, syscall.SIGKILL)
 	l := startLoad(&client{network: "tcp", addr: addr, method: "POST", once: true})
 	s.await("the successor is ready", func() bool { return s.pid() != first })
@@ -313,15 +312,7 @@ func TestSuccessorKilledDuringAnUpgradeLeavesThePredecessor(t *testing.T) {
 	first := s.pid()
 	s.plan(planHang)
 	s.signal(first, syscall.SIGHUP)
-	var successor int
-	s.await("the successor exists", func() bool {
-		for _, pid := range groupOf(s.cmd.Process.Pid) {
-			if pid != first {
-				successor = pid
-			}
-		}
-		return successor != 0
-	})
+	successor := s.awaitInitializing()
 	s.signal(successor, syscall.SIGKILL)
 	s.awaitLog("upgrade: failed, this process goes on")
 	s.plan(planServe)
@@ -430,17 +421,17 @@ func TestShutdownAfterUpgrades(t *testing.T) {
 	}
 }
 
-// groupOf returns the running processes of a process group.
-func groupOf(group int) (pids []int) {
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || !running(pid) {
-			continue
+// awaitInitializing waits until the successor has an Upgrader, and returns its process ID.
+func (s *service) awaitInitializing() (pid int) {
+	s.t.Helper()
+	s.await("the successor initializes", func() bool {
+		for line := range strings.Lines(s.logged()) {
+			if strings.HasSuffix(line, " initializes\n") {
+				_, err := fmt.Sscanf(line, "pid=%d", &pid)
+				return err == nil
+			}
 		}
-		if g, err := syscall.Getpgid(pid); err == nil && g == group {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
+		return false
+	})
+	return pid
 }
