@@ -38,7 +38,7 @@
 //
 // Certmagic gets and renews certificates, and keeps them in memory, so it needs no Source:
 //
-//	config, err := certmagic.TLS([]string{"example.org"}) // accepts the terms of the CA: see certmagic
+//	config, err := certmagic.TLS([]string{"example.org"}) // accepts the terms of the CA
 //	...
 //	config.NextProtos = append([]string{"h2", "http/1.1"}, config.NextProtos...)
 //	srv := recycling.New(router, recycling.Addr(":443"))

@@ -13,8 +13,8 @@ import (
 )
 
 // watch sends WATCHDOG=1 after each interval in which the server works, until the server has ended.
-// A check that blocks, because the server's locks are held or because the application's check hangs,
-// blocks watch, and so nothing is sent.
+// A check that blocks, because the server's locks are held or because the application's check
+// hangs, blocks watch, and so nothing is sent.
 func (n *notifier) watch(every time.Duration) {
 	defer n.alive.Done()
 	tick := time.NewTicker(every)

@@ -3,9 +3,9 @@
 //
 // An application changes only its last line:
 //
-//	err := upgrade.Run(recyclingchi.New(router), upgrade.Config{})  // was: recyclingchi.Serve(router)
-//	err := upgrade.Run(recyclingecho.New(e), upgrade.Config{})      // was: recyclingecho.Serve(e)
-//	err := upgrade.Run(recyclinggin.New(engine), upgrade.Config{})  // was: recyclinggin.Serve(engine)
+//	upgrade.Run(recyclingchi.New(router), upgrade.Config{}) // was: recyclingchi.Serve(router)
+//	upgrade.Run(recyclingecho.New(e), upgrade.Config{})     // was: recyclingecho.Serve(e)
+//	upgrade.Run(recyclinggin.New(engine), upgrade.Config{}) // was: recyclinggin.Serve(engine)
 //
 // To upgrade, install the new program under the same name, by renaming it over the old one, and
 // send SIGHUP to the process:

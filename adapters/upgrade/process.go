@@ -131,12 +131,15 @@ const (
 	lateTries    = 100
 )
 
+// aloneWait is how long an upgrade waits for a predecessor that is exiting.
+const aloneWait = time.Second
+
 // alone reports whether there is no predecessor, or none any more.
 func (u *Upgrader) alone() bool {
 	if !u.flip.HasParent() {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(u.end, 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(u.end, aloneWait)
 	defer cancel()
 	u.flip.WaitForParent(ctx)
 	return ctx.Err() == nil

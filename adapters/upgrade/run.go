@@ -243,8 +243,8 @@ func (r *run) leave(drain func()) {
 // if a function of serve serves a listener that is not the Upgrader's.
 const returnWait = 2 * time.Second
 
-// How often the predecessor looks whether connections are left: less and less often, since it visits
-// all of them.
+// How often the predecessor looks whether connections are left: less and less often, since it
+// visits all of them.
 const (
 	firstLook = 10 * time.Millisecond
 	lastLook  = 250 * time.Millisecond

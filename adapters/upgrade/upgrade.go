@@ -179,7 +179,9 @@ func (u *Upgrader) Listen(network, address string) (*listener.Listener, error) {
 // Listener returns the predecessor's listener with this name, or what open returns if there is
 // none. It is for sockets that another program has opened:
 //
-//	l, err := u.Listener("web", func() (*listener.Listener, error) { return systemd.Listener("web") })
+//	l, err := u.Listener("web", func() (*listener.Listener, error) {
+//		return systemd.Listener("web")
+//	})
 //
 // Otherwise it is like Listen. open must not call methods of u.
 func (u *Upgrader) Listener(name string, open func() (*listener.Listener, error)) (*listener.Listener, error) {
