@@ -11,6 +11,8 @@ require (
 	github.com/recycling-go/recycling/adapters/echo v0.0.0
 	github.com/recycling-go/recycling/adapters/echo5 v0.0.0
 	github.com/recycling-go/recycling/adapters/gin v0.0.0
+	github.com/recycling-go/recycling/adapters/systemd v0.0.0
+	github.com/recycling-go/recycling/adapters/upgrade v0.0.0
 	github.com/recycling-go/recycling/core v0.0.0
 )
 
@@ -19,7 +21,9 @@ require (
 	github.com/bytedance/gopkg v0.1.4 // indirect
 	github.com/bytedance/sonic v1.15.5 // indirect
 	github.com/bytedance/sonic/loader v0.5.3 // indirect
+	github.com/cloudflare/tableflip v1.2.3 // indirect
 	github.com/cloudwego/base64x v0.1.7 // indirect
+	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.16 // indirect
 	github.com/gin-contrib/sse v1.1.0 // indirect
 	github.com/go-playground/locales v0.14.2 // indirect
@@ -58,6 +62,8 @@ replace (
 	github.com/recycling-go/recycling/adapters/echo => ../adapters/echo
 	github.com/recycling-go/recycling/adapters/echo5 => ../adapters/echo5
 	github.com/recycling-go/recycling/adapters/gin => ../adapters/gin
+	github.com/recycling-go/recycling/adapters/systemd => ../adapters/systemd
+	github.com/recycling-go/recycling/adapters/upgrade => ../adapters/upgrade
 	github.com/recycling-go/recycling/core => ../core
 	github.com/recycling-go/recycling/listener => ../listener
 )

@@ -1,0 +1,17 @@
+module github.com/recycling-go/recycling/adapters/upgrade
+
+go 1.25.0
+
+require (
+	github.com/cloudflare/tableflip v1.2.3
+	github.com/recycling-go/recycling/core v0.0.0
+	github.com/recycling-go/recycling/listener v0.0.0
+	golang.org/x/sys v0.1.0
+)
+
+require github.com/alitto/pond/v2 v2.7.1 // indirect
+
+replace (
+	github.com/recycling-go/recycling/core => ../../core
+	github.com/recycling-go/recycling/listener => ../../listener
+)
