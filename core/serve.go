@@ -2,15 +2,12 @@ package recycling
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 )
 
 // An Option configures the [Server] that [New] or [Serve] creates. Any function that sets fields of
@@ -64,13 +61,18 @@ func ServeTLS(h http.Handler, certFile, keyFile string, options ...Option) error
 //
 //	err := s.Run(ctx, func() error { return s.ListenAndServeTLS("cert.pem", "key.pem") })
 //
-// If serve returns first, Run returns its error. To drain, Run continues to serve for LameDuck,
-// then waits for requests in flight for at most DrainTimeout, and then abandons the remaining
+// If serve returns first, Run returns its error. To drain, Run closes the channel of
+// [Server.Draining], calls OnDrain, and continues to serve for LameDuck. Then it shuts s down, and
+// waits until requests in flight have their responses and until handlers of hijacked connections
+// and OnDrain have returned, for at most DrainTimeout. After that it abandons the remaining
 // connections, by calling [Server.Close]. It returns nil if nothing was abandoned, and otherwise an
-// error that wraps [context.DeadlineExceeded].
+// error that wraps [context.DeadlineExceeded], and an [*AbandonError] if handlers are still running.
 //
-// Run logs the address of each listener and this module's version, and at the end the result of
-// draining: see Log.
+// Run cannot wait for a hijacked connection that its handler has left to another goroutine; OnDrain
+// can. Under [Goroutine] it does not wait for any hijacked connection.
+//
+// Run logs the address of each listener and this module's version, what it waits for if that takes
+// more than 5 seconds, and at the end the result of draining: see Log.
 func (s *Server) Run(ctx context.Context, serve func() error) error {
 	if ctx.Done() == nil {
 		var stop context.CancelFunc
@@ -94,37 +96,7 @@ func (s *Server) Run(ctx context.Context, serve func() error) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.setLame()
-	if s.LameDuck > 0 {
-		select {
-		case err := <-served:
-			return err
-		case <-time.After(s.LameDuck):
-		}
-	}
-
-	before := s.Stats()
-	err := s.drain()
-	left := s.Stats().Open
-	s.log().Info("recycling: drained", "connections", before.Open-left, "abandoned", left)
-	if err != nil {
-		err = errors.Join(err, s.Close())
-	}
-	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
-		err = errors.Join(err, e)
-	}
-	return err
-}
-
-// drain is Shutdown for at most DrainTimeout.
-func (s *Server) drain() error {
-	ctx := context.Background()
-	if d := s.drainTimeout(); d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
-	}
-	return s.Shutdown(ctx)
+	return s.drain(served)
 }
 
 func (s *Server) addRunning(n int) {
@@ -133,29 +105,16 @@ func (s *Server) addRunning(n int) {
 	s.running += n
 }
 
-// logStart logs that s begins to serve l, if Run has called serve.
-func (s *Server) logStart(l net.Listener) {
+// beginServe is called when s begins to serve l. If Run has called serve, it logs that.
+func (s *Server) beginServe(l net.Listener) {
 	s.mu.Lock()
+	s.serves = true
 	running, set := s.running > 0, s.settings
 	s.mu.Unlock()
 	if running {
 		s.log().Info("recycling: serving", "addr", fmt.Sprint(l.Addr()), "strategy", set.strategy,
 			"standby", max(set.standby, 0), "version", version())
 	}
-}
-
-func (s *Server) log() *slog.Logger {
-	if s.Log != nil {
-		return s.Log
-	}
-	return slog.Default()
-}
-
-func (s *Server) drainTimeout() time.Duration {
-	if s.DrainTimeout == 0 {
-		return 30 * time.Second
-	}
-	return s.DrainTimeout
 }
 
 type serverKey struct{}

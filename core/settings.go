@@ -118,7 +118,8 @@ func (s *Server) engineConfig(set settings) engine.Config {
 		Context: func(ctx context.Context) context.Context {
 			return context.WithValue(ctx, serverKey{}, s)
 		},
-		Serving:         s.logStart,
+		Serving:         s.beginServe,
+		Draining:        func() { s.advance(draining, s.drainTimeout()) },
 		KeepWorkers:     set.strategy == Fixed,
 		Standby:         set.standby,
 		Workers:         max(set.MaxWorkers, 0),

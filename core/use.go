@@ -53,6 +53,7 @@ func Use(srv *http.Server, options ...Option) *Server {
 	}
 	s.HTTP = srv
 	s.host = engine.NewHost(srv, true, s.startEngine)
+	srv.RegisterOnShutdown(func() { s.advance(draining, s.drainTimeout()) }) // even if it never serves
 	return s
 }
 
@@ -62,6 +63,9 @@ func (s *Server) startEngine() (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	s.serves = true
+	s.mu.Unlock()
 	e, _ := b.(*engine.Engine)
 	return e, nil
 }

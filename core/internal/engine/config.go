@@ -30,6 +30,9 @@ type Config struct {
 	// Serving is called when the engine begins to serve a listener that the Server was given.
 	Serving func(net.Listener)
 
+	// Draining is called once, when the engine begins to stop. It must not wait.
+	Draining func()
+
 	// KeepWorkers makes each worker keep its connection until that ends: see fixedPool. Otherwise
 	// workers are recycled: see shard.
 	KeepWorkers bool
@@ -78,7 +81,7 @@ type Stats struct {
 	Workers, Standby, Busy                   int
 	Handshakes                               int
 	Open, Parked, Queued                     int64
-	Accepted, Closed, Hijacked               int64
+	Accepted, Closed, Hijacked, HijackedBusy int64
 	Shed, ShedConns, ShedPerIP, ShedQueue    int64
 	Evicted, Held, Retired, Requests, Stayed int64
 	AcceptErrors, PollErrors                 int64

@@ -47,6 +47,9 @@ func (w *Worker) Serve(c *Conn) {
 // nevertheless.
 func (w *Worker) rescue(c *Conn, v any) {
 	defer func() {
+		if x := w.x; x != nil {
+			x.res.uncount()
+		}
 		w.release()
 		if c.phase != hijacked {
 			c.End()
@@ -332,6 +335,9 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 		w.observeStart(c, x)
 	}
 	r := &x.req
+	if srv.lame.Load() {
+		srv.countLate(r)
+	}
 	if expect := x.expectation(); expect != "" {
 		switch {
 		case !hasToken([]string{expect}, "100-continue"):
@@ -351,6 +357,7 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 	srv.ServeHTTP(&x.res, r)
 	x.ctx.cancel(context.Canceled)
 	if x.res.settle() {
+		x.res.uncount()
 		x.abort()
 		w.observeEnd(x, observe.Hijacked)
 		w.release()
