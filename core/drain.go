@@ -68,6 +68,7 @@ func (s *Server) lameDuck(served <-chan error) (err error, ended bool) {
 	tick := time.NewTicker(max(s.LameDuck/quietPart, minQuiet) / quietTicks)
 	defer tick.Stop()
 	var last int64
+	noticed := false
 	for quiet := 0; quiet < quietTicks; {
 		select {
 		case err := <-served:
@@ -76,11 +77,11 @@ func (s *Server) lameDuck(served <-chan error) (err error, ended bool) {
 			return nil, false
 		case <-tick.C:
 		}
-		n, noticed := s.late()
-		if quiet++; !noticed || n != last {
+		n, now := s.late()
+		if quiet++; !noticed || !now || n != last {
 			quiet = 0
 		}
-		last = n
+		last, noticed = n, now
 	}
 	return nil, false
 }
