@@ -220,3 +220,49 @@ func TestLameDuckIsSkippedUnderEveryStrategyButGoroutine(t *testing.T) {
 		}
 	})
 }
+
+// An HTTP/2 connection may carry further requests unseen while one of its streams is open.
+func TestHTTP2StreamKeepsLameDuckGoing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	parallel(t)
+	forEach(t, []mode{recyclingOwn, poolOwn}, func(t *testing.T, m mode) {
+		t.Parallel()
+		g := newGate(t)
+		var p http.Protocols
+		p.SetHTTP1(true)
+		p.SetUnencryptedHTTP2(true)
+		s := m.run(t, &recycling.Server{HTTP: &http.Server{Protocols: &p}, LameDuck: 10 * time.Second}, http.HandlerFunc(g.serve))
+		var h2 http.Protocols
+		h2.SetUnencryptedHTTP2(true)
+		client := &http.Client{Transport: &http.Transport{Protocols: &h2}, Timeout: patience}
+		defer client.CloseIdleConnections()
+		answered := make(chan error, 1)
+		go func() {
+			res, err := client.Get("http://" + s.addr.String() + "/wait")
+			if err == nil {
+				res.Body.Close()
+			}
+			answered <- err
+		}()
+		receive(t, g.entered, "the stream")
+		begin := time.Now()
+		s.stop()
+		receive(t, s.Draining(), "draining")
+		for range 3 {
+			whyNotReady(s.Server)
+		}
+		const open = 2500 * time.Millisecond
+		time.AfterFunc(open, g.open)
+		if err := receive(t, answered, "the response"); err != nil {
+			t.Error(err)
+		}
+		if err := receive(t, s.done, "Run"); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(begin); d < open+2*time.Second {
+			t.Errorf("LameDuck was skipped: Run took %v", d)
+		}
+	})
+}
