@@ -21,8 +21,8 @@ import (
 // field or an environment variable is invalid, Serve and its variants close their listener and
 // return an error that names it and its value.
 //
-// Under [Goroutine], which is net/http, only HTTP, Log, LameDuck, DrainTimeout and OnDrain have an
-// effect.
+// Under [Goroutine], which is net/http, only HTTP, Log, Observer, LameDuck, DrainTimeout and OnDrain have
+// an effect.
 type Server struct {
 	// HTTP holds the handler, the address, timeouts, hooks and limits, with their meaning in
 	// net/http. Nil means a zero http.Server.

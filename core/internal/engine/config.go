@@ -30,7 +30,7 @@ type Config struct {
 	// Serving is called when the engine begins to serve a listener that the Server was given.
 	Serving func(net.Listener)
 
-	// Draining is called once, when the engine begins to stop. It must not wait.
+	// Draining is called once, when the engine begins to stop. It must not wait. It may be nil.
 	Draining func()
 
 	// KeepWorkers makes each worker keep its connection until that ends: see fixedPool. Otherwise

@@ -25,7 +25,7 @@ func (e *Engine) stopServing() (schedulers []scheduler, first bool, err error) {
 		close(e.stop)
 	}
 	e.mu.Unlock()
-	if first {
+	if first && e.config.Draining != nil {
 		e.config.Draining()
 	}
 

@@ -52,18 +52,12 @@ func (w *response) countLocked() {
 	w.x.srv.Hijackings.begin()
 }
 
+// uncountLocked notes that the handler has returned, or that it has not hijacked the connection.
 func (w *response) uncountLocked() {
 	if w.counted {
 		w.counted = false
 		w.x.srv.Hijackings.end()
 	}
-}
-
-// uncount notes that the handler has returned, if it has hijacked the connection.
-func (w *response) uncount() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.uncountLocked()
 }
 
 // settle notes that the handler has returned, and reports whether it has taken over the connection.

@@ -102,6 +102,7 @@ func (w *response) begin(x *exchange) {
 func (w *response) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.uncountLocked()
 	w.pre, w.out, w.fields = nil, nil, nil
 }
 

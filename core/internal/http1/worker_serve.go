@@ -47,9 +47,6 @@ func (w *Worker) Serve(c *Conn) {
 // nevertheless.
 func (w *Worker) rescue(c *Conn, v any) {
 	defer func() {
-		if x := w.x; x != nil {
-			x.res.uncount()
-		}
 		w.release()
 		if c.phase != hijacked {
 			c.End()
@@ -357,7 +354,6 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 	srv.ServeHTTP(&x.res, r)
 	x.ctx.cancel(context.Canceled)
 	if x.res.settle() {
-		x.res.uncount()
 		x.abort()
 		w.observeEnd(x, observe.Hijacked)
 		w.release()
