@@ -3,11 +3,13 @@ package roll
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	neturl "net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +22,7 @@ type count struct {
 	gets, post int        // requests with the right response
 	failed     int
 	why        map[string]int // how often requests failed, by method and reason
+	log        string         // the end of the proxy's log, once the clients have ended
 }
 
 func (c *count) add(method string, err error) {
@@ -43,7 +46,7 @@ func (c *count) add(method string, err error) {
 func (c *count) reasons() string {
 	var all []string
 	for _, why := range slices.Sorted(maps.Keys(c.why)) {
-		all = append(all, fmt.Sprintf("%s (%d times)", why, c.why[why]))
+		all = append(all, fmt.Sprintf("%s (%d)", why, c.why[why]))
 	}
 	return strings.Join(all, "; ")
 }
@@ -82,6 +85,9 @@ func ask(client *http.Client, method, url string, body []byte) error {
 	}
 	req.GetBody = nil // the client must not repeat it
 	res, err := client.Do(req)
+	if u := (*neturl.Error)(nil); errors.As(err, &u) {
+		return u.Err // without the URL, so that equal reasons are equal
+	}
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ var proxies = []proxy{
 const nginxConf = `daemon off;
 master_process off;
 pid %[1]s/pid;
-error_log stderr crit;
+error_log stderr error;
 events {}
 http {
 	access_log off;
@@ -61,6 +61,7 @@ defaults
 	timeout connect 5s
 	timeout client 60s
 	timeout server 60s
+	timeout check 5s # a server on a busy machine is not down
 	retries 3
 	option redispatch 1
 frontend proxy

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,7 +74,7 @@ func Run(ctx context.Context, c Config, p *record.Progress, w io.Writer) error {
 		for i, n := range counts {
 			rows = append(rows, []string{chosen[i].name, server, fmt.Sprint(restarts), fmt.Sprint(n.gets), fmt.Sprint(n.post), fmt.Sprint(n.failed), n.reasons()})
 			if n.failed > 0 && server != netHTTP {
-				report.Fail(fmt.Errorf("%w: %d with %s behind %s: %s", ErrFailed, n.failed, server, chosen[i].name, n.reasons()))
+				report.Fail(fmt.Errorf("%w: %d with %s behind %s: %s\n%s", ErrFailed, n.failed, server, chosen[i].name, n.reasons(), n.log))
 			}
 			if n.gets == 0 || n.post == 0 || restarts == 0 {
 				report.Fail(fmt.Errorf("roll: with %s behind %s there were %d restarts, %d GET and %d POST requests, want some of each", server, chosen[i].name, restarts, n.gets, n.post))
@@ -102,12 +104,14 @@ func (c Config) try(ctx context.Context, server string, chosen []proxy) (counts 
 	var clients sync.WaitGroup
 	defer clients.Wait()
 	defer endLoad()
+	var running []*harness.Process
 	for _, x := range chosen {
 		p, err := x.start(ctx, dir, b.addrs)
 		if err != nil {
 			return nil, 0, err
 		}
 		defer p.Stop() // before the clients end, if there is an error
+		running = append(running, p)
 		n := new(count)
 		counts = append(counts, n)
 		for range c.Clients {
@@ -117,5 +121,17 @@ func (c Config) try(ctx context.Context, server string, chosen []proxy) (counts 
 	restarts, err = b.roll(limited, c.Pause)
 	endLoad()
 	clients.Wait()
+	for i, p := range running {
+		counts[i].log = lastLines(p.Log())
+	}
 	return counts, restarts, err
+}
+
+// lastLines returns the last lines of a proxy's log, without those about refused connections, after
+// which the proxy chooses the other server.
+func lastLines(log string) string {
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(log), "\n"), func(line string) bool {
+		return strings.Contains(line, "Connection refused")
+	})
+	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }
