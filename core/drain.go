@@ -165,8 +165,8 @@ func (d drainer) awaitHijacked(ctx context.Context) int {
 // errHook is a timeout of OnDrain.
 var errHook = errors.Join(context.DeadlineExceeded, errors.New("recycling: OnDrain has not returned"))
 
-// awaitHook waits until OnDrain has returned, or until its context has ended and it has had a moment
-// to notice. Close may have ended its context before.
+// awaitHook waits until OnDrain has returned, or until ctx has ended and OnDrain has had a moment
+// to notice.
 func (d drainer) awaitHook(ctx context.Context) error {
 	d.mu.Lock()
 	returned := d.end.hook

@@ -66,7 +66,8 @@ func ServeTLS(h http.Handler, certFile, keyFile string, options ...Option) error
 // waits until requests in flight have their responses and until handlers of hijacked connections
 // and OnDrain have returned, for at most DrainTimeout. After that it abandons the remaining
 // connections, by calling [Server.Close]. It returns nil if nothing was abandoned, and otherwise an
-// error that wraps [context.DeadlineExceeded], and an [*AbandonError] if handlers are still running.
+// error that wraps [context.DeadlineExceeded], and an [*AbandonError] if handlers are still
+// running.
 //
 // Run cannot wait for a hijacked connection that its handler has left to another goroutine; OnDrain
 // can. Under [Goroutine] it does not wait for any hijacked connection.

@@ -21,8 +21,8 @@ import (
 // field or an environment variable is invalid, Serve and its variants close their listener and
 // return an error that names it and its value.
 //
-// Under [Goroutine], which is net/http, only HTTP, Log, Observer, LameDuck, DrainTimeout and OnDrain have
-// an effect.
+// Under [Goroutine], which is net/http, only HTTP, Log, Observer, LameDuck, DrainTimeout and OnDrain
+// have an effect.
 type Server struct {
 	// HTTP holds the handler, the address, timeouts, hooks and limits, with their meaning in
 	// net/http. Nil means a zero http.Server.
@@ -93,8 +93,8 @@ type Server struct {
 	// mean none.
 	//
 	// The rest of LameDuck is skipped when load balancers have noticed: once Ready has responded
-	// with 503 three times, and then no request has arrived for a fifth of LameDuck, or for a second
-	// if that is longer. Health checks are not counted as requests: those that Ready answers over
+	// with 503 three times, and then no request has arrived for a fifth of LameDuck, or for a
+	// second if that is longer. Health checks are not counted as requests: those that Ready answers over
 	// HTTP/1, and those for HealthPath. Nor are connections without a request. An HTTP/2 connection
 	// with an open stream counts as a request. Nothing is skipped under Goroutine, or if no health
 	// check calls Ready.

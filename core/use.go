@@ -40,7 +40,7 @@ import (
 //     one that Use has set, and srv serves as if Use had not been called.
 //   - When srv begins to serve, its hooks ConnState and ConnContext are replaced by functions that
 //     call them. They must not be set after that.
-//   - LameDuck and DrainTimeout have no effect.
+//   - LameDuck has no effect, and DrainTimeout only on the context of OnDrain.
 //   - If a setting is invalid, the error is logged and the listener is closed. If accepting fails,
 //     the error is logged too.
 //
