@@ -21,8 +21,8 @@ import (
 // field or an environment variable is invalid, Serve and its variants close their listener and
 // return an error that names it and its value.
 //
-// Under [Goroutine], which is net/http, only HTTP, Log, Observer, LameDuck, DrainTimeout and OnDrain
-// have an effect.
+// Under [Goroutine], which is net/http, only HTTP, Log, Observer, LameDuck, DrainTimeout and
+// OnDrain have an effect.
 type Server struct {
 	// HTTP holds the handler, the address, timeouts, hooks and limits, with their meaning in
 	// net/http. Nil means a zero http.Server.
@@ -94,10 +94,10 @@ type Server struct {
 	//
 	// The rest of LameDuck is skipped when load balancers have noticed: once Ready has responded
 	// with 503 three times, and then no request has arrived for a fifth of LameDuck, or for a
-	// second if that is longer. Health checks are not counted as requests: those that Ready answers over
-	// HTTP/1, and those for HealthPath. Nor are connections without a request. An HTTP/2 connection
-	// with an open stream counts as a request. Nothing is skipped under Goroutine, or if no health
-	// check calls Ready.
+	// second if that is longer. Health checks are not counted as requests: those that Ready answers
+	// over HTTP/1, and those for HealthPath. Nor are connections without a request. An HTTP/2
+	// connection with an open stream counts as a request. Nothing is skipped under Goroutine, or if
+	// no health check calls Ready.
 	//
 	// A load balancer that does not check Ready notices when its connections are refused. Then
 	// LameDuck must be longer than the time for which it keeps idle connections: a request that it
@@ -105,15 +105,15 @@ type Server struct {
 	LameDuck time.Duration
 
 	// DrainTimeout is how long [Server.Run] and the functions built on it wait once LameDuck has
-	// passed: for requests in flight, for handlers of hijacked connections, and for OnDrain. The end
-	// of that time is the drain deadline. A closed listener of [Server.Listener] waits for requests
-	// for the same time, if the Server cannot tell that HTTP serves it. Zero means 30 seconds; a
-	// negative value means no limit.
+	// passed: for requests in flight, for handlers of hijacked connections, and for OnDrain. The
+	// end of that time is the drain deadline. A closed listener of [Server.Listener] waits for
+	// requests for the same time, if the Server cannot tell that HTTP serves it. Zero means 30
+	// seconds; a negative value means no limit.
 	DrainTimeout time.Duration
 
 	// OnDrain is called once, on a goroutine of its own, when draining begins: see
-	// [Server.Draining]. Run waits until it has returned, at most until the drain deadline, when its
-	// context ends. Without Run nothing waits for it, as for a function of
+	// [Server.Draining]. Run waits until it has returned, at most until the drain deadline, when
+	// its context ends. Without Run nothing waits for it, as for a function of
 	// [http.Server.RegisterOnShutdown], and its context ends after DrainTimeout, or when Close is
 	// called. A panic is logged. Nil means none.
 	OnDrain func(ctx context.Context)
@@ -124,10 +124,10 @@ type Server struct {
 	// nothing is measured.
 	Observer observe.Observer
 
-	// Log gets lines from Run, nil means slog.Default(): at level Info when it begins to serve, when
-	// draining takes long, and when it has drained, the last at level Warn if anything was
-	// abandoned. If HTTP.ErrorLog is nil, Log also gets all errors, at level Error; if both are nil,
-	// the standard logger of package log gets them, as in net/http.
+	// Log gets lines from Run, nil means slog.Default(): at level Info when it begins to serve,
+	// when draining takes long, and when it has drained, the last at level Warn if anything was
+	// abandoned. If HTTP.ErrorLog is nil, Log also gets all errors, at level Error; if both are
+	// nil, the standard logger of package log gets them, as in net/http.
 	Log *slog.Logger
 
 	addrErr error // PORT is not a port number, and no option has set an address; see New

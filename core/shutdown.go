@@ -34,10 +34,11 @@ type ending struct {
 }
 
 // Draining returns a channel that is closed when draining begins: when [Server.Run] is told to
-// stop, so before LameDuck. Without Run, it is closed when Shutdown or Close is called, or a moment after
-// Shutdown or Close of the http.Server was called, if that serves by [Use] or [Server.Listener].
-// The channel of a Server that never serves is closed likewise. Under [Goroutine], Close of an
-// http.Server that the application serves itself closes nothing; it ends the contexts of requests.
+// stop, so before LameDuck. Without Run, it is closed when Shutdown or Close is called, or a moment
+// after Shutdown or Close of the http.Server was called, if that serves by [Use] or
+// [Server.Listener]. The channel of a Server that never serves is closed likewise. Under
+// [Goroutine], Close of an http.Server that the application serves itself closes nothing; it ends
+// the contexts of requests.
 //
 // Handlers of long responses, such as server-sent events, and of hijacked connections, such as
 // WebSockets, can end in time:

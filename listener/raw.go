@@ -64,10 +64,10 @@ func (r *Raw) Accept(a *Addr) (fd int, err error) { return r.src.accept(a) }
 // have sent nothing are accepted too, so that none is left behind when the listener is closed.
 func (r *Raw) AcceptSilent() { r.src.control(acceptSilent) }
 
-// DropNew makes the kernel ignore clients that begin to connect from now on, where the system can do
-// that. Connections that have begun before are completed and can be accepted, so that the listener
-// can be closed without resetting one that was completed after the last Accept. A client that is
-// ignored tries again after a second, and is then refused.
+// DropNew makes the kernel ignore clients that begin to connect from now on, where the system can
+// do that. Connections that have begun before are completed and can be accepted, so that the
+// listener can be closed without resetting one that was completed after the last Accept. A client
+// that is ignored tries again after a second, and is then refused.
 //
 // DropNew cannot be undone. It has no effect on a socket that is Shared, since the other code may
 // go on to accept from it.

@@ -18,12 +18,13 @@
 //     kept must be gone before LameDuck ends, so keepalive_timeout in the upstream is shorter than
 //     LameDuck. With max_fails=0 nginx does not avoid a server that was just restarted; otherwise,
 //     if both servers restart within fail_timeout, it has none left.
-//   - The listener is one of package listener: see DropNew there. Each request during LameDuck needs
-//     a new connection, so one of them is often about to be accepted when the listener is closed.
+//   - The listener is one of package listener: see DropNew there. Each request during LameDuck
+//     needs a new connection, so one of them is often about to be accepted when the listener is
+//     closed.
 //   - HAProxy checks the path of [recycling.Server.Ready]. It must find out within LameDuck: inter
-//     times fall is a small part of it. "timeout check" is longer than inter, so that a server which
-//     is slow for a moment is not taken for down while the other restarts. If a connection is refused nevertheless, "retries" and
-//     "option redispatch" choose the other server.
+//     times fall is a small part of it. "timeout check" is longer than inter, so that a server
+//     which is slow for a moment is not taken for down while the other restarts. If a connection is
+//     refused nevertheless, "retries" and "option redispatch" choose the other server.
 //
 // The control is net/http as its documentation uses it: Shutdown after SIGTERM.
 //
