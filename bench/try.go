@@ -32,7 +32,7 @@ func findFaults(c *command, args []string) error {
 func rollOut(c *command, args []string) error {
 	var config roll.Config
 	c.flags.DurationVar(&config.Duration, "d", 30*time.Second, "how long servers of each kind are restarted")
-	c.flags.DurationVar(&config.LameDuck, "lame", 2*time.Second, "the `LameDuck` of the servers")
+	c.flags.DurationVar(&config.LameDuck, "lame", 3*time.Second, "the `LameDuck` of the servers")
 	c.flags.IntVar(&config.Clients, "clients", 8, "how many clients each proxy has")
 	servers := c.flags.String("servers", "recycling,fixed,net/http", "which `servers`; the strategy goroutine may be one of them")
 	proxies := c.flags.String("proxies", "nginx,haproxy", "which `proxies` are in front of them, all at the same time")

@@ -101,7 +101,8 @@ type Server struct {
 	//
 	// A load balancer that does not check Ready notices when its connections are refused. Then
 	// LameDuck must be longer than the time for which it keeps idle connections: a request that it
-	// sends on one of them at the end of LameDuck may be lost.
+	// sends on one of them at the end of LameDuck may be lost. If another one checks Ready, so must
+	// be the time without requests.
 	LameDuck time.Duration
 
 	// DrainTimeout is how long [Server.Run] and the functions built on it wait once LameDuck has

@@ -16,8 +16,10 @@
 //     refused, and then sends the request, which it has not sent yet, to the other server. For this
 //     it has proxy_next_upstream with its default, "error timeout". An idle connection that it has
 //     kept must be gone before LameDuck ends, so keepalive_timeout in the upstream is shorter than
-//     LameDuck. With max_fails=0 nginx does not avoid a server that was just restarted; otherwise,
-//     if both servers restart within fail_timeout, it has none left.
+//     LameDuck. If the checks of another load balancer can shorten LameDuck, it is also shorter
+//     than the time without requests that this takes, at least a second. With max_fails=0 nginx
+//     does not avoid a server that was just restarted; otherwise, if both servers restart within
+//     fail_timeout, it has none left.
 //   - The listener is one of package listener: see DropNew there. Each request during LameDuck
 //     needs a new connection, so one of them is often about to be accepted when the listener is
 //     closed.

@@ -41,7 +41,7 @@ http {
 		server %[3]s max_fails=0;
 		server %[4]s max_fails=0;
 		keepalive 16;
-		keepalive_timeout 1s; # less than LameDuck
+		keepalive_timeout 500ms; # less than LameDuck, even if that is skipped
 	}
 	server {
 		listen %[2]s;

@@ -21,7 +21,7 @@ type Config struct {
 	Duration time.Duration // for each kind of server; zero means 30 seconds
 	Servers  []string      // strategies and net/http; empty means recycling, fixed and net/http
 	Proxies  []string      // empty means nginx and haproxy
-	LameDuck time.Duration // of the servers; zero means 2 seconds
+	LameDuck time.Duration // of the servers; zero means 3 seconds
 	Pause    time.Duration // after each restart; zero means 1 second
 	Clients  int           // of each proxy; zero means 8
 }
@@ -33,7 +33,7 @@ func (c *Config) setDefaults() {
 		}
 	}
 	set(&c.Duration, 30*time.Second)
-	set(&c.LameDuck, 2*time.Second)
+	set(&c.LameDuck, 3*time.Second)
 	set(&c.Pause, time.Second)
 	if c.Clients == 0 {
 		c.Clients = 8
