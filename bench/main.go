@@ -14,6 +14,7 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/server"
 	"github.com/recycling-go/recycling/bench/internal/tasks"
 	"github.com/recycling-go/recycling/bench/internal/trial/faults"
+	"github.com/recycling-go/recycling/bench/internal/trial/roll"
 	"github.com/recycling-go/recycling/bench/internal/trial/soak"
 )
 
@@ -28,6 +29,8 @@ func main() {
 			exit(faults.ServerMain(child))
 		case tasks.ServerArg:
 			exit(tasks.ServerMain(child))
+		case roll.ServerArg:
+			exit(roll.ServerMain(child))
 		case soak.ServerArg:
 			exit(soak.ServerMain(child))
 		}
@@ -123,6 +126,7 @@ func init() { // not a literal, because usage refers to verbs
 		verb{"report", "FILE", "writes the page, pictures and tables of an earlier run again", writeReport},
 		verb{"compare", "OLD NEW", "says what differs between two runs by more than noise", compare},
 		verb{"faults", "", "tries fifty things that go wrong in production, here and under net/http", findFaults},
+		verb{"roll", "", "restarts servers in turn behind nginx and haproxy, and counts requests that fail", rollOut},
 	)
 	for _, t := range trials {
 		verbs = append(verbs, verb{t.name, "", t.about, try})

@@ -4,9 +4,11 @@ import (
 	"context"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/record"
 	"github.com/recycling-go/recycling/bench/internal/trial/faults"
+	"github.com/recycling-go/recycling/bench/internal/trial/roll"
 	"github.com/recycling-go/recycling/bench/internal/trial/soak"
 )
 
@@ -24,6 +26,23 @@ func findFaults(c *command, args []string) error {
 	p := record.NewProgress(c.stderr)
 	defer p.Done()
 	return faults.Run(c.ctx, config, p, c.stdout)
+}
+
+// rollOut is the command roll.
+func rollOut(c *command, args []string) error {
+	var config roll.Config
+	c.flags.DurationVar(&config.Duration, "d", 30*time.Second, "how long servers of each kind are restarted")
+	c.flags.DurationVar(&config.LameDuck, "lame", 3*time.Second, "the `LameDuck` of the servers")
+	c.flags.IntVar(&config.Clients, "clients", 8, "how many clients each proxy has")
+	servers := c.flags.String("servers", "recycling,fixed,net/http", "which `servers`; the strategy goroutine may be one of them")
+	proxies := c.flags.String("proxies", "nginx,haproxy", "which `proxies` are in front of them, all at the same time")
+	if err := c.parse(args); err != nil {
+		return err
+	}
+	config.Servers, config.Proxies = strings.Split(*servers, ","), strings.Split(*proxies, ",")
+	p := record.NewProgress(c.stderr)
+	defer p.Done()
+	return roll.Run(c.ctx, config, p, c.stdout)
 }
 
 // A trial puts a server under stress. It returns an error if requests or resources are lost, or if

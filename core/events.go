@@ -33,7 +33,7 @@ func (s *Server) logStart(l net.Listener) {
 		return
 	}
 	written := make(chan struct{})
-	go s.announce(l, set, written)
+	go s.writeStart(l, set, written)
 	t := time.NewTimer(logPatience)
 	defer t.Stop()
 	select {
@@ -45,8 +45,8 @@ func (s *Server) logStart(l net.Listener) {
 // logPatience is how long serving waits for the line that announces it.
 const logPatience = 250 * time.Millisecond
 
-// announce writes the line of logStart, and then closes written.
-func (s *Server) announce(l net.Listener, set settings, written chan<- struct{}) {
+// writeStart writes the line of logStart, and then closes written.
+func (s *Server) writeStart(l net.Listener, set settings, written chan<- struct{}) {
 	defer close(written)
 	defer func() { recover() }() // a panic of the log cannot be reported anywhere
 	s.logEvent(slog.LevelInfo, "recycling: serving", "addr", fmt.Sprint(l.Addr()), "strategy", set.strategy,

@@ -136,3 +136,26 @@ func ExampleServer_upgrade() {
 	// hello
 	// good-bye
 }
+
+// Server-sent events that end when the server drains, so that a restart does not wait for them.
+func ExampleServer_Draining() {
+	ticks := make(chan string)
+	http.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		draining := recycling.FromContext(r.Context()).Draining()
+		for {
+			select {
+			case tick := <-ticks:
+				fmt.Fprintf(w, "data: %s\n\n", tick)
+				http.NewResponseController(w).Flush()
+			case <-draining:
+				return // the client connects again, to another server
+			case <-r.Context().Done():
+				return
+			}
+		}
+	})
+	if err := recycling.Serve(nil); err != nil {
+		log.Fatal(err)
+	}
+}

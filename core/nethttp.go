@@ -2,6 +2,7 @@ package recycling
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 type netHTTP struct {
 	http                       *http.Server
 	proxy                      *proxyproto.Policy // nil: no peer is a proxy
+	draining                   func()             // draining has begun
 	accepted, closed, hijacked atomic.Int64
 }
 
@@ -35,7 +37,7 @@ func newNetHTTP(s *Server, proxy *proxyproto.Policy) *netHTTP {
 	if s.host == nil { // otherwise startFor logs it
 		base := s.HTTP.BaseContext
 		s.HTTP.BaseContext = func(l net.Listener) context.Context {
-			s.logStart(l)
+			s.beginServe(l)
 			if base == nil {
 				return context.Background()
 			}
@@ -55,12 +57,25 @@ func newNetHTTP(s *Server, proxy *proxyproto.Policy) *netHTTP {
 			state(c, to)
 		}
 	}
+	b.draining = func() { s.advance(draining, s.drainTimeout()) }
+	s.HTTP.RegisterOnShutdown(b.draining)
 	return b
 }
 
-func (b *netHTTP) Serve(l net.Listener) error { return b.http.Serve(engine.Proxied(l, b.proxy)) }
+func (b *netHTTP) Serve(l net.Listener) error {
+	return b.served(b.http.Serve(engine.Proxied(l, b.proxy)))
+}
 func (b *netHTTP) ServeTLS(l net.Listener, certFile, keyFile string) error {
-	return b.http.ServeTLS(engine.Proxied(l, b.proxy), certFile, keyFile)
+	return b.served(b.http.ServeTLS(engine.Proxied(l, b.proxy), certFile, keyFile))
+}
+
+// served returns err, the error of Serve. It may be the first to tell that Close of the http.Server
+// was called.
+func (b *netHTTP) served(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		b.draining()
+	}
+	return err
 }
 func (b *netHTTP) Shutdown(ctx context.Context) error { return b.http.Shutdown(ctx) }
 func (b *netHTTP) Close() (busy int, err error)       { return 0, b.http.Close() }
@@ -68,6 +83,13 @@ func (b *netHTTP) SetKeepAlivesEnabled(v bool)        { b.http.SetKeepAlivesEnab
 
 // SetLame does nothing: net/http cannot announce the end and leave idle connections open.
 func (b *netHTTP) SetLame() {}
+
+// Late returns that requests may arrive unseen, because they are not counted.
+func (b *netHTTP) Late() (n int64, unseen bool) { return 0, true }
+func (b *netHTTP) NotLate(*http.Request)        {}
+
+// AwaitHijacked does not wait: net/http does not tell when such a handler returns.
+func (b *netHTTP) AwaitHijacked(context.Context) int { return 0 }
 
 func (b *netHTTP) Stats() engine.Stats {
 	s := engine.Stats{Accepted: b.accepted.Load(), Closed: b.closed.Load(), Hijacked: b.hijacked.Load()}

@@ -2,12 +2,11 @@ package recycling
 
 import (
 	"context"
-	"errors"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 )
 
 // An Option configures the [Server] that [New] or [Serve] creates. Any function that sets fields of
@@ -61,12 +60,19 @@ func ServeTLS(h http.Handler, certFile, keyFile string, options ...Option) error
 //
 //	err := s.Run(ctx, func() error { return s.ListenAndServeTLS("cert.pem", "key.pem") })
 //
-// If serve returns first, Run returns its error. To drain, Run continues to serve for LameDuck,
-// then waits for requests in flight for at most DrainTimeout, and then abandons the remaining
+// If serve returns first, Run returns its error. To drain, Run closes the channel of
+// [Server.Draining], calls OnDrain, and continues to serve for LameDuck. Then it shuts s down, and
+// waits until requests in flight have their responses and until handlers of hijacked connections
+// and OnDrain have returned, for at most DrainTimeout. After that it abandons the remaining
 // connections, by calling [Server.Close]. It returns nil if nothing was abandoned, and otherwise an
-// error that wraps [context.DeadlineExceeded].
+// error that wraps [context.DeadlineExceeded], and an [*AbandonError] if handlers are still
+// running.
 //
-// Run logs the result of draining: see Log.
+// Run cannot wait for a hijacked connection that its handler has left to another goroutine; OnDrain
+// can. Under [Goroutine] it does not wait for any hijacked connection.
+//
+// Run logs what it waits for if that takes more than 5 seconds, and at the end the result of
+// draining: see Log.
 func (s *Server) Run(ctx context.Context, serve func() error) error {
 	if ctx.Done() == nil {
 		var stop context.CancelFunc
@@ -88,44 +94,15 @@ func (s *Server) Run(ctx context.Context, serve func() error) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.setLame()
-	if s.LameDuck > 0 {
-		select {
-		case err := <-served:
-			return err
-		case <-time.After(s.LameDuck):
-		}
-	}
-
-	before := s.Stats()
-	err := s.drain()
-	left := s.Stats().Open
-	s.log().Info("recycling: drained", "connections", before.Open-left, "abandoned", left)
-	if err != nil {
-		err = errors.Join(err, s.Close())
-	}
-	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
-		err = errors.Join(err, e)
-	}
-	return err
+	return s.drain(served)
 }
 
-// drain is Shutdown for at most DrainTimeout.
-func (s *Server) drain() error {
-	ctx := context.Background()
-	if d := s.drainTimeout(); d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
-	}
-	return s.Shutdown(ctx)
-}
-
-func (s *Server) drainTimeout() time.Duration {
-	if s.DrainTimeout == 0 {
-		return 30 * time.Second
-	}
-	return s.DrainTimeout
+// beginServe is called when s begins to serve l.
+func (s *Server) beginServe(l net.Listener) {
+	s.mu.Lock()
+	s.serves = true
+	s.mu.Unlock()
+	s.logStart(l)
 }
 
 type serverKey struct{}

@@ -2,7 +2,6 @@ package recycling
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,8 +22,8 @@ import (
 // field or an environment variable is invalid, Serve and its variants close their listener and
 // return an error that names it and its value.
 //
-// Under [Goroutine], which is net/http, only HTTP, ProxyProtocol, Log, LameDuck and DrainTimeout
-// have an effect.
+// Under [Goroutine], which is net/http, only HTTP, ProxyProtocol, Log, Observer, LameDuck,
+// DrainTimeout and OnDrain have an effect.
 type Server struct {
 	// HTTP holds the handler, the address, timeouts, hooks and limits, with their meaning in
 	// net/http. Nil means a zero http.Server.
@@ -104,19 +103,40 @@ type Server struct {
 	// Nil means that no peer is a proxy.
 	ProxyProtocol *proxyproto.Config
 
-	// LameDuck is how long [Server.Run] and the functions built on it continue to serve after they
-	// have been told to stop, so that load balancers notice before the server stops accepting.
-	// During that time [Server.Ready] responds with 503, and every HTTP/1 response has "Connection:
-	// close" and is the last of its connection, so that clients move away. Idle connections stay
-	// open, and new ones are accepted. Under [Goroutine] responses have no "Connection: close".
-	// [Use] and [Server.Listener] ignore LameDuck. Zero and negative values mean none.
+	// LameDuck is how long at most [Server.Run] and the functions built on it continue to serve
+	// after they have been told to stop, so that load balancers notice before the server stops
+	// accepting. During that time [Server.Ready] responds with 503, and every HTTP/1 response has
+	// "Connection: close" and is the last of its connection, so that clients move away. Idle
+	// connections stay open, and new ones are accepted. Under [Goroutine] responses have no
+	// "Connection: close". [Use] and [Server.Listener] ignore LameDuck. Zero and negative values
+	// mean none.
+	//
+	// The rest of LameDuck is skipped when load balancers have noticed: once Ready has responded
+	// with 503 three times, and then no request has arrived for a fifth of LameDuck, or for a
+	// second if that is longer. Health checks are not counted as requests: those that Ready answers
+	// over HTTP/1, and those for HealthPath. Nor are connections without a request. An HTTP/2
+	// connection with an open stream counts as a request. Nothing is skipped under Goroutine, or if
+	// no health check calls Ready.
+	//
+	// A load balancer that does not check Ready notices when its connections are refused. Then
+	// LameDuck must be longer than the time for which it keeps idle connections: a request that it
+	// sends on one of them at the end of LameDuck may be lost. If another one checks Ready, so must
+	// be the time without requests.
 	LameDuck time.Duration
 
-	// DrainTimeout is how long [Server.Run] and the functions built on it wait for requests in
-	// flight once LameDuck has passed. A closed listener of [Server.Listener] waits for the same
-	// time, if the Server cannot tell that HTTP serves it. Zero means 30 seconds; a negative value
-	// means no limit.
+	// DrainTimeout is how long [Server.Run] and the functions built on it wait once LameDuck has
+	// passed: for requests in flight, for handlers of hijacked connections, and for OnDrain. The
+	// end of that time is the drain deadline. A closed listener of [Server.Listener] waits for
+	// requests for the same time, if the Server cannot tell that HTTP serves it. Zero means 30
+	// seconds; a negative value means no limit.
 	DrainTimeout time.Duration
+
+	// OnDrain is called once, on a goroutine of its own, when draining begins: see
+	// [Server.Draining]. Run waits until it has returned, at most until the drain deadline, when
+	// its context ends. Without Run nothing waits for it, as for a function of
+	// [http.Server.RegisterOnShutdown], and its context ends after DrainTimeout, or when Close is
+	// called. A panic is logged. Nil means none.
+	OnDrain func(ctx context.Context)
 
 	// Observer is told about every request and connection, with times: see package observe. When
 	// the Server begins to serve, it replaces HTTP.Handler by a handler that calls it, to observe
@@ -125,8 +145,9 @@ type Server struct {
 	Observer observe.Observer
 
 	// Log gets the events of the Server; nil means slog.Default(). At level Info, these are the
-	// begin of serving, once, at the first listener, and from Run the result of draining. At level
-	// Warn, they are the begin and the end of an overload, and a line every minute while it lasts:
+	// begin of serving, once, at the first listener, and from Run what draining waits for if that
+	// takes long, and its result. At level Warn, they are the result of draining if anything was
+	// abandoned, and the begin and the end of an overload, and a line every minute while it lasts:
 	// see the package comment. A Log of level Warn gets no other events. A Log that blocks or panics
 	// at such a line, except for that of draining, does not hold up serving; the line may be lost.
 	//
@@ -141,8 +162,8 @@ type Server struct {
 	backend      backend      // nil until the first Serve
 	settings     settings     // of backend
 	announced    bool         // logStart was called
-	done         bool         // Shutdown or Close was called
-	lame         bool         // the context of Run has ended, Shutdown follows
+	serves       bool         // s has begun to serve a listener, if only to fail
+	end          ending       // how far s is on the way to its end
 	noKeepAlives bool         // the last call was SetKeepAlivesEnabled(false)
 	host         *engine.Host // nil unless Use has made HTTP one; never changes
 }
@@ -156,7 +177,11 @@ type backend interface {
 	Close() (busy int, err error)
 	Stats() engine.Stats
 	SetKeepAlivesEnabled(bool)
-	SetLame() // Shutdown follows soon
+
+	SetLame()                                  // Shutdown follows soon
+	Late() (n int64, unseen bool)              // see engine.Late
+	NotLate(r *http.Request)                   // r, which a handler has got, is a health check
+	AwaitHijacked(ctx context.Context) (n int) // see engine.AwaitHijacked
 }
 
 // start returns s's backend and creates it on the first call.
@@ -173,7 +198,7 @@ func (s *Server) start() (backend, error) {
 func (s *Server) makeBackend() (b backend, keepAlives bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done {
+	if s.end.phase >= stopped {
 		return nil, true, http.ErrServerClosed
 	}
 	if s.backend != nil {
@@ -195,7 +220,7 @@ func (s *Server) makeBackend() (b backend, keepAlives bool, err error) {
 	} else {
 		s.backend = engine.New(s.engineConfig(set))
 	}
-	if s.lame {
+	if s.end.lame {
 		s.backend.SetLame()
 	}
 	return s.backend, !s.noKeepAlives, nil
@@ -274,73 +299,6 @@ func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
 	return s.ServeTLS(l, certFile, keyFile)
 }
 
-// Shutdown stops accepting, closes idle connections, and waits until every request in flight has
-// received its response, with "Connection: close". If ctx ends first, Shutdown returns ctx's error
-// and the remaining requests continue; Close ends them. Hijacked connections are left alone, as in
-// net/http: see [http.Server.RegisterOnShutdown]. Shutdown waits up to 5 seconds for the first
-// request of a connection that has sent nothing, and up to a quarter of a second for a ConnState
-// hook, since that hook may itself have called Shutdown. A Server cannot serve again afterwards.
-func (s *Server) Shutdown(ctx context.Context) error {
-	if b := s.stop(); b != nil {
-		return b.Shutdown(ctx)
-	}
-	if s.HTTP != nil {
-		return s.HTTP.Shutdown(ctx)
-	}
-	return nil
-}
-
-// Close closes all listeners and connections at once. It waits up to a quarter of a second for the
-// workers to end, and up to another quarter for ConnState hooks. A handler that does not notice
-// that its connection is closed cannot be stopped; the error then wraps an [*AbandonError] with the
-// number of such handlers.
-func (s *Server) Close() error {
-	if b := s.stop(); b != nil {
-		busy, err := b.Close()
-		if busy > 0 {
-			err = errors.Join(err, &AbandonError{Workers: busy})
-		}
-		return err
-	}
-	if s.HTTP != nil {
-		return s.HTTP.Close()
-	}
-	return nil
-}
-
-// stop marks s as done and returns its backend, or nil if it never served.
-func (s *Server) stop() backend {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.done = true
-	return s.backend
-}
-
-// Ready responds with 200 while s serves, and with 503 before that and once s has been told to
-// stop. It is a handler for the health checks of a load balancer.
-//
-//	router.Get("/readyz", srv.Ready)
-func (s *Server) Ready(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	ready := s.backend != nil && !s.done && !s.lame
-	s.mu.Unlock()
-	if ready {
-		fmt.Fprintln(w, "ready")
-	} else {
-		http.Error(w, "not ready", http.StatusServiceUnavailable)
-	}
-}
-
-// setLame makes Ready report 503, and responses say "Connection: close", before Shutdown is called.
-func (s *Server) setLame() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lame = true
-	if s.backend != nil {
-		s.backend.SetLame()
-	}
-}
-
 // Stats returns the server's counters. They are zero before it serves.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
@@ -367,13 +325,4 @@ func (s *Server) SetKeepAlivesEnabled(v bool) {
 	if b != nil {
 		b.SetKeepAlivesEnabled(v)
 	}
-}
-
-// An AbandonError is returned by [Server.Close] if handlers are still running.
-type AbandonError struct {
-	Workers int // workers that are still inside a handler
-}
-
-func (e *AbandonError) Error() string {
-	return fmt.Sprintf("recycling: %d workers are still inside a handler", e.Workers)
 }

@@ -126,9 +126,10 @@ func (s *Server) engineConfig(set settings) engine.Config {
 			return context.WithValue(ctx, serverKey{}, s)
 		},
 		Proxy:           set.proxy,
-		Serving:         s.logStart,
+		Serving:         s.beginServe,
 		Log:             s.logEvent,
 		Descriptors:     maxDescriptors(),
+		Draining:        func() { s.advance(draining, s.drainTimeout()) },
 		KeepWorkers:     set.strategy == Fixed,
 		Standby:         set.standby,
 		Workers:         max(set.MaxWorkers, 0),

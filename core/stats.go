@@ -29,16 +29,21 @@ type Stats struct {
 	Accepted   int64 `json:"accepted"`   // connections since the start
 	Closed     int64 `json:"closed"`     // of Accepted, those that were closed
 	Hijacked   int64 `json:"hijacked"`   // of Accepted, those that a handler took over
-	Shed       int64 `json:"shed"`       // of Accepted, those refused, for the reasons below
-	ShedConns  int64 `json:"shed_conns"` // MaxConns with RefuseConns, or out of descriptors
-	ShedPerIP  int64 `json:"shed_per_ip"`
-	ShedQueue  int64 `json:"shed_queue"` // MaxQueue or QueueWait
-	ShedWait   int64 `json:"shed_wait"`  // of ShedQueue, those that had waited for QueueWait
-	Evicted    int64 `json:"evicted"`    // closed to make room: MaxConns, or out of descriptors
-	Held       int64 `json:"held"`       // how often accepting paused for lack of room: MaxConns
-	Retired    int64 `json:"retired"`    // connections that hit MaxRequestsPerConn or MaxConnAge
-	Requests   int64 `json:"requests"`   // HTTP/1.x requests since the start; zero under Goroutine
-	Stayed     int64 `json:"stayed"`     // of Requests, those that a worker stayed for: see Stats
+	// HijackedBusy is the number of handlers that have hijacked their connection and have not
+	// returned. A handler that leaves its connection to another goroutine and returns is no longer
+	// counted. Under Fixed these handlers also count as Busy. Zero under Goroutine.
+	HijackedBusy int64 `json:"hijacked_busy"`
+
+	Shed      int64 `json:"shed"`       // of Accepted, those refused, for the reasons below
+	ShedConns int64 `json:"shed_conns"` // MaxConns with RefuseConns, or out of descriptors
+	ShedPerIP int64 `json:"shed_per_ip"`
+	ShedQueue int64 `json:"shed_queue"` // MaxQueue or QueueWait
+	ShedWait  int64 `json:"shed_wait"`  // of ShedQueue, those that had waited for QueueWait
+	Evicted   int64 `json:"evicted"`    // closed to make room: MaxConns, or out of descriptors
+	Held      int64 `json:"held"`       // how often accepting paused for lack of room: MaxConns
+	Retired   int64 `json:"retired"`    // connections that hit MaxRequestsPerConn or MaxConnAge
+	Requests  int64 `json:"requests"`   // HTTP/1.x requests since the start; zero under Goroutine
+	Stayed    int64 `json:"stayed"`     // of Requests, those that a worker stayed for: see Stats
 
 	// System errors. Serving continues after them, though some end a connection. Some are also
 	// logged. AcceptErrors counts those of accept: no descriptor, no memory, a connection that was
@@ -53,7 +58,7 @@ type Stats struct {
 func (s *Stats) add(e engine.Stats) {
 	s.Workers, s.Standby, s.Busy = e.Workers, e.Standby, e.Busy
 	s.Open, s.Parked, s.Queued, s.Handshakes = e.Open, e.Parked, e.Queued, e.Handshakes
-	s.Accepted, s.Closed, s.Hijacked = e.Accepted, e.Closed, e.Hijacked
+	s.Accepted, s.Closed, s.Hijacked, s.HijackedBusy = e.Accepted, e.Closed, e.Hijacked, e.HijackedBusy
 	s.Shed, s.ShedConns, s.ShedPerIP, s.ShedQueue = e.Shed, e.ShedConns, e.ShedPerIP, e.ShedQueue
 	s.ShedWait = e.ShedWait
 	s.Evicted, s.Held, s.Retired = e.Evicted, e.Held, e.Retired

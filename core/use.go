@@ -42,7 +42,7 @@ import (
 //     one that Use has set, and srv serves as if Use had not been called.
 //   - When srv begins to serve, its hooks ConnState and ConnContext are replaced by functions that
 //     call them. They must not be set after that.
-//   - LameDuck and DrainTimeout have no effect.
+//   - LameDuck has no effect, and DrainTimeout only on the context of OnDrain.
 //   - If a setting is invalid, the error is logged and the listener is closed. If accepting fails,
 //     the error is logged too.
 //
@@ -55,6 +55,7 @@ func Use(srv *http.Server, options ...Option) *Server {
 	}
 	s.HTTP = srv
 	s.host = engine.NewHost(srv, true, s.startFor, s.proxyPolicy)
+	srv.RegisterOnShutdown(func() { s.advance(draining, s.drainTimeout()) }) // even if it never serves
 	return s
 }
 
@@ -81,6 +82,9 @@ func (s *Server) startEngine() (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	s.serves = true
+	s.mu.Unlock()
 	e, _ := b.(*engine.Engine)
 	return e, nil
 }

@@ -48,19 +48,19 @@ func testProgram(t *testing.T, program string, strategy recycling.Strategy) {
 	p := start(t, program, strategy)
 	apptest.Ask(t, p.base)
 
-	resp, err := http.Get(p.base + "/events?n=5")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	first := make([]byte, len("data: 1\n\n"))
-	if _, err := io.ReadFull(resp.Body, first); err != nil {
-		t.Fatal(err)
-	}
+	in, out := io.Pipe()
+	defer out.Close()
+	upload := p.stream(t, "POST", "/echo", in, func() { io.WriteString(out, "one") }, "one")
+	events := p.stream(t, "GET", "/events?n=1000", nil, func() {}, "data: 1\n\n")
 	p.cmd.Process.Signal(syscall.SIGTERM)
-	rest, err := io.ReadAll(resp.Body)
-	if want := "data: 2\n\ndata: 3\n\ndata: 4\n\ndata: 5\n\n"; string(rest) != want || err != nil {
-		t.Errorf("after SIGTERM the answer went on with %q, %v, want %q", rest, err, want)
+	// The events end at once, and the other response is completed.
+	if _, err := io.Copy(io.Discard, events); err != nil {
+		t.Errorf("after SIGTERM the events ended with %v", err)
+	}
+	io.WriteString(out, "two")
+	out.Close()
+	if rest, err := io.ReadAll(upload); string(rest) != "two" || err != nil {
+		t.Errorf("after SIGTERM the answer went on with %q, %v, want %q", rest, err, "two")
 	}
 	log := p.wait(t)
 	if strings.Count(log, "\n") != 2 {
@@ -72,6 +72,27 @@ func testProgram(t *testing.T, program string, strategy recycling.Strategy) {
 	if left, _ := filepath.Glob(filepath.Join(p.temp, "*")); len(left) > 0 {
 		t.Errorf("it left %q behind", left)
 	}
+}
+
+// stream sends a request, calls send, expects that the response begins with first, and returns the
+// rest of it.
+func (p *process) stream(t *testing.T, method, path string, body io.Reader, send func(), first string) io.Reader {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, p.base+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go send()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	got := make([]byte, len(first))
+	if _, err := io.ReadFull(resp.Body, got); string(got) != first || err != nil {
+		t.Fatalf("the answer begins with %q, %v, want %q", got, err, first)
+	}
+	return resp.Body
 }
 
 // testAlike compares the responses of program under each strategy with those under the first, which

@@ -69,6 +69,19 @@ func (r *Raw) Accept(a *Addr) (fd int, err error) { return r.src.accept(a) }
 // have sent nothing are accepted too, so that none is left behind when the listener is closed.
 func (r *Raw) AcceptSilent() { r.src.control(acceptSilent) }
 
+// DropNew makes the kernel ignore clients that begin to connect from now on, where the system can
+// do that. Connections that have begun before are completed and can be accepted, so that the
+// listener can be closed without resetting one that was completed after the last Accept. A client
+// that is ignored tries again after a second, and is then refused.
+//
+// DropNew cannot be undone. It has no effect on a socket that is Shared, since the other code may
+// go on to accept from it.
+func (r *Raw) DropNew() {
+	if !r.Shared() {
+		r.src.control(dropNew)
+	}
+}
+
 // Closed returns a channel that is closed when the listener is closed, or about to be: see
 // [Raw.Hold]. It is nil for a listener of package net, which does not report its closing: poll with
 // [Raw.Control] instead.

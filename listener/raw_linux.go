@@ -154,6 +154,28 @@ func ensureNonblock(fd int) {
 	}
 }
 
+// dropNewFilter is a socket filter (bpf(4), SO_ATTACH_FILTER in socket(7)) that drops the segments
+// with which a connection begins: those with SYN and without ACK. It sees them from their TCP
+// header on, whose byte 13 has the flags (RFC 9293, section 3.1). Accepted connections inherit it,
+// and get no such segments.
+var dropNewFilter = []unix.SockFilter{
+	{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: 13},
+	{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: flagSYN | flagACK},
+	{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: flagSYN, Jt: 0, Jf: 1},
+	{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+	{Code: unix.BPF_RET | unix.BPF_K, K: 1<<32 - 1}, // keep all of it
+}
+
+const flagSYN, flagACK = 0x02, 0x10
+
+func dropNew(fd int) {
+	// If the system does not allow it, the listener is closed as it would be without it.
+	unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{
+		Len:    uint16(len(dropNewFilter)),
+		Filter: &dropNewFilter[0],
+	})
+}
+
 func acceptSilent(fd int) {
 	// On a Unix socket this fails and does no harm.
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 0)

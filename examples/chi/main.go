@@ -90,7 +90,7 @@ func events(w http.ResponseWriter, r *http.Request) {
 	c := http.NewResponseController(w)
 	for i := 1; ; i++ {
 		fmt.Fprintf(w, "data: %d\n\n", i)
-		if c.Flush() != nil || i == n || !app.Sleep(r.Context(), app.EventInterval) {
+		if c.Flush() != nil || i == n || !app.NextEvent(r.Context()) {
 			return
 		}
 	}

@@ -85,7 +85,7 @@ func events(c *echo.Context) error {
 			return nil // the client is gone
 		}
 		http.NewResponseController(w).Flush()
-		if i == n || !app.Sleep(c.Request().Context(), app.EventInterval) {
+		if i == n || !app.NextEvent(c.Request().Context()) {
 			return nil
 		}
 	}

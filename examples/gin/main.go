@@ -98,7 +98,7 @@ func events(c *gin.Context) {
 	c.Header("Cache-Control", "no-cache")
 	i := 0
 	c.Stream(func(w io.Writer) bool {
-		if i > 0 && !app.Sleep(c.Request.Context(), app.EventInterval) {
+		if i > 0 && !app.NextEvent(c.Request.Context()) {
 			return false
 		}
 		i++

@@ -30,6 +30,17 @@ func (e *Engine) awaitStragglers() {
 	}
 }
 
+// quiesce prepares raw to be closed: every connection of which a client knows that it was completed
+// is in the kernel's queue afterwards, and no more follow.
+func (e *Engine) quiesce(raw *listener.Raw) {
+	raw.AcceptSilent()
+	e.awaitStragglers()
+	if raw.Network() == "tcp" && !e.abandoning.Load() {
+		raw.DropNew()
+		e.awaitStragglers() // for those that have just begun
+	}
+}
+
 // acceptRaw waits for the end while the workers accept. Closing l blocks until all connections that
 // the kernel has completed are accepted.
 func (e *Engine) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), schedulers []scheduler, lc *http1.ListenerConfig, end <-chan struct{}) error {
@@ -49,8 +60,7 @@ func (e *Engine) acceptRaw(raw *listener.Raw, l net.Listener, shut func(), sched
 func (e *Engine) acceptHeld(raw *listener.Raw, l net.Listener, schedulers []scheduler, lc *http1.ListenerConfig, end <-chan struct{}) error {
 	defer func() {
 		if raw.Control(func(int) {}) == nil {
-			raw.AcceptSilent()
-			e.awaitStragglers()
+			e.quiesce(raw)
 		}
 		done := make(chan struct{})
 		go unlisten(raw, schedulers, done)
@@ -149,7 +159,7 @@ func (e *Engine) acceptEach(l net.Listener, shut func(), schedulers []scheduler,
 		awaitZero(&e.http.HooksPending) // net/http has called these hooks when Serve returns
 		close(ended)
 	}()
-	go e.closeAtStop(shut, end, ended)
+	go e.closeAtStop(l, shut, end, ended)
 	var pause time.Duration
 	var errs park.LogLimiter
 	defer errs.Flush()
@@ -272,13 +282,17 @@ func acceptRest(l net.Listener) (all []net.Conn) {
 
 // closeAtStop closes the listener when the engine stops or the listener must end, which makes
 // Accept return.
-func (e *Engine) closeAtStop(shut func(), end, ended <-chan struct{}) {
+func (e *Engine) closeAtStop(l net.Listener, shut func(), end, ended <-chan struct{}) {
 	select {
 	case <-e.stop:
 	case <-end:
 	case <-ended:
 		return
 	}
-	e.awaitStragglers()
+	if raw, ok := listener.NewRaw(l); ok {
+		e.quiesce(raw)
+	} else {
+		e.awaitStragglers()
+	}
 	shut()
 }

@@ -41,6 +41,9 @@ type Config struct {
 	// is logged. Errors go to HTTP.ErrorLog.
 	Log func(level slog.Level, msg string, args ...any)
 
+	// Draining is called once, when the engine begins to stop. It must not wait. It may be nil.
+	Draining func()
+
 	// KeepWorkers makes each worker keep its connection until that ends: see fixedPool. Otherwise
 	// workers are recycled: see shard.
 	KeepWorkers bool
@@ -91,7 +94,7 @@ type Stats struct {
 	Workers, Standby, Busy                   int
 	Handshakes                               int
 	Open, Parked, Queued                     int64
-	Accepted, Closed, Hijacked               int64
+	Accepted, Closed, Hijacked, HijackedBusy int64
 	Shed, ShedConns, ShedPerIP, ShedQueue    int64
 	ShedWait                                 int64 // of ShedQueue
 	Evicted, Held, Retired, Requests, Stayed int64

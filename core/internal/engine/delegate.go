@@ -82,11 +82,15 @@ func (c *secureConn) ConnectionState() tls.ConnectionState { return c.state }
 type delegatedConns struct {
 	mu  sync.Mutex // guards the following
 	all map[net.Conn]*delegatedConn
+
+	turns  int64 // how often one of them has become active
+	active int   // how many of them are
 }
 
 type delegatedConn struct {
 	c      *http1.Conn
 	server *oneConnServer // the server that serves it; nil: the application's http.Server does
+	active bool           // guarded by delegatedConns.mu
 }
 
 // A oneConnServer is a server for a single connection.
@@ -173,6 +177,7 @@ func (e *Engine) connState(nc net.Conn, to http.ConnState) {
 		}
 		return
 	}
+	e.delegated.report(x, to)
 	if s := x.server; s != nil {
 		defer s.follow(to) // even if the application's hook panics
 	}

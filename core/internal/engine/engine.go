@@ -3,7 +3,7 @@
 //	engine.go      an Engine: the listeners and connections of one Server
 //	config.go      what it gets from the Server
 //	serve.go       how it serves a listener; accept.go: how it accepts
-//	shutdown.go    how it ends
+//	shutdown.go    how it ends; lame.go: what it does before that
 //	shard.go       workers that are recycled, with an epoll set
 //	fixedpool.go   workers that keep their connection
 //	locked.go      workers that a handler has left locked to their thread
@@ -342,18 +342,18 @@ func (e *Engine) SetKeepAlivesEnabled(v bool) {
 	}
 }
 
-// SetLame makes every connection end after its next response.
-func (e *Engine) SetLame() { e.http.SetLame() }
-
 // Stats returns the engine's counters.
 func (e *Engine) Stats() Stats {
 	o := &e.overload
 	opened, closed, hijacked := e.counts()
 	s := Stats{
-		Open:      opened - closed - hijacked,
-		Accepted:  opened,
-		Closed:    closed,
-		Hijacked:  hijacked,
+		Open:     opened - closed - hijacked,
+		Accepted: opened,
+		Closed:   closed,
+		Hijacked: hijacked,
+
+		HijackedBusy: int64(e.http.Hijackings.N()),
+
 		ShedConns: o.count(refusedConns, refusedDescriptors),
 		ShedPerIP: o.count(refusedPerIP),
 		ShedQueue: o.count(refusedQueue),

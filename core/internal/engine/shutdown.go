@@ -25,6 +25,9 @@ func (e *Engine) stopServing() (schedulers []scheduler, first bool, err error) {
 		close(e.stop)
 	}
 	e.mu.Unlock()
+	if first && e.config.Draining != nil {
+		e.config.Draining()
+	}
 
 	e.serving.Wait()
 	e.mu.Lock()

@@ -25,8 +25,10 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c := w.x.c
 	w.x.body.interrupt(c)
 	rest := w.x.worker.in.bytes()
+	w.countLocked() // before Release, after which a shutdown no longer waits for the connection
 	nc, early, err := c.Release()
 	if err != nil {
+		w.uncountLocked()
 		return nil, nil, err
 	}
 	w.stage = stageHijacked
@@ -42,6 +44,20 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	br.Peek(len(r.Prefix))
 	w.x.body.take(br)
 	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, outSize)), nil
+}
+
+// countLocked counts the handler, which is about to hijack the connection.
+func (w *response) countLocked() {
+	w.counted = true
+	w.x.srv.Hijackings.begin()
+}
+
+// uncountLocked notes that the handler has returned, or that it has not hijacked the connection.
+func (w *response) uncountLocked() {
+	if w.counted {
+		w.counted = false
+		w.x.srv.Hijackings.end()
+	}
 }
 
 // settle notes that the handler has returned, and reports whether it has taken over the connection.

@@ -58,6 +58,7 @@ type response struct {
 	tunnel     bool // a 2xx response to CONNECT, which ends with its header
 	reuse      reuse
 	fullDuplex bool // the handler may read and write at the same time
+	counted    bool // in Server.Hijackings
 	continued  bool // "100 Continue" was sent
 
 	deadlineMu sync.Mutex  // guards following; held while a deadline is set
@@ -101,6 +102,7 @@ func (w *response) begin(x *exchange) {
 func (w *response) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.uncountLocked()
 	w.pre, w.out, w.fields = nil, nil, nil
 }
 

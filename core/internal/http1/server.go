@@ -72,6 +72,11 @@ type Server struct {
 	Requests Counter      // served, or being served, by a handler
 	Retired  atomic.Int64 // connections that have reached Limits.Requests or Limits.Age
 
+	// Hijackings counts handlers that have hijacked their connection and have not returned.
+	Hijackings HandlerCount
+
+	late atomic.Int64 // see Late
+
 	// Refused and Lingering count the connections with Conn.Refused and with Conn.Lingers set. The
 	// code that removes the connections subtracts them.
 	Refused, Lingering atomic.Int64
@@ -125,10 +130,6 @@ func (s *Server) FlushLog() { s.tlsErrors.Flush() }
 
 // SetDraining makes every connection end after its current request.
 func (s *Server) SetDraining() { s.draining.Store(true) }
-
-// SetLame makes every connection end after its next response. Idle connections stay open, so that
-// no request is lost.
-func (s *Server) SetLame() { s.lame.Store(true) }
 
 // UnsetDraining undoes SetDraining.
 func (s *Server) UnsetDraining() { s.draining.Store(false) }

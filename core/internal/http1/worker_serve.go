@@ -317,6 +317,9 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 		w.observeStart(c, x)
 	}
 	r := &x.req
+	if srv.lame.Load() {
+		srv.countLate(r)
+	}
 	if expect := x.expectation(); expect != "" {
 		switch {
 		case !hasToken([]string{expect}, "100-continue"):

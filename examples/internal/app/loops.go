@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	recycling "github.com/recycling-go/recycling/core"
 )
 
 // EventInterval is the time between two server-sent events.
@@ -20,6 +22,21 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// NextEvent waits until it is time for the next server-sent event, and reports whether to send it.
+// It reports false when the client is gone, or when the server drains: then the client should
+// connect again, to another server.
+func NextEvent(ctx context.Context) bool {
+	t := time.NewTimer(EventInterval)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+	case <-recycling.FromContext(ctx).Draining():
+	}
+	return false
 }
 
 // Work keeps the processor busy for d.

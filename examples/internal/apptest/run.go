@@ -49,7 +49,7 @@ func Run(t *testing.T, new New) {
 			Ask(t, base)
 			t.Run("stats", func(t *testing.T) { stats(t, base, strategy) })
 			t.Run("echo is full duplex", func(t *testing.T) { echoIsFullDuplex(t, base) })
-			t.Run("events end with the client", func(t *testing.T) { eventsEndWithClient(t, base, s) })
+			t.Run("events end with the client and the server", func(t *testing.T) { eventsEnd(t, base, s) })
 			if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 				t.Errorf("Serve returned %v, want %v", err, http.ErrServerClosed)
 			}
@@ -107,11 +107,27 @@ func echoIsFullDuplex(t *testing.T, base string) {
 	}
 }
 
-// eventsEndWithClient disconnects in the middle of a long response. Then Shutdown has no request to
-// wait for.
-func eventsEndWithClient(t *testing.T, base string, s *recycling.Server) {
-	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
+// eventsEnd disconnects in the middle of a long response, and keeps another one. Then Shutdown does
+// not have to wait for the first, and the second ends because the server drains.
+func eventsEnd(t *testing.T, base string, s *recycling.Server) {
+	leave, _ := openEvents(t, base)
+	stay, rest := openEvents(t, base)
+	defer stay()
+	leave()
+	shutdown, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := s.Shutdown(shutdown); err != nil {
+		t.Errorf("Shutdown returned %v", err)
+		s.Close()
+	}
+	if _, err := io.Copy(io.Discard, rest); err != nil {
+		t.Errorf("reading the events to their end: %v", err)
+	}
+}
+
+// openEvents asks for many events and reads the first. leave disconnects; rest are the others.
+func openEvents(t *testing.T, base string) (leave func(), rest io.Reader) {
+	ctx, cancel := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, "GET", base+"/events?n=1000", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -121,18 +137,16 @@ func eventsEndWithClient(t *testing.T, base string, s *recycling.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	if line, err := bufio.NewReader(resp.Body).ReadString('\n'); line != "data: 1\n" {
+	leave = func() {
+		cancel()
+		resp.Body.Close()
+		tr.CloseIdleConnections()
+	}
+	r := bufio.NewReader(resp.Body)
+	if line, err := r.ReadString('\n'); line != "data: 1\n" {
 		t.Errorf("read %q, %v, want the first event", line, err)
 	}
-	leave()
-	tr.CloseIdleConnections()
-	shutdown, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	if err := s.Shutdown(shutdown); err != nil {
-		t.Errorf("Shutdown returned %v", err)
-		s.Close()
-	}
+	return leave, r
 }
 
 // downloadUsesReadFrom checks that the server's own ResponseWriter reads from a file in a

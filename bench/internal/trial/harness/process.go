@@ -236,6 +236,9 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // be called when Done is closed.
 func (p *Process) Err() error { return p.err }
 
+// Signal sends a signal to the process, and does not wait.
+func (p *Process) Signal(sig os.Signal) error { return p.cmd.Process.Signal(sig) }
+
 // Stop sends SIGTERM to the process, kills it if it has not exited after 2 seconds, and kills the
 // processes that it has left behind. It may be called several times.
 func (p *Process) Stop() {
