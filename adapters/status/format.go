@@ -1,0 +1,165 @@
+package status
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// maxText is how many bytes of a text that a client has chosen are shown.
+const maxText = 200
+
+// printable returns s without what could harm a terminal or mislead a reader: characters that
+// cannot be printed, such as escapes and those that reverse the direction of writing, are written
+// as in Go, and what is long is cut off.
+func printable(s string) string {
+	cut := ""
+	if len(s) > maxText {
+		s = s[:maxText]
+		for len(s) > 0 { // do not cut a character in two
+			if r, n := utf8.DecodeLastRuneInString(s); r != utf8.RuneError || n != 1 || len(s) <= maxText-utf8.UTFMax {
+				break
+			}
+			s = s[:len(s)-1]
+		}
+		cut = "…"
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[0])
+		case strconv.IsPrint(r):
+			b.WriteString(s[:n])
+		default:
+			q := strconv.QuoteRuneToASCII(r)
+			b.WriteString(q[1 : len(q)-1])
+		}
+		s = s[n:]
+	}
+	return b.String() + cut
+}
+
+// number returns n with commas between thousands.
+func number[N int | int64 | uint64](n N) string {
+	s := fmt.Sprint(n)
+	digits := strings.TrimPrefix(s, "-")
+	sign := s[:len(s)-len(digits)]
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return sign + digits
+}
+
+// rate returns a rate with about three digits, and no unit.
+func rate(f float64) string {
+	switch {
+	case f == 0:
+		return "0"
+	case f < 9.995:
+		return strconv.FormatFloat(f, 'f', 2, 64)
+	case f < 99.95:
+		return strconv.FormatFloat(f, 'f', 1, 64)
+	}
+	return number(int64(math.Round(min(f, math.MaxInt32))))
+}
+
+// duration returns d with about three digits and its unit, and "0" for zero.
+func duration(d time.Duration) string {
+	for _, u := range []struct {
+		unit time.Duration
+		name string
+	}{{time.Microsecond, "µs"}, {time.Millisecond, "ms"}, {time.Second, "s"}} {
+		limit := 999_500 * u.unit / 1000 // what would be rounded to four digits
+		if u.unit == time.Second {
+			limit = 100 * u.unit
+		}
+		if d > 0 && d < limit {
+			f := float64(d) / float64(u.unit)
+			digits := 2
+			switch {
+			case f >= 99.95:
+				digits = 0
+			case f >= 9.995:
+				digits = 1
+			}
+			return strconv.FormatFloat(f, 'f', digits, 64) + " " + u.name
+		}
+	}
+	d = d.Round(time.Second)
+	switch h := d / time.Hour; {
+	case d <= 0:
+		return "0"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
+	case h < 48:
+		return fmt.Sprintf("%d h %02d min", h, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%s d %d h", number(int64(h/24)), h%24)
+	}
+}
+
+// size returns a number of bytes with its unit.
+func size(n int64) string {
+	f, units := float64(n), []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	i := 0
+	for ; f >= 999.5 && i < len(units)-1; i++ {
+		f /= 1024
+	}
+	if i == 0 || f >= 99.95 {
+		return fmt.Sprintf("%.0f %s", f, units[i])
+	}
+	return fmt.Sprintf("%.1f %s", f, units[i])
+}
+
+// amount returns n in a unit of limit.
+func amount(n int64, unit string) string {
+	switch {
+	case n < 0:
+		return "none"
+	case unit == "ns":
+		return duration(time.Duration(n))
+	case unit == "bytes":
+		return size(n)
+	}
+	return number(n)
+}
+
+// LimitText, UsedText and HitsText return the fields of l for a reader.
+func (l limit) LimitText() string { return amount(l.Limit, l.Unit) }
+
+func (l limit) UsedText() string {
+	if l.Used == nil {
+		return "–"
+	}
+	return amount(*l.Used, l.Unit)
+}
+
+func (l limit) HitsText() string {
+	if l.Hits == nil {
+		return "–"
+	}
+	return number(*l.Hits)
+}
+
+// Percent returns the share of l that is used, or a dash.
+func (l limit) Percent() string {
+	if l.Used == nil || l.Limit <= 0 {
+		return "–"
+	}
+	switch p := 100 * l.Share(); {
+	case p == 0:
+		return "0 %"
+	case p < 1:
+		return "< 1 %"
+	default:
+		return fmt.Sprintf("%.0f %%", math.Floor(p))
+	}
+}
+
+// Width returns the length of a bar for l, in percent.
+func (l limit) Width() string { return strconv.FormatFloat(100*l.Share(), 'f', 1, 64) }

@@ -1,0 +1,134 @@
+package status
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	maxConns      = 64 // connections of a listener
+	spares        = 4  // descriptors that are kept for when there are no others
+	spareAttempts = 100
+	spareWait     = time.Millisecond
+	sparePause    = 100 * time.Millisecond // between attempts while there are no descriptors
+)
+
+// A reserved is a listener that keeps a few descriptors for connections, and bounds their number.
+// If the process has no descriptor left, it closes all that it keeps and accepts again. It may then
+// have to compete with others for them, so it keeps more than one. When a connection has closed, it
+// takes its descriptor back.
+type reserved struct {
+	*net.TCPListener
+	room   chan struct{} // one element for each connection
+	closed chan struct{}
+	once   sync.Once // closes closed
+
+	mu     sync.Mutex // guards the following
+	spare  []*os.File
+	ending bool
+}
+
+func newReserved(l *net.TCPListener) *reserved {
+	r := &reserved{TCPListener: l, room: make(chan struct{}, maxConns), closed: make(chan struct{})}
+	r.refill()
+	return r
+}
+
+// refill opens as many of the spare descriptors as it can.
+func (r *reserved) refill() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.spare) < spares && !r.ending {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			return
+		}
+		r.spare = append(r.spare, f)
+	}
+}
+
+// release closes the spare descriptors, and reports whether there were any.
+func (r *reserved) release() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := len(r.spare)
+	for _, f := range r.spare {
+		f.Close()
+	}
+	r.spare = nil
+	return n > 0
+}
+
+// Accept implements net.Listener.
+func (r *reserved) Accept() (net.Conn, error) {
+	select {
+	case r.room <- struct{}{}:
+	case <-r.closed:
+		return nil, net.ErrClosed
+	}
+	for {
+		c, err := r.TCPListener.Accept()
+		if outOfDescriptors(err) {
+			c, err = r.acceptWithSpares(err)
+		}
+		r.refill()
+		switch {
+		case err == nil:
+			return &reservedConn{Conn: c, listener: r}, nil
+		case outOfDescriptors(err), errors.Is(err, os.ErrDeadlineExceeded):
+			select {
+			case <-r.closed:
+			case <-time.After(sparePause):
+			}
+		default:
+			<-r.room
+			return nil, err
+		}
+	}
+}
+
+// acceptWithSpares closes the spare descriptors and accepts a connection, if one is there. The
+// system says that there is no descriptor before it says that there is no connection, so a plain
+// Accept might now wait, while others take the descriptors. It returns err if there are no spares.
+func (r *reserved) acceptWithSpares(err error) (c net.Conn, _ error) {
+	if !r.release() {
+		return nil, err
+	}
+	r.SetDeadline(time.Now().Add(spareWait))
+	defer r.SetDeadline(time.Time{})
+	for range spareAttempts {
+		if c, err = r.TCPListener.Accept(); !outOfDescriptors(err) {
+			break
+		}
+	}
+	return c, err
+}
+
+// Close implements net.Listener.
+func (r *reserved) Close() error {
+	r.once.Do(func() { close(r.closed) })
+	r.mu.Lock()
+	r.ending = true
+	r.mu.Unlock()
+	r.release()
+	return r.TCPListener.Close()
+}
+
+// A reservedConn is a connection of a reserved.
+type reservedConn struct {
+	net.Conn
+	listener *reserved
+	once     sync.Once
+}
+
+func (c *reservedConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(func() {
+		c.listener.refill()
+		<-c.listener.room
+	})
+	return err
+}
