@@ -5,7 +5,10 @@ package status
 import (
 	"errors"
 	"math"
+	"net"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxDescriptors returns how many descriptors the process may open, or -1 if that is unknown or
@@ -22,4 +25,18 @@ func maxDescriptors() int64 {
 // left.
 func outOfDescriptors(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// pending reports whether a connection waits to be accepted from l, without needing a descriptor.
+func pending(l *net.TCPListener) (yes bool) {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return false
+	}
+	err = raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(p, 0)
+		yes = err == nil && n == 1
+	})
+	return yes && err == nil
 }

@@ -18,13 +18,11 @@ const maxText = 200
 func printable(s string) string {
 	cut := ""
 	if len(s) > maxText {
-		s = s[:maxText]
-		for len(s) > 0 { // do not cut a character in two
-			if r, n := utf8.DecodeLastRuneInString(s); r != utf8.RuneError || n != 1 || len(s) <= maxText-utf8.UTFMax {
-				break
-			}
-			s = s[:len(s)-1]
+		end := maxText
+		for end > maxText-utf8.UTFMax && !utf8.RuneStart(s[end]) { // do not cut a character in two
+			end--
 		}
+		s = s[:end]
 		cut = "…"
 	}
 	var b strings.Builder
@@ -146,9 +144,20 @@ func (l limit) HitsText() string {
 	return number(*l.Hits)
 }
 
+// P50Text and P99Text return a dash if there are no durations.
+func (q quantiles) P50Text() string { return q.text(q.P50) }
+func (q quantiles) P99Text() string { return q.text(q.P99) }
+
+func (q quantiles) text(d time.Duration) string {
+	if q.Count == 0 {
+		return "–"
+	}
+	return duration(d)
+}
+
 // Percent returns the share of l that is used, or a dash.
 func (l limit) Percent() string {
-	if l.Used == nil || l.Limit <= 0 {
+	if !l.Measured() {
 		return "–"
 	}
 	switch p := 100 * l.Share(); {

@@ -123,8 +123,18 @@ type trouble struct {
 	refusal
 }
 
-// Name returns the route for a reader.
-func (r routeReport) Name() string { return cmp.Or(r.Route, "(no route)") }
+// Name returns the route for a reader, without the method that a pattern of http.ServeMux may have.
+func (r routeReport) Name() string {
+	return cmp.Or(strings.TrimPrefix(r.Route, r.Method+" "), "(no route)")
+}
+
+// MaxWorkers returns the limit, or an empty string if there is none.
+func (s serverReport) MaxWorkers() string {
+	if s.Stats.Limits.MaxWorkers <= 0 {
+		return ""
+	}
+	return number(s.Stats.Limits.MaxWorkers)
+}
 
 // HasWorkers reports whether the strategy has workers.
 func (s serverReport) HasWorkers() bool { return len(s.Limits) > 0 }

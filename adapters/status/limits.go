@@ -2,8 +2,8 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/recycling-go/recycling/core/observe"
 )
@@ -20,16 +20,20 @@ type limit struct {
 	// Hits is how often it was reached since the program began; it is nil if nobody counts that.
 	Hits *int64 `json:"hits,omitempty"`
 
-	What string `json:"-"` // what Used is
+	What      string `json:"-"` // what Used is
+	OfProcess bool   `json:"-"` // rather than of a server; Hits is nil then
 }
 
 // near is the share of a limit from which on it counts as near.
 const near = 0.8
 
+// Measured reports whether Share is known.
+func (l limit) Measured() bool { return l.Used != nil && l.Limit > 0 }
+
 // Share returns which part of the limit is in use, between 0 and 1. It returns zero if there is no
 // limit, or nobody knows.
 func (l limit) Share() float64 {
-	if l.Used == nil || l.Limit <= 0 {
+	if !l.Measured() {
 		return 0
 	}
 	return min(max(float64(*l.Used)/float64(l.Limit), 0), 1)
@@ -105,25 +109,17 @@ func (s *serverReport) refusals(last, first map[observe.Reason]uint64, by map[ob
 	return list
 }
 
-// judge sets Level and Summary.
-func (s *serverReport) judge() {
+// judge sets Level and Summary. The limits of the process count too.
+func (s *serverReport) judge(process []limit) {
 	stats := &s.Stats
-	limitOf := func(name string) int64 {
-		for _, l := range s.Limits {
-			if l.Name == name {
-				return l.Limit
-			}
-		}
-		return -1
-	}
 	refusing, closing := s.hitNow(s.Refused), s.hitNow(s.Evicted)
 	var nearOnes []string
-	for _, l := range s.Limits {
+	for _, l := range slices.Concat(s.Limits, process) {
 		if l.Near() {
 			nearOnes = append(nearOnes, l.Name)
 		}
 	}
-	workers := limitOf("MaxWorkers")
+	workers := stats.Limits.MaxWorkers
 	s.Level = warning
 	switch {
 	case s.State == starting:
@@ -134,7 +130,7 @@ func (s *serverReport) judge() {
 		s.Summary = fmt.Sprintf("It has been told to stop. %s open.", are(stats.Open, "connection"))
 	case refusing != "":
 		s.Level, s.Summary = bad, "It refuses connections: "+refusing+"."
-	case workers > 0 && int64(stats.Busy) >= workers:
+	case workers > 0 && stats.Busy >= workers:
 		s.Level, s.Summary = bad, "All workers are busy."
 		if stats.Queued > 0 {
 			s.Summary = "All workers are busy, and connections wait."
@@ -176,5 +172,5 @@ func (s serverReport) WindowText() string {
 	if s.SinceStart {
 		return "since the program began, " + duration(s.Window) + " ago"
 	}
-	return "over the last " + duration(s.Window.Round(time.Second/10))
+	return fmt.Sprintf("over the last %.0f s", max(s.Window.Seconds(), 1))
 }

@@ -92,12 +92,12 @@ var thisBuild = sync.OnceValue(func() build {
 
 // Limits returns the limits of the process.
 func (p process) Limits() []limit {
-	var list []limit
-	d := limit{Name: "descriptors", Limit: p.MaxDescriptors, What: "open descriptors"}
+	descriptors := limit{Name: "descriptors", Limit: p.MaxDescriptors, What: "open descriptors", OfProcess: true}
 	if p.Descriptors >= 0 {
-		d.Used = &p.Descriptors
+		descriptors.Used = &p.Descriptors
 	}
-	list = append(list, d)
-	list = append(list, limit{Name: "GOMEMLIMIT", Unit: "bytes", Limit: p.MaxMemory, Used: &p.Memory, What: "memory of the Go runtime"})
-	return list
+	return []limit{
+		descriptors,
+		{Name: "GOMEMLIMIT", Unit: "bytes", Limit: p.MaxMemory, Used: &p.Memory, What: "memory of the Go runtime", OfProcess: true},
+	}
 }

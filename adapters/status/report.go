@@ -118,7 +118,7 @@ func newReport(now time.Duration, servers []*watched) *report {
 			s.Ended[outcome.String()] = int64(n)
 		}
 		s.Limits = limitsOf(s, last)
-		s.judge()
+		s.judge(r.Process.Limits())
 	}
 	return r
 }

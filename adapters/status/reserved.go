@@ -9,17 +9,16 @@ import (
 )
 
 const (
-	maxConns      = 64 // connections of a listener
-	spares        = 4  // descriptors that are kept for when there are no others
-	spareAttempts = 100
-	spareWait     = time.Millisecond
-	sparePause    = 100 * time.Millisecond // between attempts while there are no descriptors
+	maxConns   = 64 // connections of a listener
+	spares     = 4  // descriptors that are kept for when there are no others
+	spareWait  = 10 * time.Millisecond
+	sparePause = 50 * time.Millisecond // between attempts while there are no descriptors
 )
 
 // A reserved is a listener that keeps a few descriptors for connections, and bounds their number.
-// If the process has no descriptor left, it closes all that it keeps and accepts again. It may then
-// have to compete with others for them, so it keeps more than one. When a connection has closed, it
-// takes its descriptor back.
+// If the process has no descriptor left, it closes one that it keeps, and accepts again. Another part
+// of the program may be faster, so it keeps several. When a connection has closed, it takes its
+// descriptor back.
 type reserved struct {
 	*net.TCPListener
 	room   chan struct{} // one element for each connection
@@ -50,16 +49,17 @@ func (r *reserved) refill() {
 	}
 }
 
-// release closes the spare descriptors, and reports whether there were any.
+// release closes one of the spare descriptors, and reports whether there was any.
 func (r *reserved) release() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := len(r.spare)
-	for _, f := range r.spare {
-		f.Close()
+	if n == 0 {
+		return false
 	}
-	r.spare = nil
-	return n > 0
+	r.spare[n-1].Close()
+	r.spare = r.spare[:n-1]
+	return true
 }
 
 // Accept implements net.Listener.
@@ -90,19 +90,18 @@ func (r *reserved) Accept() (net.Conn, error) {
 	}
 }
 
-// acceptWithSpares closes the spare descriptors and accepts a connection, if one is there. The
-// system says that there is no descriptor before it says that there is no connection, so a plain
-// Accept might now wait, while others take the descriptors. It returns err if there are no spares.
+// acceptWithSpares closes spare descriptors, one after the other, until a connection has been
+// accepted. It does nothing and returns err if no connection is there: the system says that there is
+// no descriptor before it says that, and while this listener waits, others would take the
+// descriptors.
 func (r *reserved) acceptWithSpares(err error) (c net.Conn, _ error) {
-	if !r.release() {
+	if !pending(r.TCPListener) {
 		return nil, err
 	}
-	r.SetDeadline(time.Now().Add(spareWait))
+	r.SetDeadline(time.Now().Add(spareWait)) // in case it is gone
 	defer r.SetDeadline(time.Time{})
-	for range spareAttempts {
-		if c, err = r.TCPListener.Accept(); !outOfDescriptors(err) {
-			break
-		}
+	for outOfDescriptors(err) && r.release() {
+		c, err = r.TCPListener.Accept()
 	}
 	return c, err
 }
@@ -113,7 +112,8 @@ func (r *reserved) Close() error {
 	r.mu.Lock()
 	r.ending = true
 	r.mu.Unlock()
-	r.release()
+	for r.release() {
+	}
 	return r.TCPListener.Close()
 }
 

@@ -43,8 +43,8 @@ type routeTotals struct {
 // for later, unless there are newer ones than a moment ago.
 func (w *watched) take(now time.Duration) (last, first *sample) {
 	last = newSample(now, w.server.Stats(), w.rec)
-	// Drop samples while the next one is old enough too.
-	for len(w.samples) > 1 && now-w.samples[1].at >= window {
+	// Drop samples while the next one is old enough too, and those from before a pause.
+	for len(w.samples) > 1 && (now-w.samples[1].at >= window || now-w.samples[0].at > 2*window) {
 		w.samples = w.samples[1:]
 	}
 	if n := len(w.samples); n > 0 {

@@ -204,13 +204,14 @@ func isLoopback(addr net.Addr) bool {
 	return ok && a.IP.IsLoopback()
 }
 
-// isLocalHost reports whether host, with or without a port, is a name that no web site can have.
+// isLocalHost reports whether host, with or without a port, is one that no web site can have. A
+// browser always sends one.
 func isLocalHost(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if strings.EqualFold(host, "localhost") {
+	if host == "" || strings.EqualFold(host, "localhost") {
 		return true
 	}
 	_, err := netip.ParseAddr(host)

@@ -41,8 +41,8 @@ func (s *serverReport) text(b *bytes.Buffer, heading string) {
 		fmt.Fprintf(b, "  workers      %s busy, %s standby\n", number(stats.Busy), number(stats.Standby))
 	}
 	fmt.Fprintf(b, "  connections  %s open, %s parked, %s queued, %s in a handshake\n", number(stats.Open), number(stats.Parked), number(stats.Queued), number(stats.Handshakes))
-	fmt.Fprintf(b, "  requests     %s/s, p50 %s, p99 %s, %s in flight\n", rate(s.Requests.PerSecond), duration(s.Durations.P50), duration(s.Durations.P99), number(s.InFlight))
-	fmt.Fprintf(b, "  queueing     p50 %s, p99 %s, of %s requests that waited\n", duration(s.QueueDelay.P50), duration(s.QueueDelay.P99), number(s.QueueDelay.Count))
+	fmt.Fprintf(b, "  requests     %s/s, p50 %s, p99 %s, %s in flight\n", rate(s.Requests.PerSecond), s.Durations.P50Text(), s.Durations.P99Text(), number(s.InFlight))
+	fmt.Fprintf(b, "  queueing     p50 %s, p99 %s, of %s requests that waited and have ended\n", s.QueueDelay.P50Text(), s.QueueDelay.P99Text(), number(s.QueueDelay.Count))
 	fmt.Fprintf(b, "  Rates and quantiles are those %s.\n", s.WindowText())
 
 	for _, t := range s.Trouble() {
@@ -57,7 +57,7 @@ func (s *serverReport) text(b *bytes.Buffer, heading string) {
 		t := newTable(b)
 		fmt.Fprint(t, "  per s\t p50\t p99\t 4xx\t 5xx\t total\t route\n")
 		for _, r := range s.BusiestRoutes() {
-			fmt.Fprintf(t, "  %s\t %s\t %s\t %s\t %s\t %s\t %s %s\n", rate(r.PerSecond), duration(r.P50), duration(r.P99), number(r.ClientErrors), number(r.ServerErrors), number(r.Total), r.Method, r.Name())
+			fmt.Fprintf(t, "  %s\t %s\t %s\t %s\t %s\t %s\t %s %s\n", rate(r.PerSecond), r.P50Text(), r.P99Text(), number(r.ClientErrors), number(r.ServerErrors), number(r.Total), r.Method, r.Name())
 		}
 		t.Flush()
 		if n := s.HiddenRoutes(); n > 0 {
