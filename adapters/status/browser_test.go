@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 // Screenshots of the test go to this folder, if it is set.
@@ -196,8 +198,74 @@ const measure = `(() => {
 		if (+h.tagName[1] > level + 1) wrong.push('a level of headings is left out before ' + h.textContent);
 		level = +h.tagName[1];
 	}
-	return {wrong, text: document.body.innerText, title: document.title};
+	return {wrong, text: document.body.innerText};
 })()`
+
+// look opens a page in windows of several sizes, light and dark, and checks how it looks, and that it
+// has some texts.
+func (b *browser) look(url, name string, want ...string) {
+	b.t.Helper()
+	for _, size := range []struct{ width, height int }{{1280, 900}, {390, 844}, {360, 740}} {
+		for _, scheme := range []string{"light", "dark"} {
+			b.open(url, size.width, size.height, scheme)
+			var seen struct {
+				Wrong       []string
+				Text        string
+			}
+			b.eval(measure, &seen)
+			for _, w := range seen.Wrong {
+				b.t.Errorf("%s, %d pixels wide, %s: %s", name, size.width, scheme, w)
+			}
+			text := strings.Join(strings.Fields(seen.Text), " ")
+			for _, w := range want {
+				if !strings.Contains(text, w) {
+					b.t.Errorf("%s, %d pixels wide: there is no %q in\n%s", name, size.width, w, seen.Text)
+				}
+			}
+			if dir := os.Getenv(screenshots); dir != "" && size.width != 360 {
+				b.screenshot(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, size.width, scheme)))
+			}
+		}
+	}
+}
+
+// TestBrowserShowsLargeFigures is about a page with the widest texts that are to be expected.
+func TestBrowserShowsLargeFigures(t *testing.T) {
+	b := startBrowser(t)
+	const many = 123_456
+	s := serverReport{Name: "a server with a rather long name", State: serving, Level: bad, InFlight: many, Window: window, Unobserved: true,
+		Stats: recycling.Stats{Version: "v12.34.56", Strategy: recycling.Recycling, Workers: many, Standby: many, Busy: many, Open: many, Parked: many, Queued: many, Handshakes: many, Held: many, Retired: many,
+			Limits: recycling.Limits{MaxWorkers: many, MaxQueue: many, MaxConns: many, MaxConnsPerIP: many, MaxRequestsPerConn: many, MaxConnAge: 47 * time.Hour}},
+		Requests: recent{many, many, many}, Durations: quantiles{many, 47 * time.Hour, 59 * time.Minute}, QueueDelay: quantiles{many, 999 * time.Microsecond, 59 * time.Minute},
+	}
+	totals := map[observe.Reason]uint64{}
+	for _, r := range reasons {
+		totals[r] = many
+	}
+	last := &sample{refused: totals, evicted: totals}
+	s.Refused, s.Evicted = s.refusals(totals, nil, refusedAdvice), s.refusals(totals, nil, evictedAdvice)
+	s.Limits = limitsOf(&s, last)
+	s.judge(nil)
+	for i := range maxRoutes + 5 {
+		s.Routes = append(s.Routes, routeReport{Method: "OPTIONS", Route: strings.Repeat("/{with_a_long_name}", 1+i%4), recent: recent{many, many, many},
+			quantiles: quantiles{many, 59 * time.Minute, 47 * time.Hour}, ClientErrors: many, ServerErrors: many})
+	}
+	for range maxActive {
+		s.Active = append(s.Active, active{"OPTIONS", printable("/" + strings.Repeat("x", 300)), "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535", 47 * time.Hour})
+	}
+	r := newReport(observe.Now(), nil)
+	r.Process.Host, r.Build.Revision, r.Build.Modified = "a-very-long-name-of-a-pod-6d4cf56db6-x2x9z.example.org", strings.Repeat("0123456789", 4), true
+	r.Servers = []serverReport{s, s}
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, err := r.html([]mount{{"/debug/pprof/", "Profiles", nil}, {"/debug/statsviz/", "Go runtime", nil}})
+		if err != nil {
+			t.Error(err)
+		}
+		w.Write(body)
+	}))
+	defer h.Close()
+	b.look(h.URL, "large", "123,456", "5 routes with fewer requests", "Profiles", "has replaced Server.Observer", "What to do:")
+}
 
 func TestBrowserShowsEverything(t *testing.T) {
 	b := startBrowser(t)
@@ -207,39 +275,15 @@ func TestBrowserShowsEverything(t *testing.T) {
 	})
 	url := serveOn(t, p)
 
-	look := func(name string, want ...string) {
-		t.Helper()
-		for _, size := range []struct{ width, height int }{{1280, 900}, {390, 844}, {360, 740}} {
-			for _, scheme := range []string{"light", "dark"} {
-				b.open(url, size.width, size.height, scheme)
-				var seen struct {
-					Wrong       []string
-					Text, Title string
-				}
-				b.eval(measure, &seen)
-				for _, w := range seen.Wrong {
-					t.Errorf("%s, %d pixels wide, %s: %s", name, size.width, scheme, w)
-				}
-				for _, w := range want {
-					if !strings.Contains(seen.Text, w) {
-						t.Errorf("%s, %d pixels wide: there is no %q in\n%s", name, size.width, w, seen.Text)
-					}
-				}
-				if dir := os.Getenv(screenshots); dir != "" && size.width != 360 {
-					b.screenshot(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, size.width, scheme)))
-				}
-			}
-		}
-	}
-
-	look("idle", "shop: serving", "no limit is near", "No request has ended yet")
+	b.look(url, "idle", "shop: serving", "no limit is near", "No request has ended yet")
 
 	a.hold(2, 2, "/hold/"+strings.Repeat("a-long-path/", 8))
 	for i := range 20 {
 		a.ask("GET", fmt.Sprint("/users/", i))
 	}
 	a.ask("POST", "/orders")
-	look("busy", "2 busy", "GET /users/{id}", "POST /orders", "/hold/a-long-path", "127.0.0.1")
+	fresh(t, p) // the last report is used again for a moment
+	b.look(url, "busy", "2 busy", "GET /users/{id}", "POST /orders", "/hold/a-long-path", "127.0.0.1")
 
 	// The open page takes over what changes, and says so when there is no answer.
 	before := len(b.errors)
@@ -254,12 +298,12 @@ func TestBrowserShowsEverything(t *testing.T) {
 		}
 	}
 	b.until("the page shows the overload", `document.querySelector('.headline').className === 'headline bad' && document.querySelector('.trouble').innerText.includes('MaxQueue, refused')`)
-	look("overloaded", "It refuses connections: MaxQueue.", "What to do:", "4 busy", "3 queued")
+	b.look(url, "overloaded", "It refuses connections: MaxQueue.", "What to do:", "4 busy", "3 queued")
 
 	done := make(chan error, 1)
 	go func() { done <- a.server.Shutdown(context.Background()) }()
 	b.until("the page shows that it drains", `document.querySelector('h2').innerText === 'shop: draining'`)
-	look("draining", "shop: draining", "It has been told to stop. ")
+	b.look(url, "draining", "shop: draining", "It has been told to stop. ")
 	a.release()
 	if err := <-done; err != nil {
 		t.Error(err)

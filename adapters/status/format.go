@@ -53,7 +53,7 @@ func number[N int | int64 | uint64](n N) string {
 	return sign + digits
 }
 
-// rate returns a rate with about three digits, and no unit.
+// rate returns a rate, or another figure, with about three digits and without a unit.
 func rate(f float64) string {
 	switch {
 	case f == 0:
@@ -66,39 +66,29 @@ func rate(f float64) string {
 	return number(int64(math.Round(min(f, math.MaxInt32))))
 }
 
+// units are those of durations. Each is used below limit.
+var units = []struct {
+	unit, limit time.Duration
+	name        string
+}{
+	{time.Microsecond, 999_500, "µs"}, // more would be rounded to four digits
+	{time.Millisecond, 999_500 * time.Microsecond, "ms"},
+	{time.Second, 100 * time.Second, "s"},
+	{time.Minute, 100 * time.Minute, "min"},
+	{time.Hour, 48 * time.Hour, "h"},
+	{24 * time.Hour, math.MaxInt64, "d"},
+}
+
 // duration returns d with about three digits and its unit, and "0" for zero.
 func duration(d time.Duration) string {
-	for _, u := range []struct {
-		unit time.Duration
-		name string
-	}{{time.Microsecond, "µs"}, {time.Millisecond, "ms"}, {time.Second, "s"}} {
-		limit := 999_500 * u.unit / 1000 // what would be rounded to four digits
-		if u.unit == time.Second {
-			limit = 100 * u.unit
-		}
-		if d > 0 && d < limit {
-			f := float64(d) / float64(u.unit)
-			digits := 2
-			switch {
-			case f >= 99.95:
-				digits = 0
-			case f >= 9.995:
-				digits = 1
-			}
-			return strconv.FormatFloat(f, 'f', digits, 64) + " " + u.name
-		}
-	}
-	d = d.Round(time.Second)
-	switch h := d / time.Hour; {
-	case d <= 0:
+	if d <= 0 {
 		return "0"
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
-	case h < 48:
-		return fmt.Sprintf("%d h %02d min", h, d%time.Hour/time.Minute)
-	default:
-		return fmt.Sprintf("%s d %d h", number(int64(h/24)), h%24)
 	}
+	i := 0
+	for i < len(units)-1 && d >= units[i].limit {
+		i++
+	}
+	return rate(float64(d)/float64(units[i].unit)) + " " + units[i].name
 }
 
 // size returns a number of bytes with its unit.

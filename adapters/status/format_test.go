@@ -98,8 +98,8 @@ func TestNumbersHaveUnits(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
 		0: "0", -time.Hour: "0", 1: "0.00 µs", 430: "0.43 µs", 1234: "1.23 µs", 999_499: "999 µs", 999_500: "1.00 ms", 12_345_678: "12.3 ms",
-		time.Second: "1.00 s", 59 * time.Second: "59.0 s", 100 * time.Second: "1 min 40 s", time.Hour: "1 h 00 min",
-		47 * time.Hour: "47 h 00 min", 48 * time.Hour: "2 d 0 h", math.MaxInt64: "106,751 d 23 h",
+		time.Second: "1.00 s", 59 * time.Second: "59.0 s", 100 * time.Second: "1.67 min", time.Hour: "60.0 min", 100 * time.Minute: "1.67 h",
+		47 * time.Hour: "47.0 h", 48 * time.Hour: "2.00 d", math.MaxInt64: "106,752 d",
 	} {
 		if got := duration(d); got != want {
 			t.Errorf("duration(%d) = %q, want %q", d, got, want)
@@ -172,7 +172,7 @@ func TestTextShowsTheFigures(t *testing.T) {
 	text := get(t, p, "/?format=text").Body.String()
 	for _, want := range []string{
 		"api: serving, BAD: It refuses connections: MaxQueue.\n", "workers      1 busy", "2 open", "1 in flight",
-		"POST /orders\n", "GET /hold/x\n", "MaxQueue, refused: ", "1 in all\n", "NEAR", "process ", "go1.",
+		"POST /orders\n", "GET /hold/x\n", "MaxQueue, refused: ", "1 in all\n", "NEAR ITS LIMIT", "process ", "go1.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("there is no %q in\n%s", want, text)

@@ -42,7 +42,9 @@ func (s *serverReport) text(b *bytes.Buffer, heading string) {
 	}
 	fmt.Fprintf(b, "  connections  %s open, %s parked, %s queued, %s in a handshake\n", number(stats.Open), number(stats.Parked), number(stats.Queued), number(stats.Handshakes))
 	fmt.Fprintf(b, "  requests     %s/s, p50 %s, p99 %s, %s in flight\n", rate(s.Requests.PerSecond), s.Durations.P50Text(), s.Durations.P99Text(), number(s.InFlight))
-	fmt.Fprintf(b, "  queueing     p50 %s, p99 %s, of %s requests that waited and have ended\n", s.QueueDelay.P50Text(), s.QueueDelay.P99Text(), number(s.QueueDelay.Count))
+	if s.HasWorkers() {
+		fmt.Fprintf(b, "  queueing     p50 %s, p99 %s, of %s requests that waited and have ended\n", s.QueueDelay.P50Text(), s.QueueDelay.P99Text(), number(s.QueueDelay.Count))
+	}
 	fmt.Fprintf(b, "  Rates and quantiles are those %s.\n", s.WindowText())
 
 	for _, t := range s.Trouble() {
@@ -79,9 +81,9 @@ func writeLimits(b *bytes.Buffer, limits []limit) {
 	for _, l := range limits {
 		near := ""
 		if l.Near() {
-			near = "NEAR"
+			near = ", NEAR ITS LIMIT"
 		}
-		fmt.Fprintf(t, "  %s\t %s\t of %s\t %s\t %s %s\n", l.Name, l.UsedText(), l.LimitText(), l.Percent(), l.What, near)
+		fmt.Fprintf(t, "  %s\t %s\t of %s\t %s\t %s%s\n", l.Name, l.UsedText(), l.LimitText(), l.Percent(), l.What, near)
 	}
 	t.Flush()
 }
