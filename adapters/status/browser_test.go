@@ -209,8 +209,8 @@ func (b *browser) look(url, name string, want ...string) {
 		for _, scheme := range []string{"light", "dark"} {
 			b.open(url, size.width, size.height, scheme)
 			var seen struct {
-				Wrong       []string
-				Text        string
+				Wrong []string
+				Text  string
 			}
 			b.eval(measure, &seen)
 			for _, w := range seen.Wrong {

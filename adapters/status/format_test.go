@@ -163,6 +163,7 @@ func TestTextShowsTheFigures(t *testing.T) {
 	t.Parallel()
 	p := &Page{Log: quiet()}
 	a := startApp(t, p.Server("api"), func(s *recycling.Server) { s.MaxWorkers, s.MaxQueue = 1, 1 })
+	fresh(t, p)
 	a.ask("POST", "/orders")
 	a.hold(1, 1, "/hold/x")
 	a.begin("GET", "/users/1")

@@ -40,6 +40,7 @@ type app struct {
 
 	mu      sync.Mutex // guards the following
 	held    chan struct{}
+	holding int // handlers that wait for held
 	cancels []func()
 	wait    sync.WaitGroup
 }
@@ -54,11 +55,15 @@ func startApp(t *testing.T, set ...recycling.Option) *app {
 	mux.HandleFunc("/hold/", func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
 		held := a.held
+		a.holding++
 		a.mu.Unlock()
 		select {
 		case <-held:
 		case <-r.Context().Done():
 		}
+		a.mu.Lock()
+		a.holding--
+		a.mu.Unlock()
 	})
 	options := append([]recycling.Option{func(s *recycling.Server) {
 		s.Log, s.Standby = quiet(), -1
@@ -136,13 +141,17 @@ func (a *app) begin(method, path string) {
 	a.wait.Go(func() { a.request(ctx, method, path) })
 }
 
-// hold makes n requests that last until release, and waits until handlers have m of them.
+// hold makes n requests that last until release, and waits until handlers have m in all.
 func (a *app) hold(n, m int, path string) {
 	a.t.Helper()
 	for range n {
 		a.begin("GET", path)
 	}
-	eventually(a.t, "handlers hold the requests", func() bool { return a.server.Stats().Busy >= m })
+	eventually(a.t, "handlers hold the requests", func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.holding == m
+	})
 }
 
 // quiet returns a logger that discards everything.

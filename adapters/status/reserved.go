@@ -2,6 +2,7 @@ package status
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -17,21 +18,22 @@ const (
 
 // A reserved is a listener that keeps a few descriptors for connections, and bounds their number.
 // If the process has no descriptor left, it closes one that it keeps, and accepts again. Another part
-// of the program may be faster, so it keeps several. When a connection has closed, it takes its
-// descriptor back.
+// of the program may be faster, so it keeps several. When a connection closes while some are
+// missing, its descriptor is kept.
 type reserved struct {
 	*net.TCPListener
+	null   *os.File      // the null device; nil if it could not be opened
 	room   chan struct{} // one element for each connection
 	closed chan struct{}
-	once   sync.Once // closes closed
 
 	mu     sync.Mutex // guards the following
-	spare  []*os.File
-	ending bool
+	spare  []io.Closer
+	ending bool // closed is closed
 }
 
 func newReserved(l *net.TCPListener) *reserved {
 	r := &reserved{TCPListener: l, room: make(chan struct{}, maxConns), closed: make(chan struct{})}
+	r.null, _ = os.Open(os.DevNull)
 	r.refill()
 	return r
 }
@@ -62,6 +64,19 @@ func (r *reserved) release() bool {
 	return true
 }
 
+// keep makes c's descriptor a spare one, if any is missing. It reports whether that has closed the
+// connection. No other part of the program can get the descriptor meanwhile.
+func (r *reserved) keep(c *net.TCPConn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.spare) >= spares || r.ending || r.null == nil || !replace(c, r.null) {
+		return false
+	}
+	c.SetDeadline(time.Unix(1, 0)) // ends reads that wait
+	r.spare = append(r.spare, c)
+	return true
+}
+
 // Accept implements net.Listener.
 func (r *reserved) Accept() (net.Conn, error) {
 	select {
@@ -70,14 +85,14 @@ func (r *reserved) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	for {
-		c, err := r.TCPListener.Accept()
+		c, err := r.AcceptTCP()
 		if outOfDescriptors(err) {
 			c, err = r.acceptWithSpares(err)
 		}
 		r.refill()
 		switch {
 		case err == nil:
-			return &reservedConn{Conn: c, listener: r}, nil
+			return &reservedConn{TCPConn: c, listener: r}, nil
 		case outOfDescriptors(err), errors.Is(err, os.ErrDeadlineExceeded):
 			select {
 			case <-r.closed:
@@ -94,24 +109,28 @@ func (r *reserved) Accept() (net.Conn, error) {
 // accepted. It does nothing and returns err if no connection is there: the system says that there is
 // no descriptor before it says that, and while this listener waits, others would take the
 // descriptors.
-func (r *reserved) acceptWithSpares(err error) (c net.Conn, _ error) {
+func (r *reserved) acceptWithSpares(err error) (c *net.TCPConn, _ error) {
 	if !pending(r.TCPListener) {
 		return nil, err
 	}
 	r.SetDeadline(time.Now().Add(spareWait)) // in case it is gone
 	defer r.SetDeadline(time.Time{})
 	for outOfDescriptors(err) && r.release() {
-		c, err = r.TCPListener.Accept()
+		c, err = r.AcceptTCP()
 	}
 	return c, err
 }
 
 // Close implements net.Listener.
 func (r *reserved) Close() error {
-	r.once.Do(func() { close(r.closed) })
 	r.mu.Lock()
+	first := !r.ending
 	r.ending = true
 	r.mu.Unlock()
+	if first {
+		close(r.closed)
+		r.null.Close()
+	}
 	for r.release() {
 	}
 	return r.TCPListener.Close()
@@ -119,15 +138,19 @@ func (r *reserved) Close() error {
 
 // A reservedConn is a connection of a reserved.
 type reservedConn struct {
-	net.Conn
+	*net.TCPConn
 	listener *reserved
 	once     sync.Once
 }
 
-func (c *reservedConn) Close() error {
-	err := c.Conn.Close()
+// Close implements net.Conn.
+func (c *reservedConn) Close() (err error) {
+	err = net.ErrClosed
 	c.once.Do(func() {
-		c.listener.refill()
+		err = nil
+		if !c.listener.keep(c.TCPConn) {
+			err = c.TCPConn.Close()
+		}
 		<-c.listener.room
 	})
 	return err

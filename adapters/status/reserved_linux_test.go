@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -60,7 +61,7 @@ func serveWithoutDescriptors() {
 			said = true
 			fmt.Println("full with", len(files))
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 
@@ -111,5 +112,55 @@ func TestPageIsReachedWithoutDescriptors(t *testing.T) {
 		if k, _ := c.Read(buf); strings.Contains(string(buf[:k]), "404") {
 			t.Errorf("the server had a descriptor left, with %d files: %q", n, buf[:k])
 		}
+	}
+}
+
+// TestDescriptorOfAConnectionIsKept closes connections while spare descriptors are missing.
+func TestDescriptorOfAConnectionIsKept(t *testing.T) {
+	l, err := new(Page).listen(":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := l.(*reserved)
+	defer r.Close()
+	for range 2 * spares {
+		r.release()
+		r.release()
+		client, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := r.TCPListener.AcceptTCP() // which does not refill
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.room <- struct{}{}
+		c := &reservedConn{TCPConn: raw, listener: r}
+		reading := make(chan error, 1)
+		go func() {
+			_, err := c.Read(make([]byte, 1))
+			reading <- err
+		}()
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err == nil {
+			t.Error("a second Close succeeds")
+		}
+		if err := <-reading; err == nil {
+			t.Error("a read ends without an error")
+		}
+		if r.spare[len(r.spare)-1] != raw {
+			t.Error("the descriptor is not kept")
+		}
+		client.SetReadDeadline(time.Now().Add(patience))
+		if n, err := client.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("the client reads %d bytes, %v", n, err)
+		}
+		client.Close()
+		r.refill()
+	}
+	if len(r.room) != 0 || len(r.spare) != spares {
+		t.Errorf("%d connections are left, %d descriptors are kept", len(r.room), len(r.spare))
 	}
 }
