@@ -201,8 +201,8 @@ const measure = `(() => {
 	return {wrong, text: document.body.innerText};
 })()`
 
-// look opens a page in windows of several sizes, light and dark, and checks how it looks, and that it
-// has some texts.
+// look opens a page in windows of several sizes, light and dark, and checks how it looks, and that
+// it has some texts.
 func (b *browser) look(url, name string, want ...string) {
 	b.t.Helper()
 	for _, size := range []struct{ width, height int }{{1280, 900}, {390, 844}, {360, 740}} {
@@ -282,6 +282,7 @@ func TestBrowserShowsEverything(t *testing.T) {
 		a.ask("GET", fmt.Sprint("/users/", i))
 	}
 	a.ask("POST", "/orders")
+	eventually(t, "the other workers are idle", func() bool { return a.server.Stats().Busy == 2 })
 	fresh(t, p) // the last report is used again for a moment
 	b.look(url, "busy", "2 busy", "GET /users/{id}", "POST /orders", "/hold/a-long-path", "127.0.0.1")
 

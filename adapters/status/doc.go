@@ -13,9 +13,9 @@
 // application says so. To look at it from elsewhere, use ssh -L 6060:localhost:6060, kubectl
 // port-forward, or a proxy that knows who asks.
 //
-// On a port of its own the page is served by net/http, not by the server that it shows. So it can be
-// reached when all workers are busy, when MaxConns is reached, and while the server drains. A few
-// descriptors are kept for when the process has no others.
+// On a port of its own the page is served by net/http, not by the server that it shows. So it can
+// be reached when all workers are busy, when MaxConns is reached, and while the server drains. A
+// few descriptors are kept for when the process has no others.
 //
 // # Formats
 //
@@ -25,9 +25,9 @@
 //	?format=text   or with Accept: text/plain, or from curl, wget and HTTPie
 //	?format=html
 //
-// Rates and quantiles are those of the last 10 seconds, provided that somebody has looked 10 seconds
-// ago; until then, of the time since the first look, and for the first look of the time since the
-// program began. They say which. An unused page costs nothing but the recording.
+// Rates and quantiles are those of the last 10 seconds, or of the time since somebody began to
+// look, if that is shorter. The first look shows those since the program began. The page says
+// which. An unused page costs nothing but the recording.
 //
 // # In the application's own router
 //
@@ -45,7 +45,7 @@
 // [Page.Handle] adds other handlers, and links to them. Neither net/http/pprof nor a viewer such as
 // github.com/arl/statsviz is part of this package:
 //
-//	import _ "net/http/pprof" // adds handlers to http.DefaultServeMux: do not serve that in public
+//	import _ "net/http/pprof" // adds handlers to http.DefaultServeMux: keep it private
 //
 //	status.On(":6060", func(p *status.Page) {
 //		p.Handle("/debug/pprof/", "Profiles", http.DefaultServeMux)

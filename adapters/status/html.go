@@ -21,8 +21,8 @@ var (
 	pageJS string
 )
 
-// policy is the Content-Security-Policy of a Page: it uses nothing but the style and the script that
-// it contains, and asks only its own server.
+// policy is the Content-Security-Policy of a Page: it uses nothing but the style and the script
+// that it contains, and asks only its own server.
 var policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; connect-src 'self'; img-src data:; "+
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'", hash(pageCSS), hash(pageJS))
 

@@ -17,8 +17,8 @@ const (
 )
 
 // A reserved is a listener that keeps a few descriptors for connections, and bounds their number.
-// If the process has no descriptor left, it closes one that it keeps, and accepts again. Another part
-// of the program may be faster, so it keeps several. When a connection closes while some are
+// If the process has no descriptor left, it closes one that it keeps, and accepts again. Another
+// part of the program may be faster, so it keeps several. When a connection closes while some are
 // missing, its descriptor is kept.
 type reserved struct {
 	*net.TCPListener
@@ -106,8 +106,8 @@ func (r *reserved) Accept() (net.Conn, error) {
 }
 
 // acceptWithSpares closes spare descriptors, one after the other, until a connection has been
-// accepted. It does nothing and returns err if no connection is there: the system says that there is
-// no descriptor before it says that, and while this listener waits, others would take the
+// accepted. It does nothing and returns err if no connection is there: the system says that there
+// is no descriptor before it says that, and while this listener waits, others would take the
 // descriptors.
 func (r *reserved) acceptWithSpares(err error) (c *net.TCPConn, _ error) {
 	if !pending(r.TCPListener) {

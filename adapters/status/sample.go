@@ -2,6 +2,7 @@ package status
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
@@ -89,14 +90,17 @@ func (s *sample) share(earlier *sample) {
 
 // state returns how far the server is in its life, given its Stats.
 func (w *watched) state(stats recycling.Stats) state {
-	switch {
-	case stats.Version == "":
+	if stats.Version == "" {
 		return starting
-	case !w.drains:
+	}
+	if !w.drains {
 		// Ready is not asked again after it has said no, because Server may count health checks.
-		answer := statusOnly{header: http.Header{}}
+		answer := readiness{header: http.Header{}, status: http.StatusOK}
 		w.server.Ready(&answer, &http.Request{Method: http.MethodGet})
-		w.drains = answer.status >= 300
+		if strings.Contains(answer.body, "not serving yet") {
+			return starting
+		}
+		w.drains = answer.status != http.StatusOK
 	}
 	if w.drains {
 		return draining
@@ -104,12 +108,17 @@ func (w *watched) state(stats recycling.Stats) state {
 	return serving
 }
 
-// A statusOnly is a ResponseWriter that notes the status.
-type statusOnly struct {
+// A readiness is a ResponseWriter that notes what Ready responds.
+type readiness struct {
 	header http.Header
-	status int // zero means 200
+	status int
+	body   string
 }
 
-func (w *statusOnly) Header() http.Header         { return w.header }
-func (w *statusOnly) Write(p []byte) (int, error) { return len(p), nil }
-func (w *statusOnly) WriteHeader(status int)      { w.status = status }
+func (w *readiness) Header() http.Header    { return w.header }
+func (w *readiness) WriteHeader(status int) { w.status = status }
+
+func (w *readiness) Write(p []byte) (int, error) {
+	w.body += string(p)
+	return len(p), nil
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"sync"
@@ -227,10 +228,10 @@ func TestPageIsNotForWebSites(t *testing.T) {
 		}
 		r.Host = host
 		for i, handler := range []http.Handler{h, open} {
-			w := &statusOnly{header: http.Header{}, status: 200}
+			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, r)
-			if want := []int{want, 200}[i]; w.status != want {
-				t.Errorf("Host %q gets %d, want %d", host, w.status, want)
+			if want := []int{want, 200}[i]; w.Code != want {
+				t.Errorf("Host %q gets %d, want %d", host, w.Code, want)
 			}
 		}
 	}
