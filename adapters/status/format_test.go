@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -168,8 +169,13 @@ func TestTextShowsTheFigures(t *testing.T) {
 	a.hold(1, 1, "/hold/x")
 	a.begin("GET", "/users/1")
 	eventually(t, "a connection waits", func() bool { return a.server.Stats().Queued == 1 })
-	a.ask("GET", "/users/2")
-	fresh(t, p)
+	if status := a.ask("GET", "/users/2"); status != http.StatusServiceUnavailable {
+		t.Errorf("the status is %d when the queue is full", status)
+	}
+	eventually(t, "it is refused and closed", func() bool {
+		s := fresh(t, p).Servers[0]
+		return s.Stats.Open == 2 && s.Refused[0].Total == 1
+	})
 	text := get(t, p, "/?format=text").Body.String()
 	for _, want := range []string{
 		"api: serving, BAD: It refuses connections: MaxQueue.\n", "workers      1 busy", "2 open", "1 in flight",
