@@ -3,6 +3,7 @@ package status
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"runtime"
@@ -251,6 +252,21 @@ func TestStates(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestServerOfAnotherHostDrains(t *testing.T) {
+	t.Parallel()
+	p := &Page{Log: quiet()}
+	srv := &http.Server{Addr: "127.0.0.1:0", ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	recycling.Use(srv, p.Server("hosted"), func(s *recycling.Server) { s.Log = quiet() })
+	served := make(chan error, 1)
+	go func() { served <- srv.ListenAndServe() }()
+	eventually(t, "it serves", func() bool { return fresh(t, p).Servers[0].State == serving })
+	if err := srv.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	<-served
+	eventually(t, "it drains", func() bool { return fresh(t, p).Servers[0].State == draining })
 }
 
 // An other is an Observer that is no Recorder.

@@ -1,8 +1,6 @@
 package status
 
 import (
-	"net/http"
-	"strings"
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
@@ -19,7 +17,6 @@ type watched struct {
 	server  *recycling.Server
 	rec     *observe.Recorder
 	samples []*sample // oldest first; at most one is older than window
-	drains  bool      // it has served, and Ready has then said that it does not any more
 }
 
 // A sample holds the totals since the program began, as of one moment. It does not change.
@@ -90,35 +87,13 @@ func (s *sample) share(earlier *sample) {
 
 // state returns how far the server is in its life, given its Stats.
 func (w *watched) state(stats recycling.Stats) state {
+	select {
+	case <-w.server.Draining():
+		return draining
+	default:
+	}
 	if stats.Version == "" {
 		return starting
 	}
-	if !w.drains {
-		// Ready is not asked again after it has said no, because Server may count health checks.
-		answer := readiness{header: http.Header{}, status: http.StatusOK}
-		w.server.Ready(&answer, &http.Request{Method: http.MethodGet})
-		if strings.Contains(answer.body, "not serving yet") {
-			return starting
-		}
-		w.drains = answer.status != http.StatusOK
-	}
-	if w.drains {
-		return draining
-	}
 	return serving
-}
-
-// A readiness is a ResponseWriter that notes what Ready responds.
-type readiness struct {
-	header http.Header
-	status int
-	body   string
-}
-
-func (w *readiness) Header() http.Header    { return w.header }
-func (w *readiness) WriteHeader(status int) { w.status = status }
-
-func (w *readiness) Write(p []byte) (int, error) {
-	w.body += string(p)
-	return len(p), nil
 }
