@@ -198,3 +198,19 @@ func (all observers) Conn(e ConnEvent) {
 		o.Conn(e)
 	}
 }
+
+// RecorderIn returns the first [Recorder] among o and, if [Observers] has returned o, its elements.
+// It returns nil if there is none. So adapters can share one.
+func RecorderIn(o Observer) *Recorder {
+	switch o := o.(type) {
+	case *Recorder:
+		return o
+	case observers:
+		for _, o := range o {
+			if rec := RecorderIn(o); rec != nil {
+				return rec
+			}
+		}
+	}
+	return nil
+}

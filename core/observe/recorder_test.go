@@ -196,3 +196,19 @@ func TestHandlerObservesNetHTTP(t *testing.T) {
 		t.Errorf("got %+v", all)
 	}
 }
+
+func TestRecorderIsFound(t *testing.T) {
+	rec, second := NewRecorder(), NewRecorder()
+	var other struct{ Observer }
+	for _, c := range []struct {
+		o    Observer
+		want *Recorder
+	}{
+		{nil, nil}, {rec, rec}, {other, nil}, {Observers(other, other), nil}, {Observers(other, rec, second), rec},
+		{Observers(other, Observers(other, second), rec), second},
+	} {
+		if got := RecorderIn(c.o); got != c.want {
+			t.Errorf("RecorderIn(%v) = %p, want %p", c.o, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+// Package status shows what a server is doing, on a page for people and as JSON and text for
+// programs. One option serves it, on a port of its own:
+//
+//	err := recycling.Serve(router, status.On(":6060"))
+//
+// The page is then at http://localhost:6060, and nowhere else: without a host, the address is that
+// of localhost. It shows, for each server, whether it serves or drains, its workers, connections
+// and limits, the time that requests wait for a worker, the rate and the times of each route, the
+// connections refused, with what to do about it, and the requests in flight that are oldest.
+//
+// The page must not be public. It shows paths and addresses of clients, the name of the machine and
+// the version of the program, and asks nobody for a password. Nothing serves it unless the
+// application says so. To look at it from elsewhere, use ssh -L 6060:localhost:6060, kubectl
+// port-forward, or a proxy that knows who asks.
+//
+// On a port of its own the page is served by net/http, not by the server that it shows. So it can
+// be reached when all workers are busy, when MaxConns is reached, and while the server drains. A
+// few descriptors are kept for when the process has no others.
+//
+// # Formats
+//
+// A browser gets the page, which updates itself every second while it is visible. Programs get
+//
+//	?format=json   or with Accept: application/json
+//	?format=text   or with Accept: text/plain, or from curl, wget and HTTPie
+//	?format=html
+//
+// Rates and quantiles are those of the last 10 seconds, or of the time since somebody began to
+// look, if that is shorter. The first look shows those since the program began. The page says
+// which. An unused page costs nothing but the recording.
+//
+// # In the application's own router
+//
+// A [Page] is an [http.Handler], for a router that already knows who asks:
+//
+//	var page status.Page
+//	router.Handle("/admin/status", onlyAdmins(&page))
+//	err := recycling.Serve(router, page.Server("api"))
+//
+// Then it is a request like others: it waits for a worker, and is refused under overload. The path
+// should have no slash at its end. Several servers may share a Page.
+//
+// # Profiles, and the Go runtime
+//
+// [Page.Handle] adds other handlers, and links to them. Neither net/http/pprof nor a viewer such as
+// github.com/arl/statsviz is part of this package:
+//
+//	import _ "net/http/pprof" // adds handlers to http.DefaultServeMux: keep it private
+//
+//	status.On(":6060", func(p *status.Page) {
+//		p.Handle("/debug/pprof/", "Profiles", http.DefaultServeMux)
+//
+//		viz := http.NewServeMux()
+//		statsviz.Register(viz)
+//		p.Handle("/debug/statsviz/", "Go runtime", viz)
+//	})
+package status

@@ -1,0 +1,99 @@
+package status
+
+import (
+	"time"
+
+	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/observe"
+)
+
+// window is the time that rates and quantiles are about.
+const window = 10 * time.Second
+
+// A watched is a server on a Page, whose mutex guards it. Samples are taken when somebody looks,
+// rather than by a goroutine, which would have to be stopped.
+type watched struct {
+	name    string
+	server  *recycling.Server
+	rec     *observe.Recorder
+	samples []*sample // oldest first; at most one is older than window
+}
+
+// A sample holds the totals since the program began, as of one moment. It does not change.
+type sample struct {
+	at       time.Duration // see observe.Now
+	stats    recycling.Stats
+	queued   observe.Distribution
+	routes   map[routeKey]routeTotals
+	refused  map[observe.Reason]uint64
+	evicted  map[observe.Reason]uint64
+	requests uint64 // that have ended
+}
+
+type routeKey struct{ method, route string }
+
+type routeTotals struct {
+	duration observe.Distribution
+	class    [10]uint64 // how many, by the first digit of the status; 0: none
+}
+
+// take returns the present totals, and those that they are to be compared with. It keeps the former
+// for later, unless there are newer ones than a moment ago.
+func (w *watched) take(now time.Duration) (last, first *sample) {
+	last = newSample(now, w.server.Stats(), w.rec)
+	// Drop samples while the next one is old enough too, and those from before a pause.
+	for len(w.samples) > 1 && (now-w.samples[1].at >= window || now-w.samples[0].at > 2*window) {
+		w.samples = w.samples[1:]
+	}
+	if n := len(w.samples); n > 0 {
+		first = w.samples[0]
+		last.share(w.samples[n-1])
+		if now-w.samples[n-1].at < window/20 {
+			return last, first
+		}
+	} else {
+		first = new(sample) // since the program began
+	}
+	w.samples = append(w.samples, last)
+	return last, first
+}
+
+func newSample(now time.Duration, stats recycling.Stats, rec *observe.Recorder) *sample {
+	s := &sample{at: now, stats: stats, queued: rec.Queued(), refused: rec.Refused(), evicted: rec.Evicted(), routes: map[routeKey]routeTotals{}}
+	for _, r := range rec.Routes() {
+		k := routeKey{r.Method, r.Route}
+		t := s.routes[k]
+		t.duration = t.duration.Plus(r.Duration)
+		t.class[min(max(r.Class, 0), 9)] += r.Duration.Count
+		s.routes[k] = t
+		s.requests += r.Duration.Count
+	}
+	return s
+}
+
+// share makes s use the distributions of earlier where nothing has been added, since each takes
+// several kilobytes.
+func (s *sample) share(earlier *sample) {
+	if s.queued.Count == earlier.queued.Count {
+		s.queued = earlier.queued
+	}
+	for k, t := range s.routes {
+		if e := earlier.routes[k]; e.duration.Count == t.duration.Count {
+			t.duration = e.duration
+			s.routes[k] = t
+		}
+	}
+}
+
+// state returns how far the server is in its life, given its Stats.
+func (w *watched) state(stats recycling.Stats) state {
+	select {
+	case <-w.server.Draining():
+		return draining
+	default:
+	}
+	if stats.Version == "" {
+		return starting
+	}
+	return serving
+}
