@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
 	"io"
 	"log"
@@ -12,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,6 +65,15 @@ func ExampleUse() {
 	if err := <-drained; err != nil {
 		log.Fatal(err)
 	}
+}
+
+// Package expvar shows the counters at /debug/vars, which it registers with http.DefaultServeMux.
+func ExampleServer_Stats() {
+	srv := recycling.New(http.NewServeMux())
+	expvar.Publish("recycling", expvar.Func(func() any { return srv.Stats() }))
+
+	fmt.Println(strings.Contains(expvar.Get("recycling").String(), `"workers":0`))
+	// Output: true
 }
 
 // The strategy and its limits can also be set in code.

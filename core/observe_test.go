@@ -128,6 +128,9 @@ func TestObserverIsToldAboutEveryRequest(t *testing.T) {
 			if got.Queued < 0 || got.Queued > now-before {
 				t.Errorf("%s: queued for %v", test.request, got.Queued)
 			}
+			if got.TLS || got.ProtoMajor != 1 || got.ProtoMinor != 1 || got.ContentLength != 0 {
+				t.Errorf("%s: TLS %v, HTTP/%d.%d, length %d", test.request, got.TLS, got.ProtoMajor, got.ProtoMinor, got.ContentLength)
+			}
 			want := test.want
 			if m.strategy == recycling.Goroutine && want.Method == "HEAD" {
 				want.Written = got.Written
@@ -162,7 +165,7 @@ func TestObserverIsToldAboutHTTP2(t *testing.T) {
 			t.Errorf("interfaces are %q", got)
 		}
 		got := o.ended(t, 1)
-		if got.Route != "two" || got.Status != 200 || got.Written != 15 || got.FirstByte <= 0 || got.Path != "/x" {
+		if got.Route != "two" || got.Status != 200 || got.Written != 15 || got.FirstByte <= 0 || got.Path != "/x" || got.ProtoMajor != 2 {
 			t.Errorf("got %+v", got)
 		}
 	})

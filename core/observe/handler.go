@@ -26,7 +26,12 @@ func Handler(o Observer, h http.Handler) http.Handler {
 		}
 		x := &observed{ResponseWriter: w}
 		r = r.WithContext(context.WithValue(r.Context(), route.Key{}, x))
-		x.req = Request{HTTP: r, Method: r.Method, Path: r.URL.Path, RemoteAddr: r.RemoteAddr, Start: Now()}
+		x.req = Request{
+			HTTP: r, Method: r.Method, Path: r.URL.Path, RemoteAddr: r.RemoteAddr,
+			TLS: r.TLS != nil, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor,
+			ContentLength: r.ContentLength,
+			Start:         Now(),
+		}
 		returned := false
 		defer func() { x.end(o, returned) }()
 		o.RequestStart(&x.req)

@@ -107,8 +107,8 @@ func (d Distribution) Mean() time.Duration {
 	return time.Duration(float64(d.Sum) / float64(d.Count))
 }
 
-// CountBelow returns how many durations are less than limit, or so close to it that they cannot be
-// distinguished.
+// CountBelow returns how many durations are certainly not longer than limit. Since lengths are not
+// exact, durations that are shorter than limit by less than an eighth may be left out.
 func (d Distribution) CountBelow(limit time.Duration) (n uint64) {
 	for i, c := range d.counts {
 		if bucketEnd(i)-1 > limit {

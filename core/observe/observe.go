@@ -44,6 +44,11 @@ type Request struct {
 	Path       string // of the URL, decoded
 	RemoteAddr string // as in http.Request
 
+	// These are as they were received, whatever the handler does to HTTP.
+	TLS                    bool  // over TLS
+	ProtoMajor, ProtoMinor int   // 1 and 1 for HTTP/1.1
+	ContentLength          int64 // of the request; zero if it has no body, -1 if its length is unknown
+
 	// Start is when the handler was called: see [Time].
 	Start time.Duration
 
@@ -159,6 +164,20 @@ func SetRoute(ctx context.Context, pattern string) {
 func Observed(ctx context.Context) bool {
 	_, ok := ctx.Value(route.Key{}).(route.Setter)
 	return ok
+}
+
+// Patterns returns a handler that calls h, such as an [http.ServeMux], and then SetRoute with the
+// Pattern that h has set. It goes between h and middleware that calls h with a copy of the request,
+// such as otelhttp; otherwise the server cannot see the Pattern.
+func Patterns(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if r.Pattern != "" {
+				SetRoute(r.Context(), r.Pattern)
+			}
+		}()
+		h.ServeHTTP(w, r)
+	})
 }
 
 // Observers returns an Observer that passes everything on to all of list. Nil elements are left

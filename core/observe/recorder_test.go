@@ -212,3 +212,21 @@ func TestRecorderIsFound(t *testing.T) {
 		}
 	}
 }
+
+func TestPatternsAreSeenBehindACopyOfTheRequest(t *testing.T) {
+	rec := NewRecorder()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/a/{b}", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	inner := Patterns(mux)
+	h := Handler(rec, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner.ServeHTTP(w, r.WithContext(r.Context()))
+	}))
+	func() {
+		defer func() { recover() }()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/a/x", nil))
+	}()
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	if all := rec.Routes(); len(all) != 2 || all[0].Route != "" || all[1].Route != "/a/{b}" {
+		t.Errorf("got %+v", all)
+	}
+}

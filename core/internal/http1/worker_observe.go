@@ -50,6 +50,8 @@ func (w *Worker) observeStart(c *Conn, x *exchange) {
 	r := &x.req
 	o.Request = observe.Request{}
 	o.HTTP, o.Method, o.Path, o.RemoteAddr = r, r.Method, r.URL.Path, r.RemoteAddr
+	o.TLS, o.ContentLength = r.TLS != nil, r.ContentLength
+	o.ProtoMajor, o.ProtoMinor = r.ProtoMajor, r.ProtoMinor
 	o.Start = time.Duration(now)
 	o.Queued = w.waited + c.takeQueued(now)
 	w.waited = 0

@@ -1,0 +1,46 @@
+package recyclingprometheus_test
+
+import (
+	"log"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	recyclingprometheus "github.com/recycling-go/recycling/adapters/prometheus"
+	recycling "github.com/recycling-go/recycling/core"
+)
+
+func Example() {
+	router := http.NewServeMux() // or that of chi, echo or gin
+	router.Handle("GET /metrics", promhttp.Handler())
+	if err := recycling.Serve(router, recyclingprometheus.MustRegister(prometheus.DefaultRegisterer)); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// Metrics should not be public: here they have a port of their own. The two servers are told apart
+// by a label.
+func ExampleConfig() {
+	labels := func(server string) recyclingprometheus.Config {
+		return recyclingprometheus.Config{Labels: prometheus.Labels{"server": server}}
+	}
+	admin := http.NewServeMux()
+	admin.Handle("GET /metrics", promhttp.Handler())
+	go func() {
+		log.Fatal(recycling.Serve(admin, recycling.Addr("localhost:9090"), labels("admin").MustRegister(prometheus.DefaultRegisterer)))
+	}()
+	router := http.NewServeMux()
+	if err := recycling.Serve(router, labels("public").MustRegister(prometheus.DefaultRegisterer)); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// An application that calls its http.Server itself registers what Use returns.
+func ExampleRegister() {
+	srv := &http.Server{Addr: ":8080", Handler: http.NewServeMux()}
+	if err := recyclingprometheus.Register(prometheus.DefaultRegisterer, recycling.Use(srv)); err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(srv.ListenAndServe())
+}
