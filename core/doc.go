@@ -130,8 +130,9 @@
 //
 // The hooks ConnState and ConnContext, a [tls.ClientHelloInfo] and Hijack give the application the
 // same [net.Conn] as net/http would: a *net.TCPConn, *net.UnixConn or *tls.Conn, or with
-// [Server.ProxyProtocol] a *proxyproto.Conn on one of the first two. What the application does with it affects that connection only. The names in brackets are those of the
-// tests; those that begin with a lower-case letter are in package recyclingtest.
+// [Server.ProxyProtocol] a *proxyproto.Conn on one of the first two. What the application does with
+// it affects that connection only. The names in brackets are those of the tests; those that begin
+// with a lower-case letter are in package recyclingtest.
 //
 //   - If the application makes the socket blocking, by File and Fd, the server's system calls on it
 //     still do not block. [socketMadeBlockingHoldsUpNobodyElse, TestTLSConnectionsOfHooksPark]

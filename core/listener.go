@@ -9,7 +9,8 @@ import (
 
 // Listener returns a listener for code that calls s.HTTP.Serve itself, as frameworks do. Its Accept
 // serves the connections of l and does not return until l or the server is closed. Under
-// [Goroutine] Listener returns l, or a listener on it if ProxyProtocol is set. If l is a listener of [tls.NewListener], it is served over TLS.
+// [Goroutine] Listener returns l, or a listener on it if ProxyProtocol is set. If l is a listener
+// of [tls.NewListener], it is served over TLS.
 //
 //	s := &recycling.Server{HTTP: srv}
 //	l, err := s.Listener(l)

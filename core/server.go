@@ -148,8 +148,9 @@ type Server struct {
 	// begin of serving, once, at the first listener, and from Run what draining waits for if that
 	// takes long, and its result. At level Warn, they are the result of draining if anything was
 	// abandoned, and the begin and the end of an overload, and a line every minute while it lasts:
-	// see the package comment. A Log of level Warn gets no other events. A Log that blocks or panics
-	// at such a line, except for that of draining, does not hold up serving; the line may be lost.
+	// see the package comment. A Log of level Warn gets no other events. A Log that blocks or
+	// panics at such a line, except for that of draining, does not hold up serving; the line may be
+	// lost.
 	//
 	// Errors go to HTTP.ErrorLog. If that is nil, Log also gets them, at level Error; if both are
 	// nil, the standard logger of package log gets them, as in net/http. If clients cause many

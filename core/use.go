@@ -66,8 +66,8 @@ func (s *Server) proxyPolicy() *proxyproto.Policy {
 	return s.settings.proxy
 }
 
-// startFor is startEngine for an http.Server that is about to serve l. Under Goroutine that serves l
-// itself, and startFor logs it.
+// startFor is startEngine for an http.Server that is about to serve l. Under Goroutine that serves
+// l itself, and startFor logs it.
 func (s *Server) startFor(l net.Listener) (*engine.Engine, error) {
 	e, err := s.startEngine()
 	if err == nil && e == nil && s.host != nil {

@@ -13,9 +13,9 @@
 // The server is built with a sync.Mutex and with types of sync/atomic that count: Lock and
 // successful TryLock; Store, Swap, CompareAndSwap (also one that fails), Add, And and Or. (See
 // overlay.go. Not counted are the functions of sync/atomic, which package internal/poll uses for
-// each descriptor, the locks of the runtime, and memory that a mutex guards.) Afterwards the server looks for the counted addresses in the data
-// structures that can be reached from the recycling.Server, which gives them names, and puts each
-// into one of three classes:
+// each descriptor, the locks of the runtime, and memory that a mutex guards.) Afterwards the server
+// looks for the counted addresses in the data structures that can be reached from the
+// recycling.Server, which gives them names, and puts each into one of three classes:
 //
 //   - all: requests of all shards use it;
 //   - shard: requests of one shard use it;

@@ -121,8 +121,8 @@ func (l *connLimiter) countAddr(c *http1.Conn) bool {
 	return true
 }
 
-// admitAddr is the part of admit that needs the address of c, which has just become known. It reports
-// whether the address has room for c.
+// admitAddr is the part of admit that needs the address of c, which has just become known. It
+// reports whether the address has room for c.
 func (l *connLimiter) admitAddr(c *http1.Conn) bool {
 	if c.Refused || l.countAddr(c) {
 		return true

@@ -29,8 +29,8 @@ type Host struct {
 
 // NewHost makes srv a Host, by its BaseContext. If all is set, every listener of srv is served by
 // the engine that start returns for them, otherwise only those of Engine.Listener. If start returns
-// nil, srv serves the listener as if it were no Host, except that with all set its proxies are those
-// that proxy returns, which is called after start.
+// nil, srv serves the listener as if it were no Host, except that with all set its proxies are
+// those that proxy returns, which is called after start.
 func NewHost(srv *http.Server, all bool, start func(net.Listener) (*Engine, error), proxy func() *proxyproto.Policy) *Host {
 	h := &Host{http: srv, start: start, base: srv.BaseContext, all: all, proxy: proxy}
 	srv.BaseContext = h.baseContext

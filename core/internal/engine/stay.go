@@ -85,7 +85,8 @@ const (
 	// next, in units of 1/averageUnit. It is a moving average of about averageOf such numbers. It
 	// begins at maxOthers, and larger numbers count as maxOthers.
 	averageOf, averageUnit, maxOthers = 8, 1 << 8, 1 << 10
-	// estimateEvery is how many requests of a shard there are from one estimate of inAll to the next.
+	// estimateEvery is how many requests of a shard there are from one estimate of inAll to the
+	// next.
 	estimateEvery = 64
 	// maxVain bounds Conn.StayAfter, the requests without a stay after stays in vain, to
 	// 1<<maxVain.

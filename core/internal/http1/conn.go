@@ -44,8 +44,8 @@ type Conn struct {
 	NoHeaderYet bool
 
 	// HooksPending is set until the first hook is called for the connection, or has to wait for the
-	// header of a proxy. Server.HooksPending counts such connections. The accepting code sets it, and the code that removes the connection
-	// subtracts it.
+	// header of a proxy. Server.HooksPending counts such connections. The accepting code sets it,
+	// and the code that removes the connection subtracts it.
 	HooksPending bool
 
 	last bool // the current request is the last

@@ -260,7 +260,8 @@ type handshaker interface {
 	HandshakeContext(context.Context) error
 }
 
-// logTLS logs why the handshake failed, unless too many have, and responds to a client that speaks HTTP on a TLS port.
+// logTLS logs why the handshake failed, unless too many have, and responds to a client that speaks
+// HTTP on a TLS port.
 func (c *Conn) logTLS(err error) {
 	reason := err.Error()
 	var re tls.RecordHeaderError

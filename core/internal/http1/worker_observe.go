@@ -14,8 +14,8 @@ type observation struct {
 	route  string // of SetRoute; guarded by the mu of the request's context
 }
 
-// A Moment is a time at which connections became readable, in units of readableUnit. Schedulers note
-// it if there is an Observer. It is never zero, and repeats after 71 minutes.
+// A Moment is a time at which connections became readable, in units of readableUnit. Schedulers
+// note it if there is an Observer. It is never zero, and repeats after 71 minutes.
 type Moment uint32
 
 const readableUnit = time.Microsecond

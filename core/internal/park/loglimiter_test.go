@@ -96,8 +96,8 @@ func TestLogLimiterFlushes(t *testing.T) {
 	})
 }
 
-// The application's logger may do anything: lines are suppressed while it blocks, and a line that it
-// does not survive is lost.
+// The application's logger may do anything: lines are suppressed while it blocks, and a line that
+// it does not survive is lost.
 func TestLogLimiterSurvivesItsLog(t *testing.T) {
 	for name, last := range map[string]func(){
 		"blocks": func() { time.Sleep(5 * limitPeriod) }, "panics": func() { panic("a log") }, "exits": runtime.Goexit,

@@ -1,4 +1,5 @@
-// Package route is how a router tells the server which route serves a request: see observe.SetRoute.
+// Package route is how a router tells the server which route serves a request: see
+// observe.SetRoute.
 package route
 
 // Key is the context key of a request's Setter. There is none unless the request is observed.
