@@ -32,11 +32,11 @@
 // shard's turn it is (see pool.Group). So a connection waits only while MaxWorkers are at work.
 //
 // A keep-alive request locks nothing, and writes nothing, that requests of other shards use too,
-// except when a shard looks for an idle worker: at most once in about 90 requests. What it locks and
-// writes of its own shard does not grow with the number of processors. The following was counted by
-// go run ./core/internal/contention, per request. The columns "all" are about what all shards
-// share, and "shard" about what the requests of one shard share: mutexes that were locked, and
-// atomic variables that were written.
+// except when a shard looks for an idle worker: at most once in about 90 requests. What it locks
+// and writes of its own shard does not grow with the number of processors. The following was
+// counted by go run ./core/internal/contention, per request. The columns "all" are about what all
+// shards share, and "shard" about what the requests of one shard share: mutexes that were locked,
+// and atomic variables that were written.
 //
 //	GOMAXPROCS  shards  connections  locks: all   shard  writes: all   shard
 //	         1       1            8        0.00    2.36         0.00    3.61
