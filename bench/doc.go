@@ -24,6 +24,7 @@
 //	light         a light route beside connections that compute
 //	idle          connections that are idle
 //	growth        many connections, of which a few are active
+//	observed      load with and without an Observer that measures each request; not part of all
 //
 // Each measurement writes into a folder: a page with charts, the charts as pictures, tables in
 // Markdown, and all samples, as JSON and as samples.txt for benchstat. Every server is a separate

@@ -26,21 +26,23 @@ type options struct {
 // A part is one measurement. It adds tables to a run.
 type part struct {
 	name, about string
+	alone       bool // not part of the command all
 	measure     func(context.Context, options, *record.Progress, *record.Run) error
 }
 
 var parts = []part{
-	{"connections", "servers under load: CPU, requests per second, latency, for new and for kept connections", onConnections(connections.Run)},
-	{"loads", "servers under load of 1 to 1,000 connections that are all active", onConnections(connections.Loads)},
-	{"alternating", "servers under a load that changes between 1, 100 and 1,000 active connections", onConnections(connections.Alternating)},
-	{"tls", "requests over TLS: new and kept connections, and HTTP/2", onConnections(connections.TLS)},
-	{"bodies", "responses of 100 kB, and uploads of 64 KiB", onConnections(connections.Bodies)},
-	{"light", "latency of a route that answers at once, beside connections that compute", onConnections(connections.Light)},
-	{"idle", "memory of idle connections", onConnections(connections.Idle)},
-	{"growth", "CPU and memory of up to 10,000 connections, of which 5 % are active", onConnections(connections.Growth)},
-	{"pool", "worker pools: cost of a job that does nothing, hashes or sleeps", onPools},
-	{"tasks", "heavy requests on a few workers: the benchmark of gunicorn's dirty workers", onTasks},
-	{"longrun", "long-running work inside a server: a benchmark of Tornado", onLongrun},
+	{"connections", "servers under load: CPU, requests per second, latency, for new and for kept connections", false, onConnections(connections.Run)},
+	{"loads", "servers under load of 1 to 1,000 connections that are all active", false, onConnections(connections.Loads)},
+	{"alternating", "servers under a load that changes between 1, 100 and 1,000 active connections", false, onConnections(connections.Alternating)},
+	{"tls", "requests over TLS: new and kept connections, and HTTP/2", false, onConnections(connections.TLS)},
+	{"bodies", "responses of 100 kB, and uploads of 64 KiB", false, onConnections(connections.Bodies)},
+	{"light", "latency of a route that answers at once, beside connections that compute", false, onConnections(connections.Light)},
+	{"idle", "memory of idle connections", false, onConnections(connections.Idle)},
+	{"growth", "CPU and memory of up to 10,000 connections, of which 5 % are active", false, onConnections(connections.Growth)},
+	{"observed", "servers under load with and without an Observer that measures each request", true, onConnections(connections.Observed)},
+	{"pool", "worker pools: cost of a job that does nothing, hashes or sleeps", false, onPools},
+	{"tasks", "heavy requests on a few workers: the benchmark of gunicorn's dirty workers", false, onTasks},
+	{"longrun", "long-running work inside a server: a benchmark of Tornado", false, onLongrun},
 }
 
 type connectionsPart func(context.Context, connections.Config, *record.Progress, *record.Run) error
@@ -108,7 +110,7 @@ func measure(c *command, args []string) error {
 	p := record.NewProgress(c.stderr)
 	var err error
 	for _, part := range parts {
-		if c.name != "all" && c.name != part.name {
+		if part.name != c.name && (part.alone || c.name != "all") {
 			continue
 		}
 		if err = part.measure(c.ctx, o, p, r); err != nil {

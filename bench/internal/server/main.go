@@ -11,6 +11,7 @@ import (
 	"os"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/observe"
 	"github.com/recycling-go/recycling/core/recyclingtest/selfsigned"
 	"github.com/recycling-go/recycling/listener"
 )
@@ -91,6 +92,8 @@ func (c config) serve() error {
 		return c.netHTTP()
 	case "recycling":
 		return c.recycling(recycling.Recycling)
+	case "observed":
+		return c.recycling(recycling.Recycling, func(s *recycling.Server) { s.Observer = observe.NewRecorder() })
 	case "fixed":
 		return c.recycling(recycling.Fixed)
 	case "fasthttp":
@@ -124,16 +127,16 @@ func (c config) netHTTP() error {
 	return s.Serve(l)
 }
 
-func (c config) recycling(strategy recycling.Strategy) error {
+func (c config) recycling(strategy recycling.Strategy, options ...recycling.Option) error {
 	_, server := routers[c.Router](c.rounds)
-	s := server(recycling.Addr(c.addr), func(s *recycling.Server) {
+	s := server(append(options, recycling.Addr(c.addr), func(s *recycling.Server) {
 		s.Strategy = strategy
 		if strategy == recycling.Fixed {
 			// The default is 256. One connection more than MaxWorkers would wait until another one
 			// ends.
 			s.MaxWorkers = max(c.Conns, 256)
 		}
-	})
+	})...)
 	l, err := listener.Listen(context.Background(), "tcp", c.addr)
 	if err != nil {
 		return err

@@ -57,6 +57,10 @@ var (
 var kinds = map[string]kind{
 	"net/http":  {routers: true, paths: goPaths, tls: tlsHTTP2},
 	"recycling": {routers: true, paths: goPaths, tls: tlsHTTP2},
+	"observed": {
+		about:   "recycling with an Observer, an observe.Recorder, which measures each request",
+		routers: true, paths: goPaths, tls: tlsHTTP2,
+	},
 	"fixed": {
 		about:   "recycling with strategy fixed, and a worker for each connection",
 		routers: true, paths: goPaths, tls: tlsHTTP2,
