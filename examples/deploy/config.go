@@ -4,7 +4,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 )
@@ -27,6 +29,7 @@ type config struct {
 func parse(args []string) (config, error) {
 	var c config
 	f := flag.NewFlagSet("deploy", flag.ContinueOnError)
+	f.SetOutput(io.Discard) // main prints the error
 	f.StringVar(&c.addr, "addr", "", "listen on this `address` (default :$PORT, else :8080)")
 	f.StringVar(&c.admin, "admin", "localhost:9090", "serve counters and profiles on this `address`")
 	f.DurationVar(&c.lameDuck, "lame-duck", 10*time.Second, "go on serving for this `time` after SIGTERM")
@@ -36,6 +39,10 @@ func parse(args []string) (config, error) {
 	f.DurationVar(&c.maxConnAge, "max-conn-age", 0, "close connections of this `age` after a response (default never)")
 	f.Var(&c.proxies, "proxies", "believe X-Forwarded-For from these `prefixes`, such as 10.0.0.0/8,fd00::/8")
 	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			f.SetOutput(os.Stderr)
+			f.PrintDefaults()
+		}
 		return c, err
 	}
 	if f.NArg() > 0 {

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const unitFile = "systemd/recycling-example@.service"
+
+// unit returns the service for port 8080, as a file whose program exists.
+func unit(t *testing.T) (path string) {
+	s := replace(t, read(t, unitFile), "/usr/local/bin/recycling-example", program(t))
+	return write(t, "recycling-example@8080.service", s)
+}
+
+// setting returns the last value of a setting of the unit.
+func setting(t *testing.T, name string) string {
+	t.Helper()
+	text := strings.ReplaceAll(read(t, unitFile), "\\\n", " ")
+	all := regexp.MustCompile(`(?m)^`+name+`=(.*)$`).FindAllStringSubmatch(text, -1)
+	if all == nil {
+		t.Fatalf("the unit has no %s", name)
+	}
+	return all[len(all)-1][1]
+}
+
+func TestUnitIsValid(t *testing.T) {
+	cmd := exec.Command(needs(t, "systemd-analyze"), "verify", "--man=no", unit(t))
+	out, err := cmd.CombinedOutput()
+	if err != nil || bytes.Contains(out, []byte("recycling-example")) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// The exposure is at most 1.5 of 10. Each setting that is taken away adds 0.1 to 0.5.
+func TestUnitIsHardened(t *testing.T) {
+	cmd := exec.Command(needs(t, "systemd-analyze"), "security", "--no-pager", "--offline=true", "--threshold=15", unit(t))
+	out, err := cmd.CombinedOutput()
+	if bytes.Contains(out, []byte("unrecognized option")) {
+		t.Skipf("needs a newer systemd-analyze: %s", out)
+	}
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestUnitFitsTheProgram(t *testing.T) {
+	words := strings.Fields(strings.ReplaceAll(setting(t, "ExecStart"), "%i", "8080"))
+	c := parsed(t, words[1:]...)
+	if c.addr != "127.0.0.1:8080" || c.admin != "127.0.0.1:18080" {
+		t.Errorf("it listens on %s and %s", c.addr, c.admin)
+	}
+	stop, err := strconv.Atoi(setting(t, "TimeoutStopSec"))
+	if needed := c.lameDuck + c.drainTimeout + 5*time.Second; err != nil || time.Duration(stop)*time.Second < needed {
+		t.Errorf("TimeoutStopSec is %d, want at least %v", stop, needed)
+	}
+	if setting(t, "MemoryMax") != "1G" {
+		t.Errorf("MemoryMax is %s, want 1G", setting(t, "MemoryMax"))
+	}
+	checkMemory(t, strings.TrimPrefix(setting(t, "Environment"), "GOMEMLIMIT="), 1<<30)
+}
+
+// TestUnitAllowsTheCallsOfTheProgram compares the system calls that the program makes with those that
+// SystemCallFilter allows.
+func TestUnitAllowsTheCallsOfTheProgram(t *testing.T) {
+	analyze, strace := needs(t, "systemd-analyze"), needs(t, "strace")
+	allowed := filter(t, analyze)
+	trace := write(t, "trace", "")
+	// -D: the process that is started is the program, and strace is its grandchild.
+	script := write(t, "app", "#!/bin/sh\nexec "+strace+" -D -f -qq -o "+trace+" "+program(t)+` "$@"`+"\n")
+	if err := os.Chmod(script, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	a := startProgram(t, script)
+	for _, path := range []string{"/yo", "/sleep/20", "/healthz"} {
+		if status, body := get("http://" + a.addr + path); status != 200 {
+			t.Fatalf("%s: %d, %s", path, status, body)
+		}
+	}
+	a.stats(t)
+	a.stop()
+	calls := regexp.MustCompile(`(?m)^\d+ +(\w+)\(`).FindAllStringSubmatch(read(t, trace), -1)
+	if len(calls) < 100 {
+		t.Skipf("strace has seen only %d system calls", len(calls))
+	}
+	for _, c := range calls {
+		if !allowed[c[1]] {
+			t.Errorf("the program calls %s, which the unit does not allow", c[1])
+			allowed[c[1]] = true
+		}
+	}
+}
+
+// filter returns the system calls that the unit allows.
+func filter(t *testing.T, analyze string) map[string]bool {
+	allowed := map[string]bool{}
+	add := func(set string, value bool) {
+		for _, call := range expand(t, analyze, set) {
+			allowed[call] = value
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^SystemCallFilter=(~?)(.*)$`).FindAllStringSubmatch(read(t, unitFile), -1) {
+		for _, set := range strings.Fields(m[2]) {
+			add(set, m[1] == "")
+		}
+	}
+	add("@default", true) // always, says systemd.exec(5)
+	return allowed
+}
+
+// expand returns the system calls of a set.
+func expand(t *testing.T, analyze, set string) (calls []string) {
+	t.Helper()
+	out, err := exec.Command(analyze, "syscall-filter", "--no-pager", set).Output()
+	if err != nil {
+		t.Fatalf("%s: %v", set, err)
+	}
+	for line := range strings.Lines(string(out)) {
+		switch word := strings.TrimSpace(line); {
+		case word == "" || word == set || word[0] == '#':
+		case word[0] == '@':
+			calls = append(calls, expand(t, analyze, word)...)
+		default:
+			calls = append(calls, word)
+		}
+	}
+	return slices.Compact(calls)
+}
