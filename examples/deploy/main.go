@@ -12,6 +12,7 @@
 // On the administrative address, which must not be public:
 //
 //	GET /stats           the server's counters as JSON
+//	GET /routes          how many requests each route has served, and their p50 and p99
 //	GET /debug/pprof/    profiles
 package main
 
@@ -20,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -29,6 +31,7 @@ import (
 
 	recyclingchi "github.com/recycling-go/recycling/adapters/chi"
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/observe"
 )
 
 func main() {
@@ -46,12 +49,13 @@ func main() {
 // run serves until SIGTERM, and then drains. The administrative server runs until after that, so
 // that the metrics of draining can be read.
 func run(c config) error {
-	s := newServer(c)
+	rec := observe.NewRecorder()
+	s := newServer(c, rec)
 	l, err := net.Listen("tcp", c.admin)
 	if err != nil {
 		return err
 	}
-	admin := &http.Server{Handler: adminRoutes(s), ReadHeaderTimeout: 10 * time.Second}
+	admin := &http.Server{Handler: adminRoutes(s, rec), ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- admin.Serve(l) }()
 	err = s.Run(context.Background(), nil)
@@ -62,7 +66,7 @@ func run(c config) error {
 	return err
 }
 
-func newServer(c config) *recycling.Server {
+func newServer(c config, o observe.Observer) *recycling.Server {
 	return recyclingchi.New(routes(c), recycling.Addr(c.addr), func(s *recycling.Server) {
 		s.LameDuck = c.lameDuck
 		s.DrainTimeout = c.drainTimeout
@@ -70,17 +74,26 @@ func newServer(c config) *recycling.Server {
 		s.MaxConns = c.maxConns
 		s.MaxConnAge = c.maxConnAge
 		s.HealthPath = healthPath
+		s.Observer = o
 		s.Log = slog.Default()
 	})
 }
 
 // adminRoutes are served by net/http on an address of their own, so that they work whatever the
 // state of s is.
-func adminRoutes(s *recycling.Server) http.Handler {
+func adminRoutes(s *recycling.Server, rec *observe.Recorder) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(s.Stats())
+	})
+	mux.HandleFunc("GET /routes", func(w http.ResponseWriter, r *http.Request) {
+		for _, s := range rec.Routes() {
+			d := s.Duration
+			fmt.Fprintf(w, "%s %s %dxx: %d, p50 %v, p99 %v\n", s.Method, s.Route, s.Class, d.Count, d.Quantile(0.5), d.Quantile(0.99))
+		}
+		q := rec.Queued()
+		fmt.Fprintf(w, "waited for a worker: %d, p50 %v, p99 %v\n", q.Count, q.Quantile(0.5), q.Quantile(0.99))
 	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

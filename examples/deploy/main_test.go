@@ -54,6 +54,9 @@ func TestRoutes(t *testing.T) {
 	if s := a.stats(t); s.Requests < 6 {
 		t.Errorf("stats: %+v, want the requests", s)
 	}
+	if status, body := get("http://" + a.admin + "/routes"); status != http.StatusOK || !strings.Contains(body, "GET /sleep/{ms} 2xx: 1, ") {
+		t.Errorf("/routes: %d, %s", status, body)
+	}
 	if status, _ := get("http://" + a.admin + "/debug/pprof/goroutine?debug=1"); status != http.StatusOK {
 		t.Errorf("profile: %d, want 200", status)
 	}
