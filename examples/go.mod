@@ -15,6 +15,7 @@ require (
 	github.com/recycling-go/recycling/adapters/systemd v0.0.0
 	github.com/recycling-go/recycling/adapters/upgrade v0.0.0
 	github.com/recycling-go/recycling/core v0.0.0
+	github.com/recycling-go/recycling/listener v0.0.0
 	google.golang.org/protobuf v1.36.12
 	k8s.io/api v0.35.10
 	k8s.io/apimachinery v0.35.10
@@ -54,7 +55,6 @@ require (
 	github.com/planetscale/vtprotobuf v0.6.1-0.20240319094008-0393e58bdf10 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/quic-go/quic-go v0.59.0 // indirect
-	github.com/recycling-go/recycling/listener v0.0.0 // indirect
 	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
 	github.com/ugorji/go/codec v1.3.2 // indirect
 	github.com/valyala/bytebufferpool v1.0.0 // indirect

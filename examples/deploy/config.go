@@ -22,7 +22,8 @@ type config struct {
 	maxConns     int
 	maxConnAge   time.Duration
 
-	proxies prefixes // whose X-Forwarded-For is believed
+	proxies       prefixes // whose X-Forwarded-For is believed
+	proxyProtocol prefixes // who sends the header of the PROXY protocol
 }
 
 // parse parses arguments. Its error is flag.ErrHelp after -h.
@@ -37,6 +38,7 @@ func parse(args []string) (config, error) {
 	f.DurationVar(&c.queueWait, "queue-wait", 2*time.Second, "refuse requests that have waited this `time` for a worker")
 	f.IntVar(&c.maxConns, "max-conns", 0, "at most this `number` of connections (default most of LimitNOFILE)")
 	f.DurationVar(&c.maxConnAge, "max-conn-age", 0, "close connections of this `age` after a response (default never)")
+	f.Var(&c.proxyProtocol, "proxy-protocol", "expect the PROXY protocol from these `prefixes`")
 	f.Var(&c.proxies, "proxies", "believe X-Forwarded-For from these `prefixes`, such as 10.0.0.0/8,fd00::/8")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -55,16 +57,24 @@ func parse(args []string) (config, error) {
 }
 
 // prefixes is a flag: network prefixes, separated by commas.
-type prefixes []string
+type prefixes []netip.Prefix
 
-func (p *prefixes) String() string { return strings.Join(*p, ",") }
+func (p *prefixes) String() string { return strings.Join(p.list(), ",") }
+
+func (p *prefixes) list() (list []string) {
+	for _, one := range *p {
+		list = append(list, one.String())
+	}
+	return list
+}
 
 func (p *prefixes) Set(text string) error {
 	for one := range strings.SplitSeq(text, ",") {
-		if _, err := netip.ParsePrefix(one); err != nil {
+		prefix, err := netip.ParsePrefix(one)
+		if err != nil {
 			return err
 		}
-		*p = append(*p, one)
+		*p = append(*p, prefix)
 	}
 	return nil
 }

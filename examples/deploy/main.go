@@ -6,6 +6,7 @@
 //	GET /yo?name=Dude    Hey Dude!
 //	GET /ip              the address of the client, as a proxy reports it
 //	GET /sleep/{ms}      responds after ms milliseconds
+//	GET /events          server-sent events, one a second, until the server drains
 //	GET /healthz         whether the process works: for liveness
 //	GET /healthz?ready   whether it should get requests: for readiness
 //
@@ -17,7 +18,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -30,8 +30,10 @@ import (
 	"time"
 
 	recyclingchi "github.com/recycling-go/recycling/adapters/chi"
+	"github.com/recycling-go/recycling/adapters/systemd"
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/observe"
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 func main() {
@@ -58,7 +60,7 @@ func run(c config) error {
 	admin := &http.Server{Handler: adminRoutes(s, rec), ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- admin.Serve(l) }()
-	err = s.Run(context.Background(), nil)
+	err = systemd.Run(s) // without systemd, it is s.Run(context.Background(), nil)
 	admin.Close()
 	if e := <-done; !errors.Is(e, http.ErrServerClosed) {
 		err = errors.Join(err, e)
@@ -75,6 +77,9 @@ func newServer(c config, o observe.Observer) *recycling.Server {
 		s.MaxConnAge = c.maxConnAge
 		s.HealthPath = healthPath
 		s.Observer = o
+		if len(c.proxyProtocol) > 0 {
+			s.ProxyProtocol = &proxyproto.Config{Trusted: c.proxyProtocol}
+		}
 		s.Log = slog.Default()
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -102,5 +103,26 @@ func TestForwardedAddressIsBelievedOfProxies(t *testing.T) {
 		if got := do(t, http.DefaultClient, req); got != want {
 			t.Errorf("-proxies=%s: the client is %s, want %s", proxies, got, want)
 		}
+	}
+}
+
+// A response that never ends by itself does not hold up draining.
+func TestEventsEndWhenTheServerDrains(t *testing.T) {
+	a := start(t, "-drain-timeout=1h")
+	resp, err := http.Get("http://" + a.addr + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	first := make([]byte, len("data: 1\n\n"))
+	if _, err := io.ReadFull(resp.Body, first); err != nil || string(first) != "data: 1\n\n" {
+		t.Fatalf("%q, %v, want the first event", first, err)
+	}
+	a.terminate()
+	if rest, err := io.ReadAll(resp.Body); err != nil {
+		t.Errorf("%q, %v, want a complete response", rest, err)
+	}
+	if err := a.stop(); err != nil {
+		t.Errorf("it ended with %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
@@ -18,7 +19,7 @@ const healthPath = "/healthz"
 func routes(c config) chi.Router {
 	r := chi.NewRouter()
 	if len(c.proxies) > 0 {
-		r.Use(middleware.ClientIPFromXFF(c.proxies...))
+		r.Use(middleware.ClientIPFromXFF(c.proxies.list()...))
 	} else {
 		r.Use(middleware.ClientIPFromRemoteAddr)
 	}
@@ -26,6 +27,7 @@ func routes(c config) chi.Router {
 	r.Get("/yo", yo)
 	r.Get("/ip", ip)
 	r.Get("/sleep/{ms}", sleep)
+	r.Get("/events", events)
 	r.Get(healthPath, health)
 	r.Head(healthPath, health)
 	return r
@@ -52,6 +54,29 @@ func sleep(w http.ResponseWriter, r *http.Request) {
 	}
 	if app.Sleep(r.Context(), d) {
 		fmt.Fprintf(w, "slept %v", d)
+	}
+}
+
+// events sends an event every second. It ends when the server begins to drain: the client connects
+// again, to another server. Otherwise it would last until DrainTimeout, and then be cut off.
+func events(w http.ResponseWriter, r *http.Request) {
+	draining := recycling.FromContext(r.Context()).Draining()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-cache")
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		fmt.Fprintf(w, "data: %d\n\n", n)
+		if http.NewResponseController(w).Flush() != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-draining:
+			return
+		case <-r.Context().Done():
+			return
+		}
 	}
 }
 
