@@ -7,10 +7,14 @@ import (
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3" // for decodeEnvoy
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3" // for decodeEnvoy
+	proxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/proxy_protocol/v3"
+	rawv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/raw_buffer/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -101,12 +105,36 @@ func TestEnvoyFitsTheApplication(t *testing.T) {
 	if idle := o.CommonHttpProtocolOptions.IdleTimeout.AsDuration(); idle >= lame {
 		t.Errorf("idle connections stay open for %v, -lame-duck is %v", idle, lame)
 	}
+	checkHealth(t, app)
+}
+
+func TestEnvoySendsTheProxyProtocol(t *testing.T) {
+	c, err := decodeEnvoy(read(t, "envoy/tcp.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp := unpack(t, c.StaticResources.Listeners[0].FilterChains[0].Filters[0].GetTypedConfig(), new(tcpv3.TcpProxy))
+	app := c.StaticResources.Clusters[0]
+	if tcp.GetCluster() != app.Name {
+		t.Errorf("there is no cluster %q", tcp.GetCluster())
+	}
+	socket := unpack(t, app.TransportSocket.GetTypedConfig(), new(proxyv3.ProxyProtocolUpstreamTransport))
+	if v := socket.Config.Version; v != corev3.ProxyProtocolConfig_V2 {
+		t.Errorf("version %v, want 2", v)
+	}
+	unpack(t, socket.TransportSocket.GetTypedConfig(), new(rawv3.RawBuffer))
+	checkHealth(t, app)
+}
+
+// checkHealth fails unless the health checks notice in time that a server drains.
+func checkHealth(t *testing.T, app *clusterv3.Cluster) {
+	t.Helper()
 	h := app.HealthChecks[0]
 	if path := h.GetHttpHealthCheck().Path; path != healthPath+"?ready" {
 		t.Errorf("health checks ask %s", path)
 	}
 	noticed := time.Duration(h.UnhealthyThreshold.Value)*h.Interval.AsDuration() + h.Timeout.AsDuration()
-	if noticed >= lame {
+	if lame := parsed(t).lameDuck; noticed >= lame {
 		t.Errorf("the end is noticed after up to %v, -lame-duck is %v", noticed, lame)
 	}
 }

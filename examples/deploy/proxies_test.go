@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -18,13 +21,7 @@ import (
 
 // nginxFile returns nginx.conf with other addresses and folders.
 func nginxFile(t *testing.T, addr string, a, b string) string {
-	dir := t.TempDir()
-	s := read(t, "nginx/nginx.conf")
-	s = replace(t, s, "127.0.0.1:8080", a)
-	s = replace(t, s, "127.0.0.1:8082", b)
-	s = replace(t, s, "listen 80 ", "listen "+addr+" ")
-	s = replace(t, s, "/run/nginx.pid", dir+"/pid")
-	s = replace(t, s, "/var/log/nginx", dir)
+	s, dir := nginxText(t, "nginx/nginx.conf", addr, a, b)
 	paths := "http {\n"
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		paths += fmt.Sprintf("\t%s_temp_path %s/%s;\n", kind, dir, kind)
@@ -32,9 +29,40 @@ func nginxFile(t *testing.T, addr string, a, b string) string {
 	return write(t, "nginx.conf", replace(t, s, "http {\n", paths))
 }
 
+// streamFile does the same with stream.conf.
+func streamFile(t *testing.T, addr string, a, b string) string {
+	const module = "modules/ngx_stream_module.so"
+	path := filepath.Join("/usr/lib/nginx", module)
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("needs the stream module of nginx, which is not installed")
+	}
+	s, _ := nginxText(t, "nginx/stream.conf", addr, a, b)
+	return write(t, "stream.conf", replace(t, s, "load_module "+module, "load_module "+path))
+}
+
+// nginxText returns the text of a file of nginx with other addresses, and a folder for nginx.
+func nginxText(t *testing.T, name, addr string, a, b string) (text, dir string) {
+	dir = t.TempDir()
+	s := read(t, name)
+	s = replace(t, s, "127.0.0.1:8080", a)
+	s = replace(t, s, "127.0.0.1:8082", b)
+	s = replace(t, s, "listen 80 ", "listen "+addr+" ")
+	s = replace(t, s, "/run/nginx.pid", dir+"/pid")
+	return replace(t, s, "/var/log/nginx", dir), dir
+}
+
 // haproxyFile returns haproxy.cfg with other addresses.
 func haproxyFile(t *testing.T, addr string, a, b string) string {
-	s := read(t, "haproxy/haproxy.cfg")
+	return haproxyText(t, "haproxy/haproxy.cfg", addr, a, b)
+}
+
+// haproxyTCPFile does the same with tcp.cfg.
+func haproxyTCPFile(t *testing.T, addr string, a, b string) string {
+	return haproxyText(t, "haproxy/tcp.cfg", addr, a, b)
+}
+
+func haproxyText(t *testing.T, name, addr string, a, b string) string {
+	s := read(t, name)
 	s = replace(t, s, "127.0.0.1:8080", a)
 	s = replace(t, s, "127.0.0.1:8082", b)
 	s = replace(t, s, "maxconn 20000", "maxconn 200") // descriptors
@@ -43,27 +71,58 @@ func haproxyFile(t *testing.T, addr string, a, b string) string {
 
 // A proxy is a program whose configuration is in this folder.
 type proxy struct {
+	name  string // of the program
 	file  func(t *testing.T, addr string, a, b string) string
 	check []string // arguments before the file
 	serve []string
 }
 
-var proxies = map[string]proxy{
-	"nginx":   {nginxFile, []string{"-t", "-c"}, []string{"-g", "daemon off;", "-c"}},
-	"haproxy": {haproxyFile, []string{"-c", "-f"}, []string{"-db", "-f"}},
+func nginx(file func(t *testing.T, addr string, a, b string) string) proxy {
+	return proxy{"nginx", file, []string{"-t", "-c"}, []string{"-g", "daemon off;", "-c"}}
 }
 
-func forEachProxy(t *testing.T, test func(t *testing.T, program string, p proxy)) {
+func haproxy(file func(t *testing.T, addr string, a, b string) string) proxy {
+	return proxy{"haproxy", file, []string{"-c", "-f"}, []string{"-db", "-f"}}
+}
+
+var (
+	// These speak HTTP.
+	webProxies = map[string]proxy{"nginx": nginx(nginxFile), "haproxy": haproxy(haproxyFile)}
+
+	// These pass on bytes, and send the header of the PROXY protocol.
+	tcpProxies = map[string]proxy{"nginx stream": nginx(streamFile), "haproxy tcp": haproxy(haproxyTCPFile)}
+)
+
+func forEachProxy(t *testing.T, proxies map[string]proxy, test func(t *testing.T, program string, p proxy)) {
 	for name, p := range proxies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, needs(t, name), p)
+			test(t, needs(t, p.name), p)
 		})
 	}
 }
 
+// startProxy starts p in front of two servers, and waits until it serves. It returns its URL.
+func startProxy(t *testing.T, program string, p proxy, a, b *application) (base string) {
+	t.Helper()
+	addr := freeAddr(t)
+	var log bytes.Buffer
+	x := launch(t, &log, program, append(p.serve, p.file(t, addr, a.addr, b.addr))...)
+	t.Cleanup(func() {
+		if t.Failed() {
+			x.stop()
+			t.Logf("%s", &log)
+		}
+	})
+	base = "http://" + addr
+	eventually(t, "the proxy", func() bool { s, _ := get(base + "/healthz"); return s == http.StatusOK })
+	return base
+}
+
 func TestProxiesAcceptTheirConfiguration(t *testing.T) {
-	forEachProxy(t, func(t *testing.T, program string, p proxy) {
+	all := maps.Clone(webProxies)
+	maps.Copy(all, tcpProxies)
+	forEachProxy(t, all, func(t *testing.T, program string, p proxy) {
 		out, err := exec.Command(program, append(p.check, p.file(t, freeAddr(t), "127.0.0.1:8080", "127.0.0.1:8082"))...).CombinedOutput()
 		if err != nil || strings.Contains(strings.ToLower(string(out)), "[warn") {
 			t.Errorf("%v\n%s", err, out)
@@ -74,21 +133,10 @@ func TestProxiesAcceptTheirConfiguration(t *testing.T) {
 // TestProxiesServe sends requests through a proxy while one of its two servers is restarted as in a
 // deployment, and then while it is killed.
 func TestProxiesServe(t *testing.T) {
-	forEachProxy(t, func(t *testing.T, program string, p proxy) {
+	forEachProxy(t, webProxies, func(t *testing.T, program string, p proxy) {
 		lame := "-lame-duck=4s" // longer than haproxy needs to notice
 		a, b := start(t, lame, "-proxies=127.0.0.1/32"), start(t, lame, "-proxies=127.0.0.1/32")
-		addr := freeAddr(t)
-		var log bytes.Buffer
-		x := launch(t, &log, program, append(p.serve, p.file(t, addr, a.addr, b.addr))...)
-		defer func() {
-			if t.Failed() {
-				x.stop()
-				t.Logf("%s", &log)
-			}
-		}()
-		base := "http://" + addr
-		eventually(t, "the proxy", func() bool { s, _ := get(base + "/healthz"); return s == http.StatusOK })
-
+		base := startProxy(t, program, p, a, b)
 		t.Run("keeps connections", func(t *testing.T) { keepsConnections(t, base, a, b) })
 		t.Run("address of the client", func(t *testing.T) { tellsAddress(t, base) })
 		if testing.Short() {
@@ -113,6 +161,24 @@ func TestProxiesServe(t *testing.T) {
 			b.Process.Signal(syscall.SIGKILL)
 			load.wait(t)
 		})
+	})
+}
+
+// The application gets the address of the client from a proxy that only passes on bytes.
+func TestProxiesSendTheProxyProtocol(t *testing.T) {
+	forEachProxy(t, tcpProxies, func(t *testing.T, program string, p proxy) {
+		const trusted = "-proxy-protocol=127.0.0.1/32"
+		a, b := start(t, trusted), start(t, trusted)
+		base := startProxy(t, program, p, a, b)
+		tellsAddress(t, base)
+		for i := range 20 {
+			if status, body := get(fmt.Sprintf("%s/yo?name=%d", base, i)); status != http.StatusOK || body != fmt.Sprintf("Hey %d!", i) {
+				t.Fatalf("request %d: %d, %q", i, status, body)
+			}
+		}
+		if status, body := get("http://" + a.addr + "/yo"); status != 0 {
+			t.Errorf("without a header: %d, %s, want no response", status, body)
+		}
 	})
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,10 +16,16 @@ import (
 
 const unitFile = "systemd/recycling-example@.service"
 
-// unit returns the service for port 8080, as a file whose program exists.
-func unit(t *testing.T) (path string) {
+// units returns the service and the socket for port 8080, as files in one folder. The program of the
+// service exists.
+func units(t *testing.T) (service, socket string) {
 	s := replace(t, read(t, unitFile), "/usr/local/bin/recycling-example", program(t))
-	return write(t, "recycling-example@8080.service", s)
+	service = write(t, "recycling-example@8080.service", s)
+	socket = filepath.Join(filepath.Dir(service), "recycling-example@8080.socket")
+	if err := os.WriteFile(socket, []byte(read(t, "systemd/recycling-example@.socket")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return service, socket
 }
 
 // setting returns the last value of a setting of the unit.
@@ -31,17 +39,35 @@ func setting(t *testing.T, name string) string {
 	return all[len(all)-1][1]
 }
 
-func TestUnitIsValid(t *testing.T) {
-	cmd := exec.Command(needs(t, "systemd-analyze"), "verify", "--man=no", unit(t))
-	out, err := cmd.CombinedOutput()
-	if err != nil || bytes.Contains(out, []byte("recycling-example")) {
-		t.Errorf("%v\n%s", err, out)
+func TestUnitsAreValid(t *testing.T) {
+	analyze := needs(t, "systemd-analyze")
+	service, socket := units(t)
+	for _, unit := range []string{service, socket} {
+		out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput()
+		if err != nil || bytes.Contains(out, []byte("recycling-example")) {
+			t.Errorf("%s: %v\n%s", unit, err, out)
+		}
+	}
+}
+
+// The program serves on the socket that systemd passes, and not on another address.
+func TestProgramServesOnTheSocketOfTheUnit(t *testing.T) {
+	activate := needs(t, "systemd-socket-activate")
+	addr, admin := freeAddr(t), freeAddr(t)
+	p := launch(t, io.Discard, activate, "--listen="+addr, "--fdname=web", program(t), "-admin="+admin, "-lame-duck=0s")
+	eventually(t, "a response", func() bool {
+		_, body := get("http://" + addr + "/yo")
+		return body == "Hey you!"
+	})
+	if err := p.stop(); err != nil {
+		t.Errorf("it ended with %v", err)
 	}
 }
 
 // The exposure is at most 1.5 of 10. Each setting that is taken away adds 0.1 to 0.5.
 func TestUnitIsHardened(t *testing.T) {
-	cmd := exec.Command(needs(t, "systemd-analyze"), "security", "--no-pager", "--offline=true", "--threshold=15", unit(t))
+	service, _ := units(t)
+	cmd := exec.Command(needs(t, "systemd-analyze"), "security", "--no-pager", "--offline=true", "--threshold=15", service)
 	out, err := cmd.CombinedOutput()
 	if bytes.Contains(out, []byte("unrecognized option")) {
 		t.Skipf("needs a newer systemd-analyze: %s", out)
@@ -54,8 +80,11 @@ func TestUnitIsHardened(t *testing.T) {
 func TestUnitFitsTheProgram(t *testing.T) {
 	words := strings.Fields(strings.ReplaceAll(setting(t, "ExecStart"), "%i", "8080"))
 	c := parsed(t, words[1:]...)
-	if c.addr != "127.0.0.1:8080" || c.admin != "127.0.0.1:18080" {
-		t.Errorf("it listens on %s and %s", c.addr, c.admin)
+	if c.addr != "" || c.admin != "127.0.0.1:18080" {
+		t.Errorf("it listens on %q and %q, want the socket and 127.0.0.1:18080", c.addr, c.admin)
+	}
+	if setting(t, "Type") != "notify" {
+		t.Errorf("Type is %s, but the program notifies", setting(t, "Type"))
 	}
 	stop, err := strconv.Atoi(setting(t, "TimeoutStopSec"))
 	if needed := c.lameDuck + c.drainTimeout + 5*time.Second; err != nil || time.Duration(stop)*time.Second < needed {
