@@ -9,10 +9,10 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3" // for decodeEnvoy
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
-	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3" // for decodeEnvoy
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
 	proxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/proxy_protocol/v3"
 	rawv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/raw_buffer/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
@@ -22,8 +22,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// decodeEnvoy decodes a configuration into Envoy's own types, where an unknown field is an error, and
-// checks the bounds that these types have.
+// decodeEnvoy decodes a configuration into Envoy's own types, where an unknown field is an error,
+// and checks the bounds that these types have. It knows the extensions that this file imports.
 func decodeEnvoy(text string) (*bootstrapv3.Bootstrap, error) {
 	b, err := yaml.YAMLToJSONStrict([]byte(text))
 	if err != nil {

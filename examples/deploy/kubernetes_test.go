@@ -23,8 +23,8 @@ type manifests struct {
 	budget     policyv1.PodDisruptionBudget
 }
 
-// readManifests decodes the files as the API server does with strict field validation: an unknown or
-// repeated field is an error.
+// readManifests decodes the files as the API server does with strict field validation: an unknown
+// or repeated field is an error.
 func readManifests(t *testing.T) *manifests {
 	t.Helper()
 	m := new(manifests)

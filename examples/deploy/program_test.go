@@ -179,8 +179,8 @@ func startProgram(t *testing.T, name string, args ...string) *application {
 	return a
 }
 
-// get requests a URL, on a connection of its own, and returns the status and the body. The status is
-// zero if there is no response.
+// get requests a URL, on a connection of its own, and returns the status and the body. The status
+// is zero if there is no response.
 func get(url string) (status int, body string) {
 	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	resp, err := c.Get(url)

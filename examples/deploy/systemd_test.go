@@ -16,8 +16,8 @@ import (
 
 const unitFile = "systemd/recycling-example@.service"
 
-// units returns the service and the socket for port 8080, as files in one folder. The program of the
-// service exists.
+// units returns the service and the socket for port 8080, as files in one folder. The program of
+// the service exists.
 func units(t *testing.T) (service, socket string) {
 	s := replace(t, read(t, unitFile), "/usr/local/bin/recycling-example", program(t))
 	service = write(t, "recycling-example@8080.service", s)
@@ -96,8 +96,8 @@ func TestUnitFitsTheProgram(t *testing.T) {
 	checkMemory(t, strings.TrimPrefix(setting(t, "Environment"), "GOMEMLIMIT="), 1<<30)
 }
 
-// TestUnitAllowsTheCallsOfTheProgram compares the system calls that the program makes with those that
-// SystemCallFilter allows.
+// TestUnitAllowsTheCallsOfTheProgram compares the system calls that the program makes with those
+// that SystemCallFilter allows.
 func TestUnitAllowsTheCallsOfTheProgram(t *testing.T) {
 	analyze, strace := needs(t, "systemd-analyze"), needs(t, "strace")
 	allowed := filter(t, analyze)

@@ -54,8 +54,8 @@ func TestIndexHasAllPages(t *testing.T) {
 	}
 }
 
-// TestProgramsCompile vets every program on the pages, which also compiles it. The go command runs in
-// the module examples, which requires what the programs import.
+// TestProgramsCompile vets every program on the pages, which also compiles it. The go command runs
+// in the module examples, which requires what the programs import.
 func TestProgramsCompile(t *testing.T) {
 	n := 0
 	for name, p := range all(t) {
