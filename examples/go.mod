@@ -8,10 +8,13 @@ require (
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/labstack/echo/v5 v5.4.5
+	github.com/prometheus/client_golang v1.24.1
 	github.com/recycling-go/recycling/adapters/chi v0.0.0
 	github.com/recycling-go/recycling/adapters/echo v0.0.0
 	github.com/recycling-go/recycling/adapters/echo5 v0.0.0
 	github.com/recycling-go/recycling/adapters/gin v0.0.0
+	github.com/recycling-go/recycling/adapters/prometheus v0.0.0
+	github.com/recycling-go/recycling/adapters/status v0.0.0
 	github.com/recycling-go/recycling/adapters/systemd v0.0.0
 	github.com/recycling-go/recycling/adapters/upgrade v0.0.0
 	github.com/recycling-go/recycling/core v0.0.0
@@ -26,9 +29,11 @@ require (
 require (
 	cel.dev/expr v0.25.1 // indirect
 	github.com/alitto/pond/v2 v2.7.1 // indirect
+	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/bytedance/gopkg v0.1.4 // indirect
 	github.com/bytedance/sonic v1.15.5 // indirect
 	github.com/bytedance/sonic/loader v0.5.3 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cloudflare/tableflip v1.2.3 // indirect
 	github.com/cloudwego/base64x v0.1.7 // indirect
 	github.com/cncf/xds/go v0.0.0-20251210132809-ee656c7534f5 // indirect
@@ -51,8 +56,12 @@ require (
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.3-0.20250322232337-35a7c28c31ee // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/pelletier/go-toml/v2 v2.4.3 // indirect
 	github.com/planetscale/vtprotobuf v0.6.1-0.20240319094008-0393e58bdf10 // indirect
+	github.com/prometheus/client_model v0.6.2 // indirect
+	github.com/prometheus/common v0.70.1 // indirect
+	github.com/prometheus/procfs v0.21.1 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/quic-go/quic-go v0.59.0 // indirect
 	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
@@ -61,7 +70,7 @@ require (
 	github.com/valyala/fasttemplate v1.2.2 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	go.mongodb.org/mongo-driver/v2 v2.10.0 // indirect
-	go.yaml.in/yaml/v2 v2.4.3 // indirect
+	go.yaml.in/yaml/v2 v2.4.4 // indirect
 	golang.org/x/arch v0.22.0 // indirect
 	golang.org/x/crypto v0.54.0 // indirect
 	golang.org/x/net v0.57.0 // indirect
@@ -83,6 +92,8 @@ replace (
 	github.com/recycling-go/recycling/adapters/echo => ../adapters/echo
 	github.com/recycling-go/recycling/adapters/echo5 => ../adapters/echo5
 	github.com/recycling-go/recycling/adapters/gin => ../adapters/gin
+	github.com/recycling-go/recycling/adapters/prometheus => ../adapters/prometheus
+	github.com/recycling-go/recycling/adapters/status => ../adapters/status
 	github.com/recycling-go/recycling/adapters/systemd => ../adapters/systemd
 	github.com/recycling-go/recycling/adapters/upgrade => ../adapters/upgrade
 	github.com/recycling-go/recycling/core => ../core

@@ -12,8 +12,9 @@
 //
 // On the administrative address, which must not be public:
 //
+//	GET /status          what the server does at present
+//	GET /metrics         for Prometheus
 //	GET /stats           the server's counters as JSON
-//	GET /routes          how many requests each route has served, and their p50 and p99
 //	GET /debug/pprof/    profiles
 package main
 
@@ -21,7 +22,6 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -29,10 +29,14 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	recyclingchi "github.com/recycling-go/recycling/adapters/chi"
+	recyclingprometheus "github.com/recycling-go/recycling/adapters/prometheus"
+	"github.com/recycling-go/recycling/adapters/status"
 	"github.com/recycling-go/recycling/adapters/systemd"
 	recycling "github.com/recycling-go/recycling/core"
-	"github.com/recycling-go/recycling/core/observe"
 	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
@@ -51,13 +55,13 @@ func main() {
 // run serves until SIGTERM, and then drains. The administrative server runs until after that, so
 // that the metrics of draining can be read.
 func run(c config) error {
-	rec := observe.NewRecorder()
-	s := newServer(c, rec)
+	page, metrics := new(status.Page), prometheus.NewRegistry()
+	s := newServer(c, page.Server("app"), recyclingprometheus.MustRegister(metrics))
 	l, err := net.Listen("tcp", c.admin)
 	if err != nil {
 		return err
 	}
-	admin := &http.Server{Handler: adminRoutes(s, rec), ReadHeaderTimeout: 10 * time.Second}
+	admin := &http.Server{Handler: adminRoutes(s, page, metrics), ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- admin.Serve(l) }()
 	err = systemd.Run(s) // without systemd, it is s.Run(context.Background(), nil)
@@ -68,37 +72,31 @@ func run(c config) error {
 	return err
 }
 
-func newServer(c config, o observe.Observer) *recycling.Server {
-	return recyclingchi.New(routes(c), recycling.Addr(c.addr), func(s *recycling.Server) {
+func newServer(c config, options ...recycling.Option) *recycling.Server {
+	settings := func(s *recycling.Server) {
 		s.LameDuck = c.lameDuck
 		s.DrainTimeout = c.drainTimeout
 		s.QueueWait = c.queueWait
 		s.MaxConns = c.maxConns
 		s.MaxConnAge = c.maxConnAge
 		s.HealthPath = healthPath
-		s.Observer = o
 		if len(c.proxyProtocol) > 0 {
 			s.ProxyProtocol = &proxyproto.Config{Trusted: c.proxyProtocol}
 		}
 		s.Log = slog.Default()
-	})
+	}
+	return recyclingchi.New(routes(c), append([]recycling.Option{recycling.Addr(c.addr), settings}, options...)...)
 }
 
 // adminRoutes are served by net/http on an address of their own, so that they work whatever the
 // state of s is.
-func adminRoutes(s *recycling.Server, rec *observe.Recorder) http.Handler {
+func adminRoutes(s *recycling.Server, page http.Handler, metrics prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /status", page)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(s.Stats())
-	})
-	mux.HandleFunc("GET /routes", func(w http.ResponseWriter, r *http.Request) {
-		for _, s := range rec.Routes() {
-			d := s.Duration
-			fmt.Fprintf(w, "%s %s %dxx: %d, p50 %v, p99 %v\n", s.Method, s.Route, s.Class, d.Count, d.Quantile(0.5), d.Quantile(0.99))
-		}
-		q := rec.Queued()
-		fmt.Fprintf(w, "waited for a worker: %d, p50 %v, p99 %v\n", q.Count, q.Quantile(0.5), q.Quantile(0.99))
 	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -55,8 +55,13 @@ func TestRoutes(t *testing.T) {
 	if s := a.stats(t); s.Requests < 6 {
 		t.Errorf("stats: %+v, want the requests", s)
 	}
-	if status, body := get("http://" + a.admin + "/routes"); status != http.StatusOK || !strings.Contains(body, "GET /sleep/{ms} 2xx: 1, ") {
-		t.Errorf("/routes: %d, %s", status, body)
+	for path, want := range map[string]string{
+		"/status?format=text": "/sleep/{ms}",
+		"/metrics":            `recycling_request_duration_seconds_count{method="GET",route="/sleep/{ms}",status="2xx"} 1`,
+	} {
+		if status, body := get("http://" + a.admin + path); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d, %s, want %s", path, status, body, want)
+		}
 	}
 	if status, _ := get("http://" + a.admin + "/debug/pprof/goroutine?debug=1"); status != http.StatusOK {
 		t.Errorf("profile: %d, want 200", status)
