@@ -64,7 +64,7 @@ func TestProgramServesOnTheSocketOfTheUnit(t *testing.T) {
 	}
 }
 
-// The exposure is 1.2 of 10 with systemd 252. Other versions ask for more or less, so the bound
+// The exposure is 1.1 of 10 with systemd 252. Other versions ask for more or less, so the bound
 // leaves some room, and the settings that matter most are named.
 func TestUnitIsHardened(t *testing.T) {
 	for name, want := range map[string]string{
