@@ -16,7 +16,8 @@
 // The code that does not depend on a framework is in internal/app.
 //
 // Command offload is another example: heavy tasks in child processes, beside routes that stay fast.
-// Command upgrade is a service under systemd whose program can be replaced while it runs.
+// Command upgrade is a service under systemd whose program can be replaced while it runs. Command
+// deploy is an application with the files that run it in production.
 //
 // The folder internal/scenario has the frameworks' own examples of a graceful shutdown, with one
 // line added or changed.
