@@ -70,8 +70,8 @@ func (s *Server) setDeadline(limit time.Duration) {
 	s.end.deadline = time.Now().Add(limit)
 }
 
-// lameDuck serves until LameDuck has passed, or until load balancers have noticed, or until Shutdown
-// is called. If serve returns before that, so does lameDuck, with its error.
+// lameDuck serves until LameDuck has passed, or until load balancers have noticed. If serve returns
+// before that, so does lameDuck, with its error.
 func (s *Server) lameDuck(served <-chan error) (err error, ended bool) {
 	end := time.NewTimer(s.LameDuck)
 	defer end.Stop()

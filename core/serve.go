@@ -63,11 +63,13 @@ func ServeTLS(h http.Handler, certFile, keyFile string, options ...Option) error
 // If serve returns first, Run returns its error. To drain, Run closes the channel of
 // [Server.Draining], calls OnDrain, and continues to serve for LameDuck. Then it shuts s down, and
 // waits until requests in flight have their responses and until handlers of hijacked connections
-// and OnDrain have returned, for at most DrainTimeout. A call of [Server.Shutdown] ends LameDuck, and
-// Run waits all the same; one of Close ends Run with [http.ErrServerClosed]. After DrainTimeout it abandons the remaining
+// and OnDrain have returned, for at most DrainTimeout. After that it abandons the remaining
 // connections, by calling [Server.Close]. It returns nil if nothing was abandoned, and otherwise an
 // error that wraps [context.DeadlineExceeded], and an [*AbandonError] if handlers are still
 // running.
+//
+// A call of [Server.Shutdown] ends LameDuck early, and Run waits all the same. A call of Close ends
+// it too, and Run then returns [http.ErrServerClosed].
 //
 // Run cannot wait for a hijacked connection that its handler has left to another goroutine; OnDrain
 // can. Under [Goroutine] it does not wait for any hijacked connection.
