@@ -27,7 +27,10 @@ func (s *Server) drain(served <-chan error) error {
 	defer s.endHook()
 	if s.LameDuck > 0 {
 		if err, ended := s.lameDuck(served); ended {
-			return err
+			if !errors.Is(err, http.ErrServerClosed) || s.wasCut() {
+				return err
+			}
+			return d.run() // Shutdown was called
 		}
 	}
 	err := d.run()
@@ -35,6 +38,13 @@ func (s *Server) drain(served <-chan error) error {
 		err = errors.Join(err, e)
 	}
 	return err
+}
+
+// wasCut reports whether Close was called.
+func (s *Server) wasCut() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.end.cut
 }
 
 // announce makes Ready report 503, responses say "Connection: close", and draining begin.

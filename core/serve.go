@@ -68,6 +68,9 @@ func ServeTLS(h http.Handler, certFile, keyFile string, options ...Option) error
 // error that wraps [context.DeadlineExceeded], and an [*AbandonError] if handlers are still
 // running.
 //
+// A call of [Server.Shutdown] ends LameDuck early, and Run waits all the same. A call of Close ends
+// it too, and Run then returns [http.ErrServerClosed].
+//
 // Run cannot wait for a hijacked connection that its handler has left to another goroutine; OnDrain
 // can. Under [Goroutine] it does not wait for any hijacked connection.
 //

@@ -26,6 +26,7 @@ const (
 type ending struct {
 	phase    phase
 	lame     bool          // Run continues to serve for LameDuck
+	cut      bool          // Close was called
 	draining chan struct{} // closed when draining begins; nil until somebody asks for it
 	deadline time.Time     // the drain deadline, if it is known
 	hook     chan struct{} // closed when OnDrain has returned; nil if it was not called
@@ -160,6 +161,9 @@ func (s *Server) shutdown(ctx context.Context) error {
 // that its connection is closed cannot be stopped; the error then wraps an [*AbandonError] with the
 // number of such handlers. Hijacked connections are left alone, as in net/http.
 func (s *Server) Close() error {
+	s.mu.Lock()
+	s.end.cut = true
+	s.mu.Unlock()
 	b := s.advance(closed, s.drainTimeout())
 	s.endHook()
 	if b != nil {

@@ -26,6 +26,7 @@ type source interface {
 	accept(a *Addr) (int, error)
 	hold(f func()) error
 	isShared() bool
+	dropNew()
 }
 
 // NewRaw returns a Raw for l's socket, and whether there is one. On Linux there is one if l is a
@@ -74,13 +75,9 @@ func (r *Raw) AcceptSilent() { r.src.control(acceptSilent) }
 // listener can be closed without resetting one that was completed after the last Accept. A client
 // that is ignored tries again after a second, and is then refused.
 //
-// DropNew cannot be undone. It has no effect on a socket that is Shared, since the other code may
-// go on to accept from it.
-func (r *Raw) DropNew() {
-	if !r.Shared() {
-		r.src.control(dropNew)
-	}
-}
+// DropNew has no effect on a socket that is Shared, and its effect ends when the socket becomes
+// that, since the other code may go on to accept from it.
+func (r *Raw) DropNew() { r.src.dropNew() }
 
 // Closed returns a channel that is closed when the listener is closed, or about to be: see
 // [Raw.Hold]. It is nil for a listener of package net, which does not report its closing: poll with

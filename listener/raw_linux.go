@@ -102,6 +102,8 @@ func (b *borrowed) hold(f func()) error {
 
 func (b *borrowed) isShared() bool { return true }
 
+func (b *borrowed) dropNew() {} // other code may go on to use the socket
+
 func (b *borrowed) setHeld(fd int) {
 	b.mu.Lock()
 	b.held = fd
@@ -175,6 +177,9 @@ func dropNew(fd int) {
 		Filter: &dropNewFilter[0],
 	})
 }
+
+// acceptNew undoes dropNew.
+func acceptNew(fd int) { unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0) }
 
 func acceptSilent(fd int) {
 	// On a Unix socket this fails and does no harm.

@@ -16,4 +16,3 @@ func (*sockaddr) ip() (netip.AddrPort, bool) { return netip.AddrPort{}, false }
 func (*sockaddr) unix() (string, bool)       { return "", false }
 
 func acceptSilent(int) {}
-func dropNew(int)      {}

@@ -26,6 +26,9 @@ type socket struct {
 	// shared is set once other code may hold the socket and make it blocking, which is a property
 	// of the socket, not of the descriptor.
 	shared atomic.Bool
+
+	sharing sync.Mutex // held while shared is set, or depended on; locked after the others
+	drops   bool       // dropNew has attached the filter; guarded by sharing
 }
 
 // newSocket moves nl's socket to a descriptor that is not in the runtime's poller, and closes nl,
@@ -93,13 +96,39 @@ func (s *socket) listener() (net.Listener, error) {
 func (s *socket) file(name string) (*os.File, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	s.shared.Store(true)
+	s.share(s.fd)
 	return s.dupFile(name)
 }
 
 func (s *socket) syscallConn() (syscall.RawConn, error) {
-	s.shared.Store(true)
+	if s.control(s.share) != nil {
+		s.shared.Store(true)
+	}
 	return rawConn{s}, nil
+}
+
+// share notes that the socket is about to be given away. It removes what dropNew has attached,
+// because others may go on to accept when this process has closed its descriptor.
+func (s *socket) share(fd int) {
+	s.sharing.Lock()
+	defer s.sharing.Unlock()
+	s.shared.Store(true)
+	if s.drops {
+		s.drops = false
+		acceptNew(fd)
+	}
+}
+
+// dropNew attaches dropNewFilter, unless the socket is shared.
+func (s *socket) dropNew() {
+	s.control(func(fd int) {
+		s.sharing.Lock()
+		defer s.sharing.Unlock()
+		if !s.shared.Load() {
+			s.drops = true
+			dropNew(fd)
+		}
+	})
 }
 
 // close closes every descriptor, so that the kernel closes the socket. It waits for hold to return.

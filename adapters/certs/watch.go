@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,8 +87,9 @@ func (s *Source) follow() {
 			}
 		}
 	}
+	live := s.watcher.WatchList() // a watch ends with its folder, whose inode number may be used again
 	for dir, old := range s.watched {
-		if now, ok := wanted[dir]; !ok || !os.SameFile(old.info, now.info) {
+		if now, ok := wanted[dir]; !ok || !os.SameFile(old.info, now.info) || !slices.Contains(live, dir) {
 			s.watcher.Remove(dir) // it may be gone
 			delete(s.watched, dir)
 		}

@@ -23,8 +23,7 @@ import (
 //
 // Run drains srv when ctx ends, like [recycling.Server.Run]: if ctx cannot end, on SIGINT or
 // SIGTERM. After an upgrade it closes the listeners and drains srv too: see [Config.IdleTime]. It
-// then returns nil, unless requests had to be abandoned. As after [recycling.Server.Shutdown],
-// connections that handlers have hijacked end with the process.
+// then returns nil, unless something had to be abandoned.
 //
 // If a function returns an error first, Run closes srv and returns that error. If the process is
 // not ready at that moment, the upgrade has failed, provided that the process exits.
@@ -129,7 +128,7 @@ func (r *run) run(ctx context.Context) error {
 	switch {
 	case r.readyErr != nil:
 		return r.readyErr
-	case r.left && errors.Is(err, http.ErrServerClosed): // awaitIdle has shut it down
+	case r.left && (err == nil || errors.Is(err, http.ErrServerClosed)): // awaitIdle has shut it down
 		return r.leaveErr
 	}
 	return err

@@ -36,7 +36,8 @@ type role struct {
 	Plan     string // a file that says what processes do that start from now on
 	States   string // a file to which the states of Notify are appended
 	Strategy recycling.Strategy
-	Manual   bool // Ready and Done instead of Run
+	Manual   bool          // Ready and Done instead of Run
+	OnDrain  time.Duration // how long OnDrain takes; zero means none
 }
 
 const tcpDeferAccept = 9 // TCP_DEFER_ACCEPT of Linux
@@ -98,6 +99,17 @@ func (r *role) handler(first *net.Listener) http.Handler {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	})
+	mux.HandleFunc("/hijack", func(w http.ResponseWriter, req *http.Request) {
+		nc, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer nc.Close()
+		io.WriteString(nc, "hijacked\n")
+		<-recycling.FromContext(req.Context()).Draining()
+		time.Sleep(time.Second) // longer than it takes to notice that no connection is left
+		io.WriteString(nc, "bye\n")
+	})
 	mux.HandleFunc("/parked", func(w http.ResponseWriter, req *http.Request) {
 		fmt.Fprint(w, recycling.FromContext(req.Context()).Stats().Parked)
 	})
@@ -153,6 +165,16 @@ func (r *role) serve() error {
 		Strategy:     r.Strategy,
 		Log:          c.Log,
 		DrainTimeout: 10 * time.Second,
+	}
+	if r.OnDrain > 0 {
+		srv.OnDrain = func(ctx context.Context) {
+			select {
+			case <-time.After(r.OnDrain):
+				fmt.Fprintf(os.Stderr, "pid=%d OnDrain is done\n", os.Getpid())
+			case <-ctx.Done():
+				fmt.Fprintf(os.Stderr, "pid=%d OnDrain was cut off\n", os.Getpid())
+			}
+		}
 	}
 	var serve []func() error
 	if string(plan) == planFirst {
