@@ -98,7 +98,10 @@ func (x *observed) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status) // may panic
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.req.Status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) && !x.over {
+	if x.over || x.req.Outcome == Hijacked {
+		return
+	}
+	if x.req.Status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		x.req.Status = status
 	}
 }
@@ -107,7 +110,7 @@ func (x *observed) WriteHeader(status int) {
 func (x *observed) wrote(n int64, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.over {
+	if x.over || x.req.Outcome == Hijacked {
 		return
 	}
 	if x.req.Status == 0 {
