@@ -14,7 +14,9 @@ import (
 // unchanged. Nil for h means [http.DefaultServeMux].
 //
 // The ResponseWriter that h gets has the methods that package net/http documents, and Unwrap for
-// [http.ResponseController].
+// [http.ResponseController]. Only net/http's own has an unexported one by which an
+// [http.MaxBytesReader] has the connection closed: here a connection may be used again after a
+// request that was too large.
 func Handler(o Observer, h http.Handler) http.Handler {
 	if h == nil {
 		h = http.DefaultServeMux

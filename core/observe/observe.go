@@ -21,8 +21,10 @@ import (
 )
 
 // An Observer is told about the requests and connections of a server. Its methods are called
-// concurrently, by the goroutines that serve, so they must be fast and must not wait for anything.
-// They may call the server's Stats. If a method panics, its connection is closed.
+// concurrently, by the goroutines that serve and accept, so they must be fast, must not wait for
+// anything, and must not call [runtime.Goexit], as the FailNow of a test does. They may call the
+// server's Stats. If RequestStart or RequestEnd panics, the connection is closed; if Conn panics,
+// that is logged.
 type Observer interface {
 	// RequestStart is called just before the handler.
 	RequestStart(*Request)
