@@ -23,8 +23,8 @@ import (
 // An Observer is told about the requests and connections of a server. Its methods are called
 // concurrently, by the goroutines that serve and accept, so they must be fast, must not wait for
 // anything, and must not call [runtime.Goexit], as the FailNow of a test does. They may call the
-// server's Stats. If RequestStart or RequestEnd panics, the connection is closed; if Conn panics,
-// that is logged.
+// server's Stats, but not Shutdown and Close, which wait. If RequestStart or RequestEnd panics, the
+// connection is closed; if Conn panics, that is logged.
 type Observer interface {
 	// RequestStart is called just before the handler.
 	RequestStart(*Request)
