@@ -14,7 +14,9 @@ import (
 // unchanged. Nil for h means [http.DefaultServeMux].
 //
 // The ResponseWriter that h gets has the methods that package net/http documents, and Unwrap for
-// [http.ResponseController].
+// [http.ResponseController]. Only net/http's own has an unexported one by which an
+// [http.MaxBytesReader] has the connection closed: here a connection may be used again after a
+// request that was too large.
 func Handler(o Observer, h http.Handler) http.Handler {
 	if h == nil {
 		h = http.DefaultServeMux
@@ -98,7 +100,10 @@ func (x *observed) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status) // may panic
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.req.Status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) && !x.over {
+	if x.over || x.req.Outcome == Hijacked {
+		return
+	}
+	if x.req.Status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		x.req.Status = status
 	}
 }
@@ -107,7 +112,7 @@ func (x *observed) WriteHeader(status int) {
 func (x *observed) wrote(n int64, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.over {
+	if x.over || x.req.Outcome == Hijacked {
 		return
 	}
 	if x.req.Status == 0 {

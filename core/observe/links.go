@@ -2,50 +2,47 @@ package observe
 
 import "sync"
 
-// links are the place of a Request in a list of those in flight.
+// links are the place of a Request among those in flight. Only the goroutine that serves the
+// request uses them, so that an Observer may copy the Request.
 type links struct {
-	prev, next *Request
-	in         *flight // nil: in none
+	in   *flight // nil: in none
+	slot int     // the index in in.slots
 }
 
-// A flight is a list of requests in flight, in no particular order.
+// A flight is a set of requests in flight.
 type flight struct {
-	mu    sync.Mutex // guards the following, and the links of the requests
-	first *Request
-	n     int
-	_     [40]byte // so that another flight is on another cache line
+	mu    sync.Mutex // guards the following
+	slots []*Request // nil if free
+	free  []int      // the indexes of free slots
+	_     [40]byte   // so that another flight is on another cache line
 }
 
-// add adds r, unless another Recorder has it in a list already.
+// add adds r, unless another Recorder has it already.
 func (f *flight) add(r *Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if r.in != nil {
 		return
 	}
-	r.in, r.prev, r.next = f, nil, f.first
-	if f.first != nil {
-		f.first.prev = r
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if last := len(f.free) - 1; last >= 0 {
+		r.slot = f.free[last]
+		f.free = f.free[:last]
+	} else {
+		r.slot = len(f.slots)
+		f.slots = append(f.slots, nil)
 	}
-	f.first = r
-	f.n++
+	r.in = f
+	f.slots[r.slot] = r
 }
 
 // remove removes r, if it is in f.
 func (f *flight) remove(r *Request) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if r.in != f {
 		return
 	}
-	if r.prev != nil {
-		r.prev.next = r.next
-	} else {
-		f.first = r.next
-	}
-	if r.next != nil {
-		r.next.prev = r.prev
-	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.slots[r.slot] = nil
+	f.free = append(f.free, r.slot)
 	r.links = links{}
-	f.n--
 }

@@ -21,8 +21,10 @@ import (
 )
 
 // An Observer is told about the requests and connections of a server. Its methods are called
-// concurrently, by the goroutines that serve, so they must be fast and must not wait for anything.
-// They may call the server's Stats. If a method panics, its connection is closed.
+// concurrently, by the goroutines that serve and accept, so they must be fast, must not wait for
+// anything, and must not call [runtime.Goexit], as the FailNow of a test does. They may call the
+// server's Stats, but not Shutdown and Close, which wait. If RequestStart or RequestEnd panics, the
+// connection is closed; if Conn panics, that is logged.
 type Observer interface {
 	// RequestStart is called just before the handler.
 	RequestStart(*Request)
@@ -180,8 +182,8 @@ func Patterns(h http.Handler) http.Handler {
 	})
 }
 
-// Observers returns an Observer that passes everything on to all of list. Nil elements are left
-// out. If no element remains, Observers returns nil.
+// Observers returns an Observer that passes everything on to all of list, also if one of them
+// panics. Nil elements are left out. If no element remains, Observers returns nil.
 func Observers(list ...Observer) Observer {
 	var all observers
 	for _, o := range list {
@@ -201,20 +203,38 @@ func Observers(list ...Observer) Observer {
 type observers []Observer
 
 func (all observers) RequestStart(r *Request) {
-	for _, o := range all {
-		o.RequestStart(r)
+	i := 0
+	defer func() { // after a panic, which goes on: RequestEnd of the others will be called
+		if i < len(all) {
+			all[i+1:].RequestStart(r)
+		}
+	}()
+	for ; i < len(all); i++ {
+		all[i].RequestStart(r)
 	}
 }
 
 func (all observers) RequestEnd(r *Request) {
-	for _, o := range all {
-		o.RequestEnd(r)
+	i := 0
+	defer func() { // after a panic, which goes on
+		if i < len(all) {
+			all[i+1:].RequestEnd(r)
+		}
+	}()
+	for ; i < len(all); i++ {
+		all[i].RequestEnd(r)
 	}
 }
 
 func (all observers) Conn(e ConnEvent) {
-	for _, o := range all {
-		o.Conn(e)
+	i := 0
+	defer func() { // after a panic, which goes on
+		if i < len(all) {
+			all[i+1:].Conn(e)
+		}
+	}()
+	for ; i < len(all); i++ {
+		all[i].Conn(e)
 	}
 }
 

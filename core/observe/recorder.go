@@ -194,9 +194,11 @@ func (rec *Recorder) Active(n int) (longest []ActiveRequest, total int) {
 	for i := range rec.flights {
 		f := &rec.flights[i]
 		f.mu.Lock()
-		total += f.n
-		for r := f.first; r != nil && n > 0; r = r.next {
-			all = append(all, ActiveRequest{r.Method, r.Path, r.RemoteAddr, Time(r.Start)})
+		total += len(f.slots) - len(f.free)
+		for _, r := range f.slots {
+			if r != nil && n > 0 {
+				all = append(all, ActiveRequest{r.Method, r.Path, r.RemoteAddr, Time(r.Start)})
+			}
 		}
 		f.mu.Unlock()
 	}

@@ -15,7 +15,9 @@ func (w writer1) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil {
 		w.mu.Lock()
-		w.req.Outcome = Hijacked
+		if !w.over {
+			w.req.Outcome = Hijacked
+		}
 		w.mu.Unlock()
 	}
 	return c, rw, err

@@ -181,9 +181,13 @@ func (s *stayers) begin(c *http1.Conn) bool {
 	if len(s.all) >= s.max || s.paused.Load() {
 		return false
 	}
+	s.n.Store(int64(len(s.all) + 1))
+	if q.crowded() { // since the check above, and leave may not have seen n
+		s.n.Store(int64(len(s.all)))
+		return false
+	}
 	c.BeginStay()
 	s.all = append(s.all, stayer{c, s.tick})
-	s.n.Store(int64(len(s.all)))
 	if !s.armed {
 		s.armed = true
 		s.came, s.total = 0, served

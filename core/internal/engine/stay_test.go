@@ -50,6 +50,32 @@ func TestSweepsGoOnWhileAWorkerStays(t *testing.T) {
 	e.Close()
 }
 
+// A worker that is about to stay does not if a connection begins to wait for a worker.
+func TestNobodyStaysWhileConnectionsWait(t *testing.T) {
+	e := New(Config{HTTP: new(http.Server), Workers: 2, Context: func(ctx context.Context) context.Context { return ctx }})
+	defer e.Close()
+	s := e.stayers[0]
+	for range 20 {
+		c := new(http1.Conn)
+		c.OthersServed = -1 << 20
+		e.http.Requests.Add(0, 1)
+		s.mu.Lock()
+		begun := make(chan bool)
+		go func() { begun <- s.begin(c) }()
+		for range 1000 { // so that begin waits for the mutex
+			runtime.Gosched()
+		}
+		e.queue.over.Add(1)
+		e.leaveStays()
+		s.mu.Unlock()
+		if <-begun {
+			t.Error("a worker stays although a connection waits")
+			s.end(c, false)
+		}
+		e.queue.over.Add(-1)
+	}
+}
+
 // A shard knows what the others do without looking at them for each request.
 func TestRequestsOfOtherShardsAreEstimated(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(16))

@@ -82,12 +82,16 @@ func (w *Worker) observeEnd(x *exchange, outcome observe.Outcome) {
 	o.Status, o.Written = x.res.status, x.res.written
 	x.ctx.mu.Lock()
 	o.Route = o.route
+	w.observation = nil // not to be used again if RequestEnd panics: the Observer may have kept it
 	x.ctx.mu.Unlock()
 	if o.Route == "" {
 		o.Route = x.req.Pattern
 	}
 	w.srv.Observer.RequestEnd(&o.Request)
 	o.HTTP = nil
+	x.ctx.mu.Lock()
+	w.observation = o
+	x.ctx.mu.Unlock()
 }
 
 // outcomeAfterPanic returns the outcome of an exchange whose handler did not return.
