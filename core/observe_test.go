@@ -267,7 +267,9 @@ func TestPanicOfAnObserverCostsOneConnection(t *testing.T) {
 	}
 }
 
-// With an Observer, a request allocates nothing more.
+// With an Observer, a request allocates nothing more. AllocsPerRun rounds down, and with the race
+// detector sync.Pool drops values at random, so one allocation more may be chance; that a Recorder
+// allocates nothing is a test of package observe.
 func TestObserverAllocatesNothing(t *testing.T) {
 	count := func(name string, o observe.Observer) (n float64) {
 		t.Run(name, func(t *testing.T) {
@@ -285,7 +287,7 @@ func TestObserverAllocatesNothing(t *testing.T) {
 		return n
 	}
 	off, on := count("off", nil), count("on", observe.NewRecorder())
-	if on > off+0.5 {
+	if on > off+1 {
 		t.Errorf("a request allocates %v times, and %v times without an Observer", on, off)
 	}
 }

@@ -230,3 +230,16 @@ func TestPatternsAreSeenBehindACopyOfTheRequest(t *testing.T) {
 		t.Errorf("got %+v", all)
 	}
 }
+
+func TestRecorderAllocatesNothing(t *testing.T) {
+	rec := NewRecorder()
+	r := new(Request)
+	n := testing.AllocsPerRun(100, func() {
+		*r = Request{Method: "GET", Path: "/", Status: 200, Route: "/", Queued: 1, FirstByte: 1, Duration: 2}
+		rec.RequestStart(r)
+		rec.RequestEnd(r)
+	})
+	if n != 0 {
+		t.Errorf("a request allocates %v times", n)
+	}
+}
