@@ -55,6 +55,16 @@ func (h *histogram) add(d time.Duration, hint uintptr) {
 	s.sum.Add(int64(d))
 }
 
+// count returns how many durations were counted.
+func (h *histogram) count() (n uint64) {
+	for i := range h.stripes {
+		for k := range h.stripes[i].counts {
+			n += h.stripes[i].counts[k].Load()
+		}
+	}
+	return n
+}
+
 func (h *histogram) read() Distribution {
 	d := Distribution{counts: make([]uint64, numBuckets)}
 	for i := range h.stripes {

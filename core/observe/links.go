@@ -23,7 +23,6 @@ func (f *flight) add(r *Request) {
 		return
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	if last := len(f.free) - 1; last >= 0 {
 		r.slot = f.free[last]
 		f.free = f.free[:last]
@@ -31,8 +30,9 @@ func (f *flight) add(r *Request) {
 		r.slot = len(f.slots)
 		f.slots = append(f.slots, nil)
 	}
-	r.in = f
 	f.slots[r.slot] = r
+	f.mu.Unlock()
+	r.in = f
 }
 
 // remove removes r, if it is in f.
@@ -41,8 +41,8 @@ func (f *flight) remove(r *Request) {
 		return
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.slots[r.slot] = nil
 	f.free = append(f.free, r.slot)
+	f.mu.Unlock()
 	r.links = links{}
 }

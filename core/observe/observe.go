@@ -66,8 +66,8 @@ type Request struct {
 	Status  int   // zero if the handler has hijacked the connection or was cut off first
 	Written int64 // bytes of the response's body
 
-	// FirstByte is the time from Start until the first byte of the response was passed to the
-	// kernel, or for HTTP/2 to package net/http. It is zero if there was none.
+	// FirstByte is the time from Start until the first bytes of the response had been passed to the
+	// kernel, or for HTTP/2 to package net/http. It is zero if there were none.
 	FirstByte time.Duration
 
 	// Duration is the time from Start until the response was passed to the kernel.

@@ -32,7 +32,7 @@ type Recorder struct {
 	adding  sync.Mutex                            // held while a series is added
 
 	refused, evicted [len(reasons)]atomic.Uint64
-	outcomes         [Hijacked + 1]atomic.Uint64
+	incomplete       [Hijacked + 1]atomic.Uint64 // by Outcome, other than Completed
 }
 
 type seriesKey struct {
@@ -48,7 +48,7 @@ var reasons = [...]Reason{MaxConns, MaxConnsPerIP, MaxQueue, QueueWait, Descript
 // NewRecorder returns a Recorder that has recorded nothing.
 func NewRecorder() *Recorder {
 	n := (runtime.GOMAXPROCS(0) + 3) / 4
-	rec := &Recorder{stripes: n, queued: newHistogram(n), flights: make([]flight, n)}
+	rec := &Recorder{stripes: n, queued: newHistogram(n), flights: make([]flight, 4*runtime.GOMAXPROCS(0))}
 	rec.series.Store(&map[seriesKey]*series{})
 	return rec
 }
@@ -65,7 +65,9 @@ func (rec *Recorder) RequestStart(r *Request) {
 func (rec *Recorder) RequestEnd(r *Request) {
 	h := hint(r)
 	rec.flights[h%uintptr(len(rec.flights))].remove(r)
-	rec.outcomes[min(r.Outcome, Hijacked)].Add(1)
+	if r.Outcome != Completed {
+		rec.incomplete[min(r.Outcome, Hijacked)].Add(1)
+	}
 	if r.Queued > 0 {
 		rec.queued.add(r.Queued, h)
 	}
@@ -159,10 +161,14 @@ func (rec *Recorder) Queued() Distribution { return rec.queued.read() }
 
 // Ended returns how many requests have ended with each outcome.
 func (rec *Recorder) Ended() map[Outcome]uint64 {
-	m := make(map[Outcome]uint64, len(rec.outcomes))
-	for i := range rec.outcomes {
-		m[Outcome(i)] = rec.outcomes[i].Load()
+	m := make(map[Outcome]uint64, len(rec.incomplete))
+	for i := range rec.incomplete {
+		m[Outcome(i)] = rec.incomplete[i].Load()
 	}
+	for _, s := range *rec.series.Load() {
+		m[Completed] += s.duration.count()
+	}
+	m[Completed] -= min(m[Completed], m[Aborted]+m[Hijacked])
 	return m
 }
 

@@ -65,11 +65,12 @@ type connWriter struct{ w *Worker }
 
 func (cw connWriter) Write(p []byte) (int, error) {
 	cw.w.writing = true
-	cw.w.observeWrite()
 	n, err := cw.w.in.c.Write(p)
 	cw.w.writing = false
 	if err != nil {
 		cw.w.writeFailed(err)
+	} else if cw.w.observation != nil {
+		cw.w.observeWrite()
 	}
 	return n, err
 }

@@ -11,6 +11,8 @@ import (
 type observation struct {
 	observe.Request
 	active bool   // RequestStart was called, RequestEnd was not
+	ending bool   // RequestEnd was called, and has not returned: the Observer may have kept Request
+	wrote  bool   // FirstByte is when the whole response was written
 	route  string // of SetRoute; guarded by the mu of the request's context
 }
 
@@ -43,28 +45,34 @@ func (c *Conn) takeQueued(now int64) time.Duration {
 func (w *Worker) observeStart(c *Conn, x *exchange) {
 	now := clock.Now()
 	o := w.observation
-	if o == nil {
+	if o == nil || o.ending {
 		o = new(observation)
 		w.observation = o
 	}
 	r := &x.req
-	o.Request = observe.Request{}
+	*o = observation{active: true}
 	o.HTTP, o.Method, o.Path, o.RemoteAddr = r, r.Method, r.URL.Path, r.RemoteAddr
 	o.TLS, o.ContentLength = r.TLS != nil, r.ContentLength
 	o.ProtoMajor, o.ProtoMinor = r.ProtoMajor, r.ProtoMinor
 	o.Start = time.Duration(now)
 	o.Queued = w.waited + c.takeQueued(now)
 	w.waited = 0
-	o.active, o.route = true, ""
 	w.srv.Observer.RequestStart(&o.Request)
 }
 
-// observeWrite notes when the first byte of the response is written.
+// observeWrite notes when something was written. The response of most requests is one write, after
+// which nothing else happens: then the clock is read once for FirstByte and Duration.
 func (w *Worker) observeWrite() {
 	o := w.observation
-	if o != nil && o.active && o.FirstByte == 0 && w.x != nil && w.x.res.sent {
-		o.FirstByte = max(observe.Now()-o.Start, 1)
+	if o == nil || !o.active || w.x == nil || !w.x.res.sent {
+		return
 	}
+	if o.FirstByte > 0 {
+		o.wrote = false
+		return
+	}
+	o.FirstByte = max(observe.Now()-o.Start, 1)
+	o.wrote = w.x.res.stage == stageDone
 }
 
 // observeEnd tells the Observer that the current request has ended.
@@ -74,7 +82,9 @@ func (w *Worker) observeEnd(x *exchange, outcome observe.Outcome) {
 		return
 	}
 	o.active = false
-	o.Duration = observe.Now() - o.Start
+	if o.Duration = o.FirstByte; !o.wrote {
+		o.Duration = observe.Now() - o.Start
+	}
 	if outcome == observe.Completed && w.writeErr != nil {
 		outcome = observe.Aborted
 	}
@@ -82,16 +92,13 @@ func (w *Worker) observeEnd(x *exchange, outcome observe.Outcome) {
 	o.Status, o.Written = x.res.status, x.res.written
 	x.ctx.mu.Lock()
 	o.Route = o.route
-	w.observation = nil // not to be used again if RequestEnd panics: the Observer may have kept it
 	x.ctx.mu.Unlock()
 	if o.Route == "" {
 		o.Route = x.req.Pattern
 	}
+	o.ending = true
 	w.srv.Observer.RequestEnd(&o.Request)
-	o.HTTP = nil
-	x.ctx.mu.Lock()
-	w.observation = o
-	x.ctx.mu.Unlock()
+	o.ending, o.HTTP = false, nil
 }
 
 // outcomeAfterPanic returns the outcome of an exchange whose handler did not return.
