@@ -20,7 +20,7 @@ import (
 
 // A client sends requests one after another, and never repeats one: each must be answered.
 type client struct {
-	network, addr string // the network "tls" is TCP with TLS
+	network, addr string // the network "tls" is TCP with TLS, and "proxy" TCP with the PROXY protocol
 	method        string
 	once          bool // a connection for each request
 
@@ -38,7 +38,7 @@ func (c *client) dial() error {
 	if c.conn != nil {
 		return nil
 	}
-	network := strings.Replace(c.network, "tls", "tcp", 1)
+	network := strings.NewReplacer("tls", "tcp", "proxy", "tcp").Replace(c.network)
 	dial := func() (net.Conn, error) { return net.DialTimeout(network, c.addr, 20*time.Second) }
 	if c.from != nil {
 		there := dial
@@ -48,12 +48,21 @@ func (c *client) dial() error {
 	if err != nil {
 		return err
 	}
+	if c.network == "proxy" {
+		if _, err := fmt.Fprintf(nc, "PROXY TCP4 %s 198.51.100.1 4321 80\r\n", proxiedIP); err != nil {
+			nc.Close()
+			return err
+		}
+	}
 	if c.network == "tls" {
 		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 	}
 	c.conn, c.r = nc, bufio.NewReader(nc)
 	return nil
 }
+
+// proxiedIP is the address of clients with the network "proxy".
+const proxiedIP = "192.0.2.7"
 
 func (c *client) drop() {
 	if c.conn != nil {
@@ -87,6 +96,9 @@ func (c *client) ask() error {
 	got, err := io.ReadAll(resp.Body)
 	if want := c.method + " " + body; err != nil || string(got) != want {
 		return fmt.Errorf("response %d is %q, %v; want %q", c.n, got, err, want)
+	}
+	if peer := resp.Header.Get("Peer"); c.network == "proxy" && peer != proxiedIP+":4321" {
+		return fmt.Errorf("response %d was for %s, want %s:4321", c.n, peer, proxiedIP)
 	}
 	pid, _ := strconv.Atoi(resp.Header.Get("Pid"))
 	if c.pids == nil {

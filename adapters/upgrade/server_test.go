@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/recycling-go/recycling/adapters/upgrade"
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/listener"
+	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
 // roleEnv is set in the environment of servers, to the JSON of a role.
@@ -38,6 +40,7 @@ type role struct {
 	Strategy recycling.Strategy
 	Manual   bool          // Ready and Done instead of Run
 	OnDrain  time.Duration // how long OnDrain takes; zero means none
+	Proxies  bool          // clients may send the header of the PROXY protocol
 }
 
 const tcpDeferAccept = 9 // TCP_DEFER_ACCEPT of Linux
@@ -72,6 +75,7 @@ func (r *role) handler(first *net.Listener) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Pid", strconv.Itoa(os.Getpid()))
+		w.Header().Set("Peer", req.RemoteAddr)
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
 			panic(http.ErrAbortHandler)
@@ -165,6 +169,9 @@ func (r *role) serve() error {
 		Strategy:     r.Strategy,
 		Log:          c.Log,
 		DrainTimeout: 10 * time.Second,
+	}
+	if r.Proxies {
+		srv.ProxyProtocol = &proxyproto.Config{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Optional: true}
 	}
 	if r.OnDrain > 0 {
 		srv.OnDrain = func(ctx context.Context) {

@@ -20,20 +20,22 @@ import (
 )
 
 // TestUpgradesUnderLoadLoseNothing upgrades again and again while clients send requests on
-// keep-alive and on new connections, over TCP, TLS and Unix sockets.
+// keep-alive and on new connections, over TCP, TLS and Unix sockets, some with the PROXY protocol.
 func TestUpgradesUnderLoadLoseNothing(t *testing.T) {
 	upgrades := 100
 	if testing.Short() {
 		upgrades = 5
 	}
 	tcp, secure := freePort(t), freePort(t)
-	s := start(t, role{Listen: []string{"tcp " + tcp, "tls " + secure, "unix DIR/s"}})
+	s := start(t, role{Listen: []string{"tcp " + tcp, "tls " + secure, "unix DIR/s"}, Proxies: true})
 	local := s.dir + "/s"
 	l := startLoad(
 		&client{network: "tcp", addr: tcp, method: "GET"},
 		&client{network: "tcp", addr: tcp, method: "POST"},
 		&client{network: "tcp", addr: tcp, method: "GET", once: true},
 		&client{network: "tcp", addr: tcp, method: "POST", once: true},
+		&client{network: "proxy", addr: tcp, method: "POST"},
+		&client{network: "proxy", addr: tcp, method: "GET", once: true},
 		&client{network: "tls", addr: secure, method: "POST"},
 		&client{network: "tls", addr: secure, method: "GET", once: true},
 		&client{network: "unix", addr: local, method: "POST"},
