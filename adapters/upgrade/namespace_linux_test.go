@@ -14,7 +14,7 @@ import (
 // TestUpgradesBetweenNamespaces is TestUpgradesUnderLoadLoseNothing with clients that are on
 // another network than the server.
 func TestUpgradesBetweenNamespaces(t *testing.T) {
-	upgrades := 20
+	upgrades := 100
 	if testing.Short() {
 		upgrades = 3
 	}
