@@ -115,7 +115,7 @@ func (s *serverReport) judge(process []limit) {
 	refusing, closing := s.hitNow(s.Refused), s.hitNow(s.Evicted)
 	var nearOnes []string
 	for _, l := range slices.Concat(s.Limits, process) {
-		if l.Near() {
+		if l.Near() && !(l.Name == "QueueWait" && s.longAgo()) {
 			nearOnes = append(nearOnes, l.Name)
 		}
 	}
@@ -153,12 +153,16 @@ func (s *serverReport) judge(process []limit) {
 func (s *serverReport) hitNow(list []refusal) string {
 	var names []string
 	for _, r := range list {
-		if r.Recent > 0 && !(s.SinceStart && s.Window > window) {
+		if r.Recent > 0 && !s.longAgo() {
 			names = append(names, string(r.Reason))
 		}
 	}
 	return strings.Join(names, ", ")
 }
+
+// longAgo reports whether what is said to be recent may have happened long ago, because it is what
+// has happened since the program began.
+func (s *serverReport) longAgo() bool { return s.SinceStart && s.Window > window }
 
 func are(n int64, noun string) string {
 	if n == 1 {

@@ -315,6 +315,10 @@ func TestSummaries(t *testing.T) {
 		"warning It has been told to stop. 1,234 connections are open.": with(func(s *serverReport) { s.State, s.Stats.Open = draining, 1234 }),
 		"ok It serves, and no limit is near. ": with(func(s *serverReport) { // it may have been long ago
 			s.Refused, s.SinceStart, s.Window = []refusal{evicted}, true, time.Hour
+			s.Stats.Limits.QueueWait, s.QueueDelay.P99 = time.Second, time.Second
+		}),
+		"warning It is near a limit: QueueWait.": with(func(s *serverReport) {
+			s.Stats.Limits.QueueWait, s.QueueDelay.P99 = time.Second, time.Second
 		}),
 	} {
 		if got := string(s.Level) + " " + s.Summary; got != strings.TrimSuffix(want, " ") {

@@ -36,9 +36,9 @@
 //
 // The socket unit must have Accept=no, the default. If the service stops, systemd keeps the socket,
 // and connections wait for the next start: with "systemctl restart app" none is refused. With
-// adapters/upgrade, which gets [Send] as its Config.Notify, not even that wait is needed.
-// TimeoutStopSec should exceed the sum of LameDuck and DrainTimeout of the Server, which are 0 and
-// 30 seconds by default.
+// adapters/upgrade, which gets [Send] as its Config.Notify and the socket from [Listen], not even
+// that wait is needed. TimeoutStopSec should exceed the sum of LameDuck and DrainTimeout of the
+// Server, which are 0 and 30 seconds by default.
 //
 // # Notifications
 //

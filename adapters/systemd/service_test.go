@@ -93,6 +93,9 @@ func serveNames() error {
 			return fmt.Errorf("%s is still %q", name, v)
 		}
 	}
+	if _, err := systemd.Listen(context.Background(), "web", "tcp", "127.0.0.1:0"); !errors.Is(err, systemd.ErrNoSocket) {
+		return fmt.Errorf("Listen, though there were sockets: %v", err)
+	}
 	s := newServer(systemd.Notify)
 	go s.Serve(again)
 	go s.Serve(rest)

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -52,6 +53,28 @@ func Listener(name string) (*listener.Listener, error) {
 		return nil, fmt.Errorf("systemd: socket %q: %w: LISTEN_PID is %s, but this process is %d", name, ErrNoSocket, sockets.other, os.Getpid())
 	}
 	return nil, fmt.Errorf("systemd: socket %q: %w: it has passed %q", name, ErrNoSocket, sockets.names)
+}
+
+// Listen returns the socket with this name, as [Listener] does, or opens one if systemd has passed
+// none at all to this process, so that the same program also runs elsewhere. The network and address
+// are those of [listener.Listen]. With adapters/upgrade, it is how the first process gets a socket:
+//
+//	web, err := u.Listener("web", func() (*listener.Listener, error) {
+//		return systemd.Listen(ctx, "web", "tcp", ":8080")
+//	})
+func Listen(ctx context.Context, name, network, address string) (*listener.Listener, error) {
+	l, err := Listener(name)
+	if errors.Is(err, ErrNoSocket) && nonePassed() {
+		return listener.Listen(ctx, network, address)
+	}
+	return l, err
+}
+
+// nonePassed reports whether systemd has passed no socket to this process, also none that is taken.
+func nonePassed() bool {
+	sockets.mu.Lock()
+	defer sockets.mu.Unlock()
+	return len(sockets.names) == 0
 }
 
 // Listeners returns all sockets that [Listener] has not returned, in the order of the unit files.

@@ -3,6 +3,7 @@
 package systemd_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/recycling-go/recycling/adapters/systemd"
 )
 
 func TestSocketsOfSystemdAreServed(t *testing.T) {
@@ -243,4 +246,17 @@ func TestSocketActivateStartsTheService(t *testing.T) {
 	wantServed(t, "unix", path)
 	m.stop()
 	m.want("STOPPING=1")
+}
+
+func TestListenOpensASocketWithoutSystemd(t *testing.T) {
+	l, err := systemd.Listen(context.Background(), "web", "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
 }

@@ -44,7 +44,10 @@
 // successor initializes, the successor goes on without it. An upgrade is refused while another one
 // is in progress, and until the predecessor of this process has exited. All of this is logged.
 //
-// Files other than the listening sockets are not passed on, and neither are connections.
+// Files other than the listening sockets are not passed on, and neither are connections. All
+// addresses that the program listens on must come from the Upgrader, also one for metrics, or must
+// wait until the predecessor has closed them, as the page of adapters/status does. Otherwise the
+// successor fails, because the address is in use.
 //
 // Because the process that was started first exits with the first upgrade, it must not be one whose
 // end is taken for the end of the service: not process 1 of a container, for example, and under a
@@ -52,13 +55,24 @@
 //
 // # Under systemd
 //
-// The main process of the service changes with each upgrade. With [Config.Notify], systemd is told:
+// The main process of the service changes with each upgrade. With [Config.Notify], systemd is told.
+// The Server needs an option too, which says READY=1 when the first process serves, STOPPING=1, and
+// WATCHDOG=1:
 //
 //	u, err := upgrade.New(upgrade.Config{Notify: systemd.Send}) // of adapters/systemd
+//	...
+//	srv := recyclingchi.New(router, systemd.Notify)
 //
-// The unit file then has Type=notify, or Type=notify-reload, which makes "systemctl reload" an
-// upgrade. For Type=notify the command is ExecReload=kill -HUP $MAINPID. If systemd opens the
-// sockets, get them with [Upgrader.Listener].
+// The unit file then has Type=notify and ExecReload=kill -HUP $MAINPID, or from systemd 253 on
+// Type=notify-reload, which makes "systemctl reload" an upgrade.
+//
+// [Run] does not use sockets that systemd has opened. Get them with [Upgrader.Listener]:
+//
+//	web, err := u.Listener("web", func() (*listener.Listener, error) {
+//		return systemd.Listen(ctx, "web", "tcp", ":8080")
+//	})
+//	...
+//	err = u.Run(ctx, srv, func() error { return srv.Serve(web) })
 //
 // # Systems
 //
