@@ -57,23 +57,23 @@
 // # The log
 //
 // When a Server begins to do one of the following, and when it has not done so for 5 seconds,
-// [Server.Log] gets a line at level Warn. While it goes on, there is another line every minute.
+// [Server.Log] gets a line at level Warn. Meanwhile there is another line every minute. After the
+// message, this lists the reasons:
 //
 //	refusing connections            MaxConns with RefuseConns, MaxConnsPerIP, MaxQueue, QueueWait,
-//	                                or descriptors: none is left
+//	                                or descriptors: no file descriptor is left
 //	closing connections to make room
 //	                                MaxConns, or descriptors
 //	holding connections back        MaxConns: accepting pauses; or "refusals in progress": too many
 //	                                refused connections have not been closed yet
 //
-// The keys are reason, one of these words, and limit, its value. All lines but the first also have
-// count, how often it has happened since the first line, and duration. The counters of [Stats] have
-// the sums. For example:
+// The keys are reason, one of these, and limit, its value. All lines but the first also have count,
+// how often this has happened since it began, and duration. [Stats] has the totals. For example:
 //
 //	WARN recycling: refusing connections reason=MaxQueue limit=99
 //	WARN recycling: no longer refusing connections reason=MaxQueue limit=99 count=5 duration=1.2s
 //
-// Errors are logged as by net/http, where each client that causes one gets a line. Of these kinds,
+// Errors are logged as by net/http, which logs a line for each. But of the following kinds, at most
 // 100 lines are logged in 10 seconds, and then one that says how many were suppressed:
 //
 //	http: TLS handshake error   for all listeners together
@@ -81,7 +81,8 @@
 //	http: epoll_ctl, epoll_pwait
 //	                            for each shard
 //
-// Mistakes of handlers, such as panics, are all logged, and so is what net/http logs about HTTP/2.
+// Of PROXY protocol errors, at most ten are logged in a second. Mistakes of handlers, such as
+// panics, are all logged, and so is what net/http logs about HTTP/2.
 //
 // # The path of a connection
 //

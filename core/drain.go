@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// This file is how Run ends a Server that has been told to stop.
+// This file has what Run does with a Server that has been told to stop.
 
 // Times of draining that no setting changes.
 const (
-	quietPart     = 5               // of LameDuck must be without requests, for its rest to be skipped
-	minQuiet      = time.Second     // likewise, at least
-	quietTicks    = 4               // how often that is checked meanwhile
-	noticedChecks = 3               // how many failed checks most load balancers wait for
-	slowDrain     = 5 * time.Second // then Run logs what it waits for
-	hookGrace     = 250 * time.Millisecond
+	quietPart     = 5                      // LameDuck/quietPart without requests ends LameDuck
+	minQuiet      = time.Second            // the least time without requests that does
+	quietTicks    = 4                      // how often that is checked meanwhile
+	noticedChecks = 3                      // how many failed checks most load balancers wait for
+	slowDrain     = 5 * time.Second        // after that, Run logs what it waits for
+	hookGrace     = 250 * time.Millisecond // for OnDrain to notice that its context has ended
 )
 
 // drain ends s after the context of Run has ended. served gets the result of serve.
@@ -70,7 +70,7 @@ func (s *Server) setDeadline(limit time.Duration) {
 	s.end.deadline = time.Now().Add(limit)
 }
 
-// lameDuck serves until LameDuck has passed, or until load balancers have noticed. If serve returns
+// lameDuck waits until LameDuck has passed, or until load balancers have noticed. If serve returns
 // before that, so does lameDuck, with its error.
 func (s *Server) lameDuck(served <-chan error) (err error, ended bool) {
 	end := time.NewTimer(s.LameDuck)
@@ -96,7 +96,7 @@ func (s *Server) lameDuck(served <-chan error) (err error, ended bool) {
 	return nil, false
 }
 
-// late returns a number that changes with every request, and whether load balancers must have
+// late returns a number that changes with every request, and whether load balancers have probably
 // noticed the end. It returns false if there may be requests that are not counted.
 func (s *Server) late() (n int64, noticed bool) {
 	s.mu.Lock()
@@ -109,7 +109,7 @@ func (s *Server) late() (n int64, noticed bool) {
 	return n, checks >= noticedChecks && !unseen
 }
 
-// A drainer is the part of draining that DrainTimeout bounds.
+// A drainer does the part of draining that DrainTimeout bounds.
 type drainer struct {
 	*Server
 	begun time.Time // when Run was told to stop
@@ -147,8 +147,8 @@ func (d drainer) run() error {
 	return errors.Join(abandonedHijacked(err, hijacked), hookErr)
 }
 
-// abandonedHijacked adds to err, the result of ending everything else, that n handlers of hijacked
-// connections are left.
+// abandonedHijacked returns err, the result of draining so far, with the information that n
+// handlers of hijacked connections are left.
 func abandonedHijacked(err error, n int) error {
 	if n == 0 {
 		return err
@@ -200,7 +200,7 @@ func (d drainer) awaitHook(ctx context.Context) error {
 	}
 }
 
-// logWaiting logs what Run waits for, first after slowDrain and then after twice the time each,
+// logWaiting logs what Run waits for, first after slowDrain and then at intervals that double,
 // until over is closed. Then it closes logged.
 func (d drainer) logWaiting(over <-chan struct{}, logged chan<- struct{}) {
 	defer close(logged)
@@ -212,7 +212,7 @@ func (d drainer) logWaiting(over <-chan struct{}, logged chan<- struct{}) {
 			return
 		case <-t.C:
 		}
-		st := d.Stats() // each connection that is open now has a request, since the others were closed
+		st := d.Stats() // each open connection has a request, since the others were closed
 		func() {
 			defer func() { recover() }() // a panic of the log must not end the process
 			d.logEvent(slog.LevelInfo, "recycling: draining", "requests", st.Open, "hijacked", st.HijackedBusy,

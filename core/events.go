@@ -22,8 +22,8 @@ func (s *Server) logEvent(level slog.Level, msg string, args ...any) {
 	s.log().Log(context.Background(), level, msg, args...)
 }
 
-// logStart logs that s begins to serve l, if l is its first listener. It waits for the line, so
-// that it is the first one, but only for logPatience.
+// logStart logs that s begins to serve l, if l is its first listener. It waits until that is
+// logged, so that the line comes before others, but no longer than logPatience.
 func (s *Server) logStart(l net.Listener) {
 	s.mu.Lock()
 	announced, set := s.announced, s.settings

@@ -10,16 +10,16 @@ import (
 // why not:
 //
 //	not ready: not serving yet
-//	not ready: draining, 12.3 s left   by Run; the time is that until the drain deadline
-//	not ready: draining                by Shutdown, or by Run without a limit
-//	not ready: closed                  Close was called, or Shutdown has returned
+//	not ready: draining, 12.3 s left   Run drains; the time is that until the drain deadline
+//	not ready: draining                Shutdown was called, or Run drains without a limit
+//	not ready: closed                  Close was called, or Shutdown has returned nil
 //
-// It is a handler for the health checks of a load balancer, and may also be served by another
-// server. The responses have no Retry-After, because s does not become ready again.
+// It is a handler for the health checks of a load balancer. Another server may serve it too. The
+// responses have no Retry-After, because s does not become ready again.
 //
 //	router.Get("/readyz", srv.Ready)
 //
-// See LameDuck for what follows when load balancers have noticed.
+// See LameDuck for what happens when load balancers have noticed.
 func (s *Server) Ready(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	why := s.notReadyLocked()

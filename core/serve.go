@@ -74,8 +74,8 @@ func ServeTLS(h http.Handler, certFile, keyFile string, options ...Option) error
 // Run cannot wait for a hijacked connection that its handler has left to another goroutine; OnDrain
 // can. Under [Goroutine] it does not wait for any hijacked connection.
 //
-// Run logs what it waits for if that takes more than 5 seconds, and at the end the result of
-// draining: see Log.
+// If draining takes more than 5 seconds after LameDuck, Run logs what it waits for. At the end it
+// logs the result: see Log.
 func (s *Server) Run(ctx context.Context, serve func() error) error {
 	if ctx.Done() == nil {
 		var stop context.CancelFunc

@@ -87,17 +87,17 @@ type Server struct {
 
 	// ProxyProtocol says which peers are proxies, such as TCP load balancers, that send the header
 	// of HAProxy's PROXY protocol at the beginning of each connection, before TLS. The connection
-	// then has the addresses that the header says: RemoteAddr of a request is that of the client,
+	// then has the addresses in the header: RemoteAddr of a request is the address of the client,
 	// MaxConnsPerIP counts clients, and [http.LocalAddrContextKey] is the address that the client
-	// has connected to. A connection of a proxy that begins with something else is closed and
-	// logged. Connections of other peers are served as they are, and a header from them is a
-	// malformed request. ConnState, ConnContext and Hijack get a [*proxyproto.Conn], or a *tls.Conn
-	// on one, if the header says other addresses.
+	// has connected to. A connection of a proxy that begins with something else is closed, and the
+	// error is logged. Connections of other peers are served as they are, and a header from them is
+	// a malformed request. ConnState, ConnContext and Hijack get a [*proxyproto.Conn], or a
+	// *tls.Conn on one, if the header has other addresses than the connection.
 	//
 	// Hooks are called once the header has arrived. Under [Recycling], on listeners whose
-	// connections park, an incomplete header holds no worker; there the Timeout of all listeners
-	// must be the same. Under [Goroutine] hooks are called before the header has arrived, and one
-	// that calls RemoteAddr holds up the accept loop until then.
+	// connections park, an incomplete header holds no worker; for these listeners, Timeout must be
+	// the same. Under [Goroutine] hooks are called before the header has arrived, and one that
+	// calls RemoteAddr holds up the accept loop until then.
 	//
 	// A listener that has its own settings, such as [listener.Config.ProxyProtocol], keeps them.
 	// Nil means that no peer is a proxy.
@@ -111,17 +111,18 @@ type Server struct {
 	// "Connection: close". [Use] and [Server.Listener] ignore LameDuck. Zero and negative values
 	// mean none.
 	//
-	// The rest of LameDuck is skipped when load balancers have noticed: once Ready has responded
-	// with 503 three times, and then no request has arrived for a fifth of LameDuck, or for a
-	// second if that is longer. Health checks are not counted as requests: those that Ready answers
-	// over HTTP/1, and those for HealthPath. Nor are connections without a request. An HTTP/2
+	// The rest of LameDuck is skipped when load balancers have noticed, that is, when Ready has
+	// responded with 503 three times and then no request has arrived for a fifth of LameDuck, or
+	// for a second if that is longer. Health checks do not count as requests: neither those that
+	// Ready answers over HTTP/1 nor those for HealthPath. Connections without a request do not
+	// count either. An HTTP/2
 	// connection with an open stream counts as a request. Nothing is skipped under Goroutine, or if
 	// no health check calls Ready.
 	//
 	// A load balancer that does not check Ready notices when its connections are refused. Then
 	// LameDuck must be longer than the time for which it keeps idle connections: a request that it
-	// sends on one of them at the end of LameDuck may be lost. If another one checks Ready, so must
-	// be the time without requests.
+	// sends on one of them at the end of LameDuck may be lost. If another load balancer checks
+	// Ready, the time without requests must also be longer than that.
 	LameDuck time.Duration
 
 	// DrainTimeout is how long [Server.Run] and the functions built on it wait once LameDuck has
@@ -145,12 +146,12 @@ type Server struct {
 	Observer observe.Observer
 
 	// Log gets the events of the Server; nil means slog.Default(). At level Info, these are the
-	// begin of serving, once, at the first listener, and from Run what draining waits for if that
-	// takes long, and its result. At level Warn, they are the result of draining if anything was
-	// abandoned, and the begin and the end of an overload, and a line every minute while it lasts:
-	// see the package comment. A Log of level Warn gets no other events. A Log that blocks or
-	// panics at such a line, except for that of draining, does not hold up serving; the line may be
-	// lost.
+	// start of serving, once, at the first listener, and from Run what draining waits for if it
+	// takes more than 5 seconds, and its result. At level Warn, they are the result of draining if
+	// anything was abandoned, and the beginning and the end of an overload, with a line every
+	// minute while it lasts: see the package comment. A Log that blocks or panics in such a line
+	// does not hold up serving, and the line may be lost. The result of draining is an exception:
+	// Run waits until it is logged.
 	//
 	// Errors go to HTTP.ErrorLog. If that is nil, Log also gets them, at level Error; if both are
 	// nil, the standard logger of package log gets them, as in net/http. If clients cause many
@@ -162,7 +163,7 @@ type Server struct {
 	mu           sync.Mutex   // guards the following
 	backend      backend      // nil until the first Serve
 	settings     settings     // of backend
-	announced    bool         // logStart was called
+	announced    bool         // logStart has begun to log
 	serves       bool         // s has begun to serve a listener, if only to fail
 	end          ending       // how far s is on the way to its end
 	noKeepAlives bool         // the last call was SetKeepAlivesEnabled(false)

@@ -25,24 +25,24 @@ const (
 // An ending is what a Server knows about its end. It is guarded by Server.mu.
 type ending struct {
 	phase    phase
-	lame     bool          // Run continues to serve for LameDuck
+	lame     bool          // Run has been told to stop, and may continue to serve for LameDuck
 	cut      bool          // Close was called
 	draining chan struct{} // closed when draining begins; nil until somebody asks for it
-	deadline time.Time     // the drain deadline, if it is known
+	deadline time.Time     // the drain deadline; zero if none is known
 	hook     chan struct{} // closed when OnDrain has returned; nil if it was not called
-	endHook  func()        // ends its context; nil if it was not called
+	endHook  func()        // ends the context of OnDrain; nil if that was not called
 	checks   int           // how often Ready has responded with 503 since draining began
 }
 
-// Draining returns a channel that is closed when draining begins: when [Server.Run] is told to
-// stop, so before LameDuck. Without Run, it is closed when Shutdown or Close is called, or a moment
-// after Shutdown or Close of the http.Server was called, if that serves by [Use] or
-// [Server.Listener]. The channel of a Server that never serves is closed likewise. Under
+// Draining returns a channel that is closed when draining begins: with [Server.Run], when that is
+// told to stop, which is before LameDuck. Without Run, it is closed when Shutdown or Close is
+// called, or a moment after Shutdown or Close of the http.Server was called, if that serves by
+// [Use] or [Server.Listener]. The channel of a Server that never serves is closed likewise. Under
 // [Goroutine], Close of an http.Server that the application serves itself closes nothing; it ends
 // the contexts of requests.
 //
-// Handlers of long responses, such as server-sent events, and of hijacked connections, such as
-// WebSockets, can end in time:
+// Handlers of responses that do not end by themselves, such as server-sent events, and of hijacked
+// connections, such as WebSockets, should return then:
 //
 //	draining := recycling.FromContext(r.Context()).Draining()
 //	for {

@@ -8,12 +8,12 @@ import "github.com/recycling-go/recycling/core/internal/engine"
 // Net/http keeps no such counters. Under [Goroutine], Open, Accepted, Closed and Hijacked are
 // counted from connection states, and the other counters are zero.
 //
-// While few connections are active, a worker stays with its connection for a few milliseconds after
-// a response, and waits for the next request. It counts as idle meanwhile, and the connection as
-// neither Parked nor Queued.
+// While only a few connections are active, a worker stays with its connection for a few
+// milliseconds after a response, and waits for the next request. Meanwhile the worker counts as
+// Standby, and the connection neither as Parked nor as Queued.
 //
 // Refused connections get a 503 response, or are closed if their TLS handshake is not complete. If
-// the process is out of descriptors, a connection is refused only if none can be evicted.
+// the process is out of file descriptors, a connection is refused only if none can be evicted.
 type Stats struct {
 	Version  string   `json:"version"` // of this module, such as "v0.1.0"
 	Strategy Strategy `json:"strategy"`
@@ -34,11 +34,11 @@ type Stats struct {
 	// counted. Under Fixed these handlers also count as Busy. Zero under Goroutine.
 	HijackedBusy int64 `json:"hijacked_busy"`
 
-	Shed      int64 `json:"shed"`       // of Accepted, those refused, for the reasons below
+	Shed      int64 `json:"shed"`       // of Accepted, those refused for any of the reasons below
 	ShedConns int64 `json:"shed_conns"` // MaxConns with RefuseConns, or out of descriptors
 	ShedPerIP int64 `json:"shed_per_ip"`
 	ShedQueue int64 `json:"shed_queue"` // MaxQueue or QueueWait
-	ShedWait  int64 `json:"shed_wait"`  // of ShedQueue, those that had waited for QueueWait
+	ShedWait  int64 `json:"shed_wait"`  // of ShedQueue, those because of QueueWait
 	Evicted   int64 `json:"evicted"`    // closed to make room: MaxConns, or out of descriptors
 	Held      int64 `json:"held"`       // how often accepting paused for lack of room: MaxConns
 	Retired   int64 `json:"retired"`    // connections that hit MaxRequestsPerConn or MaxConnAge

@@ -9,14 +9,14 @@ import (
 	"github.com/recycling-go/recycling/core/internal/route"
 )
 
-// Handler returns a handler that calls h and tells o about each request, for requests that package
-// net/http serves. Requests that a Server of package recycling observes itself are passed on
+// Handler returns a handler that calls h and tells o about each request. It is for requests that
+// package net/http serves; those that a Server of package recycling observes itself are passed on
 // unchanged. Nil for h means [http.DefaultServeMux].
 //
 // The ResponseWriter that h gets has the methods that package net/http documents, and Unwrap for
-// [http.ResponseController]. Only net/http's own has an unexported one by which an
-// [http.MaxBytesReader] has the connection closed: here a connection may be used again after a
-// request that was too large.
+// [http.ResponseController]. It lacks the unexported method of net/http's own by which an
+// [http.MaxBytesReader] closes the connection: here a connection may be used again after a request
+// that was too large.
 func Handler(o Observer, h http.Handler) http.Handler {
 	if h == nil {
 		h = http.DefaultServeMux
@@ -50,7 +50,7 @@ type observed struct {
 	req   Request
 	route string
 	over  bool
-	err   error // the first one of writing
+	err   error // the first error of a write
 }
 
 // writer returns x with the optional methods that the ResponseWriter for r has.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Histograms have subBuckets buckets for each power of two, and longer durations than maxDuration
-// are counted as that. So a bucket is at most an eighth wider than its lower bound.
+// Histograms have subBuckets buckets for each power of two, and durations of more than maxDuration
+// are counted as maxDuration. So the width of a bucket is at most an eighth of its lower bound.
 const (
 	subBits     = 3
 	subBuckets  = 1 << subBits
@@ -37,8 +37,8 @@ func bucketEnd(i int) time.Duration {
 	return time.Duration(i-exp<<subBits+1) << exp
 }
 
-// A histogram counts durations, without locks. It has several stripes, so that few processors write
-// the same memory.
+// A histogram counts durations, without locks. It has several stripes, so that only a few
+// processors write the same memory.
 type histogram struct{ stripes []stripe }
 
 type stripe struct {
@@ -79,9 +79,9 @@ func (h *histogram) read() Distribution {
 	return d
 }
 
-// A Distribution is how many durations of each length were counted. Lengths are exact to within a
-// sixteenth, and durations of more than 2.4 hours are counted as that. The zero value is empty. A
-// Distribution does not change; it may be used concurrently.
+// A Distribution says how many durations of each length were counted. Lengths are exact to within a
+// sixteenth, and longer durations than 2.4 hours are counted as 2.4 hours. The zero value is empty.
+// A Distribution does not change; it may be used concurrently.
 type Distribution struct {
 	Count uint64
 	Sum   time.Duration // exact

@@ -1,14 +1,15 @@
-// Package observe measures requests and connections: an [Observer] is told about each of them, and
-// a [Recorder] is an Observer that keeps histograms by route, and the requests in flight.
+// Package observe measures requests and connections. An [Observer] is told about each of them. A
+// [Recorder] is an Observer that keeps histograms by route, and the requests in flight.
 //
 //	rec := observe.NewRecorder()
 //	err := recycling.Serve(router, func(s *recycling.Server) { s.Observer = rec })
 //
-// Times are measured once, by the server, and passed to whoever needs them: the modules
-// adapters/prometheus, adapters/otel and adapters/status are built on this package.
+// The server measures times once, for all Observers. The modules adapters/prometheus, adapters/otel
+// and adapters/status are built on this package.
 //
-// With a Recorder, a request needs three more readings of the clock and no allocation. The leader
-// reads the clock once for each batch of connections.
+// With a Recorder, a request needs two more readings of the clock if its response is sent by one
+// write, otherwise three, and no allocation. The leader reads the clock once for each batch of
+// connections.
 package observe
 
 import (
@@ -22,11 +23,11 @@ import (
 
 // An Observer is told about the requests and connections of a server. Its methods are called
 // concurrently, by the goroutines that serve and accept, so they must be fast, must not wait for
-// anything, and must not call [runtime.Goexit], as the FailNow of a test does. They may call the
-// server's Stats, but not Shutdown and Close, which wait. If RequestStart or RequestEnd panics, the
-// connection is closed; if Conn panics, that is logged.
+// anything, and must not call [runtime.Goexit], as the FailNow method of a test does. They may call
+// Stats of the server, but not Shutdown or Close, which wait. If RequestStart or RequestEnd panics,
+// the connection is closed; if Conn panics, that is logged.
 type Observer interface {
-	// RequestStart is called just before the handler.
+	// RequestStart is called just before the handler is.
 	RequestStart(*Request)
 
 	// RequestEnd is called once for each RequestStart, when the response has been sent, when a
@@ -46,17 +47,17 @@ type Request struct {
 	Path       string // of the URL, decoded
 	RemoteAddr string // as in http.Request
 
-	// These are as they were received, whatever the handler does to HTTP.
+	// These are as they were received, even if the handler changes HTTP.
 	TLS                    bool  // over TLS
 	ProtoMajor, ProtoMinor int   // 1 and 1 for HTTP/1.1
-	ContentLength          int64 // of the request; zero if it has no body, -1 if its length is unknown
+	ContentLength          int64 // of the request; zero if it has no body, -1 if unknown
 
 	// Start is when the handler was called: see [Time].
 	Start time.Duration
 
-	// Queued is how long the request has waited for a worker: from the moment that its last byte
-	// was known to be readable until Start. The resolution is a microsecond. It is zero if the
-	// worker was waiting for the request, for HTTP/2, and under net/http.
+	// Queued is how long the request has waited for a worker: from the moment at which the server
+	// knew that its last byte was readable until Start. The resolution is a microsecond. It is zero
+	// if the worker was waiting for the request, for HTTP/2, and under net/http.
 	Queued time.Duration
 
 	// Route is the pattern of the route that has served the request: what [SetRoute] was given, or
@@ -114,7 +115,7 @@ type ConnKind uint8
 const (
 	Accepted ConnKind = iota // it may be refused later
 	Refused                  // with a 503 response: see Reason
-	Evicted                  // closed to make room: see Reason. ConnClosed follows
+	Evicted                  // closed to make room: see Reason. Closed follows
 	Taken                    // hijacked by a handler, or passed to net/http for another protocol
 	Closed
 )
@@ -154,8 +155,8 @@ func Time(d time.Duration) time.Time { return clock.Time(int64(d)) }
 
 // SetRoute sets the pattern of the route that serves the request with this context, such as
 // "/users/{id}". It is for routers that do not set the Pattern of the http.Request; the adapters
-// for chi, echo and gin call it. It has no effect on a request that is not observed, and after the
-// handler has returned. There should be no more patterns than routes.
+// for chi, echo and gin call it. It has no effect on a request that is not observed, or after the
+// handler has returned. The number of different patterns should be bounded: do not pass paths.
 func SetRoute(ctx context.Context, pattern string) {
 	if r, ok := ctx.Value(route.Key{}).(route.Setter); ok {
 		r.SetRoute(pattern)
@@ -169,8 +170,8 @@ func Observed(ctx context.Context) bool {
 }
 
 // Patterns returns a handler that calls h, such as an [http.ServeMux], and then SetRoute with the
-// Pattern that h has set. It goes between h and middleware that calls h with a copy of the request,
-// such as otelhttp; otherwise the server cannot see the Pattern.
+// Pattern that h has set. Middleware that passes on a copy of the request, such as otelhttp, must
+// call it instead of h; otherwise the server cannot see the Pattern.
 func Patterns(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -182,7 +183,7 @@ func Patterns(h http.Handler) http.Handler {
 	})
 }
 
-// Observers returns an Observer that passes everything on to all of list, also if one of them
+// Observers returns an Observer that passes everything on to all of list, even if one of them
 // panics. Nil elements are left out. If no element remains, Observers returns nil.
 func Observers(list ...Observer) Observer {
 	var all observers
@@ -238,8 +239,8 @@ func (all observers) Conn(e ConnEvent) {
 	}
 }
 
-// RecorderIn returns the first [Recorder] among o and, if [Observers] has returned o, its elements.
-// It returns nil if there is none. So adapters can share one.
+// RecorderIn returns o if that is a [Recorder], the first Recorder in o if [Observers] has returned
+// o, or nil if there is none. Adapters use it to share a Recorder.
 func RecorderIn(o Observer) *Recorder {
 	switch o := o.(type) {
 	case *Recorder:

@@ -22,8 +22,8 @@ const OtherRoutes = "(other routes)"
 // connections, and knows the requests in flight. Create it with [NewRecorder]. All methods may be
 // called concurrently.
 //
-// It takes about 5 kilobytes for each combination of method, route and class of status, for every
-// four processors.
+// For every four processors, it takes about 5 kilobytes for each combination of method, route and
+// class of status.
 type Recorder struct {
 	stripes int
 	queued  *histogram
@@ -53,7 +53,7 @@ func NewRecorder() *Recorder {
 	return rec
 }
 
-// hint returns a number that differs between the workers: a worker reuses its Request.
+// hint returns a number that differs between workers, because a worker reuses its Request.
 func hint(r *Request) uintptr { return uintptr(unsafe.Pointer(r)) / unsafe.Sizeof(*r) }
 
 // RequestStart implements [Observer].
@@ -132,9 +132,9 @@ func knownMethod(method string) string {
 	return "other"
 }
 
-// A RouteStats holds the times of requests that have method, route and class of status in common.
+// A RouteStats holds the times of requests with the same method, route and class of status.
 type RouteStats struct {
-	Method string // "other" if it is none of the standard ones; empty for OtherRoutes
+	Method string // "other" for any that is not standard; empty for OtherRoutes
 	Route  string // a pattern; empty if no route was set
 	Class  int    // the first digit of the status; zero if there is none
 
@@ -193,8 +193,8 @@ type ActiveRequest struct {
 	Start                    time.Time
 }
 
-// Active returns how many requests are in flight, and the n of them that have been so for longest,
-// in that order. With several Recorders in [Observers], only the first one knows.
+// Active returns the n requests that have been in flight for the longest time, the oldest first,
+// and how many are in flight. With several Recorders in [Observers], only the first one knows.
 func (rec *Recorder) Active(n int) (longest []ActiveRequest, total int) {
 	var all []ActiveRequest
 	for i := range rec.flights {

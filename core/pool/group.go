@@ -17,7 +17,7 @@ import (
 //
 //   - A pool that needs a worker and has none idle takes one that is idle in another pool, which
 //     then belongs to it. Only if there is none does it start one.
-//   - Once Max workers are at work, the pools with waiting jobs take turns: a worker of any pool
+//   - While Max workers are at work, the pools with waiting jobs take turns: a worker of any pool
 //     that finishes a job continues with the oldest job of the pool whose turn it is.
 //
 // It follows that
@@ -116,7 +116,7 @@ func (p *Pool[T]) adoptLocked() *worker[T] {
 	}
 	all := *p.c.Group.pools.Load()
 	own := slices.Index(all, p)
-	for i := range all { // the next one first, so that the first is not always the one that gives
+	for i := range all { // starting with the next one, so that not all pools take from the first
 		other := all[(own+1+i)%len(all)]
 		if other == p || !other.mu.TryLock() {
 			continue
@@ -276,8 +276,8 @@ func (p *Pool[T]) lend() (job T, ok bool) {
 	return job, ok
 }
 
-// releaseLocked releases w's permit. If it returns true a pool may be waiting for one: the caller
-// must look, or call wakePools.
+// releaseLocked releases w's permit. If it returns true, a pool may be waiting for one: the caller
+// must take a job of that pool, or call wakePools.
 func (w *worker[T]) releaseLocked() bool {
 	if !w.permit {
 		return false

@@ -12,34 +12,34 @@ import (
 	"time"
 )
 
-// A Config says who sends a header of the PROXY protocol, and bounds it. The zero value is invalid,
-// since nobody is trusted.
+// A Config says which peers send a header of the PROXY protocol, and bounds it. The zero value is
+// invalid, because no peer is trusted.
 //
-// A Config is only read, never modified, and not retained.
+// This package does not modify a Config, and does not retain it.
 type Config struct {
-	// Trusted are the addresses of the proxies, such as 10.0.0.0/8 or 192.0.2.1/32. Whoever has one
-	// of these addresses can pretend to have any other, so a prefix should hold nothing but
-	// proxies. An IPv4 prefix also matches IPv4 peers of an IPv6 socket.
+	// Trusted are the addresses of the proxies, such as 10.0.0.0/8 or 192.0.2.1/32. A peer
+	// with one of these addresses can claim any address for its client, so a prefix should contain
+	// only proxies. An IPv4 prefix also matches IPv4 peers of an IPv6 socket.
 	Trusted []netip.Prefix
 
 	// TrustUnix says that the peers of Unix sockets are proxies.
 	TrustUnix bool
 
 	// Optional says that a proxy may also omit the header. Then a connection that does not begin
-	// like a header is served as it is, with the address of the proxy. This is for the time in
-	// which the proxies are reconfigured: a proxy that sends no header passes on whatever its
-	// client has sent, and a client can send a header. Without Optional, such a connection is
+	// like a header is served as it is, with the address of the proxy. Use it only while
+	// the proxies are being reconfigured: a proxy that sends no header forwards what its client has
+	// sent, and that may be a header. Without Optional, such a connection is
 	// closed.
 	Optional bool
 
 	// Timeout is how long a proxy may take to send the header. With Optional, it begins with the
-	// first byte. Zero means 5 seconds, which allows for a lost packet; negative means no limit.
+	// first byte. Zero means 5 seconds, enough if a packet is lost; negative means no limit.
 	Timeout time.Duration
 
 	// MaxHeader is how many bytes a header of version 2 may have. A longer one is malformed. Zero
-	// means 4,096, enough for a client certificate; less than 536, which every receiver has to
-	// accept, and more than 65,551, which the format allows, are errors. A header of version 1 has
-	// at most 107 bytes.
+	// means 4,096, enough for a client certificate. It is an error if MaxHeader is less than 536,
+	// which every receiver must accept, or more than 65,551, the most that the format allows. A
+	// header of version 1 has at most 107 bytes.
 	MaxHeader int
 
 	// ErrorLog gets a line for each connection that is closed because of its header, at most ten
@@ -63,7 +63,7 @@ const maxLines = 10
 type Policy struct {
 	config Config
 
-	mu    sync.Mutex // guards following
+	mu    sync.Mutex // guards the following
 	since time.Time  // when the current second of logging began
 	lines int        // that were logged in it
 }
@@ -97,7 +97,7 @@ func (c *Config) Policy() (*Policy, error) {
 // Optional reports whether a proxy may omit the header.
 func (p *Policy) Optional() bool { return p.config.Optional }
 
-// Timeout returns how long a proxy may take to send its header; zero means any time.
+// Timeout returns how long a proxy may take to send its header; zero means no limit.
 func (p *Policy) Timeout() time.Duration { return p.config.Timeout }
 
 // MaxHeader returns how many bytes must have arrived before Parse no longer returns
@@ -138,9 +138,9 @@ func (p *Policy) Parse(b []byte) (Header, error) {
 }
 
 // Log logs that the connection of a proxy is closed because of err, unless too many lines were
-// logged just before. It does not log that a connection has ended without sending anything, as
-// those do with which load balancers only check whether they can connect. If there is no ErrorLog
-// it calls logf, and if that is nil, [log.Printf].
+// logged just before. It does not log that a connection has ended before anything was sent on it,
+// because some load balancers check a server by only connecting to it. Without an ErrorLog, it
+// calls logf, or [log.Printf] if that is nil.
 func (p *Policy) Log(logf func(format string, args ...any), proxy net.Addr, err error) {
 	for _, reason := range []error{ErrMalformed, ErrNoHeader, ErrIncomplete, nil} {
 		if reason == nil {

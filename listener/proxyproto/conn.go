@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// A Conn is a connection with the addresses that a proxy has sent. It reads the header when it is
-// first read from, or when its addresses are asked for, which waits for the proxy. The methods are
-// safe for concurrent use, as those of any [net.Conn].
+// A Conn is a connection with the addresses that a proxy has sent. The first call of Read,
+// ReadHeader, RemoteAddr or LocalAddr reads the header, and waits for it. The methods are safe for
+// concurrent use, as those of any [net.Conn].
 //
-// Until the header has arrived, the read deadline is the earlier one of that of the application and
-// that of the header. If the header does not arrive in time, or is not valid, all reads fail, and
-// the addresses are those of the connection itself.
+// Until the header has arrived, the earlier of two read deadlines counts: that of the application,
+// and that of the header. If the header does not arrive in time, or is not valid, all reads fail,
+// and the addresses are those of the connection itself.
 type Conn struct {
 	net.Conn
 
@@ -27,7 +27,7 @@ type Conn struct {
 
 	ahead atomic.Bool // rest is not empty
 
-	mu       sync.Mutex // guards following
+	mu       sync.Mutex // guards the following
 	rest     []byte     // was read beyond the header
 	readBy   time.Time  // the application's read deadline
 	headerBy time.Time  // while the header is read
@@ -39,7 +39,7 @@ func NewConn(nc net.Conn, remote, local net.Addr) *Conn {
 }
 
 // Conn returns nc, which a listener has accepted, with the addresses of its header. It returns nc
-// itself if its peer is not a proxy, and if nc is a Conn already. It does not wait.
+// itself if its peer is not a proxy, or if nc is a Conn already. It does not wait.
 func (p *Policy) Conn(nc net.Conn) net.Conn {
 	switch nc := nc.(type) {
 	case nil, *Conn:
@@ -60,8 +60,8 @@ var errCut = errors.New("reading the header has failed")
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
 // ReadHeader waits until the header has been read. The error says why the connection must be
-// closed. Later calls return the same. A server that calls ReadHeader first should pass the error
-// to [Policy.Log], as other methods do if they are first.
+// closed. Later calls return the same error. A server that calls ReadHeader first should pass the
+// error to [Policy.Log], as other methods do if they are first.
 func (c *Conn) ReadHeader() error {
 	c.once.Do(c.readHeader)
 	return c.err
@@ -211,7 +211,7 @@ func (c *Conn) LocalAddr() net.Addr {
 	return c.Conn.LocalAddr()
 }
 
-// SetReadDeadline is that of [net.Conn].
+// SetReadDeadline implements [net.Conn].
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -219,7 +219,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(c.readByLocked())
 }
 
-// SetDeadline is that of [net.Conn].
+// SetDeadline implements [net.Conn].
 func (c *Conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }

@@ -42,9 +42,9 @@ type Header struct {
 	Len int
 
 	// Source and Destination are the addresses of the client and of the socket that it has
-	// connected to: [*net.TCPAddr] or [*net.UnixAddr]. A client that uses UDP, as with HTTP/3, has
-	// a TCPAddr as well, since the connection from the proxy is not UDP. Both are nil if the
-	// connection keeps its own addresses.
+	// connected to: [*net.TCPAddr] or [*net.UnixAddr]. The address of a client that uses UDP, as
+	// with HTTP/3, is a TCPAddr too, because the connection from the proxy is not UDP. Both are nil
+	// if the connection keeps its own addresses.
 	Source, Destination net.Addr
 }
 
@@ -54,12 +54,12 @@ const (
 	v2Signature = "\r\n\r\n\x00\r\nQUIT\n"
 )
 
-// Parse parses the header that b begins with, where b is what has arrived so far, and may go on
-// after the header. A header of version 2 may have max bytes. Parse returns [ErrIncomplete] if more
-// bytes are needed, which is not the case once b has max bytes. Other errors wrap [ErrNoHeader] or
-// [ErrMalformed]; no further bytes change them.
+// Parse parses the header at the beginning of b, which has the bytes that have arrived so far, and
+// may continue after the header. A header of version 2 may have at most max bytes. Parse returns
+// [ErrIncomplete] if more bytes are needed, which is never the case if b has max bytes. Other
+// errors wrap [ErrNoHeader] or [ErrMalformed], and remain the same with more bytes.
 //
-// Parse is stricter than the specification asks for: a header whose TLVs do not fit exactly, or
+// Parse is stricter than the specification requires: a header whose TLVs do not fit exactly, or
 // whose checksum is wrong, is malformed.
 func Parse(b []byte, max int) (Header, error) {
 	for _, v := range []struct {

@@ -123,8 +123,8 @@ func v2Checksum(h []byte, at int) uint32 {
 	return crc32.Update(sum, castagnoli, h[at+4:])
 }
 
-// Missing returns how many bytes the header lacks that b begins with, where Parse has returned
-// [ErrIncomplete]. It returns zero if b does not say yet.
+// Missing returns how many bytes are missing from the header at the beginning of b, for which Parse
+// has returned [ErrIncomplete]. It returns zero if b does not say that yet.
 func Missing(b []byte) int {
 	if len(b) < v2Fixed || b[0] != v2Signature[0] {
 		return 0

@@ -24,8 +24,8 @@ func (e *Engine) NotLate(r *http.Request) {
 }
 
 // AwaitHijacked waits until every handler that has hijacked its connection has returned, or until
-// ctx ends. It returns how many are left. The engine must have drained, or be abandoned: otherwise
-// more handlers may do so.
+// ctx ends. It returns how many are left. Shutdown or Close must have returned before: otherwise
+// more handlers may hijack their connections.
 func (e *Engine) AwaitHijacked(ctx context.Context) (left int) {
 	select {
 	case <-e.http.Hijackings.None():
@@ -35,7 +35,7 @@ func (e *Engine) AwaitHijacked(ctx context.Context) (left int) {
 	}
 }
 
-// report notes whether a connection has begun to serve requests or has become idle.
+// report notes that x has changed to a state: whether it serves requests now, or no longer does.
 func (d *delegatedConns) report(x *delegatedConn, to http.ConnState) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -50,7 +50,7 @@ func (d *delegatedConns) report(x *delegatedConn, to http.ConnState) {
 	}
 }
 
-// activity returns how often connections have become active, and how many are.
+// activity returns how often a connection has become active, and how many are active.
 func (d *delegatedConns) activity() (turns int64, active int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -13,12 +13,12 @@ import (
 
 // This file counts what the engine does for lack of room, and logs when that begins and ends.
 
-// A reason says what the engine does for lack of room, and what there is too little of.
+// A reason says what the engine does for lack of room, and which limit was reached.
 type reason int
 
 const (
 	refusedConns       reason = iota // MaxConns, with RefuseConns
-	refusedDescriptors               // none left, and none can be made free
+	refusedDescriptors               // none is left, and no connection can be evicted
 	refusedPerIP                     // MaxConnsPerIP
 	refusedQueue                     // MaxQueue
 	refusedQueueWait                 // QueueWait
@@ -35,7 +35,7 @@ const (
 	holding  = "holding connections back" // in the kernel's queue
 )
 
-// reasons are what the engine does, as the log says it, and the name of the limit.
+// reasons has for each reason what the engine does, in the words of the log, and the limit's name.
 var reasons = [numReasons]struct {
 	does  string
 	limit observe.Reason
@@ -82,14 +82,14 @@ func (e *Engine) refused(c *http1.Conn, why reason) {
 	c.Observe(observe.Refused, why.name())
 }
 
-// An episode ends when nothing has happened for quietTime. A longer one is also logged every
+// An episode ends when nothing has happened for quietTime. While it lasts, it is logged every
 // stillTime.
 const (
 	quietTime = 5 * time.Second
 	stillTime = time.Minute
 )
 
-// An overload has an episode for each reason. It costs nothing while there is room.
+// An overload has an episode for each reason. While there is room, nothing calls it.
 type overload struct {
 	config  *Config
 	all     [numReasons]episode
@@ -208,7 +208,7 @@ func (o *overload) finish(r reason, count int64) {
 	}
 }
 
-// end ends all episodes, and waits until that is logged, but not for long.
+// end ends all episodes, and waits a moment until that is logged.
 func (o *overload) end() {
 	o.over.Store(true)
 	for r := range o.all {

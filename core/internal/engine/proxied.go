@@ -9,9 +9,9 @@ import (
 	"github.com/recycling-go/recycling/listener/proxyproto"
 )
 
-// Proxied returns l such that its connections have the addresses of the headers that proxies send,
-// where p says who is a proxy. It returns l itself if p is nil, or if l says that itself. The
-// header comes before TLS.
+// Proxied returns a listener on l whose connections have the addresses of the headers that proxies
+// send, where p says who is a proxy. It returns l itself if p is nil, or if l has a Policy of its
+// own. If l is a tls listener, the new one reads the header before TLS begins.
 func Proxied(l net.Listener, p *proxyproto.Policy) net.Listener {
 	inner, config, secure := unwrapTLS(l)
 	if !secure {
@@ -26,7 +26,7 @@ func Proxied(l net.Listener, p *proxyproto.Policy) net.Listener {
 	return inner
 }
 
-// proxyOf returns what says which peers of l are proxies; nil if none is.
+// proxyOf returns the Policy that says which peers of l are proxies, or nil if none is.
 func (e *Engine) proxyOf(l net.Listener) *proxyproto.Policy {
 	if inner, _, ok := unwrapTLS(l); ok {
 		l = inner
@@ -37,8 +37,8 @@ func (e *Engine) proxyOf(l net.Listener) *proxyproto.Policy {
 	return e.config.Proxy
 }
 
-// useProxyTimeout sets how long connections wait for the header that p asks for. All listeners
-// whose connections park have the same timeout: see park.Class.
+// useProxyTimeout sets how long a connection waits for the header, as p says. The timeout is the
+// same for all listeners whose connections park: see park.Class.
 func (e *Engine) useProxyTimeout(p *proxyproto.Policy) error {
 	if p == nil {
 		return nil

@@ -14,13 +14,13 @@ import (
 // shard has a queue of its own, in its pool.
 type queueLimiter struct {
 	engine  *Engine
-	workers int64         // maximum number of connections that are served
-	maxOver int64         // maximum of over
-	wait    time.Duration // maximum time to wait; zero: no limit
+	workers int64         // how many connections may be served at the same time
+	maxOver int64         // how many may wait
+	wait    time.Duration // how long one may wait; zero: no limit
 
 	// A connection has a permit of room, or is counted in over, from when it is admitted until its
 	// worker is done with it. There are as many permits as workers. So over is how many connections
-	// wait, and only then do shards write a variable in common.
+	// wait. The shards write over, which they share, only if connections wait.
 	//
 	// While over is positive, room has no free permit, except for a moment: see settle.
 	room *permits.Set
@@ -69,9 +69,9 @@ func (l *queueLimiter) done(s *shard, n int) {
 	}
 }
 
-// settle gives free permits to connections that are counted in over. Whoever returns a permit, or
-// adds to over after finding no permit, calls it afterwards: the later of the two sees what the
-// other has done.
+// settle gives free permits to connections that are counted in over. It is called after a permit
+// was returned, and after over was increased because there was no permit: the later of the two
+// calls sees what the other caller has done.
 func (l *queueLimiter) settle(s *shard) {
 	for l.over.Load() > 0 && s.room.Take(1) == 1 {
 		if !l.lessOver() {
@@ -106,7 +106,7 @@ func (l *queueLimiter) admit(s *shard, batch []*park.Conn, free int) []*park.Con
 	left := l.engine.leaveStays()
 	free += int(left)
 	if over = min(over-left, l.over.Load()-int64(free)); over <= 0 {
-		// A stayer that has got a request does not leave. Then one of batch may have to wait.
+		// If a stayer has just got a request, it does not leave, and one of batch may have to wait.
 		if l.wait > 0 {
 			l.startTimer()
 		}

@@ -1,14 +1,15 @@
-// Package permits divides a number of permits among shares, so that shards which take and return
-// them all the time write no memory in common.
+// Package permits divides a number of permits among shares, so that shards that take and return
+// them all the time do not write the same memory.
 //
 // A [Share] keeps the permits that are returned to it. It takes permits from the other shares only
 // when it has none left. So each share soon holds as many permits as its user needs at a peak, and
 // from then on its user writes the share's memory only, until nearly all permits are in use.
 //
 // The number of permits is exact at any time: a permit is taken from one share before it is used,
-// and returned to one afterwards. Unused permits never move from share to share. Therefore a
-// caller that finds no permit, after it has made known that it waits for one, may rely on whoever
-// returns a permit from then on: Put comes before the check for waiting callers.
+// and returned to one afterwards. Free permits never move from share to share. So a user need not
+// miss a permit: one that finds none first makes known that it waits, and looks for a permit again;
+// one that returns a permit calls Put, and looks for waiting users afterwards. One of the two sees
+// the other.
 package permits
 
 import (
@@ -21,13 +22,13 @@ import (
 // A Set is a number of permits. Its methods may be called from several goroutines at once. Use
 // [New] to create one. A Set must not be copied.
 type Set struct {
-	shares atomic.Pointer[[]*Share] // the first is nobody's: it begins with all permits
+	shares atomic.Pointer[[]*Share] // the first has no user, and all permits at first
 
 	mu    sync.Mutex // guards the following, and changes of shares
 	spare []*Share   // of shares, those that nobody uses
 }
 
-// A Share holds permits that nobody uses. Its methods may be called from several goroutines at
+// A Share holds free permits of a Set. Its methods may be called from several goroutines at
 // once, also after the Share was given back.
 type Share struct {
 	set *Set
@@ -46,7 +47,7 @@ func New(n int64) *Set {
 	return s
 }
 
-// Share returns a Share for a new user. It has no permits of its own, or those of a former user.
+// Share returns a Share for a new user. It holds no permits, or those that a former user has left.
 func (s *Set) Share() *Share {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +62,7 @@ func (s *Set) Share() *Share {
 	return x
 }
 
-// Free returns how many permits nobody uses. It reads one share after another: a permit that is
+// Free returns the number of free permits. It reads one share after another: a permit that is
 // taken and returned meanwhile may count twice, or not at all.
 func (s *Set) Free() (n int64) {
 	for _, x := range *s.shares.Load() {
@@ -109,5 +110,5 @@ func (x *Share) take(n int64) int64 {
 // Put returns n permits to x.
 func (x *Share) Put(n int64) { x.free.Add(n) }
 
-// Available reports whether there is a permit that nobody uses, in x or in another share.
+// Available reports whether x or another share holds a free permit.
 func (x *Share) Available() bool { return x.free.Load() > 0 || x.set.Free() > 0 }
