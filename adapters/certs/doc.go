@@ -1,6 +1,6 @@
 // Package certs loads a TLS certificate and its key from files, and loads them again when the files
-// change. It does the same with the certificates of the authorities that clients must be certified
-// by. The server is not restarted, and connections are not closed.
+// change. It does the same with the certificates of the authorities that issue client certificates.
+// The server is not restarted, and connections are not closed.
 //
 // An application adds three lines:
 //
@@ -12,9 +12,9 @@
 //
 // The files may be written in place, replaced by renaming others over them, or reached through
 // symbolic links that are replaced, as Kubernetes does with the ..data of a mounted Secret and
-// certbot with the files in live. Changes take effect within a second, once the files have been
-// left alone for a tenth of a second. New handshakes use the new certificate, and connections that
-// exist keep theirs.
+// certbot with the files in live. A change takes effect when the files have not changed for a
+// tenth of a second, and at the latest about a second after it began. New handshakes use the new
+// certificate, and existing connections keep theirs.
 //
 // A certificate is used only with the key that belongs to it, and only if both files are complete.
 // Otherwise the error is logged and the previous pair stays in use. So the order in which the two
@@ -29,10 +29,10 @@
 //		CertFile: "tls.crt", KeyFile: "tls.key", ClientCAFile: "clients.crt",
 //	})
 //
-// To replace an authority, first put both into the file, then give the clients new certificates,
-// and then remove the old one. A client whose authority was removed can neither connect nor resume
-// a session (the last release of Go 1.25, and newer ones, check that). Its open connections stay
-// until they end; Server.MaxConnAge bounds that.
+// To replace an authority, first put the old and the new one into the file, then give the clients
+// new certificates, and then remove the old one. A client whose authority was removed can neither
+// connect nor resume a session (the last release of Go 1.25, and newer ones, check that). Its open
+// connections stay until they end; Server.MaxConnAge bounds that.
 //
 // # ACME
 //

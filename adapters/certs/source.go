@@ -19,8 +19,8 @@ type Config struct {
 	// private key, both in PEM, as for [tls.LoadX509KeyPair]. Both may be the same file.
 	CertFile, KeyFile string
 
-	// ClientCAFile has the certificates, in PEM, of the authorities that certify clients. Empty
-	// means that the Source has nothing to do with client certificates.
+	// ClientCAFile has the certificates, in PEM, of the authorities that issue client certificates.
+	// Empty means that the Source has nothing to do with client certificates.
 	ClientCAFile string
 
 	// Log gets a line when something was loaded, at level Info, and when that has failed, at level
@@ -154,9 +154,9 @@ func (s *Source) configNow(c *tls.Config, protocols []string) *tls.Config {
 	return now
 }
 
-// Reload loads the files now, whether or not they have changed. It is for applications that are
-// told to, for example by a signal; a Source needs no such call. What can be loaded takes effect,
-// even if the rest results in an error, which is logged too.
+// Reload loads the files now, whether or not they have changed. It is for applications that reload
+// on a signal, for example; a Source finds out about changes without it. What can be loaded takes
+// effect, even if the rest results in an error, which is logged too.
 func (s *Source) Reload() error {
 	s.loading.Lock()
 	defer s.loading.Unlock()

@@ -15,8 +15,8 @@
 // Routes are those of [observe.SetRoute], which the adapters for chi, echo and gin call, and the
 // patterns of [net/http.ServeMux].
 //
-// Traces come from middleware such as otelhttp, which records some of these metrics too. Switch
-// those off. Since otelhttp copies the request, a ServeMux in it needs [observe.Patterns]:
+// For traces, use middleware such as otelhttp. It also records some of these metrics; turn those
+// off. Because otelhttp copies the request, a ServeMux in it needs [observe.Patterns]:
 //
 //	off := otelhttp.WithMeterProvider(noop.NewMeterProvider())
 //	handler := otelhttp.NewHandler(observe.Patterns(mux), "server", off)
@@ -49,7 +49,7 @@ type Config struct {
 // nil. It must be called before srv serves. It keeps the Observer of srv: see [observe.Observers].
 // Code that replaces srv.Observer must run before Register.
 //
-// It returns an error if srv serves, or if mp does not create an instrument.
+// It returns an error if srv already serves, or if mp does not create an instrument.
 func Register(mp metric.MeterProvider, srv *recycling.Server) error {
 	return Config{}.Register(mp, srv)
 }

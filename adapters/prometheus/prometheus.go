@@ -15,7 +15,7 @@
 // means and what to do about it. The folder of this package also has alerting rules (alerts.yml)
 // and a dashboard for Grafana (dashboard.json).
 //
-// Nothing happens for a request beyond what an [observe.Recorder] does. The counters are read when
+// A request costs no more than with an [observe.Recorder] alone. The counters are read when
 // Prometheus scrapes. Routes are those of [observe.SetRoute], which the adapters for chi, echo and
 // gin call, and the patterns of [net/http.ServeMux]. Requests that matched no route have the route
 // "none".
@@ -39,12 +39,12 @@ type Config struct {
 	// needs the same labels with other values, such as {"server": "admin"}.
 	Labels prometheus.Labels
 
-	// Buckets are the upper bounds of the buckets of all histograms, in ascending order. A request
-	// that takes less than a bound, but by less than an eighth, may be counted as longer. Nil means
+	// Buckets are the upper bounds of the buckets of all histograms, in ascending order. A duration
+	// that is less than an eighth below a bound may be counted in the next bucket. Nil means
 	// [DefaultBuckets].
 	//
 	// A Recorder knows up to [observe.MaxSeries] combinations of method, route and class of status.
-	// For each of them Prometheus stores two histograms.
+	// For each of them, Prometheus stores two histograms.
 	Buckets []time.Duration
 
 	// NativeHistograms adds native histograms, for a Prometheus that is configured to scrape them.
@@ -64,11 +64,12 @@ var DefaultBuckets = []time.Duration{
 }
 
 // Register registers the metrics of srv with reg. It must be called before srv serves. If
-// srv.Observer has a [observe.Recorder], that is used. Otherwise Register adds one and keeps the
-// Observer: see [observe.Observers]. Code that replaces srv.Observer must run before Register.
+// srv.Observer is or contains an [observe.Recorder], that is used. Otherwise Register adds one, and
+// keeps the Observer: see [observe.Observers]. Code that replaces srv.Observer must run before
+// Register.
 //
-// It returns an error if srv serves without a Recorder, or if reg has metrics of the same name and
-// labels, such as those of another Server: see [Config].
+// It returns an error if srv already serves without a Recorder, or if reg has metrics of the same
+// name and labels, such as those of another Server: see [Config].
 func Register(reg prometheus.Registerer, srv *recycling.Server) error {
 	return Config{}.Register(reg, srv)
 }

@@ -3,19 +3,19 @@
 //
 //	err := recycling.Serve(router, status.On(":6060"))
 //
-// The page is then at http://localhost:6060, and nowhere else: without a host, the address is that
-// of localhost. It shows, for each server, whether it serves or drains, its workers, connections
-// and limits, the time that requests wait for a worker, the rate and the times of each route, the
-// connections refused, with what to do about it, and the requests in flight that are oldest.
+// The page is then at http://localhost:6060. Without a host, as here, it listens on localhost only.
+// It shows, for each server, whether it serves or drains, its workers, connections and limits, the
+// time that requests wait for a worker, the rate and the durations of each route, the refused
+// connections, with what to do about them, and the oldest requests in flight.
 //
 // The page must not be public. It shows paths and addresses of clients, the name of the machine and
-// the version of the program, and asks nobody for a password. Nothing serves it unless the
-// application says so. To look at it from elsewhere, use ssh -L 6060:localhost:6060, kubectl
-// port-forward, or a proxy that knows who asks.
+// the version of the program, and asks for no password. Nothing serves it unless the application
+// says so. To look at it from elsewhere, use ssh -L 6060:localhost:6060, kubectl port-forward, or a
+// proxy that authenticates users.
 //
 // On a port of its own the page is served by net/http, not by the server that it shows. So it can
 // be reached when all workers are busy, when MaxConns is reached, and while the server drains. A
-// few descriptors are kept for when the process has no others.
+// few descriptors are reserved for it, for when the process has no others.
 //
 // # Formats
 //
@@ -25,20 +25,20 @@
 //	?format=text   or with Accept: text/plain, or from curl, wget and HTTPie
 //	?format=html
 //
-// Rates and quantiles are those of the last 10 seconds, or of the time since somebody began to
-// look, if that is shorter. The first look shows those since the program began. The page says
-// which. An unused page costs nothing but the recording.
+// Rates and quantiles are those of the last 10 seconds, or of the time since the page was first
+// requested, if that is shorter. The first response shows those since the program began. The page
+// says which. An unused page costs only the recording of each request.
 //
 // # In the application's own router
 //
-// A [Page] is an [http.Handler], for a router that already knows who asks:
+// A [Page] is an [http.Handler], for a router that already knows who is an administrator:
 //
 //	var page status.Page
 //	router.Handle("/admin/status", onlyAdmins(&page))
 //	err := recycling.Serve(router, page.Server("api"))
 //
-// Then it is a request like others: it waits for a worker, and is refused under overload. The path
-// should have no slash at its end. Several servers may share a Page.
+// Then a request for it is like any other: it waits for a worker, and is refused under overload.
+// The path should not end in a slash. Several servers may share a Page.
 //
 // # Profiles, and the Go runtime
 //

@@ -37,7 +37,7 @@ type mount struct {
 	handler http.Handler
 }
 
-// maxAge is for how long a report is used again, so that many viewers cost little more than one.
+// maxAge is how long a report is reused, so that many viewers cost little more than one.
 const maxAge = 200 * time.Millisecond
 
 // On returns an Option that serves a page about the server on addr, such as ":6060": see
@@ -49,8 +49,8 @@ const maxAge = 200 * time.Millisecond
 // without a page. If another process uses addr, such as an earlier one that still drains, On tries
 // again every second.
 //
-// On gives the server an [observe.Recorder], unless its Observer is or contains one. It keeps an
-// Observer that is there; options that set another one must come before it.
+// On gives the server an [observe.Recorder], unless its Observer is or contains one. It keeps the
+// Observer of the server; options that set another Observer must come before it.
 func On(addr string, settings ...func(*Page)) recycling.Option {
 	return func(s *recycling.Server) {
 		p := new(Page)
@@ -88,7 +88,8 @@ func (p *Page) Server(name string) recycling.Option {
 // before, or if title is empty or h is nil. Handlers that are added after p is served on an address
 // are not served there.
 //
-// Where the application has added p to its own router, there is no link, and h is not called.
+// If the application has added p to its own router, the page there has no link, and h is not
+// called.
 func (p *Page) Handle(path, title string, h http.Handler) {
 	switch {
 	case len(path) < 2 || path[0] != '/' || strings.ContainsAny(path, "{} \t\r\n"):
@@ -185,7 +186,7 @@ func (p *Page) report() *report {
 	return p.latest
 }
 
-// forgetSamples drops what is only needed while somebody looks.
+// forgetSamples drops the samples, which are only needed while the page is requested.
 func (p *Page) forgetSamples() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

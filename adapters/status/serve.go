@@ -20,21 +20,21 @@ type endpoints struct {
 	closing chan struct{} // closed by Close; nil until it is needed
 	servers map[*http.Server]bool
 	started int           // goroutines of start that run
-	idle    chan struct{} // closed when started becomes zero and closed is true; nil unless Close waits
+	idle    chan struct{} // closed when started is zero and closed is true; nil unless Close waits
 }
 
 // retryAfter is how long On waits for an address that is in use.
 const retryAfter = time.Second
 
-// ListenAndServe serves p on a TCP address, with net/http and without any other server, until Close
-// is called, and then returns [http.ErrServerClosed]. It returns other errors at once, and those of
-// accepting.
+// ListenAndServe serves p on a TCP address, with a server of net/http, until Close is called, and
+// then returns [http.ErrServerClosed]. If it cannot listen, or if accepting fails, it returns that
+// error.
 //
 // Without a host, as in ":6060", it listens on localhost only. To be reached from other machines,
-// name an address that only the right ones can reach. "0.0.0.0:6060" and "[::]:6060" mean all of
-// them: then a firewall must protect the page. On a loopback address, p responds with 403 to
-// requests whose Host is neither localhost nor an IP address, so that no web site can read the page
-// through a browser on the same machine (DNS rebinding).
+// name an address that only trusted machines can reach. "0.0.0.0:6060" and "[::]:6060" mean all
+// addresses of the machine: then a firewall must protect the page. On a loopback address, p
+// responds with 403 to requests whose Host is neither localhost nor an IP address, so that no web
+// site can read the page through a browser on the same machine (DNS rebinding).
 //
 // At most 64 connections are open, and further ones wait.
 func (p *Page) ListenAndServe(addr string) error {

@@ -1,5 +1,5 @@
-// Package systemd serves on the sockets that systemd has opened, and tells systemd how the server
-// is: that it serves, that it works, that it ends.
+// Package systemd serves on the sockets that systemd has opened, and tells systemd when the server
+// is ready, that it works, and when it drains.
 //
 // An application changes only its last line:
 //
@@ -36,29 +36,28 @@
 //
 // The socket unit must have Accept=no, the default. If the service stops, systemd keeps the socket,
 // and connections wait for the next start: with "systemctl restart app" none is refused. With
-// adapters/upgrade, which gets [Send] as its Config.Notify and the socket from [Listen], not even
-// that wait is needed. TimeoutStopSec should exceed the sum of LameDuck and DrainTimeout of the
+// adapters/upgrade, they need not wait either: its Config.Notify can be [Send], and [Listen]
+// returns the socket. TimeoutStopSec should exceed the sum of LameDuck and DrainTimeout of the
 // Server, which are 0 and 30 seconds by default.
 //
 // # Notifications
 //
-// The states are those of sd_notify(3):
+// These states are sent, as described in sd_notify(3):
 //
 //	READY=1     when the first listener is about to accept; with Run, all of them
-//	STOPPING=1  when the server begins to drain; with Run also before LameDuck
+//	STOPPING=1  when the server begins to drain; with Run, before LameDuck
 //	WATCHDOG=1  twice in each interval of WatchdogSec, while the server works
 //
 // Without NOTIFY_SOCKET in the environment, nothing is sent. Errors in sending are logged. With
-// [Notify], an http.Server sends STOPPING=1 from a goroutine of its own: a process that has nothing
-// to drain may exit before that, which tells systemd as much.
+// [Notify], STOPPING=1 is sent on a goroutine of its own. A process that has nothing to drain may
+// exit before that; systemd then learns of the end by the exit.
 //
 // The server works if its [recycling.Server.Stats] can be read, which needs the locks of the
-// server, and if it makes progress: if a connection is waiting, be it for a worker or in the kernel
-// to be accepted, then since the last check some connection must have been accepted, closed,
-// refused or served. A server that is full (MaxConns) works. A handler that hangs does not concern
-// others, and so does not count. [NotifyWhile] adds a check of the application. If a check fails,
-// WATCHDOG=1 is not sent and the failure is logged; systemd ends the service after WatchdogSec
-// without WATCHDOG=1.
+// server, and if it makes progress: if a connection waits for a worker or to be accepted, then some
+// connection must have been accepted, closed, refused or served since the last check. A server that
+// is full (MaxConns) counts as working, and so does one with a handler that hangs. [NotifyWhile]
+// adds a check of the application. If a check fails, WATCHDOG=1 is not sent and the failure is
+// logged. After WatchdogSec without WATCHDOG=1, systemd kills the service.
 //
 // # Systems
 //

@@ -20,8 +20,8 @@ import (
 //	recyclingecho.Use(e, systemd.Notify)
 //
 // Notify replaces the hook BaseContext of s.HTTP by a function that calls it, so it must come after
-// an option that sets HTTP. If the environment asks for WATCHDOG=1 in a wrong way, the error is
-// logged.
+// an option that sets HTTP. If the variables for WATCHDOG=1 in the environment are invalid, the
+// error is logged.
 func Notify(s *recycling.Server) { newNotifier(s, 1, nil) }
 
 // NotifyWhile returns an option like [Notify] that sends WATCHDOG=1 only while works returns nil as
@@ -31,7 +31,7 @@ func NotifyWhile(works func() error) recycling.Option {
 	return func(s *recycling.Server) { newNotifier(s, 1, works) }
 }
 
-// A notifier tells systemd how a Server is.
+// A notifier tells systemd the state of a Server.
 type notifier struct {
 	s     *recycling.Server
 	works func() error  // of the application; nil if it has none

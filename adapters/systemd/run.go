@@ -13,9 +13,10 @@ import (
 	"github.com/recycling-go/recycling/listener"
 )
 
-// Run serves s on all sockets that systemd has passed and [Listener] has not returned, and tells
-// systemd how s is. Without such a socket it listens on s.HTTP.Addr. It drains s on SIGINT or
-// SIGTERM: see [recycling.Server.Run]. Its errors are those of that method and of [Listeners].
+// Run serves s on all sockets that systemd has passed and [Listener] has not returned, and sends
+// the notifications of the package comment. Without such a socket it listens on s.HTTP.Addr. It
+// drains s on SIGINT or SIGTERM: see [recycling.Server.Run]. Its errors are those of that method
+// and of [Listeners].
 //
 // Run speaks HTTP without TLS. It replaces s.HTTP.BaseContext by a function that calls it. s must
 // not have been returned by [recycling.Use], and must not have the option [Notify].

@@ -35,23 +35,24 @@
 // connection in the kernel's queue is served by one of the two processes.
 //
 // The predecessor answers further requests on its keep-alive connections, with "Connection: close",
-// so that clients move to the successor without seeing a connection closed under a request. It
-// closes the connections that are still idle after [Config.IdleTime]. Requests in flight then have
-// [recycling.Server.DrainTimeout] to end.
+// so that clients move to the successor and no connection is closed while a client sends a request.
+// It closes the connections that are still idle after [Config.IdleTime]. Requests in flight then
+// have [recycling.Server.DrainTimeout] to end.
 //
-// The predecessor stays, and goes on serving, if the successor exits before it is ready, or is not
-// ready within [Config.Timeout], after which it is killed. If the predecessor is killed while the
-// successor initializes, the successor goes on without it. An upgrade is refused while another one
-// is in progress, and until the predecessor of this process has exited. All of this is logged.
+// The predecessor continues to serve if the successor exits before it is ready, or is not ready
+// within [Config.Timeout]; in the latter case, the successor is killed. If the predecessor is
+// killed while the successor initializes, the successor continues without it. An upgrade is refused
+// while another one is in progress, and until the predecessor of this process has exited. All of
+// this is logged.
 //
 // Files other than the listening sockets are not passed on, and neither are connections. All
 // addresses that the program listens on must come from the Upgrader, also one for metrics, or must
 // wait until the predecessor has closed them, as the page of adapters/status does. Otherwise the
 // successor fails, because the address is in use.
 //
-// Because the process that was started first exits with the first upgrade, it must not be one whose
-// end is taken for the end of the service: not process 1 of a container, for example, and under a
-// supervisor only one that follows Config.PIDFile or, like systemd, [Config.Notify].
+// The process that was started first exits after the first upgrade. So it must not be process 1 of
+// a container, with which the container ends. Under a supervisor, it works only if that follows
+// Config.PIDFile or, like systemd, [Config.Notify].
 //
 // # Under systemd
 //

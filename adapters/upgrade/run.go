@@ -21,12 +21,12 @@ import (
 // to accept connections. Before that, nothing is accepted. Without any function, Run listens on
 // srv.HTTP.Addr.
 //
-// Run drains srv when ctx ends, like [recycling.Server.Run]: if ctx cannot end, on SIGINT or
-// SIGTERM. After an upgrade it closes the listeners and drains srv too: see [Config.IdleTime]. It
-// then returns nil, unless something had to be abandoned.
+// Run drains srv when ctx ends, or if ctx cannot end, on SIGINT or SIGTERM, as
+// [recycling.Server.Run] does. After an upgrade it closes the listeners and drains srv too: see
+// [Config.IdleTime]. It then returns nil, unless something had to be abandoned.
 //
 // If a function returns an error first, Run closes srv and returns that error. If the process is
-// not ready at that moment, the upgrade has failed, provided that the process exits.
+// not ready at that moment, the process must exit; the upgrade has then failed.
 //
 // Run calls [Upgrader.Stop]. It replaces srv.HTTP.BaseContext by a function that calls it. srv must
 // not have been returned by [recycling.Use].
@@ -128,7 +128,7 @@ func (r *run) run(ctx context.Context) error {
 	switch {
 	case r.readyErr != nil:
 		return r.readyErr
-	case r.left && (err == nil || errors.Is(err, http.ErrServerClosed)): // awaitIdle has shut it down
+	case r.left && (err == nil || errors.Is(err, http.ErrServerClosed)): // by awaitIdle
 		return r.leaveErr
 	}
 	return err

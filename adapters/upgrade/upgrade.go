@@ -33,11 +33,10 @@ type Config struct {
 	Timeout time.Duration
 
 	// IdleTime is how long [Upgrader.Run] leaves idle connections of the predecessor open after an
-	// upgrade. The response to their next request has "Connection: close". So a client that uses
-	// its connections more often than that does not see one closed at the moment when it sends a
-	// request. The process exits earlier if no connection is left. If LameDuck of the Server is
-	// longer, that applies. Zero means 5 seconds; negative means that idle connections are closed
-	// at once.
+	// upgrade. The response to their next request has "Connection: close". So if a client uses each
+	// connection more often than that, none is closed while it sends a request. The process exits
+	// earlier if no connection is left. If LameDuck of the Server is longer, that applies. Zero
+	// means 5 seconds; negative means that idle connections are closed at once.
 	IdleTime time.Duration
 
 	// PIDFile is the path of a file that contains the process ID of the process that serves. A
@@ -129,8 +128,8 @@ type shared struct {
 	own bool // Listen has opened it, here or in a predecessor
 }
 
-// New returns the Upgrader of this process, and begins to handle [Config.Signal]. Call it early: a
-// process that does not handle SIGHUP ends with it. A second call in the same process returns an
+// New returns the Upgrader of this process, and begins to handle [Config.Signal]. Call it early:
+// before that, SIGHUP ends the process. A second call in the same process returns an
 // error, and so does an invalid Config.
 func New(c Config) (*Upgrader, error) {
 	if err := c.check(); err != nil {
@@ -250,7 +249,7 @@ func (u *Upgrader) HasPredecessor() bool { return u.flip.HasParent() }
 //	srv.Shutdown(ctx)
 //
 // An error means that the PID file cannot be written or that the predecessor cannot be told; the
-// process should exit, and the predecessor goes on. If the predecessor has died, Ready logs that
+// process should exit, and the predecessor continues. If the predecessor has died, Ready logs that
 // and returns nil.
 func (u *Upgrader) Ready() error {
 	u.mu.Lock()
@@ -283,8 +282,8 @@ func (u *Upgrader) Ready() error {
 	return nil
 }
 
-// orphanWait is how long the end of the predecessor may take to be noticed. The pipe to it has
-// broken already, if it is gone.
+// orphanWait is how long it may take to notice that the predecessor has ended. If it has, the pipe
+// to it is already broken.
 const orphanWait = time.Second
 
 // orphaned reports whether this process has a predecessor that has exited.
