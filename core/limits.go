@@ -49,7 +49,7 @@ type Limits struct {
 	// MaxConnsPerIP is the number of connections that may be open from one address; all addresses
 	// of an IPv6 /64 network count as one. Further connections get a 503 response: see Shed. Zero
 	// and negative values mean no limit, because behind a proxy all connections have the same
-	// address, unless it sends that of the client: see ProxyProtocol.
+	// address, unless the proxy sends that of the client: see ProxyProtocol.
 	MaxConnsPerIP int `json:"max_conns_per_ip"`
 
 	// MaxRequestsPerConn is the number of requests that a connection may make, and MaxConnAge is

@@ -69,7 +69,7 @@ func (b *netHTTP) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	return b.served(b.http.ServeTLS(engine.Proxied(l, b.proxy), certFile, keyFile))
 }
 
-// served returns err, the error of Serve. It may be the first to tell that Close of the http.Server
+// served returns err, the error of Serve. That may be the first sign that Close of the http.Server
 // was called.
 func (b *netHTTP) served(err error) error {
 	if errors.Is(err, http.ErrServerClosed) {
@@ -84,11 +84,11 @@ func (b *netHTTP) SetKeepAlivesEnabled(v bool)        { b.http.SetKeepAlivesEnab
 // SetLame does nothing: net/http cannot announce the end and leave idle connections open.
 func (b *netHTTP) SetLame() {}
 
-// Late returns that requests may arrive unseen, because they are not counted.
+// Late reports that there may be requests that are not counted: none is.
 func (b *netHTTP) Late() (n int64, unseen bool) { return 0, true }
 func (b *netHTTP) NotLate(*http.Request)        {}
 
-// AwaitHijacked does not wait: net/http does not tell when such a handler returns.
+// AwaitHijacked does not wait: net/http does not report when such a handler returns.
 func (b *netHTTP) AwaitHijacked(context.Context) int { return 0 }
 
 func (b *netHTTP) Stats() engine.Stats {

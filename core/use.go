@@ -47,7 +47,7 @@ import (
 //     the error is logged too.
 //
 // Under [Goroutine], or if srv.Protocols is set and does not include HTTP/1, srv serves as if Use
-// had not been called, except that ProxyProtocol has an effect.
+// had not been called, except that ProxyProtocol, Log, Observer and OnDrain have an effect.
 func Use(srv *http.Server, options ...Option) *Server {
 	s := &Server{HTTP: srv}
 	for _, o := range options {

@@ -32,8 +32,9 @@ type Config struct {
 	DeferAccept time.Duration
 
 	// ProxyProtocol says which peers are proxies that send the header of HAProxy's PROXY protocol.
-	// Accept then returns a [*proxyproto.Conn] for their connections. Nil means that no peer does.
-	// A server that accepts with a [Raw] must ask [Raw.ProxyProtocol], as a recycling.Server does.
+	// Accept then returns a [*proxyproto.Conn] for their connections. Nil means that no peer is a
+	// proxy. A server that accepts with a [Raw] must ask [Raw.ProxyProtocol], as a recycling.Server
+	// does.
 	ProxyProtocol *proxyproto.Config
 }
 

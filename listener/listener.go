@@ -50,7 +50,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// ProxyProtocol returns what says which peers are proxies, or nil if none is: see [Config].
+// ProxyProtocol returns the Policy that says which peers are proxies, or nil if none is: see
+// [Config].
 func (l *Listener) ProxyProtocol() *proxyproto.Policy { return l.proxy }
 
 // setKeepAlive undoes what package net did to an accepted connection: package net ignores inherited

@@ -76,7 +76,7 @@ func (r *Raw) AcceptSilent() { r.src.control(acceptSilent) }
 // that is ignored tries again after a second, and is then refused.
 //
 // DropNew has no effect on a socket that is Shared, and its effect ends when the socket becomes
-// that, since the other code may go on to accept from it.
+// Shared, because other code may continue to accept from it.
 func (r *Raw) DropNew() { r.src.dropNew() }
 
 // Closed returns a channel that is closed when the listener is closed, or about to be: see
@@ -88,8 +88,8 @@ func (r *Raw) Closed() <-chan struct{} { return r.closed }
 // from package net or from another process, or was given away by SyscallConn or File.
 func (r *Raw) Shared() bool { return r.src.isShared() }
 
-// ProxyProtocol returns the listener's. Accept does not read headers, so if the result is not nil,
-// the caller has to do that.
+// ProxyProtocol returns that of the listener. Accept does not read headers, so if the result is not
+// nil, the caller has to do that.
 func (r *Raw) ProxyProtocol() *proxyproto.Policy { return r.proxy }
 
 // Network returns the name of the network, "tcp" or "unix".

@@ -56,8 +56,8 @@ type Config[T any] struct {
 
 	// Group, if set, is the group that the pool belongs to. Max and Standby then apply to all pools
 	// of the group together, and must be the same in each of them. Work or New must do the same in
-	// each of them too, since idle workers may move to other pools of the group, and others may run
-	// jobs of them: see Lent in Stats. Queue must be zero.
+	// each of them too, because an idle worker may move to another pool of the group, and a worker
+	// may run jobs of another pool: see Lent in Stats. Queue must be zero.
 	Group *Group[T]
 
 	// IdleTime is how long there must be more than Standby idle workers before the surplus workers
