@@ -55,9 +55,9 @@ func Listener(name string) (*listener.Listener, error) {
 	return nil, fmt.Errorf("systemd: socket %q: %w: it has passed %q", name, ErrNoSocket, sockets.names)
 }
 
-// Listen returns the socket with this name, as [Listener] does, or opens one if systemd has passed
-// none at all to this process, so that the same program also runs elsewhere. The network and address
-// are those of [listener.Listen]. With adapters/upgrade, it is how the first process gets a socket:
+// Listen returns the socket with this name, as [Listener] does. If systemd has passed no socket at
+// all to this process, Listen opens one, so that the same program also runs elsewhere. The network
+// and address are those of [listener.Listen]. With adapters/upgrade, the first process calls it:
 //
 //	web, err := u.Listener("web", func() (*listener.Listener, error) {
 //		return systemd.Listen(ctx, "web", "tcp", ":8080")
@@ -70,7 +70,7 @@ func Listen(ctx context.Context, name, network, address string) (*listener.Liste
 	return l, err
 }
 
-// nonePassed reports whether systemd has passed no socket to this process, also none that is taken.
+// nonePassed reports whether systemd has passed no socket at all to this process.
 func nonePassed() bool {
 	sockets.mu.Lock()
 	defer sockets.mu.Unlock()

@@ -46,9 +46,9 @@
 // this is logged.
 //
 // Files other than the listening sockets are not passed on, and neither are connections. All
-// addresses that the program listens on must come from the Upgrader, also one for metrics, or must
-// wait until the predecessor has closed them, as the page of adapters/status does. Otherwise the
-// successor fails, because the address is in use.
+// listeners of the program must come from the Upgrader, including one for metrics, or the program
+// must wait until the predecessor has closed them, as the page of adapters/status does. Otherwise
+// the successor fails, because the address is in use.
 //
 // The process that was started first exits after the first upgrade. So it must not be process 1 of
 // a container, with which the container ends. Under a supervisor, it works only if that follows
@@ -57,7 +57,7 @@
 // # Under systemd
 //
 // The main process of the service changes with each upgrade. With [Config.Notify], systemd is told.
-// The Server needs an option too, which says READY=1 when the first process serves, STOPPING=1, and
+// The Server needs the option that sends READY=1 when the first process serves, STOPPING=1, and
 // WATCHDOG=1:
 //
 //	u, err := upgrade.New(upgrade.Config{Notify: systemd.Send}) // of adapters/systemd
