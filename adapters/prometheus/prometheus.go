@@ -99,13 +99,13 @@ func (c Config) Register(reg prometheus.Registerer, srv *recycling.Server) error
 			return fmt.Errorf("recyclingprometheus: Config.Buckets[%d] is %v: buckets must be positive and ascending", i, b)
 		}
 	}
-	observer, rec := srv.Observer, observe.RecorderIn(srv.Observer)
-	if rec == nil {
+	rec := observe.RecorderIn(srv.Observer)
+	fresh := rec == nil
+	if fresh {
 		if srv.Stats().Version != "" {
 			return errors.New("recyclingprometheus: Register was called after the Server began to serve, and its Observer has no Recorder")
 		}
 		rec = observe.NewRecorder()
-		observer = observe.Observers(srv.Observer, rec)
 	}
 	col := newCollector(srv, rec, c.Labels)
 	col.bounds, col.native = slices.Clone(bounds), c.NativeHistograms
@@ -115,8 +115,8 @@ func (c Config) Register(reg prometheus.Registerer, srv *recycling.Server) error
 		}
 		return fmt.Errorf("recyclingprometheus: %w", err)
 	}
-	if observer != nil {
-		srv.Observer = observer
+	if fresh {
+		srv.Observer = observe.Observers(srv.Observer, rec)
 	}
 	return nil
 }
