@@ -302,7 +302,7 @@ func TestErrorLogThatBlocksDelaysNoSweep(t *testing.T) {
 	parallel(t)
 	needsParking(t)
 	errorLog, open := blockedLog(t)
-	s := recyclingNet.startTLS(t, &recycling.Server{HTTP: &http.Server{ErrorLog: errorLog, ReadHeaderTimeout: 500 * time.Millisecond}}, hello)
+	s := recyclingNet.startTLS(t, &recycling.Server{HTTP: &http.Server{ErrorLog: errorLog, ReadHeaderTimeout: time.Second}}, hello)
 	t.Cleanup(open)
 	var silent []*client
 	for range 20 {

@@ -76,7 +76,7 @@ func TestReadTimeoutHoldsBesideBodyTimeout(t *testing.T) {
 	parallel(t)
 	forEach(t, workerModes, func(t *testing.T, m mode) {
 		result := make(chan error, 1)
-		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadTimeout: 100 * time.Millisecond}, Limits: recycling.Limits{BodyTimeout: time.Hour}}, func(w http.ResponseWriter, r *http.Request) {
+		s := m.start(t, &recycling.Server{HTTP: &http.Server{ReadTimeout: 500 * time.Millisecond}, Limits: recycling.Limits{BodyTimeout: time.Hour}}, func(w http.ResponseWriter, r *http.Request) {
 			_, err := io.Copy(io.Discard, r.Body)
 			result <- err
 		})
