@@ -87,7 +87,7 @@ func (n *notifier) serving(l net.Listener) {
 	}
 }
 
-// stopping sends STOPPING=1, once.
+// stopping sends STOPPING=1, once. When any call returns, it is sent.
 func (n *notifier) stopping() {
 	n.stop.Do(func() { n.send(daemon.SdNotifyStopping) })
 }

@@ -31,20 +31,12 @@ func Run(s *recycling.Server) error {
 	n := newNotifier(s, max(len(all), 1), nil)
 	defer n.alive.Wait()
 	defer n.ended()
-	stopped := make(chan struct{})
-	forget := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		n.stopping()
-	})
+	context.AfterFunc(ctx, n.stopping) // before LameDuck
 	var serve func() error
 	if len(all) > 0 {
 		serve = func() error { return serveAll(s, all) }
 	}
-	err = s.Run(ctx, serve)
-	if !forget() {
-		<-stopped
-	}
-	return err
+	return s.Run(ctx, serve)
 }
 
 // serveAll serves s on all listeners, until s is shut down or one of them fails.

@@ -3,7 +3,6 @@ package systemd
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -79,14 +78,7 @@ func (n *notifier) waiting(s recycling.Stats) bool {
 	if s.Queued > 0 {
 		return true
 	}
-	n.mu.Lock()
-	all := slices.Clone(n.listeners)
-	n.mu.Unlock()
-	for _, l := range all {
-		raw, ok := listener.NewRaw(l)
-		if !ok {
-			continue // it is not known
-		}
+	for _, raw := range n.sockets() {
 		is := false
 		raw.Control(func(fd int) { is = pending(fd) }) // not once it is closed
 		if is {
@@ -94,6 +86,18 @@ func (n *notifier) waiting(s recycling.Stats) bool {
 		}
 	}
 	return false
+}
+
+// sockets returns the listening sockets of the server, as far as they are known.
+func (n *notifier) sockets() (known []*listener.Raw) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, l := range n.listeners {
+		if raw, ok := listener.NewRaw(l); ok {
+			known = append(known, raw)
+		}
+	}
+	return known
 }
 
 // full reports whether connections wait because the server has reached a limit.
@@ -108,19 +112,16 @@ func progress(s recycling.Stats) int64 {
 	return s.Accepted + s.Closed + s.Hijacked + s.Requests
 }
 
-// closed reports whether the server was closed: Close, unlike Shutdown, calls no hook.
+// closed reports whether the server was closed: Close, unlike Shutdown, calls no hook. A server that
+// drains looks the same, but for its listening sockets, if it has neither connections nor workers.
 func (n *notifier) closed(s recycling.Stats) bool {
 	if s.Open > 0 || s.Workers > 0 {
 		return false
 	}
-	var w status
-	n.s.Ready(&w, nil)
-	return w == http.StatusServiceUnavailable
+	select {
+	case <-n.s.Draining():
+	default:
+		return false
+	}
+	return !slices.ContainsFunc(n.sockets(), func(raw *listener.Raw) bool { return raw.Control(func(int) {}) == nil })
 }
-
-// A status is a ResponseWriter that keeps only the status.
-type status int
-
-func (s *status) Header() http.Header         { return make(http.Header) }
-func (s *status) Write(b []byte) (int, error) { return len(b), nil }
-func (s *status) WriteHeader(code int)        { *s = status(code) }

@@ -108,3 +108,15 @@ func TestSendEndsWithAnotherMainProcess(t *testing.T) {
 		t.Errorf("the service sent %q after another process became the main one", got)
 	}
 }
+
+// Under net/http a server without connections has no worker either, so it looks closed.
+func TestWatchdogOutlivesLameDuckWithoutConnections(t *testing.T) {
+	m := newManager(t)
+	f, a := socket(t, "tcp", "127.0.0.1:0")
+	m.start("lame", []*os.File{f}, "WATCHDOG_USEC=20000", "RECYCLING_STRATEGY=goroutine")
+	m.want("READY=1", "WATCHDOG=1")
+	m.cmd.Process.Signal(syscall.SIGTERM)
+	m.awaitMessage("STOPPING=1")
+	m.want("WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1")
+	wantServed(t, "tcp", a)
+}
