@@ -172,15 +172,20 @@ func (d drainer) awaitHijacked(ctx context.Context) int {
 	return b.AwaitHijacked(ctx)
 }
 
+// hookReturned returns a channel that is closed when OnDrain has returned; nil if it was not called.
+func (d drainer) hookReturned() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.end.hook
+}
+
 // errHook is a timeout of OnDrain.
 var errHook = errors.Join(context.DeadlineExceeded, errors.New("recycling: OnDrain has not returned"))
 
 // awaitHook waits until OnDrain has returned, or until ctx has ended and OnDrain has had a moment
 // to notice.
 func (d drainer) awaitHook(ctx context.Context) error {
-	d.mu.Lock()
-	returned := d.end.hook
-	d.mu.Unlock()
+	returned := d.hookReturned()
 	if returned == nil {
 		return nil
 	}
@@ -223,9 +228,7 @@ func (d drainer) logWaiting(over <-chan struct{}, logged chan<- struct{}) {
 
 // hookRuns reports whether OnDrain was called and has not returned.
 func (d drainer) hookRuns() bool {
-	d.mu.Lock()
-	returned := d.end.hook
-	d.mu.Unlock()
+	returned := d.hookReturned()
 	if returned == nil {
 		return false
 	}

@@ -21,7 +21,7 @@ type netHTTP struct {
 }
 
 func newNetHTTP(s *Server, proxy *proxyproto.Policy) *netHTTP {
-	b := &netHTTP{http: s.HTTP, proxy: proxy}
+	b := &netHTTP{http: s.HTTP, proxy: proxy, draining: s.beginDraining}
 	if s.Observer != nil {
 		s.HTTP.Handler = observe.Handler(s.Observer, s.HTTP.Handler)
 	}
@@ -57,8 +57,7 @@ func newNetHTTP(s *Server, proxy *proxyproto.Policy) *netHTTP {
 			state(c, to)
 		}
 	}
-	b.draining = func() { s.advance(draining, s.drainTimeout()) }
-	s.HTTP.RegisterOnShutdown(b.draining)
+	s.HTTP.RegisterOnShutdown(s.beginDraining)
 	return b
 }
 

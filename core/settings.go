@@ -129,7 +129,7 @@ func (s *Server) engineConfig(set settings) engine.Config {
 		Serving:         s.beginServe,
 		Log:             s.logEvent,
 		Descriptors:     maxDescriptors(),
-		Draining:        func() { s.advance(draining, s.drainTimeout()) },
+		Draining:        s.beginDraining,
 		KeepWorkers:     set.strategy == Fixed,
 		Standby:         set.standby,
 		Workers:         max(set.MaxWorkers, 0),

@@ -85,6 +85,9 @@ func (s *Server) advance(to phase, limit time.Duration) backend {
 	return s.backend
 }
 
+// beginDraining notes that draining begins, unless Run has announced it before.
+func (s *Server) beginDraining() { s.advance(draining, s.drainTimeout()) }
+
 // callOnDrainLocked calls OnDrain, if there is one, on a goroutine of its own.
 func (s *Server) callOnDrainLocked(limit time.Duration) {
 	if s.OnDrain == nil {

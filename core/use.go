@@ -55,7 +55,7 @@ func Use(srv *http.Server, options ...Option) *Server {
 	}
 	s.HTTP = srv
 	s.host = engine.NewHost(srv, true, s.startFor, s.proxyPolicy)
-	srv.RegisterOnShutdown(func() { s.advance(draining, s.drainTimeout()) }) // even if it never serves
+	srv.RegisterOnShutdown(s.beginDraining) // even if it never serves
 	return s
 }
 

@@ -203,39 +203,21 @@ func Observers(list ...Observer) Observer {
 
 type observers []Observer
 
-func (all observers) RequestStart(r *Request) {
-	i := 0
-	defer func() { // after a panic, which goes on: RequestEnd of the others will be called
-		if i < len(all) {
-			all[i+1:].RequestStart(r)
-		}
-	}()
-	for ; i < len(all); i++ {
-		all[i].RequestStart(r)
-	}
-}
+func (all observers) RequestStart(r *Request) { all.each(func(o Observer) { o.RequestStart(r) }) }
+func (all observers) RequestEnd(r *Request)   { all.each(func(o Observer) { o.RequestEnd(r) }) }
+func (all observers) Conn(e ConnEvent)        { all.each(func(o Observer) { o.Conn(e) }) }
 
-func (all observers) RequestEnd(r *Request) {
+// each calls f for all. If a call panics, it calls f for the rest before the panic goes on: an
+// Observer that has got RequestStart must also get RequestEnd.
+func (all observers) each(f func(Observer)) {
 	i := 0
-	defer func() { // after a panic, which goes on
+	defer func() {
 		if i < len(all) {
-			all[i+1:].RequestEnd(r)
+			all[i+1:].each(f)
 		}
 	}()
 	for ; i < len(all); i++ {
-		all[i].RequestEnd(r)
-	}
-}
-
-func (all observers) Conn(e ConnEvent) {
-	i := 0
-	defer func() { // after a panic, which goes on
-		if i < len(all) {
-			all[i+1:].Conn(e)
-		}
-	}()
-	for ; i < len(all); i++ {
-		all[i].Conn(e)
+		f(all[i])
 	}
 }
 

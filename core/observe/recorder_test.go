@@ -243,3 +243,16 @@ func TestRecorderAllocatesNothing(t *testing.T) {
 		t.Errorf("a request allocates %v times", n)
 	}
 }
+
+func TestObserversAllocateNothing(t *testing.T) {
+	o := Observers(NewRecorder(), NewRecorder())
+	r := new(Request)
+	n := testing.AllocsPerRun(100, func() {
+		*r = Request{Method: "GET", Path: "/", Status: 200, Route: "/", FirstByte: 1, Duration: 2}
+		o.RequestStart(r)
+		o.RequestEnd(r)
+	})
+	if n != 0 {
+		t.Errorf("a request allocates %v times", n)
+	}
+}

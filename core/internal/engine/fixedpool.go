@@ -58,9 +58,7 @@ func (p *fixedPool) Reserve(*http1.Conn) bool { return false }
 func (p *fixedPool) StartHandshake(c *http1.Conn, hello []byte) { c.Handshake(hello, func() {}) }
 
 func (p *fixedPool) Enqueue(c *http1.Conn) {
-	if p.engine.http.Observer != nil {
-		http1.Readable().Note(c)
-	}
+	p.engine.noteReadable(&c.Conn)
 	_, ok := p.tasks.TrySubmit(func() {
 		s := p.states.Get().(*workerState)
 		s.worker.Serve(c)

@@ -116,17 +116,17 @@ const (
 // be served or wait for a worker.
 func (s *shard) lead(batch []*park.Conn) ([]*park.Conn, error) {
 	batch, err := s.set.Lead(batch)
-	s.engine.noteReadable(batch)
+	s.engine.noteReadable(batch...)
 	return s.engine.queue.admit(s, batch, 0), err
 }
 
-// noteReadable notes that all of batch have just become readable.
-func (e *Engine) noteReadable(batch []*park.Conn) {
+// noteReadable notes that all of conns have just become readable.
+func (e *Engine) noteReadable(conns ...*park.Conn) {
 	if e.http.Observer == nil {
 		return
 	}
 	now := http1.Readable()
-	for _, c := range batch {
+	for _, c := range conns {
 		now.Note(httpConn(c))
 	}
 }
@@ -226,9 +226,7 @@ func (s *shard) StartHandshake(c *http1.Conn, hello []byte) {
 
 // admit submits c unless the queue is full. free is how many workers are about to become free.
 func (s *shard) admit(c *http1.Conn, free int) {
-	if s.engine.http.Observer != nil {
-		http1.Readable().Note(c)
-	}
+	s.engine.noteReadable(&c.Conn)
 	for _, c := range s.engine.queue.admit(s, []*park.Conn{&c.Conn}, free) {
 		s.submit(c)
 	}

@@ -84,7 +84,7 @@ func (e *Engine) hostError(err error) error {
 func (e *Engine) wait(ctx context.Context) error {
 	select {
 	case <-e.drained:
-		e.settle()
+		e.awaitHooks()
 		return nil
 	default:
 	}
@@ -97,7 +97,7 @@ func (e *Engine) wait(ctx context.Context) error {
 	for idling := 0; idling < hookAsks; {
 		select {
 		case <-e.drained:
-			e.settle()
+			e.awaitHooks()
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -119,9 +119,9 @@ const (
 	hookAsks = 10
 )
 
-// settle waits until the hooks of closed connections have returned, and everything is logged, but
-// not for long.
-func (e *Engine) settle() {
+// awaitHooks waits until the hooks of closed connections have returned, and everything is logged,
+// but not for long.
+func (e *Engine) awaitHooks() {
 	awaitZero(&e.http.ClosedHooks)
 	e.endLog()
 }
@@ -165,7 +165,7 @@ func (e *Engine) abandon() (busy int) {
 		select {
 		case <-e.drained:
 			timer.Stop()
-			e.settle()
+			e.awaitHooks()
 			return 0
 		case <-timer.C:
 		}
