@@ -6,38 +6,28 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 )
 
-// A proxy is a program, and how to start it as a proxy. Its configuration has placeholders for a
-// directory, the origin's address, and its own address.
-type proxy struct {
-	name string
-	conf string
-	args func(dir, conf string) []string
-}
+// A proxy is a program and its configuration: see harness.StartProxy.
+type proxy struct{ name, conf string }
 
-var proxies = []proxy{
-	{"nginx", nginxConf, func(dir, conf string) []string { return []string{"-p", dir, "-c", conf} }},
-	{"haproxy", haproxyConf, func(dir, conf string) []string { return []string{"-db", "-f", conf} }},
-}
+var proxies = []proxy{{"nginx", nginxConf}, {"haproxy", haproxyConf}}
 
-const haproxyConf = `# %[1]s is for others
-defaults
+const haproxyConf = `defaults
 	mode http
 	timeout connect 10s
 	timeout client 10s
 	timeout server 10s
 	http-reuse always
 frontend proxy
-	bind %[3]s
+	bind %[2]s
 	default_backend origin
 backend origin
-	server origin %[2]s
+	server origin %[3]s
 `
 
 const nginxConf = `daemon off;
@@ -52,9 +42,9 @@ http {
 	fastcgi_temp_path %[1]s/fastcgi;
 	uwsgi_temp_path %[1]s/uwsgi;
 	scgi_temp_path %[1]s/scgi;
-	upstream origin { server %[2]s; keepalive 4; }
+	upstream origin { server %[3]s; keepalive 4; }
 	server {
-		listen %[3]s;
+		listen %[2]s;
 		location / {
 			proxy_pass http://origin;
 			proxy_http_version 1.1;
@@ -68,8 +58,7 @@ http {
 // start starts the proxy in front of p, and returns it as a process that only has an address. It
 // runs until the end of the row, or until it is killed.
 func (x proxy) start(t *trial, p *process) (*process, error) {
-	program, err := exec.LookPath(x.name)
-	if err != nil {
+	if _, err := exec.LookPath(x.name); err != nil {
 		return nil, skip("needs " + x.name)
 	}
 	dir, err := os.MkdirTemp("", "bench-faults-")
@@ -77,17 +66,7 @@ func (x proxy) start(t *trial, p *process) (*process, error) {
 		return nil, err
 	}
 	t.later(func() { os.RemoveAll(dir) })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	addr := l.Addr().String()
-	l.Close() // the port is most likely still free when the proxy starts
-	file := filepath.Join(dir, "conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, x.conf, dir, p.Addr(), addr), 0o666); err != nil {
-		return nil, err
-	}
-	started, err := harness.Start(t.ctx, harness.Command{Program: program, Args: x.args(dir, file), Addr: addr})
+	started, err := harness.StartProxy(t.ctx, x.name, x.conf, dir, p.Addr())
 	if err != nil {
 		return nil, skip(x.name + " does not start: " + err.Error())
 	}

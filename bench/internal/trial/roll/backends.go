@@ -23,7 +23,7 @@ type backends struct {
 func startBackends(ctx context.Context, server string, lame time.Duration) (*backends, error) {
 	b := &backends{server: server, lame: lame}
 	for i := range b.procs {
-		addr, err := freeAddr()
+		addr, err := harness.FreeAddr()
 		if err == nil {
 			b.addrs[i] = addr
 			err = b.start(ctx, i)

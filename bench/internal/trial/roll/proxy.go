@@ -3,7 +3,6 @@ package roll
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,18 +11,10 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/trial/harness"
 )
 
-// A proxy is a program, and how to start it as a proxy. Its configuration has placeholders for a
-// directory, its own address, and the addresses of the two servers.
-type proxy struct {
-	name string
-	conf string
-	args func(dir, conf string) []string
-}
+// A proxy is a program and its configuration: see harness.StartProxy.
+type proxy struct{ name, conf string }
 
-var proxies = []proxy{
-	{"nginx", nginxConf, func(dir, conf string) []string { return []string{"-p", dir, "-c", conf} }},
-	{"haproxy", haproxyConf, func(dir, conf string) []string { return []string{"-db", "-f", conf} }},
-}
+var proxies = []proxy{{"nginx", nginxConf}, {"haproxy", haproxyConf}}
 
 const nginxConf = `daemon off;
 master_process off;
@@ -55,8 +46,7 @@ http {
 }
 `
 
-const haproxyConf = `# %[1]s is for others
-defaults
+const haproxyConf = `defaults
 	mode http
 	timeout connect 5s
 	timeout client 60s
@@ -96,32 +86,9 @@ func (x proxy) start(ctx context.Context, dir string, servers [2]string) (*harne
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(dir, "conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, x.conf, dir, addr, servers[0], servers[1]), 0o666); err != nil {
-		return nil, err
-	}
-	p, err := harness.Start(ctx, harness.Command{Program: x.name, Args: x.args(dir, file), Addr: addr})
+	p, err := harness.StartProxy(ctx, x.name, x.conf, dir, servers[0], servers[1])
 	if err != nil {
 		return nil, fmt.Errorf("roll: %s does not start: %w", x.name, err)
 	}
 	return p, nil
-}
-
-// freeAddr returns an address on which nobody listens. Another program is unlikely to take it
-// meanwhile: on Linux all of 127.0.0.0/8 is loopback, and other programs use 127.0.0.1. Other
-// systems have no 127.77.0.2.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.77.0.2:0")
-	if err != nil {
-		l, err = net.Listen("tcp", "127.0.0.1:0")
-	}
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
