@@ -1,22 +1,19 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/recycling-go/recycling/core/internal/gotool"
 )
 
-// An edit replaces a text that server.go has once.
-type edit struct{ find, replace string }
-
 // after inserts code after a text.
-func after(text, code string) edit { return edit{text, text + "\n" + code + "\n"} }
+func after(text, code string) gotool.Edit {
+	return gotool.Edit{Find: text, Replace: text + "\n" + code + "\n"}
+}
 
 // edits make the copy of server.go call the server under test.
-var edits = []edit{
+var edits = []gotool.Edit{
 	after("\t\tfn(s, l) // call hook with unwrapped listener\n\t}\n", "if h := ServeHook; h != nil {\nif err, ok := h(s, l); ok {\nreturn err\n}\n}"),
 	after("func (s *Server) Close() error {", "if h := CloseHook; h != nil {\nif err, ok := h(s); ok {\nreturn err\n}\n}"),
 	after("func (s *Server) Shutdown(ctx context.Context) error {", "if h := ShutdownHook; h != nil {\nif err, ok := h(s, ctx); ok {\nreturn err\n}\n}"),
@@ -24,8 +21,8 @@ var edits = []edit{
 	// Tests of net/http write this variable between their servers, without a lock. The http.Server
 	// serves the listeners of this project on goroutines that such a test does not wait for.
 	{
-		"if fn := testHookServerServe; fn != nil {",
-		"if _, ours := l.(interface{ ForNetHTTP() }); ours {\n} else if fn := testHookServerServe; fn != nil {",
+		Find:    "if fn := testHookServerServe; fn != nil {",
+		Replace: "if _, ours := l.(interface{ ForNetHTTP() }); ours {\n} else if fn := testHookServerServe; fn != nil {",
 	},
 }
 
@@ -47,43 +44,21 @@ var (
 // overlay writes the patched files into dir, and returns the name of the file for go test -overlay.
 // testPackage is the package name of the tests, and testDir is their directory.
 func overlay(dir, testDir, testPackage string) (string, error) {
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		return "", fmt.Errorf("go env GOROOT: %w", err)
-	}
-	src := filepath.Join(strings.TrimSpace(string(root)), "src", "net", "http")
-	text, err := os.ReadFile(filepath.Join(src, "server.go"))
+	o, err := gotool.NewOverlay(dir)
 	if err != nil {
 		return "", err
 	}
-	server := string(text)
-	for _, e := range edits {
-		if strings.Count(server, e.find) != 1 {
-			return "", fmt.Errorf("%s has no %q: is this a Go version nobody has tried?", filepath.Join(src, "server.go"), e.find)
-		}
-		server = strings.Replace(server, e.find, e.replace, 1)
-	}
-	replace := map[string]string{}
-	add := func(in, name, content string) error {
-		file := filepath.Join(dir, name)
-		replace[filepath.Join(in, name)] = file
-		return os.WriteFile(file, []byte(content), 0o666)
-	}
-	if err := add(src, "server.go", server); err != nil {
+	if err := o.Edit("net/http/server.go", edits...); err != nil {
 		return "", err
 	}
-	if err := add(src, "recycling_hooks.go", hookVars); err != nil {
+	if err := o.Put(o.Std("net/http/recycling_hooks.go"), hookVars); err != nil {
 		return "", err
 	}
-	if err := add(testDir, "recycling_hooks_test.go", strings.Replace(connect, "package main", "package "+testPackage, 1)); err != nil {
+	test := strings.Replace(connect, "package main", "package "+testPackage, 1)
+	if err := o.Put(filepath.Join(testDir, "recycling_hooks_test.go"), test); err != nil {
 		return "", err
 	}
-	config, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
-	}
-	file := filepath.Join(dir, "overlay.json")
-	return file, os.WriteFile(file, config, 0o666)
+	return o.Write()
 }
 
 // connect is the test file that connects the hooks to a recycling.Server.

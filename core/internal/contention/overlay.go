@@ -3,13 +3,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strings"
 
 	"github.com/recycling-go/recycling/core/internal/gotool"
 )
@@ -82,9 +78,9 @@ var atomicWrite = regexp.MustCompile(`(?m)^func \(x \*\w+(?:\[T\])?\) (?:Store|S
 const atomicWrites = 36
 
 // mutexEdits make the mutex count.
-var mutexEdits = [][2]string{
-	{"func (m *Mutex) Lock() {", "func (m *Mutex) Lock() {\n\tatomic.RecordLock(unsafe.Pointer(m))"},
-	{"func (m *Mutex) TryLock() bool {", "func (m *Mutex) TryLock() bool {\n\tif m.tryLock() {\n\t\tatomic.RecordLock(unsafe.Pointer(m))\n\t\treturn true\n\t}\n\treturn false\n}\n\nfunc (m *Mutex) tryLock() bool {"},
+var mutexEdits = []gotool.Edit{
+	{Find: "func (m *Mutex) Lock() {", Replace: "func (m *Mutex) Lock() {\n\tatomic.RecordLock(unsafe.Pointer(m))"},
+	{Find: "func (m *Mutex) TryLock() bool {", Replace: "func (m *Mutex) TryLock() bool {\n\tif m.tryLock() {\n\t\tatomic.RecordLock(unsafe.Pointer(m))\n\t\treturn true\n\t}\n\treturn false\n}\n\nfunc (m *Mutex) tryLock() bool {"},
 }
 
 // writeOverlay writes changed files of the standard library into dir, and returns the name of the
@@ -93,48 +89,26 @@ func writeOverlay(dir string) (string, error) {
 	if err := gotool.LeaveCache(dir); err != nil {
 		return "", err
 	}
-	root, err := exec.Command("go", "env", "GOROOT").Output()
+	o, err := gotool.NewOverlay(dir)
 	if err != nil {
-		return "", fmt.Errorf("go env GOROOT: %w", err)
+		return "", err
 	}
-	src := filepath.Join(strings.TrimSpace(string(root)), "src")
-	replace := map[string]string{}
-	put := func(name, text string) error {
-		file := filepath.Join(dir, strings.ReplaceAll(name, "/", "_"))
-		replace[filepath.Join(src, name)] = file
-		return os.WriteFile(file, []byte(text), 0o666)
-	}
-	types, err := os.ReadFile(filepath.Join(src, "sync/atomic/type.go"))
+	types, err := os.ReadFile(o.Std("sync/atomic/type.go"))
 	if err != nil {
 		return "", err
 	}
 	if n := len(atomicWrite.FindAll(types, -1)); n != atomicWrites {
 		return "", fmt.Errorf("sync/atomic has %d methods that write, want %d: is this a Go version nobody has tried?", n, atomicWrites)
 	}
-	mutex, err := os.ReadFile(filepath.Join(src, "internal/sync/mutex.go"))
-	if err != nil {
+	writes := atomicWrite.ReplaceAllString(string(types), "$0 recordWrite(unsafe.Pointer(x));")
+	if err := o.Put(o.Std("sync/atomic/type.go"), writes); err != nil {
 		return "", err
 	}
-	text := string(mutex)
-	for _, e := range mutexEdits {
-		if strings.Count(text, e[0]) != 1 {
-			return "", fmt.Errorf("internal/sync/mutex.go has no %q: is this a Go version nobody has tried?", e[0])
-		}
-		text = strings.Replace(text, e[0], e[1], 1)
-	}
-	for name, text := range map[string]string{
-		"sync/atomic/type.go":             atomicWrite.ReplaceAllString(string(types), "$0 recordWrite(unsafe.Pointer(x));"),
-		"sync/atomic/recycling_record.go": recorder,
-		"internal/sync/mutex.go":          text,
-	} {
-		if err := put(name, text); err != nil {
-			return "", err
-		}
-	}
-	config, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
+	if err := o.Put(o.Std("sync/atomic/recycling_record.go"), recorder); err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, "overlay.json")
-	return file, os.WriteFile(file, config, 0o666)
+	if err := o.Edit("internal/sync/mutex.go", mutexEdits...); err != nil {
+		return "", err
+	}
+	return o.Write()
 }
