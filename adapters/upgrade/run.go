@@ -99,8 +99,8 @@ type run struct {
 	shutting sync.Once
 
 	// Results of oversee.
-	left               bool // after an upgrade
-	readyErr, leaveErr error
+	left     bool // after an upgrade
+	readyErr error
 }
 
 func (r *run) run(ctx context.Context) error {
@@ -128,8 +128,8 @@ func (r *run) run(ctx context.Context) error {
 	switch {
 	case r.readyErr != nil:
 		return r.readyErr
-	case r.left && (err == nil || errors.Is(err, http.ErrServerClosed)): // by awaitIdle
-		return r.leaveErr
+	case r.left && errors.Is(err, http.ErrServerClosed): // Close was called during LameDuck
+		return nil
 	}
 	return err
 }
@@ -235,7 +235,7 @@ func (r *run) leave(drain func()) {
 	case <-time.After(returnWait):
 	}
 	drain()
-	r.leaveErr = r.awaitIdle()
+	r.awaitIdle()
 }
 
 // returnWait is how long Serve may take to return after its listener was closed. It takes that long
@@ -249,27 +249,18 @@ const (
 	lastLook  = 250 * time.Millisecond
 )
 
-// awaitIdle shuts the server down as soon as no connection is left, without waiting for the end of
-// LameDuck.
-func (r *run) awaitIdle() error {
+// awaitIdle ends LameDuck as soon as no connection is left. Run of the server does the rest.
+func (r *run) awaitIdle() {
 	for wait := firstLook; r.srv.Stats().Open > 0; wait = min(2*wait, lastLook) {
 		select {
 		case <-r.shutdown: // by Run
-			return nil
+			return
 		case <-time.After(wait):
 		}
 	}
-	ctx := context.Background()
-	if d := cmp.Or(r.srv.DrainTimeout, 30*time.Second); d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
-	}
-	err := r.srv.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(err, r.srv.Close())
-	}
-	return err
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // so that Shutdown does not wait: Run does, for as long as DrainTimeout allows
+	r.srv.Shutdown(ctx)
 }
 
 // hasSuccessor reports whether an upgrade has succeeded.
