@@ -172,7 +172,8 @@ func (d drainer) awaitHijacked(ctx context.Context) int {
 	return b.AwaitHijacked(ctx)
 }
 
-// hookReturned returns a channel that is closed when OnDrain has returned; nil if it was not called.
+// hookReturned returns a channel that is closed when OnDrain has returned; nil if it was not
+// called.
 func (d drainer) hookReturned() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -115,9 +115,8 @@ type Server struct {
 	// responded with 503 three times and then no request has arrived for a fifth of LameDuck, or
 	// for a second if that is longer. Health checks do not count as requests: neither those that
 	// Ready answers over HTTP/1 nor those for HealthPath. Connections without a request do not
-	// count either. An HTTP/2
-	// connection with an open stream counts as a request. Nothing is skipped under Goroutine, or if
-	// no health check calls Ready.
+	// count either. An HTTP/2 connection with an open stream counts as a request. Nothing is
+	// skipped under Goroutine, or if no health check calls Ready.
 	//
 	// A load balancer that does not check Ready notices when its connections are refused. Then
 	// LameDuck must be longer than the time for which it keeps idle connections: a request that it

@@ -1,6 +1,7 @@
 package recyclingchi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"sync"
@@ -70,15 +71,8 @@ func ProfileRoutes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		pattern := ""
 		if c := chi.RouteContext(r.Context()); c != nil && c.Routes != nil {
-			path := c.RoutePath
-			if path == "" {
-				path = r.URL.EscapedPath()
-				if r.URL.RawPath == "" {
-					path = r.URL.Path
-				}
-			}
 			found := chi.NewRouteContext()
-			if c.Routes.Match(found, r.Method, path) {
+			if c.Routes.Match(found, r.Method, cmp.Or(c.RoutePath, r.URL.RawPath, r.URL.Path)) {
 				pattern = found.RoutePattern()
 			}
 		}

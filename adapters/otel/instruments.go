@@ -73,7 +73,7 @@ var instruments = []instrument{
 	{
 		name: nameFirstByte, kind: histogram, unit: "s", attributes: requestAttributes,
 		help: "Time from the call of the handler until the first byte of the response was passed to the kernel.",
-		do:   "This is the handler's own time: profile the handler, and look at what it calls.",
+		do:   "Most of it is the handler's own time: profile the handler, and look at what it calls.",
 	},
 	{
 		name: nameQueue, kind: histogram, unit: "s",

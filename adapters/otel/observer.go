@@ -80,7 +80,7 @@ func newObserver(meter metric.Meter, attrs []attribute.KeyValue) (*observer, err
 		o.addActive(m)
 	}
 	o.addActive(otherMethod)
-	for _, r := range []observe.Reason{observe.MaxConns, observe.MaxConnsPerIP, observe.MaxQueue, observe.QueueWait, observe.Descriptors} {
+	for _, r := range observe.Reasons() {
 		o.reasonSets[r] = []metric.AddOption{o.set(attribute.String(reasonKey, string(r)))}
 	}
 	o.queueOptions = []metric.RecordOption{o.set()}

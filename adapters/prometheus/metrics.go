@@ -76,7 +76,7 @@ var metrics = []metric{
 	{
 		name: "recycling_request_first_byte_seconds", kind: histogram, labels: routeLabelNames,
 		help: "Time from the call of the handler until the first byte of the response was passed to the kernel, by method, route and class of status.",
-		do:   "This is the handler's own time: profile the handler, and look at what it calls.",
+		do:   "Most of it is the handler's own time: profile the handler, and look at what it calls.",
 		times: func(s *snapshot, emit func(observe.Distribution, ...string)) {
 			for l, t := range s.routes {
 				emit(t.firstByte, l.values()...)

@@ -95,7 +95,7 @@ var refusedAdvice = map[observe.Reason]advice{
 var evictedAdvice = map[observe.Reason]advice{
 	observe.MaxConns: {"MaxConns connections were open, so one that was idle or had sent no request was closed to make room.",
 		"This harms nobody yet. Raise MaxConns, or shorten IdleTimeout."},
-	observe.Descriptors: {"The process had no descriptor left, so an idle connection was closed to make room.",
+	observe.Descriptors: {"The process had no descriptor left, so a connection that was idle or had sent no request was closed to make room.",
 		"Raise the limit of descriptors (ulimit -n, LimitNOFILE). If descriptors are many more than connections, the application does not close files or response bodies."},
 }
 

@@ -112,8 +112,9 @@ func progress(s recycling.Stats) int64 {
 	return s.Accepted + s.Closed + s.Hijacked + s.Requests
 }
 
-// closed reports whether the server was closed: Close, unlike Shutdown, calls no hook. A server that
-// drains looks the same, but for its listening sockets, if it has neither connections nor workers.
+// closed reports whether the server was closed: Close, unlike Shutdown, calls no hook. A server
+// that drains looks the same, but for its listening sockets, if it has neither connections nor
+// workers.
 func (n *notifier) closed(s recycling.Stats) bool {
 	if s.Open > 0 || s.Workers > 0 {
 		return false

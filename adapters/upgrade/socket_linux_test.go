@@ -18,7 +18,7 @@ func listens(t *testing.T, pid int, addr string) bool {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(table)) {
-		// sl, local address, remote address, state (0A is TCP_LISTEN), ..., inode: see proc_net_tcp.
+		// sl, local and remote address, state (0A is TCP_LISTEN), ..., inode: see proc_net_tcp.
 		f := strings.Fields(line)
 		if len(f) < 10 || !strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) || f[3] != "0A" {
 			continue

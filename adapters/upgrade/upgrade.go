@@ -129,8 +129,8 @@ type shared struct {
 }
 
 // New returns the Upgrader of this process, and begins to handle [Config.Signal]. Call it early:
-// before that, SIGHUP ends the process. A second call in the same process returns an
-// error, and so does an invalid Config.
+// before that, SIGHUP ends the process. A second call in the same process returns an error, and so
+// does an invalid Config.
 func New(c Config) (*Upgrader, error) {
 	if err := c.check(); err != nil {
 		return nil, err

@@ -45,6 +45,9 @@ type series struct{ firstByte, duration *histogram }
 // reasons are all values of Reason.
 var reasons = [...]Reason{MaxConns, MaxConnsPerIP, MaxQueue, QueueWait, Descriptors}
 
+// Reasons returns all values of Reason.
+func Reasons() []Reason { return slices.Clone(reasons[:]) }
+
 // NewRecorder returns a Recorder that has recorded nothing.
 func NewRecorder() *Recorder {
 	n := (runtime.GOMAXPROCS(0) + 3) / 4

@@ -17,19 +17,18 @@ import (
 //
 // This package does not modify a Config, and does not retain it.
 type Config struct {
-	// Trusted are the addresses of the proxies, such as 10.0.0.0/8 or 192.0.2.1/32. A peer
-	// with one of these addresses can claim any address for its client, so a prefix should contain
-	// only proxies. An IPv4 prefix also matches IPv4 peers of an IPv6 socket.
+	// Trusted are the addresses of the proxies, such as 10.0.0.0/8 or 192.0.2.1/32. A peer with one
+	// of these addresses can claim any address for its client, so a prefix should contain only
+	// proxies. An IPv4 prefix also matches IPv4 peers of an IPv6 socket.
 	Trusted []netip.Prefix
 
 	// TrustUnix says that the peers of Unix sockets are proxies.
 	TrustUnix bool
 
 	// Optional says that a proxy may also omit the header. Then a connection that does not begin
-	// like a header is served as it is, with the address of the proxy. Use it only while
-	// the proxies are being reconfigured: a proxy that sends no header forwards what its client has
-	// sent, and that may be a header. Without Optional, such a connection is
-	// closed.
+	// like a header is served as it is, with the address of the proxy. Use it only while the
+	// proxies are being reconfigured: a proxy that sends no header forwards what its client has
+	// sent, and that may be a header. Without Optional, such a connection is closed.
 	Optional bool
 
 	// Timeout is how long a proxy may take to send the header. With Optional, it begins with the

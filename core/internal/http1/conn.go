@@ -58,8 +58,8 @@ type Conn struct {
 	checked int    // how far its lines were checked
 	skipped int    // bytes of empty lines before it
 
-	// beganAt is when the current request began, by package clock, for ReadTimeout. Zero
-	// means not noted: there is no ReadTimeout, or the request arrived in one read.
+	// beganAt is when the current request began, by package clock, for ReadTimeout. Zero means not
+	// noted: there is no ReadTimeout, or the request arrived in one read.
 	beganAt int64
 	hooked  *hookedConn // nil without ConnState and ConnContext hooks
 

@@ -15,9 +15,10 @@ var proxyArgs = map[string]func(dir, conf string) []string{
 	"haproxy": func(dir, conf string) []string { return []string{"-db", "-f", conf} },
 }
 
-// StartProxy starts the proxy with this name, "nginx" or "haproxy", in front of servers. conf is its
-// configuration, a format for package fmt with these arguments: dir, a folder that exists and is the
-// proxy's own; the address of the proxy, which is ready when it responds; and those of the servers.
+// StartProxy starts the proxy with this name, "nginx" or "haproxy", in front of servers. conf is
+// its configuration, a format for package fmt with these arguments: dir, a folder that exists and
+// is the proxy's own; the address of the proxy, which is ready when it responds; and those of the
+// servers.
 func StartProxy(ctx context.Context, name, conf, dir string, servers ...string) (*Process, error) {
 	addr, err := FreeAddr()
 	if err != nil {
