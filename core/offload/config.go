@@ -121,3 +121,7 @@ func (c *Config) patience() (d time.Duration, limited bool) {
 	}
 	return c.Wait, true
 }
+
+// Slots are amounts of what tasks share, by name: {"GPU": 1}, {"memory": 2 << 30}. The names and
+// units are the application's. A name that is absent has the amount zero.
+type Slots map[string]int64

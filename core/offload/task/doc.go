@@ -1,0 +1,15 @@
+// Package task lets one function run in this process, in child processes or on other machines. The
+// function is registered once, by name, with a typed input and output; configuration chooses the
+// [Place].
+//
+//	var tasks task.Set
+//	var shrink = task.Register(&tasks, "shrink", func(ctx context.Context, in Picture) (Picture, error) {
+//		...
+//	}, task.Options{Idempotent: true})
+//
+//	small, err := shrink.Do(r.Context(), place, large)
+//
+// Wherever it runs, a call has the same limits, the same errors and the same panics: see [Task.Do].
+//
+// A [Stream] is a task that writes its output piece by piece, for example into an HTTP response.
+package task

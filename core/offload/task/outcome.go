@@ -1,0 +1,105 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/recycling-go/recycling/core/offload"
+)
+
+// A Kind says how a task has ended.
+type Kind uint8
+
+const (
+	Returned Kind = iota // without an error
+	Failed               // with an error
+	Canceled             // with an error that wraps context.Canceled
+	TimedOut             // with an error that wraps context.DeadlineExceeded
+	Panicked             // with a panic
+	Aborted              // with a panic of http.ErrAbortHandler
+	Exited               // by runtime.Goexit
+	Unknown              // it was not run: the Set does not have it
+	numKinds
+)
+
+// An Outcome is how a task has ended, in a form that can be sent to another process: each field is
+// a number, text or bytes.
+type Outcome struct {
+	Kind    Kind   `json:"kind"`
+	Output  []byte `json:"output,omitempty"`  // if Returned; encoded as Options.Encoding does
+	Code    string `json:"code,omitempty"`    // if Failed: Error.Code
+	Message string `json:"message,omitempty"` // of the error or of the panic's value
+	Stack   []byte `json:"stack,omitempty"`   // if Panicked
+}
+
+// outcome runs the task and says how it ended.
+func (e *entry) outcome(ctx context.Context, input []byte, w io.Writer) (o Outcome) {
+	o.Kind = Exited
+	done := make(chan struct{})
+	go func() { // because the task may call runtime.Goexit
+		defer close(done)
+		defer func() {
+			if o.Kind != Exited {
+				return
+			}
+			switch v := recover(); v {
+			case nil:
+			case http.ErrAbortHandler:
+				o.Kind = Aborted
+			default:
+				o = Outcome{Kind: Panicked, Message: fmt.Sprint(v), Stack: debug.Stack()}
+			}
+		}()
+		output, err := e.run(ctx, input, w)
+		o = outcomeOf(output, e.wrap(err))
+	}()
+	<-done
+	return o
+}
+
+func outcomeOf(output []byte, err error) Outcome {
+	var own *Error
+	switch {
+	case err == nil:
+		return Outcome{Kind: Returned, Output: output}
+	case errors.Is(err, context.DeadlineExceeded):
+		return Outcome{Kind: TimedOut, Message: err.Error()}
+	case errors.Is(err, context.Canceled):
+		return Outcome{Kind: Canceled, Message: err.Error()}
+	case errors.As(err, &own):
+		return Outcome{Kind: Failed, Code: own.Code, Message: own.Message}
+	}
+	return Outcome{Kind: Failed, Message: err.Error()}
+}
+
+// Finish does on the caller's side what the task did on the worker's: it gives the output to the
+// caller, returns the error, or panics with an [*offload.Panic] whose Value is a text.
+func (j *Job) Finish(o Outcome) error {
+	switch o.Kind {
+	case Returned:
+		if j.Streams() {
+			return nil
+		}
+		return j.SetOutput(o.Output)
+	case Failed:
+		return &Error{Task: j.Name(), Code: o.Code, Message: o.Message}
+	case Canceled:
+		return context.Canceled
+	case TimedOut:
+		return context.DeadlineExceeded
+	case Panicked:
+		panic(&offload.Panic{Value: o.Message, Stack: o.Stack})
+	case Aborted:
+		panic(http.ErrAbortHandler)
+	case Exited:
+		runtime.Goexit()
+	case Unknown:
+		return fmt.Errorf("%w: %s", ErrUnknown, j.Name())
+	}
+	return fmt.Errorf("task: %s ended in an unknown way: Kind is %d", j.Name(), o.Kind)
+}

@@ -1,0 +1,139 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/recycling-go/recycling/core/offload"
+)
+
+// Options are what a Set knows of a task besides its function. The zero value is ready to use.
+type Options struct {
+	// Encoding encodes the input and the output if the task runs in another process. Nil means
+	// [JSON].
+	Encoding Encoding
+
+	// Slots are what the task occupies while it runs, such as {"GPU": 1}. The place must have that
+	// many. Nil means nothing.
+	Slots offload.Slots
+
+	// Idempotent says that running the task twice does no harm. Then it is run again if the worker
+	// that runs it is lost; otherwise its caller gets [ErrLost].
+	Idempotent bool
+
+	// Timeout is how long a call may take, including its time in the queue: the contexts of the
+	// caller's call and of the task end then. Zero means no limit except that of the place and of
+	// the caller's context. Negative is an error.
+	Timeout time.Duration
+
+	// Warm prepares a worker for the task: it loads a model, opens a database. It is called once in
+	// each process that runs the task, before the first task begins. If it returns an error, the
+	// process is not used, and started again later. Nil means that there is nothing to do.
+	Warm func(context.Context) error
+}
+
+// A Set is the tasks of a program, by name. The zero value is an empty Set. Register adds to it,
+// while the program starts; after that its methods may be called by several goroutines at once.
+type Set struct {
+	tasks map[string]*entry
+}
+
+// An entry is a task without its types.
+type entry struct {
+	name    string
+	options Options
+	streams bool
+	run     func(ctx context.Context, input []byte, w io.Writer) ([]byte, error)
+}
+
+func (s *Set) add(e *entry) {
+	if !validName(e.name) {
+		panic(fmt.Sprintf("task: name is %q, want 1 to %d letters, digits, _ and -", e.name, maxName))
+	}
+	if e.options.Timeout < 0 {
+		panic(fmt.Sprintf("task: Timeout of %s is %v, want zero (no limit) or more", e.name, e.options.Timeout))
+	}
+	for slot, n := range e.options.Slots {
+		if n < 0 {
+			panic(fmt.Sprintf("task: Slots[%q] of %s is %d, want zero or more", slot, e.name, n))
+		}
+	}
+	if s.tasks[e.name] != nil {
+		panic("task: " + e.name + " is registered twice")
+	}
+	if e.options.Encoding == nil {
+		e.options.Encoding = JSON
+	}
+	if s.tasks == nil {
+		s.tasks = map[string]*entry{}
+	}
+	s.tasks[e.name] = e
+}
+
+const maxName = 64
+
+// validName reports whether name can be part of a NATS subject, of a file name and of a metric.
+func validName(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxName
+}
+
+// Names returns the names of all tasks, sorted.
+func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.tasks)) }
+
+// Lookup returns the options of a task, and whether the Set has it.
+func (s *Set) Lookup(name string) (Options, bool) {
+	e := s.tasks[name]
+	if e == nil {
+		return Options{}, false
+	}
+	return e.options, true
+}
+
+// Warm calls Options.Warm of the named tasks, one after the other, and returns the first error. A
+// panic is returned as an error too.
+func (s *Set) Warm(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		e := s.tasks[name]
+		if e == nil {
+			return fmt.Errorf("%w: %s", ErrUnknown, name)
+		}
+		if e.options.Warm == nil {
+			continue
+		}
+		if err := e.warm(ctx); err != nil {
+			return fmt.Errorf("task: warming up %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (e *entry) warm(ctx context.Context) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return e.options.Warm(ctx)
+}
+
+// Run runs a task with encoded input in this process, for a [Place] that got it from another one.
+// What a streaming task writes goes to w. The outcome of the task, be it an error or a panic, is in
+// the Outcome. Run does not apply Options.Timeout and Options.Slots.
+func (s *Set) Run(ctx context.Context, name string, input []byte, w io.Writer) Outcome {
+	e := s.tasks[name]
+	if e == nil {
+		return Outcome{Kind: Unknown, Message: name}
+	}
+	return e.outcome(ctx, input, w)
+}

@@ -1,0 +1,122 @@
+package task
+
+import (
+	"context"
+	"io"
+	"sync"
+)
+
+// A Stream is a task whose output is a stream of bytes. RegisterStream creates it. Its methods may
+// be called by several goroutines at once.
+type Stream[In any] struct {
+	entry entry
+	f     func(context.Context, In, io.Writer) error
+}
+
+// RegisterStream adds a task to s that writes its output to a Writer. Each Write is passed on as it
+// is, and blocks while the reader is slow; it returns an error when the caller has left. Otherwise
+// RegisterStream is like [Register].
+func RegisterStream[In any](s *Set, name string, f func(context.Context, In, io.Writer) error, o Options) *Stream[In] {
+	t := &Stream[In]{f: f}
+	t.entry = entry{name: name, options: o, streams: true, run: t.run}
+	s.add(&t.entry)
+	return t
+}
+
+// Name returns the name of the task.
+func (t *Stream[In]) Name() string { return t.entry.name }
+
+// Do runs the task at p, and passes what it writes to w, which may be an http.ResponseWriter: after
+// Do has returned, nothing is written to w. If w has the method Flush, as an http.ResponseWriter
+// has, Do calls it after each Write. The errors are those of [Task.Do]; whatever they are, w may
+// have got a part of the output before. A task of which w has got something is not run again.
+func (t *Stream[In]) Do(ctx context.Context, p Place, in In, w io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g := &gate{w: w, cancel: cancel}
+	g.flusher, _ = w.(interface{ Flush() })
+	defer g.close()
+	c := &streamCall[In]{task: t, in: in}
+	c.Job = Job{entry: &t.entry, body: c, stream: g}
+	err := c.Job.do(ctx, p)
+	if failed := g.err(); failed != nil {
+		return failed // the writer's error comes before that of the context, which it has caused
+	}
+	return err
+}
+
+// Encode returns in as the encoded input of the task, for a place that keeps it.
+func (t *Stream[In]) Encode(in In) ([]byte, error) { return t.entry.encode(in) }
+
+func (t *Stream[In]) run(ctx context.Context, input []byte, w io.Writer) ([]byte, error) {
+	var in In
+	if err := t.entry.options.Encoding.Unmarshal(input, &in); err != nil {
+		return nil, &Error{Task: t.entry.name, Code: CodeInput, Message: err.Error(), err: err}
+	}
+	return nil, t.f(ctx, in, w)
+}
+
+// A streamCall is one call of Stream.Do.
+type streamCall[In any] struct {
+	Job
+	task *Stream[In]
+	in   In
+}
+
+func (c *streamCall[In]) input() ([]byte, error) { return c.task.entry.encode(c.in) }
+
+func (c *streamCall[In]) output([]byte) error { return nil }
+
+func (c *streamCall[In]) here(ctx context.Context, w io.Writer) error { return c.task.f(ctx, c.in, w) }
+
+// A gate passes chunks to the caller's writer until the caller leaves.
+type gate struct {
+	w       io.Writer
+	flusher interface{ Flush() } // nil if w has none
+	cancel  context.CancelFunc   // of the call, if w fails
+
+	mu     sync.Mutex // guards following, and calls of w
+	closed bool
+	wrote  bool
+	failed error
+}
+
+func (g *gate) Write(b []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return 0, ErrLeft
+	}
+	if g.failed != nil {
+		return 0, g.failed
+	}
+	g.wrote = true
+	n, err := g.w.Write(b)
+	if err != nil {
+		g.failed = err
+		g.cancel()
+		return n, err
+	}
+	if g.flusher != nil {
+		g.flusher.Flush()
+	}
+	return n, nil
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+}
+
+func (g *gate) err() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.failed
+}
+
+func (g *gate) begun() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.wrote
+}
