@@ -90,21 +90,21 @@ func noModificationIsLost(t *tester) {
 	for i := range all {
 		all[i].Add(writers)
 	}
-	t.inParallel(func(int) error {
+	t.inParallel(func(int) (err error) {
 		for round := range all {
 			meet := sync.OnceFunc(func() {
 				all[round].Done()
 				all[round].Wait()
 			})
-			if _, err := stash.ModifyJSON(t.ctx, t.s, "n", 0, func(n int) (int, error) {
-				meet()
-				return n + 1, nil
-			}); err != nil {
-				meet()
-				return err
+			if err == nil {
+				_, err = stash.ModifyJSON(t.ctx, t.s, "n", 0, func(n int) (int, error) {
+					meet()
+					return n + 1, nil
+				})
 			}
+			meet() // even after an error, because the others wait
 		}
-		return nil
+		return err
 	})
 	n, _, err := stash.GetJSON[int](t.ctx, t.s, "n")
 	t.check("GetJSON", err)
