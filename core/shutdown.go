@@ -164,22 +164,27 @@ func (s *Server) shutdown(ctx context.Context) error {
 // that its connection is closed cannot be stopped; the error then wraps an [*AbandonError] with the
 // number of such handlers. Hijacked connections are left alone, as in net/http.
 func (s *Server) Close() error {
+	busy, err := s.close()
+	if busy > 0 {
+		err = errors.Join(err, &AbandonError{Workers: busy})
+	}
+	return err
+}
+
+// close does what Close does, and returns the number of such handlers.
+func (s *Server) close() (busy int, err error) {
 	s.mu.Lock()
 	s.end.cut = true
 	s.mu.Unlock()
 	b := s.advance(closed, s.drainTimeout())
 	s.endHook()
 	if b != nil {
-		busy, err := b.Close()
-		if busy > 0 {
-			err = errors.Join(err, &AbandonError{Workers: busy})
-		}
-		return err
+		return b.Close()
 	}
 	if s.HTTP != nil {
-		return s.HTTP.Close()
+		return 0, s.HTTP.Close()
 	}
-	return nil
+	return 0, nil
 }
 
 // endHook ends the context of OnDrain, if that was called.

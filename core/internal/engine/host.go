@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"reflect"
 	"sync"
 
 	"github.com/recycling-go/recycling/core/internal/http1"
@@ -35,6 +36,24 @@ func NewHost(srv *http.Server, all bool, start func(net.Listener) (*Engine, erro
 	h := &Host{http: srv, start: start, base: srv.BaseContext, all: all, proxy: proxy}
 	srv.BaseContext = h.baseContext
 	return h
+}
+
+// IsHost reports whether srv is the http.Server of a Host. It is not if its BaseContext was replaced.
+func IsHost(srv *http.Server) bool {
+	return srv.BaseContext != nil && reflect.ValueOf(srv.BaseContext).Pointer() == hostContext
+}
+
+// hostContext is the code that the functions which NewHost sets have in common.
+var hostContext = reflect.ValueOf(new(Host).baseContext).Pointer()
+
+// IsHosted reports whether l is a listener of [Engine.Listener], or a listener of package tls on
+// one.
+func IsHosted(l net.Listener) bool {
+	if inner, _, ok := unwrapTLS(l); ok {
+		l = inner
+	}
+	_, ok := l.(*hostedListener)
+	return ok
 }
 
 // MakeHost makes the http.Server of an engine a Host for the listeners of Engine.Listener. It

@@ -12,7 +12,8 @@ import (
 
 // LeaveCache makes the go command find its own files outside of the module cache, which contains
 // the toolchain if GOTOOLCHAIN has selected one: the go command does not overlay files in the
-// cache. It compares names, so a symbolic link in dir is enough. LeaveCache changes the environment
+// cache. It compares names, so a symbolic link in dir is enough, which
+// may be there from an earlier call. LeaveCache changes the environment
 // of the process, and must be called before "go env GOROOT".
 func LeaveCache(dir string) error {
 	out, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE").Output()
@@ -24,8 +25,10 @@ func LeaveCache(dir string) error {
 		return nil
 	}
 	link := filepath.Join(dir, "go")
-	if err := os.Symlink(root, link); err != nil {
-		return err
+	if to, err := os.Readlink(link); err != nil || to != root {
+		if err := os.Symlink(root, link); err != nil {
+			return err
+		}
 	}
 	for name, value := range map[string]string{
 		"GOROOT":      link,

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A command is a go command: a verb, such as build, and its arguments.
+type command struct {
+	verb     string
+	chdir    string   // the value of -C; "" if there is none
+	flags    []string // those before the packages
+	packages []string // as given; empty means the current folder
+	rest     []string // what follows the packages
+}
+
+// withValue are the flags of the four verbs that have a value, which may be the next argument.
+var withValue = words(`C asmflags bench benchtime blockprofile blockprofilerate buildmode compiler count covermode
+	coverpkg coverprofile cpu cpuprofile debug-actiongraph debug-runtime-trace debug-trace exec fuzz fuzzcachedir
+	fuzzminimizetime fuzztime gccgoflags gcflags installsuffix ldflags list memprofile memprofilerate mod modfile
+	mutexprofile mutexprofilefraction o outputdir overlay p parallel pgo pkgdir run shuffle skip tags test.run timeout
+	toolexec trace vet`)
+
+// forList are the flags that select packages and files, and so go list must get them too.
+var forList = words("asan buildmode compiler cover covermode coverpkg installsuffix mod modfile msan race tags")
+
+func words(s string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(s) {
+		m[w] = true
+	}
+	return m
+}
+
+// flagName returns the name of a flag, such as "mod", and its value if that is in the same argument.
+func flagName(arg string) (name, value string, hasValue bool) {
+	name = strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
+	return cut(name)
+}
+
+func cut(s string) (name, value string, hasValue bool) {
+	name, value, hasValue = strings.Cut(s, "=")
+	return name, value, hasValue
+}
+
+// parse splits the arguments of a verb as the go command does.
+func parse(verb string, args []string) (*command, error) {
+	c := &command{verb: verb}
+	if len(args) > 0 {
+		if name, value, has := flagName(args[0]); name == "C" && strings.HasPrefix(args[0], "-") {
+			args = args[1:]
+			if !has {
+				if len(args) == 0 {
+					return nil, fmt.Errorf("flag -C has no value")
+				}
+				value, args = args[0], args[1:]
+			}
+			c.chdir = value
+		}
+	}
+	i := 0
+	for i < len(args) && strings.HasPrefix(args[i], "-") && args[i] != "-" {
+		name, _, has := flagName(args[i])
+		if name == "args" && verb == "test" || args[i] == "--" {
+			break
+		}
+		if name == "C" {
+			return nil, fmt.Errorf("flag -C must be the first flag")
+		}
+		i++
+		if withValue[name] && !has {
+			if i == len(args) {
+				return nil, fmt.Errorf("flag -%s has no value", name)
+			}
+			i++
+		}
+	}
+	c.flags, args = args[:i], args[i:]
+	n := 0
+	switch {
+	case verb == "run" && len(args) > 0:
+		for n < len(args) && strings.HasSuffix(args[n], ".go") {
+			n++
+		}
+		n = max(n, 1)
+	case verb == "test":
+		for n < len(args) && !strings.HasPrefix(args[n], "-") {
+			n++
+		}
+	default:
+		n = len(args)
+	}
+	c.packages, c.rest = args[:n], args[n:]
+	if len(c.packages) > 0 && strings.HasPrefix(c.packages[0], "-") {
+		c.packages, c.rest = nil, args
+	}
+	return c, nil
+}
+
+// value returns the value of a flag with a value, and whether it is among the flags. The last one
+// counts. Flags of go test may follow the packages.
+func (c *command) value(flag string) (value string, ok bool) {
+	for _, args := range [][]string{c.flags, c.testFlags()} {
+		for i := 0; i < len(args); i++ {
+			name, v, has := flagName(args[i])
+			if withValue[name] && !has && i+1 < len(args) {
+				i++
+				v = args[i]
+			}
+			if name == flag {
+				value, ok = v, true
+			}
+		}
+	}
+	return value, ok
+}
+
+// testFlags returns the flags of go test that follow the packages.
+func (c *command) testFlags() []string {
+	if c.verb != "test" {
+		return nil
+	}
+	for i, a := range c.rest {
+		if a == "-args" || a == "--args" {
+			return c.rest[:i]
+		}
+	}
+	return c.rest
+}
+
+// without removes a flag that has a value.
+func (c *command) without(flag string) {
+	c.flags = without(c.flags, flag)
+	tail := c.rest[len(c.testFlags()):]
+	c.rest = append(without(c.testFlags(), flag), tail...)
+}
+
+func without(args []string, flag string) (left []string) {
+	for i := 0; i < len(args); i++ {
+		name, _, has := flagName(args[i])
+		n := 1
+		if withValue[name] && !has && i+1 < len(args) {
+			n = 2
+		}
+		if name != flag || !strings.HasPrefix(args[i], "-") {
+			left = append(left, args[i:i+n]...)
+		}
+		i += n - 1
+	}
+	return left
+}
+
+// listFlags returns the flags that go list must get too.
+func (c *command) listFlags() (flags []string) {
+	for _, args := range [][]string{c.flags, c.testFlags()} {
+		for i := 0; i < len(args); i++ {
+			name, _, has := flagName(args[i])
+			n := 1
+			if withValue[name] && !has && i+1 < len(args) {
+				n = 2
+			}
+			if forList[name] && strings.HasPrefix(args[i], "-") {
+				flags = append(flags, args[i:i+n]...)
+			}
+			i += n - 1
+		}
+	}
+	return flags
+}
+
+// files reports whether the packages are given as a list of Go files.
+func (c *command) files() bool {
+	return len(c.packages) > 0 && strings.HasSuffix(c.packages[0], ".go")
+}
+
+// args returns the arguments for the go command, with more flags.
+func (c *command) args(more []string) []string {
+	var a []string
+	a = append(a, c.verb)
+	a = append(a, more...)
+	a = append(a, c.flags...)
+	a = append(a, c.packages...)
+	return append(a, c.rest...)
+}

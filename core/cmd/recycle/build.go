@@ -1,0 +1,196 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+
+	"github.com/recycling-go/recycling/core/internal/gotool"
+	"github.com/recycling-go/recycling/core/internal/nethook"
+)
+
+// A build is a go command on its way to build programs with package auto.
+type build struct {
+	opts    options
+	cmd     *command
+	env     *goEnv
+	core    *core
+	store   store
+	overlay map[string]string // contents, by the path of the file that they replace
+	foreign map[string]string // the files of another overlay, by the path of the file that they replace
+	left    bool              // the environment was changed so that GOROOT is outside of the module cache
+	goFlags []string          // for the go command
+	goEnv   []string          // environment variables for it
+}
+
+// prepare finds out everything that the go command has to be told to do what cmd says.
+func prepare(o options, cmd *command) (*build, error) {
+	b := &build{opts: o, cmd: cmd, overlay: map[string]string{}, foreign: map[string]string{}}
+	if cmd.chdir != "" {
+		if err := os.Chdir(cmd.chdir); err != nil {
+			return nil, fmt.Errorf("flag -C: %w", err)
+		}
+	}
+	var err error
+	if b.store, err = openStore(o.dir); err != nil {
+		return nil, err
+	}
+	if b.env, err = readEnv(); err != nil {
+		return nil, err
+	}
+	if b.core, err = findCore(o.core); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{b.leaveCache, b.replaceNetHTTP, b.addModule, b.addPrograms, b.mergeOverlay, b.writeOverlay} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// leaveCache makes the go command find its own files outside of the module cache.
+func (b *build) leaveCache() error {
+	dir := filepath.Join(string(b.store), sum(b.env.GOROOT))
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	if err := gotool.LeaveCache(dir); err != nil {
+		return err
+	}
+	root := b.env.GOROOT
+	var err error
+	b.env, err = readEnv()
+	b.left = err == nil && b.env.GOROOT != root
+	return err
+}
+
+// replaceNetHTTP puts the hooks into net/http.
+func (b *build) replaceNetHTTP() error {
+	if err := nethook.Tested(b.env.GOVERSION); err != nil && !b.opts.force {
+		return fmt.Errorf("%w; the flag -force tries it", err)
+	}
+	dir := filepath.Join(b.env.GOROOT, "src", "net", "http")
+	file := filepath.Join(dir, "server.go")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	patched, err := nethook.Patch(file, text)
+	if err != nil {
+		return fmt.Errorf("net/http of %s is not as expected: %w", b.env.GOVERSION, err)
+	}
+	b.overlay[file] = string(patched)
+	b.overlay[filepath.Join(dir, "recycling_hooks.go")] = nethook.Hooks
+	return nil
+}
+
+// An overlayFile is a file for the flag -overlay.
+type overlayFile struct{ Replace map[string]string }
+
+// mergeOverlay adds the files of an overlay that the go command has been given anyway.
+func (b *build) mergeOverlay() error {
+	name, ok := b.cmd.value("overlay")
+	if !ok {
+		name = b.env.flag("overlay")
+	}
+	if name == "" {
+		return nil
+	}
+	b.cmd.without("overlay")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("flag -overlay: %w", err)
+	}
+	var f overlayFile
+	if err := json.Unmarshal(text, &f); err != nil {
+		return fmt.Errorf("flag -overlay: %s: %w", name, err)
+	}
+	for to, from := range f.Replace {
+		if to, err = filepath.Abs(to); err != nil {
+			return err
+		}
+		if _, ok := b.overlay[to]; ok {
+			return fmt.Errorf("flag -overlay: %s: %s is replaced by this command too", name, to)
+		}
+		if from != "" { // otherwise the file is not there for the go command
+			if from, err = filepath.Abs(from); err != nil {
+				return err
+			}
+		}
+		b.foreign[to] = from
+	}
+	return nil
+}
+
+// writeOverlay writes all files of the overlay.
+func (b *build) writeOverlay() error {
+	files := map[string]string{}
+	f := overlayFile{map[string]string{}}
+	for path, text := range b.overlay {
+		name := sum(path, text) + "_" + filepath.Base(path)
+		files[name] = text
+		f.Replace[path] = name
+	}
+	dir, err := b.store.folder(files)
+	if err != nil {
+		return err
+	}
+	for path, name := range f.Replace {
+		f.Replace[path] = filepath.Join(dir, name)
+	}
+	maps.Copy(f.Replace, b.foreign)
+	text, err := json.MarshalIndent(f, "", "\t")
+	if err != nil {
+		return err
+	}
+	if dir, err = b.store.folder(map[string]string{"overlay.json": string(text)}); err != nil {
+		return err
+	}
+	b.goFlags = append(b.goFlags, "-overlay="+filepath.Join(dir, "overlay.json"))
+	return nil
+}
+
+// run runs the go command, and returns its exit code.
+func (b *build) run() (int, error) {
+	cmd := exec.Command("go", b.cmd.args(b.goFlags)...)
+	cmd.Env = append(os.Environ(), b.goEnv...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, forwarded...)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go forward(signals, cmd.Process, done)
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+		return exit.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// forward passes signals on to the go command. A terminal has sent its own to both.
+func forward(signals <-chan os.Signal, to *os.Process, done <-chan struct{}) {
+	for {
+		select {
+		case s := <-signals:
+			if s != os.Interrupt && s != quit {
+				to.Signal(s)
+			}
+		case <-done:
+			return
+		}
+	}
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A pkg is a package in the output of go list -json.
+type pkg struct {
+	Dir, Name, ImportPath     string
+	Standard                  bool
+	TestGoFiles, XTestGoFiles []string
+	Error                     *struct{ Err string }
+}
+
+// addPrograms adds a file to each package main among the packages, or for go test to the external
+// tests of each package that has tests. Only that package may import what it likes: package auto
+// may import the one under test.
+func (b *build) addPrograms() error {
+	args := append([]string{"list", "-e", "-json=Dir,Name,ImportPath,Standard,TestGoFiles,XTestGoFiles,Error"}, b.goFlags...)
+	args = append(append(args, b.cmd.listFlags()...), "--")
+	out, err := output(b.goEnv, "go", append(args, b.cmd.packages...)...)
+	if err != nil {
+		return err
+	}
+	all, err := decode[pkg](out)
+	if err != nil {
+		return fmt.Errorf("go list: %w", err)
+	}
+	n := 0
+	for _, p := range all {
+		if p.Standard || p.Dir == "" {
+			continue // of a package that go list did not find, the go command will say so
+		}
+		file, clause := "zz_recycle.go", p.Name
+		switch {
+		case b.cmd.verb != "test" && p.Name != "main":
+			continue
+		case b.cmd.verb == "test" && len(p.TestGoFiles)+len(p.XTestGoFiles) == 0:
+			continue
+		case b.cmd.verb == "test":
+			file, clause = "zz_recycle_test.go", p.Name+"_test"
+		}
+		if b.inCache(p.Dir) {
+			return fmt.Errorf("%s is in the module cache, where the go command replaces nothing: name it with a version, as in %s@latest", p.ImportPath, p.ImportPath)
+		}
+		n++
+		path := filepath.Join(p.Dir, file)
+		b.overlay[path] = fmt.Sprintf(program, clause, autoPath)
+		if b.cmd.files() {
+			b.cmd.packages = append(b.cmd.packages[:len(b.cmd.packages):len(b.cmd.packages)], relative(path))
+		}
+	}
+	if n == 0 {
+		if b.cmd.verb == "test" {
+			return nil // nothing to run
+		}
+		return fmt.Errorf("there is no package main in %s", orDot(b.cmd.packages))
+	}
+	return nil
+}
+
+// program is the file that is added to a package.
+const program = `// Added by the command recycle of github.com/recycling-go/recycling/core.
+
+package %s
+
+import recycle_auto %q
+
+var _ = recycle_auto.Hooks1
+`
+
+func orDot(packages []string) string {
+	if len(packages) == 0 {
+		return "."
+	}
+	return strings.Join(packages, " ")
+}
+
+// relative returns path as seen from the current folder, if possible.
+func relative(path string) string {
+	if wd, err := os.Getwd(); err == nil {
+		if r, err := filepath.Rel(wd, path); err == nil {
+			return "." + string(filepath.Separator) + r
+		}
+	}
+	return path
+}
+
+// inCache reports whether dir is in the module cache.
+func (b *build) inCache(dir string) bool {
+	in, err := filepath.Rel(b.env.GOMODCACHE, dir)
+	return err == nil && filepath.IsLocal(in)
+}

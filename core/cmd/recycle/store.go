@@ -1,0 +1,80 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// A store is a folder for files that the go command reads. Their names depend on their contents, so
+// that commands which run at the same time do not disturb each other, and that the go command finds
+// what it has built before.
+type store string
+
+// openStore opens the store in dir, or in the user's cache folder if dir is empty.
+func openStore(dir string) (store, error) {
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("there is no folder for caches: name one with the flag -dir: %w", err)
+		}
+		dir = filepath.Join(cache, "recycle")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	// The go command compares names, and has resolved its own.
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", fmt.Errorf("flag -dir: %w", err)
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", err
+	}
+	return store(dir), nil
+}
+
+func sum(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d\n%s", len(p), p)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:8])
+}
+
+// folder returns the path of a folder with these files, by name. It does not exist before all of
+// them are written.
+func (s store) folder(files map[string]string) (string, error) {
+	var parts []string
+	for _, name := range sortedKeys(files) {
+		parts = append(parts, name, files[name])
+	}
+	dir := filepath.Join(string(s), sum(parts...))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	tmp, err := os.MkdirTemp(string(s), "tmp")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	for name, text := range files {
+		file := filepath.Join(tmp, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			return "", err
+		}
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return "", err
+	}
+	if err := os.Rename(tmp, dir); err != nil {
+		if _, statErr := os.Stat(dir); statErr != nil {
+			return "", err
+		} // otherwise another command was faster
+	}
+	return dir, nil
+}

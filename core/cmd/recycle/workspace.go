@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A workspace is a go.work that this command makes.
+type workspace struct {
+	language, toolchain string
+	godebug             []string
+	use                 []string
+	replace             []string // lines
+	sums                string   // the contents of go.work.sum
+}
+
+// addToWorkspace makes a copy of the workspace, with another module that requires core.
+func (b *build) addToWorkspace(mod string) error {
+	w, err := readWork(b.env.GOWORK)
+	if err != nil {
+		return err
+	}
+	vendored, err := b.isVendored(mod, filepath.Dir(b.env.GOWORK), w.Go, true)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(b.env.GOWORK)
+	ws := workspace{language: w.Go, toolchain: w.Toolchain}
+	for _, d := range w.Godebug {
+		ws.godebug = append(ws.godebug, d.Key+"="+d.Value)
+	}
+	if older(w.Go, b.core.language) {
+		ws.language = b.core.language
+		if len(w.keepGodebug()) > 0 {
+			ws.godebug = append(ws.godebug, "default=go"+w.language())
+		}
+	}
+	replaced := map[string]bool{}
+	for _, r := range w.Replace {
+		replaced[r.Old.Path] = true
+		ws.addReplace(r.Old, r.New, dir)
+	}
+	for _, u := range w.Use {
+		path := absolute(u.DiskPath, dir)
+		ws.use = append(ws.use, path)
+		m, err := readMod(filepath.Join(path, "go.mod"))
+		if err != nil {
+			return err
+		}
+		replaced[m.Module.Path] = true
+		for _, r := range m.Replace {
+			replaced[r.Old.Path] = true
+		}
+	}
+	if vendored {
+		return b.vendorWorkspace(ws, dir)
+	}
+	text, err := os.ReadFile(b.env.GOWORK + ".sum")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	ws.sums = string(text)
+	return b.useWorkspace(ws, replaced)
+}
+
+// addBeside makes a workspace of a module that is in none.
+func (b *build) addBeside(m *gomod, file string) error {
+	if file != b.env.GOMOD {
+		return fmt.Errorf("flag -modfile: the line go in %s is %q; with this flag it must be %s or later", file, m.Go, loopVersion)
+	}
+	ws := workspace{language: b.core.language, toolchain: m.Toolchain, use: []string{filepath.Dir(file)}}
+	for _, d := range m.Godebug {
+		ws.godebug = append(ws.godebug, d.Key+"="+d.Value)
+	}
+	if len(m.keepGodebug()) > 0 {
+		ws.godebug = append(ws.godebug, "default=go"+m.language())
+	}
+	replaced := map[string]bool{m.Module.Path: true}
+	for _, r := range m.Replace {
+		replaced[r.Old.Path] = true
+	}
+	return b.useWorkspace(ws, replaced)
+}
+
+func absolute(path, dir string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// addReplace adds a line replace, whose path is relative to dir.
+func (w *workspace) addReplace(from, to gomodPath, dir string) {
+	if to.Version == "" {
+		to.Path = absolute(to.Path, dir)
+	}
+	line := fmt.Sprintf("replace %s %s => %q %s", from.Path, from.Version, to.Path, to.Version)
+	w.replace = append(w.replace, line)
+}
+
+// text returns the file go.work.
+func (w *workspace) text() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "go %s\n", w.language)
+	if w.toolchain != "" {
+		fmt.Fprintf(&s, "toolchain %s\n", w.toolchain)
+	}
+	for _, d := range w.godebug {
+		fmt.Fprintf(&s, "godebug %s\n", d)
+	}
+	for _, u := range w.use {
+		fmt.Fprintf(&s, "use %q\n", u)
+	}
+	for _, r := range w.replace {
+		fmt.Fprintln(&s, r)
+	}
+	return s.String()
+}
+
+// useWorkspace writes the workspace, with one more module, and makes the go command use it.
+// replaced are the modules that are in it or replaced by it.
+func (b *build) useWorkspace(ws workspace, replaced map[string]bool) error {
+	for _, path := range sortedKeys(b.core.replace) {
+		if !replaced[path] {
+			ws.addReplace(gomodPath{Path: path}, gomodPath{Path: b.core.replace[path]}, "")
+		}
+	}
+	hook := fmt.Sprintf("module recycle.invalid/hook\n\ngo %s\n\nrequire %s %s\n", b.core.language, corePath, b.core.version)
+	ws.use = append(ws.use, "./hook")
+	files := map[string]string{"go.work": ws.text(), "go.work.sum": ws.sums, "hook/go.mod": hook}
+	tmp, err := os.MkdirTemp(string(b.store), "tmp")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	for _, name := range sortedKeys(files) {
+		file := filepath.Join(tmp, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte(files[name]), 0o666)); err != nil {
+			return err
+		}
+	}
+	if err := b.core.fetch(); err != nil {
+		return err
+	}
+	// This completes go.work.sum, which go list does not.
+	env := []string{"GOWORK=" + filepath.Join(tmp, "go.work"), "GOFLAGS="}
+	if _, err := output(env, "go", append([]string{"mod", "download"}, b.core.modules(replaced)...)...); err != nil {
+		return b.core.explain(err)
+	}
+	text, err := os.ReadFile(filepath.Join(tmp, "go.work.sum"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	files = maps.Clone(files)
+	files["go.work.sum"] = string(text)
+	dir, err := b.store.folder(files)
+	if err != nil {
+		return err
+	}
+	b.goEnv = append(b.goEnv, "GOWORK="+filepath.Join(dir, "go.work"))
+	return nil
+}

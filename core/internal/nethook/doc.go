@@ -1,0 +1,41 @@
+// Package nethook makes a copy of package net/http whose http.Servers are served by package auto.
+//
+// The copy has a hook at the beginning of the methods Serve, Shutdown, Close and
+// SetKeepAlivesEnabled of http.Server. Where the hooks go is found in the syntax tree. They are
+// inserted into existing lines, so that every line keeps its number. One more file declares what
+// they call.
+//
+// Package auto sets the hooks. It refers to the variable by its linker symbol, so that it also
+// compiles and links, without an effect, where net/http is not replaced. The name of the variable
+// contains the [Version] of what the two agree on.
+package nethook
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+	"slices"
+)
+
+// Version is the version of the hooks. It must change with the declarations in hooks.go.txt, and so
+// must the symbol there and in package auto.
+const Version = 1
+
+// Hooks is the file that the copy of net/http has in addition.
+//
+//go:embed hooks.go.txt
+var Hooks string
+
+// tested are the Go versions that the conformance tests have been run with.
+var tested = []string{"1.25", "1.26", "1.27"}
+
+var release = regexp.MustCompile(`^go(1\.[0-9]+)(\.[0-9]+)?([ -].*)?$`)
+
+// Tested returns an error if version, such as "go1.26.8", is not a release of a Go version that
+// this package has been tested with.
+func Tested(version string) error {
+	if m := release.FindStringSubmatch(version); m != nil && slices.Contains(tested, m[1]) {
+		return nil
+	}
+	return fmt.Errorf("%s has not been tested; tested are the releases of Go %s to %s", version, tested[0], tested[len(tested)-1])
+}
