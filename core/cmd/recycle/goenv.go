@@ -46,7 +46,13 @@ func (e *goEnv) flag(name string) string {
 // output runs a command with more environment variables, and returns what it prints. If it fails,
 // the error has what it printed to standard error.
 func output(env []string, name string, args ...string) ([]byte, error) {
+	return outputIn("", env, name, args...)
+}
+
+// outputIn is output in a folder, where "" means the current one.
+func outputIn(dir string, env []string, name string, args ...string) ([]byte, error) {
 	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

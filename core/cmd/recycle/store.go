@@ -46,7 +46,12 @@ func sum(parts ...string) string {
 // folder returns the path of a folder with these files, by name. It does not exist before all of
 // them are written.
 func (s store) folder(files map[string]string) (string, error) {
-	var parts []string
+	return s.folderWith(files, func(string) error { return nil })
+}
+
+// folderWith is like folder, and lets complete add to the folder. What complete adds must depend on
+// parts only.
+func (s store) folderWith(files map[string]string, complete func(dir string) error, parts ...string) (string, error) {
 	for _, name := range sortedKeys(files) {
 		parts = append(parts, name, files[name])
 	}
@@ -67,6 +72,9 @@ func (s store) folder(files map[string]string) (string, error) {
 		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
 			return "", err
 		}
+	}
+	if err := complete(tmp); err != nil {
+		return "", err
 	}
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return "", err

@@ -72,18 +72,28 @@ func (b *build) addBeside(m *gomod, file string) error {
 	if file != b.env.GOMOD {
 		return fmt.Errorf("flag -modfile: the line go in %s is %q; with this flag it must be %s or later", file, m.Go, loopVersion)
 	}
-	ws := workspace{language: b.core.language, toolchain: m.Toolchain, use: []string{filepath.Dir(file)}}
+	ws, replaced := b.workspaceOf(m)
+	return b.useWorkspace(ws, replaced)
+}
+
+// workspaceOf returns a workspace of the application's only module, and what that replaces. It
+// keeps the default of GODEBUG, which depends on the line go.
+func (b *build) workspaceOf(m *gomod) (ws workspace, replaced map[string]bool) {
+	ws = workspace{language: m.Go, toolchain: m.Toolchain, use: []string{filepath.Dir(b.env.GOMOD)}}
 	for _, d := range m.Godebug {
 		ws.godebug = append(ws.godebug, d.Key+"="+d.Value)
 	}
-	if len(m.keepGodebug()) > 0 {
-		ws.godebug = append(ws.godebug, "default=go"+m.language())
+	if older(m.Go, b.core.language) {
+		ws.language = b.core.language
+		if len(m.keepGodebug()) > 0 {
+			ws.godebug = append(ws.godebug, "default=go"+m.language())
+		}
 	}
-	replaced := map[string]bool{m.Module.Path: true}
+	replaced = map[string]bool{m.Module.Path: true}
 	for _, r := range m.Replace {
 		replaced[r.Old.Path] = true
 	}
-	return b.useWorkspace(ws, replaced)
+	return ws, replaced
 }
 
 func absolute(path, dir string) string {

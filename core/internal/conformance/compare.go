@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -125,7 +126,7 @@ func (o options) runTests(s *suite, pkg, overlay, strategy, dir string) (*result
 	args = append(args, "-timeout", timeout.String(), pkg)
 	cmd := exec.Command("go", args...)
 	cmd.Dir = s.dir
-	cmd.Env = append(s.env(), "RECYCLING_STRATEGY="+strategy)
+	cmd.Env = append(s.env(), "RECYCLING_STRATEGY="+cmp.Or(strategy, "goroutine"), "RECYCLING_QUIET=1")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

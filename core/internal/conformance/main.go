@@ -1,11 +1,11 @@
 // Conformance runs net/http's own tests against this project's server.
 //
-// Every test of net/http that starts a server ends up in (*http.Server).Serve. The program copies
-// the file server.go of the standard library into a temporary directory, adds hooks to the copy,
-// and has the go command compile it in place of the original (-overlay, see go help build). The
-// tests are neither copied nor changed. They run twice, without the hooks for the baseline and with
-// them: every test that passes without them must pass with them, unless excuses.txt has an entry
-// with a reason.
+// Every test of net/http that starts a server ends up in (*http.Server).Serve. The program puts
+// hooks into a copy of the file server.go of the standard library, as the command recycle does for
+// applications (package nethook), and has the go command compile it in place of the original
+// (-overlay, see go help build). The tests are neither copied nor changed. They run twice, on
+// net/http itself for the baseline and with the hooks: every test that passes on net/http must pass
+// with them, unless excuses.txt has an entry with a reason.
 //
 //	go run ./core/internal/conformance [-strategy STRATEGY] [-race] [-short] [-run REGEXP]
 //		[-skip REGEXP] [-timeout TIME] [-log FILE] [-v] [SUITE ...]
