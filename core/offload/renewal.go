@@ -100,6 +100,7 @@ func (p *pool) exchangeLocked(w *worker) (restart bool) {
 	case p.state != open:
 	case r.closeFirst && r.active < r.limit:
 		w.renewing = true
+		w.tries = 0 // it has not failed
 		r.active++
 		return true
 	case len(r.spares) > 0:
