@@ -19,7 +19,7 @@ func (p *Pool) Admit(ctx context.Context) (admitted context.Context, release fun
 	if p.c.Timeout > 0 {
 		ctx, cancel = context.WithTimeout(parent, p.c.Timeout)
 	}
-	c := &call{wake: make(chan struct{}, 1)}
+	c := &call{slots: request(p.needs), wake: make(chan struct{}, 1)}
 	if err := p.enter(parent, c); err != nil {
 		cancel()
 		return nil, nil, err

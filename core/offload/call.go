@@ -11,10 +11,14 @@ import (
 type call struct {
 	run        func()     // the task, for pond; nil if the caller runs it
 	queue      *waitQueue // the queue it waited in, or nil
-	prev, next *call      // in that queue
-	expires    time.Time  // when it has waited too long; zero means never
-	fate       fate       // guarded by the pool's mutex
-	worker     *worker    // its worker; written before run is called or wake is sent to
+	prev, next *call      // in that queue; not used if it needs slots
+	// expires is when it has waited too long, as a time since the pool was created; zero means
+	// never. A time.Time would be three times as large.
+	expires time.Duration
+	number  uint64       // of calls that have waited; the smaller number has waited longer
+	slots   *slotRequest // nil if it needs none
+	fate    fate         // guarded by the pool's mutex
+	worker  *worker      // its worker; written before run is called or wake is sent to
 
 	// wake is sent to once: when a call without run gets its worker, when one with run has ended,
 	// or when the call was refused. Its capacity is one, so that sending never blocks.
@@ -38,7 +42,7 @@ const (
 )
 
 // setFateLocked is the only function that changes c.fate, and counts the final fates.
-func (p *Pool) setFateLocked(c *call, to fate) {
+func (p *pool) setFateLocked(c *call, to fate) {
 	legal := false
 	switch c.fate {
 	case waiting:
@@ -58,7 +62,7 @@ func (p *Pool) setFateLocked(c *call, to fate) {
 }
 
 // enter gives c a worker or a place in the queue, and otherwise returns an error.
-func (p *Pool) enter(ctx context.Context, c *call) error {
+func (p *pool) enter(ctx context.Context, c *call) error {
 	err := ctx.Err()
 	p.mu.Lock()
 	if p.state != open {
@@ -72,10 +76,8 @@ func (p *Pool) enter(ctx context.Context, c *call) error {
 		return err
 	}
 	q := p.nextQueueLocked()
-	if w := q.popIdle(); w != nil {
-		f := p.giveLocked(c, w)
-		p.mu.Unlock()
-		p.begin(f)
+	if len(q.idle) > 0 && (c.slots == nil || p.availableLocked(c.slots)) {
+		p.unlock(p.giveLocked(c, q.popIdle()))
 		return nil
 	}
 	if p.queued >= p.c.Queue {
@@ -90,9 +92,12 @@ func (p *Pool) enter(ctx context.Context, c *call) error {
 
 // giveLocked gives a worker to c, which must not be in a queue any more. The caller must pass the
 // result to begin.
-func (p *Pool) giveLocked(c *call, w *worker) func() {
+func (p *pool) giveLocked(c *call, w *worker) func() {
 	p.setStageLocked(w, working)
 	c.worker = w
+	if c.slots != nil {
+		p.takeLocked(c.slots)
+	}
 	if c.run != nil {
 		p.setFateLocked(c, given)
 		return c.run
@@ -103,7 +108,7 @@ func (p *Pool) giveLocked(c *call, w *worker) func() {
 }
 
 // refuseLocked removes c from its queue and wakes its caller.
-func (p *Pool) refuseLocked(c *call, why fate) {
+func (p *pool) refuseLocked(c *call, why fate) {
 	p.dequeueLocked(c)
 	p.setFateLocked(c, why)
 	c.wake <- struct{}{}
@@ -112,10 +117,10 @@ func (p *Pool) refuseLocked(c *call, why fate) {
 // await waits, after enter, until c has a worker, or, if c has a task, until that has ended, but no
 // longer than ctx, which is parent with the pool's own limits. It returns c's fate, which is begun
 // or a final one.
-func (p *Pool) await(parent, ctx context.Context, c *call) fate {
+func (p *pool) await(parent, ctx context.Context, c *call) fate {
 	var expired <-chan time.Time
-	if !c.expires.IsZero() {
-		t := time.NewTimer(time.Until(c.expires))
+	if c.expires != 0 {
+		t := time.NewTimer(c.expires - time.Since(p.born))
 		defer t.Stop()
 		expired = t.C
 	}
@@ -136,11 +141,11 @@ func (p *Pool) await(parent, ctx context.Context, c *call) fate {
 				p.dequeueLocked(c)
 				p.setFateLocked(c, late)
 			}
-			if c.fate == late {
-				p.mu.Unlock()
+			to := c.fate
+			p.unlock(nil)
+			if to == late {
 				return late
 			}
-			p.mu.Unlock()
 			expired = nil
 		}
 	}
@@ -148,7 +153,7 @@ func (p *Pool) await(parent, ctx context.Context, c *call) fate {
 
 // leave is called when the context of c's caller has ended. It returns c's fate, which is a final
 // one.
-func (p *Pool) leave(parent context.Context, c *call) fate {
+func (p *pool) leave(parent context.Context, c *call) fate {
 	tooLong := parent.Err() == nil // so it was Timeout, or Close, after which no call is waiting
 	p.mu.Lock()
 	var f func()
@@ -167,17 +172,16 @@ func (p *Pool) leave(parent context.Context, c *call) fate {
 			p.setFateLocked(c, abandoned)
 		} else {
 			p.setFateLocked(c, left)
-			f = p.freeLocked(c.worker)
+			f = p.releaseLocked(c)
 		}
 	}
 	to := c.fate
-	p.mu.Unlock()
-	p.begin(f)
+	p.unlock(f)
 	return to
 }
 
 // start reports whether to run c's task. If not, it has freed c's worker.
-func (p *Pool) start(ctx context.Context, c *call) bool {
+func (p *pool) start(ctx context.Context, c *call) bool {
 	err := ctx.Err()
 	p.mu.Lock()
 	if c.fate == given && err != nil {
@@ -189,15 +193,22 @@ func (p *Pool) start(ctx context.Context, c *call) bool {
 		p.mu.Unlock()
 		return true
 	}
-	f := p.freeLocked(c.worker)
-	p.mu.Unlock()
-	p.begin(f)
+	p.unlock(p.releaseLocked(c))
 	return false
+}
+
+// releaseLocked takes from c what it has, its worker and its slots. The caller must pass the result
+// to begin.
+func (p *pool) releaseLocked(c *call) func() {
+	if c.slots != nil {
+		p.putBackLocked(c.slots)
+	}
+	return p.freeLocked(c.worker)
 }
 
 // finish ends c's task and frees its worker. It reports whether the caller has left. A second
 // call does nothing.
-func (p *Pool) finish(c *call) (alone bool) {
+func (p *pool) finish(c *call) (alone bool) {
 	p.mu.Lock()
 	if c.fate == finished {
 		p.mu.Unlock()
@@ -208,9 +219,7 @@ func (p *Pool) finish(c *call) (alone bool) {
 	if !alone {
 		p.setFateLocked(c, finished)
 	}
-	f := p.freeLocked(c.worker)
-	p.mu.Unlock()
-	p.begin(f)
+	p.unlock(p.releaseLocked(c))
 	if !alone && c.run != nil {
 		c.wake <- struct{}{} // after the worker is free, since the caller may call again at once
 	}
@@ -218,7 +227,7 @@ func (p *Pool) finish(c *call) (alone bool) {
 }
 
 // failure returns the error for a call whose fate is to, which must not be begun or finished.
-func (p *Pool) failure(parent context.Context, to fate) error {
+func (p *pool) failure(parent context.Context, to fate) error {
 	switch to {
 	case late:
 		return p.late

@@ -3,12 +3,14 @@ package offload
 import (
 	"fmt"
 	"log"
+	"maps"
 	"net/http"
 	"runtime"
 	"time"
 )
 
 const (
+	defaultMaxWorkers = 64
 	defaultQueue      = 256
 	defaultWait       = 2 * time.Second
 	defaultRetryAfter = time.Second
@@ -19,6 +21,14 @@ type Config struct {
 	// Workers is how many tasks may run at the same time. Zero means runtime.GOMAXPROCS(0)-1, but
 	// at least one. Negative is an error.
 	Workers int
+
+	// MaxWorkers is how many workers Resize may set. Zero means 64, or Workers if that is more.
+	// Less than Workers is an error.
+	MaxWorkers int
+
+	// Slots are what tasks can occupy in addition to a worker, such as {"GPU": 1}: see With. Nil
+	// means nothing. Negative is an error.
+	Slots Slots
 
 	// Queue is how many calls may wait for a worker, under either Policy. Zero means 256. Negative
 	// means none: a call that finds no idle worker is shed.
@@ -45,9 +55,14 @@ type Config struct {
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Panic is called with the value and the stack of a task of Do or Use that panicked after its
-	// caller had left, on the goroutine that ran the task. Nil means that they are printed by
-	// package log.
+	// caller had left, on the goroutine that ran the task, and with those of Event and of the
+	// functions of a [ResourceConfig] that are only told or asked something. Nil means that they
+	// are printed by package log.
 	Panic func(v any, stack []byte)
+
+	// Event is called when workers come and go, and when resources do, by several goroutines at
+	// once, with no lock held. The pool may wait for it. Nil means that there is nothing to do.
+	Event func(Event)
 }
 
 // A Policy determines which worker a call waits for.
@@ -87,8 +102,18 @@ func (c Config) resolve() (Config, error) {
 	case c.Policy != Shared && c.Policy != RoundRobin:
 		return c, fmt.Errorf("offload: Policy is %v, want Shared or RoundRobin", c.Policy)
 	}
+	if err := c.Slots.check(); err != nil {
+		return c, err
+	}
+	c.Slots = maps.Clone(c.Slots)
 	if c.Workers == 0 {
 		c.Workers = max(runtime.GOMAXPROCS(0)-1, 1)
+	}
+	if c.MaxWorkers == 0 {
+		c.MaxWorkers = max(c.Workers, defaultMaxWorkers)
+	}
+	if c.MaxWorkers < c.Workers {
+		return c, fmt.Errorf("offload: MaxWorkers is %d, less than Workers, which is %d", c.MaxWorkers, c.Workers)
 	}
 	if c.Queue == 0 {
 		c.Queue = defaultQueue
@@ -105,7 +130,7 @@ func (c Config) resolve() (Config, error) {
 	}
 	if c.Panic == nil {
 		c.Panic = func(v any, stack []byte) {
-			log.Printf("offload: panic in a task that nobody waits for: %v\n%s", v, stack)
+			log.Printf("offload: panic where nobody waits for the result: %v\n%s", v, stack)
 		}
 	}
 	return c, nil
@@ -121,7 +146,3 @@ func (c *Config) patience() (d time.Duration, limited bool) {
 	}
 	return c.Wait, true
 }
-
-// Slots are amounts of what tasks share, by name: {"GPU": 1}, {"memory": 2 << 30}. The names and
-// units are the application's. A name that is absent has the amount zero.
-type Slots map[string]int64

@@ -17,14 +17,15 @@ import (
 // Timeout passed while f was running. If f panics, Do panics with a [*Panic]; if f calls
 // [runtime.Goexit], so does Do.
 func Do[R any](ctx context.Context, p *Pool, f func(context.Context) (R, error)) (R, error) {
-	return do(ctx, p, func(ctx context.Context, _ *worker) (R, error) { return f(ctx) })
+	return do(ctx, p.pool, request(p.needs), func(ctx context.Context, _ *worker) (R, error) { return f(ctx) })
 }
 
-func do[R any](parent context.Context, p *Pool, f func(context.Context, *worker) (R, error)) (R, error) {
+func do[R any](parent context.Context, p *pool, r *slotRequest, f func(context.Context, *worker) (R, error)) (R, error) {
 	var zero R
 	ctx, cancel := p.taskContext(parent)
 	defer cancel()
 	t := &task[R]{pool: p, ctx: ctx, f: f}
+	t.slots = r
 	t.wake = make(chan struct{}, 1)
 	t.run = t.work
 	if err := p.enter(parent, &t.call); err != nil {
@@ -44,7 +45,7 @@ func do[R any](parent context.Context, p *Pool, f func(context.Context, *worker)
 
 // taskContext returns the context of a task, and a function to call when no caller waits for it any
 // more.
-func (p *Pool) taskContext(parent context.Context) (context.Context, func()) {
+func (p *pool) taskContext(parent context.Context) (context.Context, func()) {
 	var ctx context.Context
 	var cancel context.CancelFunc
 	if p.c.Timeout > 0 {
@@ -63,7 +64,7 @@ func (p *Pool) taskContext(parent context.Context) (context.Context, func()) {
 // caller reads it after that.
 type task[R any] struct {
 	call
-	pool *Pool
+	pool *pool
 	ctx  context.Context
 	f    func(context.Context, *worker) (R, error)
 

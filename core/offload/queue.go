@@ -1,16 +1,21 @@
 package offload
 
 import (
+	"math"
 	"slices"
 	"time"
 )
 
-// A waitQueue is a queue of calls together with the idle workers that serve it. At any time one of
-// the two is empty. All of it is guarded by the pool's mutex.
+// A waitQueue is a queue of calls together with the idle workers that serve it. While a worker is
+// idle, the only calls that wait are those that wait for slots. All of it is guarded by the pool's
+// mutex.
 type waitQueue struct {
 	// idle is a stack: the last worker became idle last, and what it owns is still in the caches.
-	idle        []*worker
+	idle []*worker
+	// first and last are the ends of the list of calls that need no slots, oldest first. Those that
+	// need some are in the lists of their slots.
 	first, last *call
+	waiting     int // calls, with or without slots
 }
 
 // popIdle removes and returns the worker that became idle last, or nil.
@@ -29,14 +34,23 @@ func (q *waitQueue) removeIdle(w *worker) {
 	q.idle = slices.Delete(q.idle, i, i+1)
 }
 
+// push inserts c behind the calls that have waited longer, which are mostly all others.
 func (q *waitQueue) push(c *call) {
-	c.queue, c.prev = q, q.last
-	if q.last == nil {
-		q.first = c
-	} else {
-		q.last.next = c
+	before := q.last
+	for before != nil && before.number > c.number {
+		before = before.prev
 	}
-	q.last = c
+	c.prev = before
+	if before == nil {
+		c.next, q.first = q.first, c
+	} else {
+		c.next, before.next = before.next, c
+	}
+	if c.next == nil {
+		q.last = c
+	} else {
+		c.next.prev = c
+	}
 }
 
 func (q *waitQueue) remove(c *call) {
@@ -54,37 +68,92 @@ func (q *waitQueue) remove(c *call) {
 }
 
 // nextQueueLocked returns the queue for a new call.
-func (p *Pool) nextQueueLocked() *waitQueue {
-	q := &p.queues[p.next]
+func (p *pool) nextQueueLocked() *waitQueue {
+	q := p.queues[p.next]
 	p.next = (p.next + 1) % len(p.queues)
 	return q
 }
 
 // enqueueLocked puts c at the end of q.
-func (p *Pool) enqueueLocked(q *waitQueue, c *call) {
+func (p *pool) enqueueLocked(q *waitQueue, c *call) {
 	if d, limited := p.c.patience(); limited {
-		c.expires = time.Now().Add(d)
+		now := time.Since(p.born)
+		c.expires = now + min(d, math.MaxInt64-now)
 	}
-	q.push(c)
+	p.numbered++
+	c.number = p.numbered
+	c.queue = q
+	q.waiting++
 	p.queued++
+	if c.slots == nil {
+		q.push(c)
+	} else {
+		p.claimLocked(c)
+	}
 }
 
 // dequeueLocked removes c from its queue, wherever it is in it.
-func (p *Pool) dequeueLocked(c *call) {
-	c.queue.remove(c)
+func (p *pool) dequeueLocked(c *call) {
+	c.queue.waiting--
 	p.queued--
+	if c.slots == nil {
+		c.queue.remove(c)
+	} else {
+		p.unclaimLocked(c.slots)
+	}
 	p.stopRestartsLocked()
 }
 
-// firstLocked returns the call in q that has waited longest, or nil. It refuses calls that have
-// waited too long: their own timers may fire late when the processors are busy.
-func (p *Pool) firstLocked(q *waitQueue) *call {
-	for q.first != nil {
+// refuseAllLocked refuses every call that waits.
+func (p *pool) refuseAllLocked() {
+	for _, q := range p.queues {
+		for q.first != nil {
+			p.refuseLocked(q.first, refused)
+		}
+	}
+	for i := range p.slots {
+		for s := &p.slots[i]; s.first != nil; {
+			p.refuseLocked(s.first.call, refused)
+		}
+	}
+}
+
+// firstLocked returns the call in q that has waited longest, of those that need only a worker any
+// more, or nil. It refuses calls that have waited too long: their own timers may fire late when the
+// processors are busy.
+func (p *pool) firstLocked(q *waitQueue) *call {
+	for q.waiting > 0 {
 		c := q.first
-		if c.expires.IsZero() || time.Now().Before(c.expires) {
+		if len(p.slots) > 0 {
+			c = p.firstOfSlotsLocked(q, c)
+		}
+		if c == nil || c.expires == 0 || time.Since(p.born) < c.expires {
 			return c
 		}
 		p.refuseLocked(c, late)
 	}
 	return nil
+}
+
+// dispatchLocked gives workers to calls that need only a worker any more, while there are such
+// workers, and ends those that a stopped pool no longer needs.
+func (p *pool) dispatchLocked() {
+	for p.recheck {
+		p.recheck = false
+		for _, q := range p.queues {
+			for len(q.idle) > 0 {
+				c := p.firstLocked(q)
+				if c == nil {
+					break
+				}
+				p.dequeueLocked(c)
+				p.laterLocked(p.giveLocked(c, q.popIdle()))
+			}
+			if p.state != open && q.waiting == 0 {
+				for w := q.popIdle(); w != nil; w = q.popIdle() {
+					p.laterLocked(p.freeLocked(w))
+				}
+			}
+		}
+	}
 }

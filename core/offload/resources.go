@@ -4,70 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
-	"time"
+	"slices"
 )
-
-const (
-	defaultBackoff    = 100 * time.Millisecond
-	defaultMaxBackoff = 30 * time.Second
-)
-
-// A ResourceConfig configures [Resources]. [NewResources] copies it.
-type ResourceConfig[R any] struct {
-	// Config configures the pool. There are as many resources as Workers. ErrorHandler is not used.
-	Config
-
-	// Open builds one resource. It is called by several goroutines at once, one for each worker. It
-	// must return when ctx ends, and must not use ctx afterwards. Open may keep failed for later. A
-	// call of failed reports that the resource has failed by itself, even before Open has returned
-	// it: the resource is replaced at once if it is idle, and otherwise when its task has returned.
-	// failed may be called at any time, from any goroutine; a second call does nothing. Open must
-	// be set.
-	Open func(ctx context.Context, failed func(error)) (R, error)
-
-	// Close closes a resource after it has failed, and when the pool stops. No task uses the
-	// resource then or later. Nil means that there is nothing to do.
-	Close func(R) error
-
-	// Backoff is how long to wait before building a resource again if it could not be built, or
-	// failed before it had completed a task. The time doubles with each further failure in a row,
-	// up to MaxBackoff. A resource that has completed a task is replaced at once. Zero means 100
-	// milliseconds. Negative is an error.
-	Backoff time.Duration
-
-	// MaxBackoff is the upper limit of Backoff. Zero means 30 seconds, or Backoff if that is more.
-	// Less than Backoff is an error.
-	MaxBackoff time.Duration
-
-	// Failed is called with the reason when a resource is found broken, cannot be built, or cannot
-	// be closed; possibly by several goroutines at once. Nil means that package log prints it.
-	Failed func(error)
-}
-
-func (c ResourceConfig[R]) resolve() (ResourceConfig[R], error) {
-	if c.Backoff == 0 {
-		c.Backoff = defaultBackoff
-	}
-	if c.MaxBackoff == 0 {
-		c.MaxBackoff = max(defaultMaxBackoff, c.Backoff)
-	}
-	switch {
-	case c.Open == nil:
-		return c, errors.New("offload: Open is nil, want a function")
-	case c.Backoff < 0:
-		return c, fmt.Errorf("offload: Backoff is %v, want zero (the default) or more", c.Backoff)
-	case c.MaxBackoff < c.Backoff:
-		return c, fmt.Errorf("offload: MaxBackoff is %v, less than Backoff, which is %v", c.MaxBackoff, c.Backoff)
-	}
-	if c.Close == nil {
-		c.Close = func(R) error { return nil }
-	}
-	if c.Failed == nil {
-		c.Failed = func(err error) { log.Print(err) }
-	}
-	return c, nil
-}
 
 // Resources is a pool of workers that own one R each: a model, a handle that is not safe for
 // concurrent use, a process. [Use] runs tasks with them. Its methods may be called from several
@@ -78,17 +16,24 @@ func (c ResourceConfig[R]) resolve() (ResourceConfig[R], error) {
 // within their limits. With [RoundRobin], calls wait for the worker that they were assigned to even
 // if others are idle.
 type Resources[R any] struct {
-	pool  *Pool
-	c     ResourceConfig[R]
-	owned []owned[R] // by the worker's index
+	*resources[R]
+	needs []need // the slots that each call through this Resources needs; see With
 }
 
-// An owned is the resource of one worker. The owner of the worker owns it too.
+// A resources is what Resources share that With has made of one another.
+type resources[R any] struct {
+	pool *pool
+	c    ResourceConfig[R]
+}
+
+// An owned is a resource. The owner of its worker owns it too; before it has a worker, replace
+// does.
 type owned[R any] struct {
+	lease    *lease
 	resource R
 	open     bool
-	lease    *lease
-	tries    int // attempts to build it since it last completed a task
+	tasks    int // completed with it
+	maxTasks int // when tasks is this, it is to be replaced; zero means never
 }
 
 // NewResources returns Resources with the configuration c, once all of them have been built. It
@@ -100,39 +45,39 @@ func NewResources[R any](ctx context.Context, c ResourceConfig[R]) (*Resources[R
 	if err != nil {
 		return nil, err
 	}
-	s := &Resources[R]{c: c}
+	s := &resources[R]{c: c}
 	if s.pool, err = newPool(c.Config, s); err != nil {
 		return nil, err
 	}
-	workers := s.pool.workers
-	s.owned = make([]owned[R], len(workers))
-	if err := s.openAll(ctx); err != nil {
-		s.Close()
-		for i := range workers {
-			s.pool.begin(func() { s.end(&workers[i]) })
+	s.pool.renewal.closeFirst, s.pool.renewal.limit = c.CloseFirst, c.ReplaceAtOnce
+	workers := slices.Clone(s.pool.workers)
+	if err := s.openAll(ctx, workers); err != nil {
+		s.pool.close()
+		for _, w := range workers {
+			s.pool.begin(func() { s.end(w) })
 		}
-		<-s.Done()
+		<-s.pool.done
 		return nil, err
 	}
-	for i := range workers {
-		s.pool.free(&workers[i])
+	for _, w := range workers {
+		s.pool.free(w)
 	}
-	return s, nil
+	return &Resources[R]{resources: s}, nil
 }
 
 // openAll builds every resource for the first time.
-func (s *Resources[R]) openAll(ctx context.Context) error {
+func (s *resources[R]) openAll(ctx context.Context, workers []*worker) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	errs := make(chan error, len(s.owned))
-	for i := range s.pool.workers {
+	errs := make(chan error, len(workers))
+	for _, w := range workers {
 		s.pool.begin(func() {
 			err := errExited
 			defer func() { errs <- err }()
-			err = s.open(ctx, &s.pool.workers[i])
+			err = s.open(ctx, w)
 		})
 	}
-	for range s.owned {
+	for range workers {
 		if err := <-errs; err != nil {
 			cancel(err) // only the first one counts; it mostly causes the others
 		}
@@ -146,10 +91,10 @@ func (s *Resources[R]) openAll(ctx context.Context) error {
 // The resource is considered failed if f's error wraps [ErrBroken], or if f panics or calls
 // [runtime.Goexit].
 func Use[R, T any](ctx context.Context, s *Resources[R], f func(context.Context, R) (T, error)) (T, error) {
-	return do(ctx, s.pool, func(ctx context.Context, w *worker) (t T, err error) {
-		o := &s.owned[w.index]
+	return do(ctx, s.pool, request(s.needs), func(ctx context.Context, w *worker) (t T, err error) {
+		o := w.lease.self.(*owned[R])
 		failed := errors.New("offload: resource was in use when a task panicked or called runtime.Goexit")
-		defer func() { s.judge(o, failed) }()
+		defer func() { s.judge(w, o, failed) }()
 		t, err = f(ctx, o.resource)
 		failed = nil
 		if errors.Is(err, ErrBroken) {
@@ -159,31 +104,68 @@ func Use[R, T any](ctx context.Context, s *Resources[R], f func(context.Context,
 	})
 }
 
-// judge records how a task with o ended; nil means successfully.
-func (s *Resources[R]) judge(o *owned[R], failed error) {
-	if failed == nil {
-		o.tries = 0
+// judge records how a task with the resource of w ended; nil means successfully.
+func (s *resources[R]) judge(w *worker, o *owned[R], failed error) {
+	if failed != nil {
+		s.fail(o.lease, failed)
 		return
 	}
-	s.fail(o.lease, failed)
+	w.tries = 0
+	o.tasks++
+	if o.tasks == o.maxTasks {
+		s.pool.wear(o.lease, fmt.Errorf("offload: %d tasks are done", o.tasks))
+	}
+	if s.c.Worn != nil {
+		if why := s.wornOut(o); why != nil {
+			s.pool.wear(o.lease, why)
+		}
+	}
 }
 
 // fail records that the resource of lease l has failed.
-func (s *Resources[R]) fail(l *lease, err error) {
+func (s *resources[R]) fail(l *lease, err error) {
 	if s.pool.markBroken(l) {
-		s.c.Failed(err)
+		s.report(err)
 	}
 }
 
+// report reports a failure of a resource.
+func (s *resources[R]) report(err error) {
+	s.pool.told(func() { s.c.Failed(err) })
+	s.pool.event(Event{Kind: ResourceFailed, Err: err})
+}
+
+// With is like [Pool.With], for calls of Use.
+func (s *Resources[R]) With(slots Slots) (*Resources[R], error) {
+	needs, err := s.pool.needsOf(slots)
+	if err != nil {
+		return nil, err
+	}
+	return &Resources[R]{s.resources, needs}, nil
+}
+
+// Resize is like [Pool.Resize]. It does not wait until new resources have been built: if one cannot
+// be built, its worker tries again as after a failure. The resource of a worker that is removed is
+// closed when its task has returned.
+func (s *Resources[R]) Resize(by int) (workers int, err error) { return s.pool.resize(by) }
+
+// Restart replaces every resource there is, ReplaceAtOnce at the same time, and returns when all
+// have been replaced. No call fails because of it: see [ResourceConfig]. A resource whose task does
+// not return is replaced last.
+//
+// If ctx ends first, Restart returns its error, and those resources that have not been replaced by
+// then stay in use. If the pool is stopped, the error wraps [ErrClosed].
+func (s *Resources[R]) Restart(ctx context.Context) error { return s.pool.restartAll(ctx) }
+
 // Shutdown is like [Pool.Shutdown]. Resources are closed when their workers have nothing more to
 // do.
-func (s *Resources[R]) Shutdown(ctx context.Context) error { return s.pool.Shutdown(ctx) }
+func (s *Resources[R]) Shutdown(ctx context.Context) error { return s.pool.shutdown(ctx) }
 
 // Close is like [Pool.Close]. A resource is closed when its task has returned.
-func (s *Resources[R]) Close() { s.pool.Close() }
+func (s *Resources[R]) Close() { s.pool.close() }
 
 // Done is like [Pool.Done].
-func (s *Resources[R]) Done() <-chan struct{} { return s.pool.Done() }
+func (s *Resources[R]) Done() <-chan struct{} { return s.pool.done }
 
 // Stats is like [Pool.Stats].
-func (s *Resources[R]) Stats() Stats { return s.pool.Stats() }
+func (s *Resources[R]) Stats() Stats { return s.pool.stats() }

@@ -32,6 +32,7 @@ type handle struct {
 	inUse  atomic.Int32
 	closed atomic.Bool
 	failed func(error)
+	asked  atomic.Int32 // calls of worn
 }
 
 func (s *shop) open(ctx context.Context, failed func(error)) (*handle, error) {
@@ -95,10 +96,15 @@ func well(context.Context, *handle) error { return nil }
 // handle must be closed.
 func newShop(t testing.TB, c offload.Config) (*shop, *offload.Resources[*handle]) {
 	t.Helper()
+	return newShopOf(t, offload.ResourceConfig[*handle]{Config: c, Backoff: time.Second, MaxBackoff: 5 * time.Second})
+}
+
+// newShopOf is newShop with the rest of a configuration.
+func newShopOf(t testing.TB, c offload.ResourceConfig[*handle]) (*shop, *offload.Resources[*handle]) {
+	t.Helper()
 	s := &shop{t: t}
-	r, err := offload.NewResources(context.Background(), offload.ResourceConfig[*handle]{
-		Config: c, Open: s.open, Close: s.close, Failed: s.report, Backoff: time.Second, MaxBackoff: 5 * time.Second,
-	})
+	c.Open, c.Close, c.Failed = s.open, s.close, s.report
+	r, err := offload.NewResources(context.Background(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

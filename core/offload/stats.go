@@ -1,7 +1,10 @@
 package offload
 
+import "time"
+
 // Stats is a snapshot of a [Pool], or of [Resources].
 type Stats struct {
+	Workers int // as set by Config or Resize; those that are removed are not counted any more
 	Queued  int // calls waiting for a worker
 	Running int // workers that run a task or a handler, including abandoned ones
 	Idle    int // workers with nothing to do
@@ -26,13 +29,21 @@ type Stats struct {
 	// Failed counts resources that failed before they were closed, and failed attempts to build
 	// one.
 	Failed uint64
+	// Replaced counts resources replaced though they had not failed.
+	Replaced uint64
+
+	// Oldest is when the oldest resource that is in use was opened. It is zero without resources.
+	Oldest time.Time
 }
 
 // Stats returns the pool's counters at one moment.
-func (p *Pool) Stats() Stats {
+func (p *Pool) Stats() Stats { return p.stats() }
+
+func (p *pool) stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return Stats{
+		Workers:    p.stayingLocked(),
 		Queued:     p.queued,
 		Running:    p.staged[working],
 		Idle:       p.staged[idle],
@@ -46,5 +57,13 @@ func (p *Pool) Stats() Stats {
 		Closed:     p.fated[refused],
 		Opened:     p.opened,
 		Failed:     p.failed,
+		Replaced:   p.replaced,
+		Oldest:     p.oldestLocked(),
 	}
 }
+
+// Occupied returns how much of each of [Config.Slots] is taken by tasks.
+func (p *Pool) Occupied() Slots { return p.occupied() }
+
+// Occupied is like [Pool.Occupied].
+func (s *Resources[R]) Occupied() Slots { return s.pool.occupied() }

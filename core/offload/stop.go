@@ -12,8 +12,10 @@ import (
 //
 // Shut down the server first, since its handlers are the callers. Shutdown must not be called from
 // a task, since it would wait for itself.
-func (p *Pool) Shutdown(ctx context.Context) error {
-	p.stop(draining)
+func (p *Pool) Shutdown(ctx context.Context) error { return p.shutdown(ctx) }
+
+func (p *pool) shutdown(ctx context.Context) error {
+	p.stopTo(draining)
 	select {
 	case <-p.done:
 		return nil
@@ -24,7 +26,7 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	s := p.Stats()
+	s := p.stats()
 	return fmt.Errorf("offload: shutdown: %d calls queued, %d tasks running, %d workers opening or closing their resource: %w",
 		s.Queued, s.Running, s.Restarting, ctx.Err())
 }
@@ -33,18 +35,17 @@ func (p *Pool) Shutdown(ctx context.Context) error {
 // Do and Use end, and their callers get ErrClosed too, unless the task returns first. Close does
 // not wait for tasks to return; see [Pool.Done]. Admitted handlers continue; their server controls
 // their contexts.
-func (p *Pool) Close() {
-	p.stop(shut)
+func (p *Pool) Close() { p.close() }
+
+func (p *pool) close() {
+	p.stopTo(shut)
 	p.force()
 }
 
-func (p *Pool) stop(to state) {
+func (p *pool) stopTo(to state) {
 	p.mu.Lock()
-	begin := p.setStateLocked(to)
-	p.mu.Unlock()
-	for _, f := range begin {
-		p.begin(f)
-	}
+	p.setStateLocked(to)
+	p.unlock(nil)
 }
 
 // Done returns a channel that is closed once the pool has been stopped, by Shutdown or Close, the

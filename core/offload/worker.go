@@ -1,17 +1,30 @@
 package offload
 
+import (
+	"context"
+	"slices"
+)
+
 // A worker is the permission to run a task.
 type worker struct {
-	index int
-	queue *waitQueue
-	stage stage  // guarded by the pool's mutex, as are the following
-	lease *lease // for the resource that it owns; nil if it owns nothing
-}
+	queue   *waitQueue
+	stage   stage // guarded by the pool's mutex, as are the following
+	leaving bool  // it ends when it has nothing to do: see Resize
+	// lease is for the resource that it owns; nil if it owns nothing. Only the owner of the worker
+	// changes it, so the owner may read it without the mutex.
+	lease *lease
+	// before is the lease that it had when it began to restart, until that succeeds; nil if there
+	// was none.
+	before *lease
+	// renewing says that it restarts though its resource has not failed.
+	renewing bool
 
-// A lease is the period in which a worker owns one resource, starting when it is being built.
-type lease struct {
-	w      *worker
-	broken bool // guarded by the pool's mutex
+	// ctx ends when the worker need not be restarted any more; nil without a supervisor.
+	ctx    context.Context
+	cancel context.CancelFunc
+	// tries counts the attempts to build its resource since it last completed a task. The owner of
+	// the worker owns it.
+	tries int
 }
 
 // A stage says what a worker is doing.
@@ -24,104 +37,90 @@ const (
 	ended
 )
 
-func (p *Pool) setStageLocked(w *worker, to stage) {
+func (p *pool) setStageLocked(w *worker, to stage) {
 	p.staged[w.stage]--
 	p.staged[to]++
 	w.stage = to
 }
 
+// addWorkerLocked returns a new worker, in stage restarting.
+func (p *pool) addWorkerLocked() *worker {
+	w := &worker{stage: restarting}
+	if len(p.queues) == 0 || p.c.Policy == RoundRobin {
+		p.queues = append(p.queues, &waitQueue{})
+	}
+	w.queue = p.queues[len(p.queues)-1]
+	if p.supervisor != nil {
+		w.ctx, w.cancel = context.WithCancel(p.restartCtx)
+	}
+	p.staged[restarting]++
+	p.workers = append(p.workers, w)
+	return w
+}
+
 // free finds something to do for w, which is new or was restarted.
-func (p *Pool) free(w *worker) {
+func (p *pool) free(w *worker) {
 	p.mu.Lock()
+	p.restartedLocked(w, true)
 	f := p.freeLocked(w)
-	p.mu.Unlock()
-	p.begin(f)
+	p.renewLocked()
+	p.unlock(f)
 }
 
 // freeLocked finds something to do for w. The caller must pass the result to begin.
-func (p *Pool) freeLocked(w *worker) func() {
-	if w.lease != nil && w.lease.broken {
+func (p *pool) freeLocked(w *worker) func() {
+	if w.leaving {
+		return p.dismissLocked(w)
+	}
+	if l := w.lease; l != nil && (l.broken || l.isWorn() && p.exchangeLocked(w)) {
 		p.setStageLocked(w, restarting)
+		w.before = l
 		return func() { p.supervisor.restart(w) }
 	}
 	if c := p.firstLocked(w.queue); c != nil {
 		p.dequeueLocked(c)
 		return p.giveLocked(c, w)
 	}
-	switch {
-	case p.state == open:
+	if p.state == open || w.queue.waiting > 0 {
 		p.setStageLocked(w, idle)
 		w.queue.idle = append(w.queue.idle, w)
-	case p.supervisor != nil:
-		p.setStageLocked(w, restarting)
-		return func() { p.supervisor.end(w) }
-	default:
-		p.endLocked(w)
+		return nil
 	}
+	return p.dismissLocked(w)
+}
+
+// dismissLocked ends w, which has nothing to do any more. The caller must pass the result to begin.
+func (p *pool) dismissLocked(w *worker) func() {
+	if p.supervisor != nil {
+		p.setStageLocked(w, restarting)
+		w.lease.settleLocked()
+		return func() { p.supervisor.end(w) }
+	}
+	p.endLocked(w)
 	return nil
 }
 
 // end ends w, which no longer owns a resource.
-func (p *Pool) end(w *worker) {
+func (p *pool) end(w *worker) {
 	p.mu.Lock()
 	p.endLocked(w)
-	p.mu.Unlock()
+	p.unlock(nil)
 }
 
-func (p *Pool) endLocked(w *worker) {
+func (p *pool) endLocked(w *worker) {
+	p.restartedLocked(w, false)
 	p.setStageLocked(w, ended)
-	if p.staged[ended] == len(p.workers) {
-		close(p.done)
+	i := slices.Index(p.workers, w)
+	p.workers = slices.Delete(p.workers, i, i+1)
+	if w.cancel != nil {
+		w.cancel()
 	}
-}
-
-// markBroken records that the resource of lease l has failed, and reports whether that was not
-// known yet. The resource is replaced when its worker is free, which may be at once.
-func (p *Pool) markBroken(l *lease) bool {
-	w := l.w
-	p.mu.Lock()
-	if w.lease != l || l.broken || w.stage == ended {
-		p.mu.Unlock()
-		return false
+	if p.state == open {
+		p.tasks.Resize(max(len(p.workers), 1))
 	}
-	l.broken = true
-	p.failed++
-	var f func()
-	if w.stage == idle {
-		w.queue.removeIdle(w)
-		f = p.freeLocked(w)
+	if w.leaving {
+		p.eventLocked(Event{Kind: WorkerRemoved})
 	}
-	p.mu.Unlock()
-	p.begin(f)
-	return true
-}
-
-// newLease starts the lease for a resource that w is about to build.
-func (p *Pool) newLease(w *worker) *lease {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	w.lease = &lease{w: w}
-	return w.lease
-}
-
-// revoke ends the lease of w, so that a failure while the resource is being closed is ignored.
-func (p *Pool) revoke(w *worker) {
-	p.mu.Lock()
-	w.lease = nil
-	p.mu.Unlock()
-}
-
-// built records the result of building the resource of lease l. After a failed attempt, l is
-// broken, so that no further failure is counted.
-func (p *Pool) built(l *lease, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if ok {
-		p.opened++
-		return
-	}
-	if !l.broken {
-		p.failed++
-	}
-	l.broken = true
+	p.renewLocked()
+	p.endedLocked()
 }

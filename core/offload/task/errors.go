@@ -3,6 +3,8 @@ package task
 import (
 	"context"
 	"errors"
+
+	"github.com/recycling-go/recycling/core/offload"
 )
 
 var (
@@ -15,7 +17,7 @@ var (
 	ErrUnknown = errors.New("task: unknown task")
 
 	// ErrSlots reports that a task needs more slots than any worker has.
-	ErrSlots = errors.New("task: needs more slots than there are")
+	ErrSlots = offload.ErrSlots
 
 	// ErrLeft is the error of writing to a Stream whose caller has left.
 	ErrLeft = errors.New("task: caller has left")

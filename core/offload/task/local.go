@@ -7,13 +7,21 @@ import (
 )
 
 // Local returns a [Place] that runs tasks in this process, on the workers of p: [offload.Do] with a
-// name. Inputs and outputs are not encoded; they are the same values on both sides.
+// name. Inputs and outputs are not encoded; they are the same values on both sides. Slots are those
+// of [offload.Config].
 func Local(p *offload.Pool) Place { return local{p} }
 
 type local struct{ pool *offload.Pool }
 
 func (l local) Do(ctx context.Context, j *Job) error {
-	_, err := offload.Do(ctx, l.pool, func(ctx context.Context) (struct{}, error) {
+	pool := l.pool
+	if slots := j.Options().Slots; len(slots) > 0 {
+		var err error
+		if pool, err = pool.With(slots); err != nil {
+			return err
+		}
+	}
+	_, err := offload.Do(ctx, pool, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, j.Run(ctx)
 	})
 	return err

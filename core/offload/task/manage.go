@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/recycling-go/recycling/core/offload"
 )
 
 var (
@@ -11,7 +13,7 @@ var (
 	ErrGroup = errors.New("task: no such group of tasks")
 
 	// ErrWorkers reports that a group cannot have so few or so many workers.
-	ErrWorkers = errors.New("task: number of workers is out of range")
+	ErrWorkers = offload.ErrWorkers
 )
 
 // A Manager is a [Place] whose workers can be watched and changed while it runs. Its methods may be

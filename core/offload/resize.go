@@ -1,0 +1,143 @@
+package offload
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ErrWorkers reports that a pool cannot have so few or so many workers.
+var ErrWorkers = errors.New("offload: number of workers is out of range")
+
+// Resize adds by workers, or removes some if by is negative, and returns how many there are to be
+// then. It does not wait: a worker that is removed ends when its task has returned, and until then
+// counts towards [Config.MaxWorkers]. Idle workers are removed first. Under [RoundRobin], the calls
+// that wait for a worker that is removed are assigned to others.
+//
+// If the number would be less than one or more than MaxWorkers, the error wraps [ErrWorkers] and
+// nothing changes. If p is stopped, it wraps [ErrClosed].
+func (p *Pool) Resize(by int) (workers int, err error) { return p.resize(by) }
+
+func (p *pool) resize(by int) (workers int, err error) {
+	p.mu.Lock()
+	defer func() { p.unlock(nil) }()
+	workers = p.stayingLocked()
+	switch {
+	case p.state != open:
+		return workers, p.closed
+	case by < 1-workers:
+		return workers, fmt.Errorf("%w: %d and %d, want 1 or more", ErrWorkers, workers, by)
+	case by > p.c.MaxWorkers-workers:
+		return workers, fmt.Errorf("%w: %d and %d, want %d or less", ErrWorkers, workers, by, p.c.MaxWorkers)
+	}
+	// Workers that have not ended yet can stay after all.
+	if excess := len(p.workers) + by - p.keepableLocked() - p.c.MaxWorkers; by > 0 && excess > 0 {
+		return workers, fmt.Errorf("%w: %d and %d, want %d or less, and %d are still ending", ErrWorkers, workers, by, p.c.MaxWorkers, len(p.workers)-workers)
+	}
+	for range by {
+		p.growLocked()
+	}
+	for range -by {
+		p.shrinkLocked()
+	}
+	p.renewLocked()
+	p.recheck = true
+	return workers + by, nil
+}
+
+// stayingLocked counts the workers that are not leaving.
+func (p *pool) stayingLocked() (n int) {
+	for _, w := range p.workers {
+		if !w.leaving {
+			n++
+		}
+	}
+	return n
+}
+
+// keepable reports whether w was to leave, but can stay.
+func keepable(w *worker) bool { return w.leaving && w.stage == working }
+
+func (p *pool) keepableLocked() (n int) {
+	for _, w := range p.workers {
+		if keepable(w) {
+			n++
+		}
+	}
+	return n
+}
+
+// growLocked adds a worker: one that was to leave, or else a new one.
+func (p *pool) growLocked() {
+	p.eventLocked(Event{Kind: WorkerAdded})
+	if i := slices.IndexFunc(p.workers, keepable); i >= 0 {
+		w := p.workers[i]
+		w.leaving = false
+		if p.c.Policy == RoundRobin {
+			p.queues = append(p.queues, w.queue)
+		}
+		return
+	}
+	w := p.addWorkerLocked()
+	p.tasks.Resize(len(p.workers))
+	if p.supervisor != nil {
+		p.laterLocked(func() { p.supervisor.restart(w) })
+	} else {
+		p.laterLocked(p.freeLocked(w))
+	}
+}
+
+// shrinkLocked removes the worker whose end costs least.
+func (p *pool) shrinkLocked() {
+	var w *worker
+	for _, stage := range []stage{idle, restarting, working} {
+		i := slices.IndexFunc(p.workers, func(w *worker) bool { return !w.leaving && w.stage == stage })
+		if i >= 0 {
+			w = p.workers[i]
+			break
+		}
+	}
+	w.leaving = true
+	if p.c.Policy == RoundRobin {
+		p.redistributeLocked(w.queue)
+	}
+	switch w.stage {
+	case idle:
+		w.queue.removeIdle(w)
+		p.laterLocked(p.freeLocked(w))
+	case restarting:
+		if w.cancel != nil {
+			w.cancel()
+		}
+	}
+}
+
+// redistributeLocked removes a queue, and assigns its calls to others in turn.
+func (p *pool) redistributeLocked(q *waitQueue) {
+	i := slices.Index(p.queues, q)
+	p.queues = slices.Delete(p.queues, i, i+1)
+	if p.next > i {
+		p.next--
+	}
+	p.next %= len(p.queues)
+	for c := q.first; c != nil; c = q.first {
+		q.remove(c)
+		to := p.moveLocked(c)
+		to.push(c)
+	}
+	for i := range p.slots {
+		for e := p.slots[i].first; e != nil; e = e.next {
+			if e.call.queue == q {
+				p.moveLocked(e.call)
+			}
+		}
+	}
+}
+
+// moveLocked assigns a call that waits to another queue, which it returns.
+func (p *pool) moveLocked(c *call) *waitQueue {
+	c.queue.waiting--
+	c.queue = p.nextQueueLocked()
+	c.queue.waiting++
+	return c.queue
+}
