@@ -17,16 +17,18 @@ import (
 
 // A build is a go command on its way to build programs with package auto.
 type build struct {
-	opts    options
-	cmd     *command
-	env     *goEnv
-	core    *core
-	store   store
-	overlay map[string]string // contents, by the path of the file that they replace
-	foreign map[string]string // the files of another overlay, by the path of the file that they replace
-	left    bool              // the environment was changed so that GOROOT is outside of the module cache
-	goFlags []string          // for the go command
-	goEnv   []string          // environment variables for it
+	opts      options
+	cmd       *command
+	env       *goEnv
+	core      *core
+	store     store
+	overlay   map[string]string // contents, by the path of the file that they replace
+	foreign   map[string]string // the files of another overlay, by the path of the file that they replace
+	extra     []gomodPath       // what the added module of a workspace requires beside core
+	versioned bool              // the packages were given with a version
+	left      bool              // the environment was changed so that GOROOT is outside of the module cache
+	goFlags   []string          // for the go command
+	goEnv     []string          // environment variables for it
 }
 
 // prepare finds out everything that the go command has to be told to do what cmd says.
@@ -41,13 +43,13 @@ func prepare(o options, cmd *command) (*build, error) {
 	if b.store, err = openStore(o.dir); err != nil {
 		return nil, err
 	}
-	if b.env, err = readEnv(); err != nil {
-		return nil, err
-	}
 	if b.core, err = findCore(o.core); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{b.leaveCache, b.replaceNetHTTP, b.addModule, b.addPrograms, b.mergeOverlay, b.writeOverlay} {
+	if b.env, err = readEnv(); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{b.addVersioned, b.leaveCache, b.replaceNetHTTP, b.addModule, b.addPrograms, b.mergeOverlay, b.writeOverlay} {
 		if err := step(); err != nil {
 			return nil, err
 		}

@@ -50,8 +50,10 @@ func run(args []string, stdout io.Writer) (int, error) {
 	verb := flags.Arg(0)
 	switch verb {
 	case "build", "run", "test", "install":
+	case "env":
+		verb = "build"
 	default:
-		return 2, fmt.Errorf("there is no command %q: it is build, run, test, install, env or doctor", verb)
+		return 0, fmt.Errorf("there is no command %q: it is build, run, test, install, env or doctor", verb)
 	}
 	cmd, err := parse(verb, flags.Args()[1:])
 	if err != nil {
@@ -60,6 +62,14 @@ func run(args []string, stdout io.Writer) (int, error) {
 	b, err := prepare(o, cmd)
 	if err != nil {
 		return 0, err
+	}
+	if flags.Arg(0) == "env" {
+		text, err := b.envText()
+		fmt.Fprint(stdout, text)
+		return 0, err
+	}
+	if o.print {
+		fmt.Fprint(os.Stderr, b.commandText())
 	}
 	return b.run()
 }

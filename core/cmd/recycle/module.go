@@ -12,6 +12,9 @@ import (
 // addModule makes package auto importable for the programs. What it writes are copies of go.mod or
 // go.work with one more requirement, and of their checksums.
 func (b *build) addModule() error {
+	if b.versioned {
+		return nil
+	}
 	mod, _ := b.cmd.value("mod")
 	if mod == "" {
 		mod = b.env.flag("mod")

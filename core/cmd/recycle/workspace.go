@@ -139,7 +139,10 @@ func (b *build) useWorkspace(ws workspace, replaced map[string]bool) error {
 			ws.addReplace(gomodPath{Path: path}, gomodPath{Path: b.core.replace[path]}, "")
 		}
 	}
-	hook := fmt.Sprintf("module recycle.invalid/hook\n\ngo %s\n\nrequire %s %s\n", b.core.language, corePath, b.core.version)
+	hook := fmt.Sprintf("module recycle.invalid/hook\n\ngo %s\n\n", ws.language)
+	for _, m := range append([]gomodPath{{corePath, b.core.version}}, b.extra...) {
+		hook += fmt.Sprintf("require %s %s\n", m.Path, m.Version)
+	}
 	ws.use = append(ws.use, "./hook")
 	files := map[string]string{"go.work": ws.text(), "go.work.sum": ws.sums, "hook/go.mod": hook}
 	tmp, err := os.MkdirTemp(string(b.store), "tmp")
@@ -158,7 +161,7 @@ func (b *build) useWorkspace(ws workspace, replaced map[string]bool) error {
 	}
 	// This completes go.work.sum, which go list does not.
 	env := []string{"GOWORK=" + filepath.Join(tmp, "go.work"), "GOFLAGS="}
-	if _, err := output(env, "go", append([]string{"mod", "download"}, b.core.modules(replaced)...)...); err != nil {
+	if _, err := output(env, "go", append([]string{"mod", "download"}, b.modules(replaced)...)...); err != nil {
 		return b.core.explain(err)
 	}
 	text, err := os.ReadFile(filepath.Join(tmp, "go.work.sum"))
@@ -173,4 +176,13 @@ func (b *build) useWorkspace(ws workspace, replaced map[string]bool) error {
 	}
 	b.goEnv = append(b.goEnv, "GOWORK="+filepath.Join(dir, "go.work"))
 	return nil
+}
+
+// modules returns the modules whose checksums the workspace may lack. Of an application with a
+// version, it lacks all.
+func (b *build) modules(replaced map[string]bool) []string {
+	if b.versioned {
+		return nil
+	}
+	return b.core.modules(replaced)
 }
