@@ -12,8 +12,8 @@ import (
 	"github.com/recycling-go/recycling/core/offload/task"
 )
 
-// patience bounds every wait of the suite.
-const patience = 30 * time.Second
+// patience bounds every wait of the suite. Only tests of the suite itself change it.
+var patience = 30 * time.Second
 
 // A Target is a place under test: how to start it, and what it cannot do. If all other fields are
 // zero, every behaviour is tested that does not need to kill a process.
@@ -85,6 +85,7 @@ var tables = []struct {
 	{"limits", limits},
 	{"stopping", stopping},
 	{"lost", lost},
+	{"observing", observing},
 }
 
 // Run tests target for every behaviour, each in a parallel subtest of a test with the target's
