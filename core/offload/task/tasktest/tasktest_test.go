@@ -57,7 +57,11 @@ func (p encoded) run(ctx context.Context, j *task.Job) error {
 	if err != nil {
 		return err
 	}
-	answer, err := offload.Do(ctx, p.Pool, func(ctx context.Context) ([]byte, error) {
+	pool, err := p.Pool.With(j.Options().Slots)
+	if err != nil {
+		return err
+	}
+	answer, err := offload.Do(ctx, pool, func(ctx context.Context) ([]byte, error) {
 		if !p.silent {
 			j.Begin()
 		}
