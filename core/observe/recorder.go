@@ -2,10 +2,8 @@ package observe
 
 import (
 	"cmp"
-	"maps"
 	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -28,8 +26,7 @@ type Recorder struct {
 	stripes int
 	queued  *histogram
 	flights []flight
-	series  atomic.Pointer[map[seriesKey]*series] // copied for each new series
-	adding  sync.Mutex                            // held while a series is added
+	series  table[seriesKey, series]
 
 	refused, evicted [len(reasons)]atomic.Uint64
 	incomplete       [Hijacked + 1]atomic.Uint64 // by Outcome, other than Completed
@@ -51,9 +48,7 @@ func Reasons() []Reason { return slices.Clone(reasons[:]) }
 // NewRecorder returns a Recorder that has recorded nothing.
 func NewRecorder() *Recorder {
 	n := (runtime.GOMAXPROCS(0) + 3) / 4
-	rec := &Recorder{stripes: n, queued: newHistogram(n), flights: make([]flight, 4*runtime.GOMAXPROCS(0))}
-	rec.series.Store(&map[seriesKey]*series{})
-	return rec
+	return &Recorder{stripes: n, queued: newHistogram(n), flights: make([]flight, 4*runtime.GOMAXPROCS(0))}
 }
 
 // hint returns a number that differs between workers, because a worker reuses its Request.
@@ -98,23 +93,12 @@ func (rec *Recorder) Conn(e ConnEvent) {
 
 // of returns the series for k, and adds it if necessary.
 func (rec *Recorder) of(k seriesKey) *series {
-	if s := (*rec.series.Load())[k]; s != nil {
+	if s := rec.series.get(k); s != nil {
 		return s
 	}
-	rec.adding.Lock()
-	defer rec.adding.Unlock()
-	all := *rec.series.Load()
-	if all[k] == nil && len(all) >= MaxSeries {
-		k = seriesKey{"", OtherRoutes, k.class}
-	}
-	if s := all[k]; s != nil {
-		return s
-	}
-	s := &series{newHistogram(rec.stripes), newHistogram(rec.stripes)}
-	all = maps.Clone(all)
-	all[k] = s
-	rec.series.Store(&all)
-	return s
+	return rec.series.add(k, MaxSeries, seriesKey{"", OtherRoutes, k.class}, func() *series {
+		return &series{newHistogram(rec.stripes), newHistogram(rec.stripes)}
+	})
 }
 
 // class returns the first digit of a status, or zero if there is none.
@@ -147,7 +131,7 @@ type RouteStats struct {
 
 // Routes returns the times of all requests that have ended, ordered by route, method and class.
 func (rec *Recorder) Routes() []RouteStats {
-	all := *rec.series.Load()
+	all := rec.series.read()
 	list := make([]RouteStats, 0, len(all))
 	for k, s := range all {
 		list = append(list, RouteStats{k.method, k.route, int(k.class), s.firstByte.read(), s.duration.read()})
@@ -168,7 +152,7 @@ func (rec *Recorder) Ended() map[Outcome]uint64 {
 	for i := range rec.incomplete {
 		m[Outcome(i)] = rec.incomplete[i].Load()
 	}
-	for _, s := range *rec.series.Load() {
+	for _, s := range rec.series.read() {
 		m[Completed] += s.duration.count()
 	}
 	m[Completed] -= min(m[Completed], m[Aborted]+m[Hijacked])

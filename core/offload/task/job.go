@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"io"
+	"sync/atomic"
 )
 
 // A Place is where tasks run: in this process ([Local]), in child processes, or on other machines.
@@ -10,7 +11,7 @@ import (
 type Place interface {
 	// Do runs a job and returns when it has ended, or when the caller has to be released because
 	// ctx has ended. The errors are those of [Task.Do]. Do must not use the job after it has
-	// returned, except for [Job.Run].
+	// returned, except for [Job.Run] and [Job.Begin].
 	Do(ctx context.Context, j *Job) error
 }
 
@@ -19,6 +20,11 @@ type Job struct {
 	entry  *entry
 	body   body
 	stream *gate // nil unless the task is a Stream
+
+	// For Observe.
+	watched atomic.Bool
+	runs    atomic.Int32 // how often the task has begun
+	begun   atomic.Int64 // when it did so last: see observe.Now
 }
 
 // A body is the part of a call that knows its types.
@@ -67,5 +73,6 @@ func (j *Job) Retry() bool {
 // Run runs the task on this goroutine, without encoding anything. The error is as in [Task.Do]; a
 // panic of the task is not recovered.
 func (j *Job) Run(ctx context.Context) error {
+	j.Begin()
 	return j.entry.wrap(j.body.here(ctx, j))
 }

@@ -13,6 +13,9 @@ func Local(p *offload.Pool) Place { return local{p} }
 
 type local struct{ pool *offload.Pool }
 
+// Stats returns the counters of the pool, for [Observe].
+func (l local) Stats() offload.Stats { return l.pool.Stats() }
+
 func (l local) Do(ctx context.Context, j *Job) error {
 	pool := l.pool
 	if slots := j.Options().Slots; len(slots) > 0 {

@@ -2,7 +2,9 @@ package task
 
 import (
 	"context"
+	"errors"
 	"io"
+	"net/http"
 	"sync"
 )
 
@@ -27,22 +29,36 @@ func RegisterStream[In any](s *Set, name string, f func(context.Context, In, io.
 func (t *Stream[In]) Name() string { return t.entry.name }
 
 // Do runs the task at p, and passes what it writes to w, which may be an http.ResponseWriter: after
-// Do has returned, nothing is written to w. If w has the method Flush, as an http.ResponseWriter
-// has, Do calls it after each Write. The errors are those of [Task.Do]; whatever they are, w may
-// have got a part of the output before. A task of which w has got something is not run again.
+// Do has returned, nothing is written to w. Do flushes w after each Write, if w has the method
+// Flush, or if an [http.ResponseController] can flush it. The errors wrap those of [Task.Do], or
+// that of w; whatever they are, w may have got a part of the output before: see [Fail]. A task of
+// which w has got something is not run again.
 func (t *Stream[In]) Do(ctx context.Context, p Place, in In, w io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	g := &gate{w: w, cancel: cancel}
-	g.flusher, _ = w.(interface{ Flush() })
+	g := &gate{w: w, flush: flusher(w), cancel: cancel}
 	defer g.close()
 	c := &streamCall[In]{task: t, in: in}
-	c.Job = Job{entry: &t.entry, body: c, stream: g}
+	c.Job.entry, c.Job.body, c.Job.stream = &t.entry, c, g
 	err := c.Job.do(ctx, p)
 	if failed := g.err(); failed != nil {
-		return failed // the writer's error comes before that of the context, which it has caused
+		err = failed // the writer's error comes before that of the context, which it has caused
+	}
+	if err != nil && g.begun() {
+		return &partError{err}
 	}
 	return err
+}
+
+// flusher returns a function that flushes w, or nil if there is nothing to flush.
+func flusher(w io.Writer) func() error {
+	switch w := w.(type) {
+	case http.ResponseWriter:
+		return http.NewResponseController(w).Flush
+	case interface{ Flush() }:
+		return func() error { w.Flush(); return nil }
+	}
+	return nil
 }
 
 // Encode returns in as the encoded input of the task, for a place that keeps it.
@@ -71,9 +87,9 @@ func (c *streamCall[In]) here(ctx context.Context, w io.Writer) error { return c
 
 // A gate passes chunks to the caller's writer until the caller leaves.
 type gate struct {
-	w       io.Writer
-	flusher interface{ Flush() } // nil if w has none
-	cancel  context.CancelFunc   // of the call, if w fails
+	w      io.Writer
+	flush  func() error       // nil if w has nothing to flush
+	cancel context.CancelFunc // of the call, if w fails
 
 	mu     sync.Mutex // guards following, and calls of w
 	closed bool
@@ -92,15 +108,16 @@ func (g *gate) Write(b []byte) (int, error) {
 	}
 	g.wrote = true
 	n, err := g.w.Write(b)
+	if err == nil && g.flush != nil {
+		if err = g.flush(); errors.Is(err, http.ErrNotSupported) {
+			err = nil
+		}
+	}
 	if err != nil {
 		g.failed = err
 		g.cancel()
-		return n, err
 	}
-	if g.flusher != nil {
-		g.flusher.Flush()
-	}
-	return n, nil
+	return n, err
 }
 
 func (g *gate) close() {

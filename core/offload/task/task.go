@@ -43,7 +43,7 @@ func (t *Task[In, Out]) Name() string { return t.entry.name }
 // If the task panics, Do panics with an [*offload.Panic] that has the stack of the task.
 func (t *Task[In, Out]) Do(ctx context.Context, p Place, in In) (Out, error) {
 	c := &taskCall[In, Out]{task: t, in: in}
-	c.Job = Job{entry: &t.entry, body: c}
+	c.Job.entry, c.Job.body = &t.entry, c
 	if err := c.Job.do(ctx, p); err != nil {
 		var zero Out
 		return zero, err

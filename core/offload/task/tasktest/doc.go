@@ -16,6 +16,6 @@
 // happens in a task, or to decide what it does next, gives the task the address of a listener on
 // the loopback interface; the task connects to it and takes orders.
 //
-// Every wait ends with the event that the test waits for, or fails after 30 seconds. No test
+// Every wait ends with the event that the test waits for, or fails after a minute. No test
 // expects a place to be fast.
 package tasktest

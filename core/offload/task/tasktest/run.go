@@ -12,8 +12,8 @@ import (
 	"github.com/recycling-go/recycling/core/offload/task"
 )
 
-// patience bounds every wait of the suite.
-const patience = 30 * time.Second
+// patience bounds every wait of the suite. Only tests of the suite itself change it.
+var patience = 60 * time.Second
 
 // A Target is a place under test: how to start it, and what it cannot do. If all other fields are
 // zero, every behaviour is tested that does not need to kill a process.
@@ -22,7 +22,8 @@ type Target struct {
 	Name string
 
 	// Start returns a place whose workers run the tasks in [Tasks], when it is ready for them. The
-	// place has the Workers, Queue, Wait, Timeout and RetryAfter of c, all workers taken together.
+	// place has the Workers, Queue, Wait, Timeout, RetryAfter and Slots of c, all workers taken
+	// together.
 	// Start is called many times, also concurrently. The suite calls Close of each Instance and
 	// waits until Done is closed, so Start needs no cleanup for that.
 	Start func(t testing.TB, c offload.Config) *Instance
@@ -83,8 +84,10 @@ var tables = []struct {
 	{"streams", streams},
 	{"flow", flow},
 	{"limits", limits},
+	{"slots", slotUse},
 	{"stopping", stopping},
 	{"lost", lost},
+	{"observing", observing},
 }
 
 // Run tests target for every behaviour, each in a parallel subtest of a test with the target's

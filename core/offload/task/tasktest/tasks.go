@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/task"
 )
 
@@ -36,9 +37,11 @@ var (
 		Warm: func(context.Context) error { warmed.Store(true); return nil },
 	})
 
-	held      = task.Register(&Tasks, "held", heldTask, task.Options{})
-	heldAgain = task.Register(&Tasks, "held-idempotent", heldTask, task.Options{Idempotent: true})
-	heldShort = task.Register(&Tasks, "held-short", heldTask, task.Options{Timeout: 300 * time.Millisecond})
+	held         = task.Register(&Tasks, "held", heldTask, task.Options{})
+	heldAgain    = task.Register(&Tasks, "held-idempotent", heldTask, task.Options{Idempotent: true})
+	heldSlot     = task.Register(&Tasks, "held-slot", heldTask, task.Options{Slots: offload.Slots{"GPU": 1}})
+	heldTwoSlots = task.Register(&Tasks, "held-two-slots", heldTask, task.Options{Slots: offload.Slots{"GPU": 2}})
+	heldShort    = task.Register(&Tasks, "held-short", heldTask, task.Options{Timeout: 300 * time.Millisecond})
 
 	chunks          = task.RegisterStream(&Tasks, "chunks", writeChunks, task.Options{})
 	late            = task.RegisterStream(&Tasks, "late-chunks", writeLate, task.Options{})

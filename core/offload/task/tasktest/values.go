@@ -72,7 +72,7 @@ func bigValuesArrive(t *test) {
 	if got := must(t, p, echoBytes, b); !bytes.Equal(got, b) {
 		t.Errorf("got %d bytes, want the %d bytes that were sent", len(got), len(b))
 	}
-	text := strings.Repeat("0123456789abcdef", 1<<20)
+	text := strings.Repeat("0123456789abcdef", 2<<20/16)
 	if got := must(t, p, echo, record{Text: text}); got.Text != text {
 		t.Errorf("got a text of %d bytes, want that of %d bytes that was sent", len(got.Text), len(text))
 	}

@@ -1,0 +1,6 @@
+package tasktest
+
+import "time"
+
+// SetPatience changes how long every wait may take.
+func SetPatience(d time.Duration) { patience = d }

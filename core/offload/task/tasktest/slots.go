@@ -1,0 +1,39 @@
+package tasktest
+
+import (
+	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/task"
+)
+
+var slotUse = []behaviour{
+	taskThatNeedsTooManySlotsIsAnError,
+	tasksTakeTurnsAtASlot,
+}
+
+func taskThatNeedsTooManySlotsIsAnError(t *test) {
+	p, w := t.start(offload.Config{Slots: offload.Slots{"GPU": 1}}).Place, t.watch()
+	fails(t, t.hold(t.Context(), p, heldTwoSlots, w.hold()), task.ErrSlots)
+	must(t, p, echoEmpty, struct{}{})
+	w.none()
+	p = t.place() // without slots
+	fails(t, t.hold(t.Context(), p, heldSlot, w.hold()), task.ErrSlots)
+	w.none()
+}
+
+func tasksTakeTurnsAtASlot(t *test) {
+	p, w := t.start(offload.Config{Workers: 3, Slots: offload.Slots{"GPU": 1}}).Place, t.watch()
+	const calls = 4
+	endings := make(chan ending[string], calls)
+	for range calls {
+		go func() { endings <- <-t.hold(t.Context(), p, heldSlot, w.hold()) }()
+	}
+	for range calls {
+		r := w.next()
+		must(t, p, echoEmpty, struct{}{}) // a task without a need does not wait
+		w.none()
+		r.end("served")
+		if e := receive(t, endings, "end of a call"); e.err != nil || e.value != "served" {
+			t.Errorf("a call ended with %q, %v", e.value, e.err)
+		}
+	}
+}
