@@ -45,6 +45,10 @@ type Application struct {
 	TLS    bool                `json:",omitempty"` // {port} speaks TLS
 	Ready  string              // a path that has a response below 500 when the program is ready
 
+	// Exits is true if the program does not call Shutdown on SIGTERM, or does not wait for it. Requests
+	// in flight are lost then, whatever serves them.
+	Exits bool `json:",omitempty"`
+
 	Requests []Request // of the replay, in order
 	Masks    []Mask    `json:",omitempty"` // what may differ
 	Load     string    // a path with a 200 response, which is requested under load

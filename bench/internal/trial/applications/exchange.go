@@ -106,15 +106,16 @@ const longestHeader = 256 << 10
 // peekHeader returns what comes next up to the empty line, which it includes, without reading it.
 func peekHeader(r *bufio.Reader) (string, error) {
 	for {
-		_, err := r.Peek(r.Buffered() + 1)
 		b, _ := r.Peek(r.Buffered())
 		if i := bytes.Index(b, []byte("\r\n\r\n")); i >= 0 {
 			return string(b[:i+4]), nil
 		}
+		_, err := r.Peek(len(b) + 1)
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
+			b, _ = r.Peek(r.Buffered())
 			return string(b), err
 		}
 	}

@@ -88,6 +88,7 @@ type Result struct {
 	Replay                                  *Replay       `json:",omitempty"`
 	Tests                                   *Tests        `json:",omitempty"`
 	Stop                                    *[kinds]*Stop `json:",omitempty"`
+	Exits                                   bool          `json:",omitempty"` // see Application
 	Measured                                *Measurement  `json:",omitempty"`
 }
 
@@ -140,7 +141,7 @@ func Run(ctx context.Context, c Config, p *record.Progress, w io.Writer) error {
 // try does what is asked for with one application. It deletes what it has downloaded, unless a
 // folder is configured.
 func (t *trial) try(ctx context.Context, a *Application) *Result {
-	r := &Result{Name: a.Name, About: a.About, Module: a.Module, Package: a.Package, Framework: a.Framework, Traits: a.Traits, Note: a.Note}
+	r := &Result{Name: a.Name, About: a.About, Module: a.Module, Package: a.Package, Framework: a.Framework, Traits: a.Traits, Note: a.Note, Exits: a.Exits}
 	s := &subject{Application: a, t: t, dir: filepath.Join(t.config.Dir, a.Name)}
 	defer os.RemoveAll(s.dir)
 	s.say("download")

@@ -69,8 +69,8 @@ func (r *Result) report(w *harness.Report) {
 	if s := r.Stop; s != nil {
 		for k, one := range s {
 			text := fmt.Sprintf("%s: %v, after SIGTERM: %d requests answered, %d refused, %d broken (%d of them on idle connections); %s after %v", r.Name, kind(k), one.Answered, one.Refused, one.Broken, one.Closed, one.Exit, one.Took.Round(time.Millisecond))
-			if kind(k) == recycled {
-				w.Check(one.Broken <= s[plain].Broken, "%s", text)
+			if kind(k) == recycled && !r.Exits {
+				w.Check(one.Broken == 0, "%s", text)
 			} else {
 				w.Line("%s", text)
 			}
@@ -107,6 +107,9 @@ func (r *Result) row() []string {
 	}
 	if r.Stop != nil {
 		cells[4] = fmt.Sprintf("%d, %d", r.Stop[plain].Broken, r.Stop[recycled].Broken)
+		if r.Exits {
+			cells[4] += " (exits at once)"
+		}
 	}
 	if m := r.Measured; m != nil {
 		for i, samples := range [][kinds][]float64{m.KeepAlive, m.New, m.Idle} {
