@@ -10,6 +10,7 @@
 //	go run ./bench overload      sends ten times what the server can serve, and checks targets
 //	go run ./bench crowd         measures normal clients beside thousands of slow ones
 //	go run ./bench churn         opens a million short connections, and checks that nothing is left
+//	go run ./bench applications  builds public applications plain and by recycle, and compares them
 //	go run ./bench compare OLD NEW
 //	                             says what differs between two runs by more than noise
 //

@@ -126,6 +126,7 @@ func init() { // not a literal, because usage refers to verbs
 		verb{"report", "FILE", "writes the page, pictures and tables of an earlier run again", writeReport},
 		verb{"compare", "OLD NEW", "says what differs between two runs by more than noise", compare},
 		verb{"faults", "", "tries fifty things that go wrong in production, here and under net/http", findFaults},
+		verb{"applications", "", "builds public applications plain and by recycle, and compares the programs", tryApplications},
 		verb{"roll", "", "restarts servers in turn behind nginx and haproxy, and counts requests that fail", rollOut},
 	)
 	for _, t := range trials {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/record"
+	"github.com/recycling-go/recycling/bench/internal/trial/applications"
 	"github.com/recycling-go/recycling/bench/internal/trial/faults"
 	"github.com/recycling-go/recycling/bench/internal/trial/roll"
 	"github.com/recycling-go/recycling/bench/internal/trial/soak"
@@ -43,6 +44,30 @@ func rollOut(c *command, args []string) error {
 	p := record.NewProgress(c.stderr)
 	defer p.Done()
 	return roll.Run(c.ctx, config, p, c.stdout)
+}
+
+// tryApplications is the command applications.
+func tryApplications(c *command, args []string) error {
+	var config applications.Config
+	apps := c.flags.String("apps", "", "`names` of applications, or files that describe them, instead of all in the list")
+	parts := c.flags.String("parts", "", "some of "+strings.Join(applications.Parts, ",")+"; default: all but cold, which builds with an empty cache")
+	c.flags.IntVar(&config.Rounds, "rounds", 5, "how often the programs are measured")
+	c.flags.DurationVar(&config.Duration, "d", 2*time.Second, "how long each load lasts")
+	c.flags.StringVar(&config.Recycle, "recycle", "", "the `program` recycle; default: it is built from core/cmd/recycle")
+	c.flags.StringVar(&config.Dir, "dir", "", "`folder` for modules and programs; default: a temporary one")
+	c.flags.StringVar(&config.Out, "o", "", "`folder` that applications.json and applications.md are written to")
+	if err := c.parse(args); err != nil {
+		return err
+	}
+	if *apps != "" {
+		config.Apps = strings.Split(*apps, ",")
+	}
+	if *parts != "" {
+		config.Parts = strings.Split(*parts, ",")
+	}
+	p := record.NewProgress(c.stderr)
+	defer p.Done()
+	return applications.Run(c.ctx, config, p, c.stdout)
 }
 
 // A trial puts a server under stress. It returns an error if requests or resources are lost, or if

@@ -35,13 +35,7 @@ func (p *Process) memory(field string) (int64, error) {
 	if runtime.GOOS != "linux" {
 		return 0, ErrUnknown
 	}
-	return sum(p, func(pid int) (int64, error) {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			return 0, err
-		}
-		return parseStatus(status, field)
-	})
+	return sum(p, func(pid int) (int64, error) { return memoryOf(pid, field) })
 }
 
 // sum returns the sum of f for all processes of p.

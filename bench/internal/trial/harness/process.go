@@ -33,6 +33,7 @@ type Command struct {
 	Program string
 	Args    []string
 
+	Dir    string     // the folder in which the program runs; empty means that of this process
 	Env    []string   // added to the environment of this process
 	Files  []*os.File // the process's descriptors from 3 on
 	Stderr io.Writer  // gets what the process writes to standard error, beside the log; may be nil
@@ -56,6 +57,7 @@ func (c Command) exec(ctx context.Context) (*exec.Cmd, error) {
 	}
 	cmd := exec.CommandContext(ctx, program, c.Args...)
 	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Dir = c.Dir
 	cmd.ExtraFiles = c.Files
 	cmd.WaitDelay = grace
 	isolate(cmd)

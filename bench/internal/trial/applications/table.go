@@ -1,0 +1,145 @@
+package applications
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/recycling-go/recycling/bench/internal/record"
+	"github.com/recycling-go/recycling/bench/internal/trial/harness"
+)
+
+// Findings are the results of a run, as applications.json has them.
+type Findings struct {
+	Machine record.Machine
+	Time    time.Time
+	Results []*Result
+}
+
+func newFindings() *Findings {
+	return &Findings{Machine: record.New(nil).Machine, Time: time.Now().UTC().Truncate(time.Second)}
+}
+
+// write writes applications.json and applications.md into dir.
+func (f *Findings) write(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(f, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "applications.json"), append(text, '\n'), 0o666); err != nil {
+		return err
+	}
+	var b strings.Builder
+	r := &harness.Report{W: &b}
+	f.table(r)
+	return os.WriteFile(filepath.Join(dir, "applications.md"), []byte(b.String()), 0o666)
+}
+
+// report writes what is wrong with an application.
+func (r *Result) report(w *harness.Report) {
+	if r.Error != "" {
+		w.Check(false, "%s: %s", r.Name, r.Error)
+	}
+	if p := r.Replay; p != nil {
+		for _, d := range p.Control {
+			w.Line("%s: %s differs between two runs of the plain program: its list needs a mask\n  %s\n  %s", r.Name, d.title(), d.Plain, d.Other)
+		}
+		w.Check(len(p.Differences) == 0, "%s: %d responses compared, %d differences", r.Name, p.Requests, len(p.Differences))
+		for _, d := range p.Differences {
+			w.Line("  %s\n    plain    %s\n    recycled %s", d.title(), d.Plain, d.Other)
+		}
+	}
+	if t := r.Tests; t != nil {
+		w.Check(len(t.Differing) == 0, "%s: %d tests (%d pass, %d fail, %d skip), %d with another result if recycled", r.Name, t.Total, t.Passed, t.Failed, t.Skipped, len(t.Differing))
+		for _, name := range t.Differing {
+			w.Line("  %s", name)
+		}
+		for _, name := range t.Unsteady {
+			w.Line("  %s: differed once", name)
+		}
+	}
+	if s := r.Stop; s != nil {
+		for k, one := range s {
+			text := fmt.Sprintf("%s: %v, after SIGTERM: %d requests answered, %d refused, %d broken (%d of them on idle connections); %s after %v", r.Name, kind(k), one.Answered, one.Refused, one.Broken, one.Closed, one.Exit, one.Took.Round(time.Millisecond))
+			if kind(k) == recycled && !r.Exits {
+				w.Check(one.Broken == 0, "%s", text)
+			} else {
+				w.Line("%s", text)
+			}
+		}
+	}
+	if m := r.Measured; m != nil && m.Errors > 0 {
+		w.Check(false, "%s: %d requests had no 200 response, for example: %s", r.Name, m.Errors, m.First)
+	}
+}
+
+func (d Difference) title() string { return d.Request + ": " + d.What }
+
+// table writes a table of all results.
+func (f *Findings) table(w *harness.Report) {
+	head := []string{"application", "built with", "responses compared, differing", "own tests, differing", "broken by SIGTERM: plain, recycled",
+		"CPU per request", "with new connections", "memory per idle connection", "cold build", "warm build"}
+	var rows [][]string
+	for _, r := range f.Results {
+		rows = append(rows, r.row())
+	}
+	w.Table(head, rows)
+}
+
+func (r *Result) row() []string {
+	cells := []string{r.title(), strings.Join(append([]string{r.Framework}, r.Traits...), ", "), "", "", "", "", "", "", "", ""}
+	if r.Error != "" {
+		cells[2] = "failed"
+	}
+	if r.Replay != nil {
+		cells[2] = fmt.Sprintf("%d, %d", r.Replay.Requests, len(r.Replay.Differences))
+	}
+	if r.Tests != nil {
+		cells[3] = fmt.Sprintf("%d, %d", r.Tests.Total, len(r.Tests.Differing))
+	}
+	if r.Stop != nil {
+		cells[4] = fmt.Sprintf("%d, %d", r.Stop[plain].Broken, r.Stop[recycled].Broken)
+		if r.Exits {
+			cells[4] += " (exits at once)"
+		}
+	}
+	if m := r.Measured; m != nil {
+		for i, samples := range [][kinds][]float64{m.KeepAlive, m.New, m.Idle} {
+			cells[5+i] = ratio(samples)
+		}
+	}
+	if b := r.Build; b != nil {
+		cells[8] = fmt.Sprintf("%.1f s → %.1f s", b.Cold[plain].Seconds(), b.Cold[recycled].Seconds())
+		cells[9] = fmt.Sprintf("%.1f s → %.1f s", b.Warm[plain].Seconds(), b.Warm[recycled].Seconds())
+	}
+	return cells
+}
+
+func (r *Result) title() string {
+	_, version, _ := strings.Cut(r.Module, "@")
+	return r.Name + " " + version
+}
+
+// ratio returns the median of the ratios of recycled to plain, each of one round, and their range.
+func ratio(samples [kinds][]float64) string {
+	var all []float64
+	for i := range min(len(samples[plain]), len(samples[recycled])) {
+		if v := samples[recycled][i] / samples[plain][i]; !math.IsNaN(v) && !math.IsInf(v, 0) {
+			all = append(all, v)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	slices.Sort(all)
+	median := (all[(len(all)-1)/2] + all[len(all)/2]) / 2
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", median, all[0], all[len(all)-1])
+}

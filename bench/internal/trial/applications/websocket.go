@@ -1,0 +1,66 @@
+package applications
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/coder/websocket"
+)
+
+// doWebSocket opens a WebSocket, sends and receives the messages of the request, and closes it.
+func (p *process) doWebSocket(ctx context.Context, r Request) (a answer) {
+	if err := p.talk(ctx, r, &a); err != nil {
+		a.Err = err.Error()
+	}
+	return a
+}
+
+func (p *process) talk(ctx context.Context, r Request, a *answer) error {
+	ctx, cancel := context.WithTimeout(ctx, exchangeLimit)
+	defer cancel()
+	header := http.Header{}
+	for _, line := range r.Header {
+		name, value, _ := strings.Cut(line, ": ")
+		header.Add(name, value)
+	}
+	scheme := "ws://"
+	if p.app.TLS {
+		scheme = "wss://"
+	}
+	conn, resp, err := websocket.Dial(ctx, scheme+p.addr()+r.Path, &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: &http.Transport{TLSClientConfig: insecure(), DisableKeepAlives: true}},
+		HTTPHeader: header,
+	})
+	if resp != nil {
+		resp.Header.Del("Sec-WebSocket-Accept") // it depends on a random key, and Dial has checked it
+		var b bytes.Buffer
+		b.WriteString(resp.Proto + " " + resp.Status + "\n")
+		resp.Header.Write(&b) // to memory: no error
+		a.Header = b.String()
+	}
+	if err != nil {
+		return err
+	}
+	defer conn.CloseNow()
+	conn.SetReadLimit(1 << 20)
+	for _, text := range r.Send {
+		if err := conn.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
+			return err
+		}
+	}
+	for _, during := range r.During {
+		c := client{addr: p.addr(), tls: p.app.TLS}
+		a.Messages = append(a.Messages, c.do(during).Body)
+		c.close()
+	}
+	for range r.Receive {
+		_, text, err := conn.Read(ctx)
+		if err != nil {
+			return err
+		}
+		a.Messages = append(a.Messages, string(text))
+	}
+	return conn.Close(websocket.StatusNormalClosure, "")
+}
