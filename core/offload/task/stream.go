@@ -28,6 +28,9 @@ func RegisterStream[In any](s *Set, name string, f func(context.Context, In, io.
 // Name returns the name of the task.
 func (t *Stream[In]) Name() string { return t.entry.name }
 
+// Options returns the options of the task.
+func (t *Stream[In]) Options() Options { return t.entry.options }
+
 // Do runs the task at p, and passes what it writes to w, which may be an http.ResponseWriter: after
 // Do has returned, nothing is written to w. Do flushes w after each Write, if w has the method
 // Flush, or if an [http.ResponseController] can flush it. The errors wrap those of [Task.Do], or

@@ -29,6 +29,9 @@ func Register[In, Out any](s *Set, name string, f func(context.Context, In) (Out
 // Name returns the name of the task.
 func (t *Task[In, Out]) Name() string { return t.entry.name }
 
+// Options returns the options of the task.
+func (t *Task[In, Out]) Options() Options { return t.entry.options }
+
 // Do runs the task at p and returns its result. The error is, whatever p is:
 //
 //   - a [*Error] if the task returned an error. Its text, and the code that the task may have

@@ -1,0 +1,257 @@
+package recyclingnats
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+
+	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/task"
+)
+
+const (
+	beatEvery  = time.Second     // how often a worker tells the caller that the call runs
+	lostAfter  = 4 * time.Second // of silence, the worker is lost
+	ackWithin  = time.Second     // NATS confirms that it has a call
+	window     = 16              // chunks that a worker may send before the caller has consumed any
+	maxParts   = 4096            // of an input or an output
+	maxRetries = 3               // calls sent again after their worker was lost
+)
+
+// Do runs a job on a worker of any machine that is connected to the same NATS. See [task.Place].
+func (c *Client) Do(ctx context.Context, j *task.Job) error {
+	if err := c.enter(); err != nil {
+		return err
+	}
+	defer c.leave()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	input, err := j.Input()
+	if err != nil {
+		return err
+	}
+	if len(input) > c.chunk*maxParts {
+		return fmt.Errorf("recyclingnats: input of %s has %d bytes, want at most %d", j.Name(), len(input), c.chunk*maxParts)
+	}
+	w := newWaiter(c, j, input)
+	token := nuid.Next()
+	w.inbox = c.replies.inbox + token
+	c.replies.add(token, w)
+	defer c.replies.remove(token)
+	if j.Streams() {
+		// While Write blocks, nothing else would tell the worker.
+		defer context.AfterFunc(ctx, w.dismiss)()
+	}
+	return w.do(ctx)
+}
+
+// A verdict says what follows an attempt.
+type verdict uint8
+
+const (
+	ended   verdict = iota // the outcome or the error is the caller's
+	again                  // nothing has begun: send it again
+	lost                   // the worker was lost
+	unheard                // NATS did not take the call
+)
+
+func (w *waiter) do(ctx context.Context) error {
+	var patience <-chan time.Time
+	if w.c.c.Wait > 0 {
+		t := time.NewTimer(w.c.c.Wait)
+		defer t.Stop()
+		patience = t.C
+	}
+	retries := 0
+	for {
+		v, err := w.try(ctx, patience)
+		switch v {
+		case ended:
+			return err
+		case lost:
+			if retries++; !w.j.Retry() || retries > maxRetries {
+				return fmt.Errorf("%w: %s: %w", task.ErrLost, w.j.Name(), err)
+			}
+			patience = nil // it had a worker already
+			if w.c.c.Wait > 0 {
+				t := time.NewTimer(w.c.c.Wait)
+				defer t.Stop()
+				patience = t.C
+			}
+			w.c.log.Warn("recyclingnats: worker was lost, calling again", "task", w.j.Name(), "error", err)
+		case unheard:
+			t := time.NewTimer(50 * time.Millisecond)
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+				t.Stop()
+				return ctx.Err()
+			case <-patience:
+				t.Stop()
+				w.c.log.Warn("recyclingnats: call was shed", "task", w.j.Name(), "error", err)
+				return w.c.shed(ErrAway)
+			case <-w.gone:
+				t.Stop()
+				return w.c.shed(offload.ErrClosed)
+			}
+		}
+	}
+}
+
+// try sends the call once and waits for what comes of it.
+func (w *waiter) try(ctx context.Context, patience <-chan time.Time) (verdict, error) {
+	w.next()
+	if err := w.send(ctx); err != nil {
+		return unheard, err
+	}
+	timer := time.NewTimer(ackWithin)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			w.dismiss()
+			w.withdraw()
+			return ended, ctx.Err()
+		case <-w.gone:
+			w.dismiss()
+			w.withdraw()
+			return ended, w.c.shed(offload.ErrClosed)
+		case <-patience:
+			patience = nil
+			if w.running() {
+				continue
+			}
+			w.withdraw()
+			if !w.queued {
+				return ended, w.c.shed(ErrAway)
+			}
+			return ended, w.c.shed(offload.ErrWait)
+		case <-timer.C:
+			switch {
+			case w.running():
+				silence := time.Since(w.heardAt())
+				if silence >= lostAfter {
+					w.dismiss()
+					return lost, fmt.Errorf("the worker has been silent for %v", silence.Round(time.Millisecond))
+				}
+				timer.Reset(lostAfter - silence)
+			case !w.queued:
+				return unheard, fmt.Errorf("NATS has not confirmed the call within %v", ackWithin)
+			}
+		case e := <-w.events:
+			v, done, err := w.handle(ctx, e)
+			if done {
+				return v, err
+			}
+			if w.running() && !w.watched {
+				w.watched = true
+				timer.Reset(lostAfter)
+			}
+		}
+	}
+}
+
+// send puts the call into the queue.
+func (w *waiter) send(ctx context.Context) error {
+	r := request{inbox: w.inbox, attempt: w.attempt.Load(), direct: w.j.Options().Idempotent}
+	if d, ok := ctx.Deadline(); ok {
+		r.remaining = max(time.Until(d), time.Microsecond)
+	}
+	if len(w.input) <= w.c.chunk {
+		r.input = w.input
+	} else {
+		r.parts = uint64((len(w.input) + w.c.chunk - 1) / w.c.chunk)
+	}
+	subject := w.c.c.callSubject(w.c.c.group(w.j.Name(), w.j.Options()), w.j.Name())
+	return w.c.nc.PublishRequest(subject, w.inbox, r.encode())
+}
+
+// handle does what a message says, and reports whether that ends the attempt.
+func (w *waiter) handle(ctx context.Context, e event) (v verdict, done bool, err error) {
+	if e.confirm {
+		return w.confirmed(ctx, e.data)
+	}
+	if e.attempt != w.attempt.Load() {
+		return 0, false, nil // it was sent before the last attempt
+	}
+	if w.broken.Load() {
+		w.dismiss()
+		return lost, true, errFlood
+	}
+	switch e.kind {
+	case frameAsk:
+		w.answer(ctx, e)
+	case frameBegun, frameBeat:
+		w.begin(e.reply)
+	case framePart:
+		w.part(e)
+	case frameChunk, frameMore:
+		w.begin(e.reply)
+		if e.n != w.chunks {
+			w.dismiss()
+			return lost, true, fmt.Errorf("part %d of the output came when part %d was expected", e.n, w.chunks)
+		}
+		return w.chunk(e)
+	case frameResult:
+		if e.n != w.chunks {
+			return lost, true, fmt.Errorf("%d parts of the output came, want %d", w.chunks, e.n)
+		}
+		o, err := decodeOutcome(e.data)
+		if err != nil {
+			return lost, true, err
+		}
+		if w.whole != nil {
+			o.Output = w.whole
+		}
+		return ended, true, w.j.Finish(o)
+	case frameBack:
+		if e.n == 0 {
+			return again, true, nil
+		}
+		return lost, true, errBack
+	}
+	return 0, false, nil
+}
+
+// A confirmation is what JetStream says when it has got a message.
+type confirmation struct {
+	Sequence uint64 `json:"seq"`
+	Error    *struct {
+		Code        int    `json:"code"`
+		Description string `json:"description"`
+	} `json:"error"`
+}
+
+func (w *waiter) confirmed(ctx context.Context, data []byte) (verdict, bool, error) {
+	if data == nil { // nobody listens: the stream is not there, or has no leader
+		limited, cancel := context.WithTimeout(ctx, 2*ackWithin)
+		defer cancel()
+		_ = w.c.restore(limited)
+		return unheard, true, nats.ErrNoResponders
+	}
+	var a confirmation
+	if err := json.Unmarshal(data, &a); err != nil {
+		return unheard, true, err
+	}
+	switch {
+	case a.Error == nil:
+		w.queued, w.sequence = true, a.Sequence
+		return 0, false, nil
+	case full(a.Error.Description):
+		return ended, true, w.c.shed(offload.ErrFull)
+	}
+	return unheard, true, fmt.Errorf("NATS refused the call: %s", a.Error.Description)
+}
+
+// full reports whether an error of JetStream says that a stream has reached a limit. The error has
+// no code of its own.
+func full(description string) bool {
+	return strings.HasPrefix(description, "maximum messages exceeded") ||
+		strings.HasPrefix(description, "maximum bytes exceeded")
+}

@@ -1,0 +1,2 @@
+// Package recyclingnats runs tasks on other machines, through NATS.
+package recyclingnats

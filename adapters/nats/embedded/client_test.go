@@ -1,0 +1,111 @@
+package embedded_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	recyclingnats "github.com/recycling-go/recycling/adapters/nats"
+	"github.com/recycling-go/recycling/adapters/nats/embedded"
+	"github.com/recycling-go/recycling/core/offload/task"
+)
+
+// connect returns a client of an embedded server that ends with the test.
+func connect(t testing.TB, c recyclingnats.Config) *recyclingnats.Client {
+	t.Helper()
+	c.Embedded = embedded.Start
+	client, err := recyclingnats.Connect(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
+
+// serve runs a worker until the test ends.
+func serve(t testing.TB, client *recyclingnats.Client, tasks *task.Set, wc recyclingnats.WorkerConfig) *recyclingnats.Worker {
+	t.Helper()
+	w, err := client.NewWorker(tasks, wc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- w.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func TestCall(t *testing.T) {
+	var tasks task.Set
+	double := task.Register(&tasks, "double", func(_ context.Context, n int) (int, error) { return 2 * n, nil }, task.Options{})
+	client := connect(t, recyclingnats.Config{})
+	serve(t, client, &tasks, recyclingnats.WorkerConfig{})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if n, err := double.Do(ctx, client, 21); n != 42 || err != nil {
+		t.Fatalf("got %d, %v; want 42", n, err)
+	}
+}
+
+func TestEnqueue(t *testing.T) {
+	var tasks task.Set
+	double := task.Register(&tasks, "double", func(_ context.Context, n int) (int, error) { return 2 * n, nil }, task.Options{})
+	client := connect(t, recyclingnats.Config{})
+	serve(t, client, &tasks, recyclingnats.WorkerConfig{})
+	id, err := recyclingnats.Enqueue(t.Context(), client, double, 21, recyclingnats.EnqueueOptions{Key: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, client, id, recyclingnats.Done)
+	out, err := client.Result(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := double.Decode(out); n != 42 || err != nil {
+		t.Fatalf("got %d, %v; want 42", n, err)
+	}
+}
+
+// await waits until a task has a state.
+func await(t testing.TB, client *recyclingnats.Client, id string, want recyclingnats.State) recyclingnats.Status {
+	t.Helper()
+	limit := time.Now().Add(30 * time.Second)
+	for {
+		s, err := client.Status(t.Context(), id)
+		if err == nil && s.State == want {
+			return s
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("state of %s is %+v, %v; want %s", id, s, err, want)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func BenchmarkCall(b *testing.B) {
+	for _, idempotent := range []bool{false, true} {
+		name := "asks"
+		if idempotent {
+			name = "idempotent"
+		}
+		b.Run(name, func(b *testing.B) {
+			var tasks task.Set
+			empty := task.Register(&tasks, "empty", func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil },
+				task.Options{Idempotent: idempotent})
+			client := connect(b, recyclingnats.Config{})
+			serve(b, client, &tasks, recyclingnats.WorkerConfig{})
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := empty.Do(context.Background(), client, struct{}{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,149 @@
+package recyclingnats
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/task"
+)
+
+// EnqueueOptions are those of one enqueued task.
+type EnqueueOptions struct {
+	// Key identifies the task among all tasks of its name: if one with the same key has been
+	// enqueued within Config.Keep, be it done or not, Enqueue returns its id and does nothing else.
+	// Empty means that the task is different from all others.
+	Key string
+}
+
+// A Named is a [task.Task] or a [task.Stream].
+type Named interface {
+	Name() string
+	Options() task.Options
+}
+
+// Enqueue stores a task, to be run as soon as a worker has room for it, and returns its id.
+// [Client.Status] returns what has become of it. The task is run at least once; again if the worker
+// is lost, or if it fails, up to Config.Attempts.
+//
+// The error is an [*offload.ShedError] with the reason [offload.ErrFull] if there is no room, or
+// [ErrAway] if NATS cannot be reached: then the task has probably not been enqueued, and can be
+// enqueued again with the same key. It is the context's error if ctx ends before.
+func Enqueue[In, Out any](ctx context.Context, c *Client, t *task.Task[In, Out], in In, o EnqueueOptions) (id string, err error) {
+	input, err := t.Encode(in)
+	if err != nil {
+		return "", err
+	}
+	return c.Enqueue(ctx, t, input, o)
+}
+
+// Enqueue is like the function Enqueue, for an input that is encoded already. The task must not be
+// a Stream.
+func (c *Client) Enqueue(ctx context.Context, t Named, input []byte, o EnqueueOptions) (id string, err error) {
+	if err := c.enter(); err != nil {
+		return "", err
+	}
+	defer c.leave()
+	id = nuid.Next()
+	if o.Key != "" {
+		id = keyID(t.Name(), o.Key)
+	}
+	limit := c.c.Wait
+	if limit < 0 {
+		limit = time.Minute
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err = c.enqueue(limited, t, id, input, o.Key != "")
+		switch {
+		case err == nil:
+			return id, nil
+		case ctx.Err() != nil:
+			return "", ctx.Err()
+		case errors.Is(err, offload.ErrFull), errors.Is(err, errTooLarge):
+			return "", err
+		case errors.Is(err, jetstream.ErrNoStreamResponse):
+			_ = c.restore(limited)
+		}
+		if !sleep(limited, 50*time.Millisecond) {
+			if ctx.Err() != nil {
+				return "", ctx.Err()
+			}
+			c.log.Warn("recyclingnats: cannot enqueue", "task", t.Name(), "error", err)
+			return "", c.shed(ErrAway)
+		}
+	}
+}
+
+var errTooLarge = errors.New("recyclingnats: input is too large")
+
+func (c *Client) enqueue(ctx context.Context, t Named, id string, input []byte, keyed bool) error {
+	if keyed {
+		r, err := c.load(ctx, id)
+		if err != nil || r.State != "" {
+			return err
+		}
+	}
+	j := job{enqueued: time.Now(), input: input}
+	if len(input) > c.chunk {
+		if int64(len(input)) > c.c.BacklogBytes {
+			return fmt.Errorf("%w: %d bytes, and BacklogBytes is %d", errTooLarge, len(input), c.c.BacklogBytes)
+		}
+		j.object, j.input = id+"."+nuid.Next(), nil
+		if err := c.putInput(ctx, j.object, input); err != nil {
+			return err
+		}
+	}
+	subject := c.c.jobSubject(c.c.group(t.Name(), t.Options()), t.Name(), id)
+	_, err := c.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: j.encode()}, jetstream.WithRetryAttempts(0))
+	if err == nil {
+		return nil
+	}
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return err // perhaps it is stored: the input is removed by sweep if not
+	}
+	c.removeInput(ctx, j.object)
+	switch {
+	case duplicate(api):
+		return nil
+	case full(api.Description):
+		return c.shed(offload.ErrFull)
+	}
+	return err
+}
+
+// duplicate reports whether a stream has a message of the same subject already.
+func duplicate(api *jetstream.APIError) bool {
+	return api.Description == "maximum messages per subject exceeded"
+}
+
+func (c *Client) putInput(ctx context.Context, name string, input []byte) error {
+	c.stock.mu.Lock()
+	s := c.stock.inputs
+	c.stock.mu.Unlock()
+	_, err := s.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(input))
+	var api *jetstream.APIError
+	if errors.As(err, &api) && full(api.Description) {
+		return c.shed(offload.ErrFull)
+	}
+	return err
+}
+
+func (c *Client) removeInput(ctx context.Context, name string) {
+	if name == "" {
+		return
+	}
+	c.stock.mu.Lock()
+	s := c.stock.inputs
+	c.stock.mu.Unlock()
+	_ = s.Delete(ctx, name) // otherwise sweep does it
+}

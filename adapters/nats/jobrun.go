@@ -1,0 +1,295 @@
+package recyclingnats
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/recycling-go/recycling/core/offload/task"
+)
+
+const (
+	maxBackoff   = time.Minute
+	stateWithin  = 5 * time.Second // for one write of a record
+	unknownDelay = 5 * time.Second // before a task that a worker does not know is offered again
+)
+
+// A jobRun is an attempt to run an enqueued task.
+type jobRun struct {
+	w      *Worker
+	m      *nats.Msg
+	group  string
+	name   string
+	id     string
+	job    job
+	record record // of this attempt
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	mu   sync.Mutex // guards following
+	last time.Time  // when NATS last heard of it
+	over bool       // it has been given back
+}
+
+// runJob runs the enqueued task of a message. The group's place and slots are its own.
+func (w *Worker) runJob(g *group, m *nats.Msg, waited bool) {
+	defer w.count.Done()
+	defer w.next(g, waited)
+	r := &jobRun{w: w, m: m, last: time.Now()}
+	r.group, r.name, r.id = address(m.Subject)
+	r.ctx, r.cancel = context.WithCancelCause(context.Background())
+	defer r.cancel(nil)
+	if err := r.job.decode(m.Data); err != nil {
+		r.bury(record{Task: r.name, Message: err.Error()})
+		return
+	}
+	w.mu.Lock()
+	w.active[r] = struct{}{}
+	w.mu.Unlock()
+	defer w.inactive(r)
+	if r.begin() {
+		r.end(r.run())
+	}
+}
+
+// begin counts the attempt, before it begins, so that a task that kills its worker is given up at
+// last. It reports whether the task is to be run.
+func (r *jobRun) begin() bool {
+	ctx, cancel := context.WithTimeout(r.ctx, stateWithin)
+	defer cancel()
+	given := false
+	rec, err := r.w.client.change(ctx, r.id, func(rec *record) bool {
+		if given = rec.State.final() || rec.Attempt >= r.w.client.c.Attempts; given {
+			return false
+		}
+		rec.Task, rec.State = r.name, Running
+		rec.Attempt++
+		return true
+	})
+	r.record = rec
+	switch {
+	case err != nil:
+		r.w.client.log.Warn("recyclingnats: cannot begin a task", "task", r.name, "id", r.id, "error", err)
+		r.nak(time.Second)
+		return false
+	case rec.State.final():
+		r.finish()
+		return false
+	case given:
+		if rec.Message == "" {
+			rec.Message = "the worker was lost in each attempt"
+		}
+		r.bury(rec)
+		return false
+	}
+	return true
+}
+
+func (r *jobRun) run() task.Outcome {
+	ctx := r.ctx
+	if o, ok := r.w.tasks.Lookup(r.name); ok && o.Timeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, o.Timeout)
+		defer cancel()
+		ctx = limited
+	}
+	input := r.job.input
+	if r.job.object != "" {
+		var err error
+		if input, err = r.w.client.input(ctx, r.job.object); err != nil {
+			return task.Outcome{Kind: task.Failed, Message: fmt.Sprintf("input %s: %v", r.job.object, err)}
+		}
+	}
+	return r.w.c.Runner.Run(ctx, r.name, input, discard{})
+}
+
+type discard struct{}
+
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+func (c *Client) input(ctx context.Context, object string) ([]byte, error) {
+	c.stock.mu.Lock()
+	s := c.stock.inputs
+	c.stock.mu.Unlock()
+	return s.GetBytes(ctx, object)
+}
+
+// end records how the attempt has ended.
+func (r *jobRun) end(o task.Outcome) {
+	if o.Kind == task.Returned {
+		r.done(o.Output)
+		return
+	}
+	if r.isOver() {
+		return
+	}
+	r.record.Kind, r.record.Code = o.Kind, o.Code[:min(len(o.Code), maxCode)]
+	r.record.Message = failure(o)
+	if o.Kind == task.Unknown {
+		r.back(unknownDelay)
+		return
+	}
+	if r.record.Attempt >= r.w.client.c.Attempts || o.Code == task.CodeInput {
+		r.bury(r.record)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
+	defer cancel()
+	r.record.State = Failed
+	_ = r.w.client.store(ctx, r.id, &r.record) // otherwise it stays running until the next attempt
+	r.nak(backoff(r.w.client.c.Backoff, r.record.Attempt))
+}
+
+func failure(o task.Outcome) string {
+	text := o.Message
+	switch o.Kind {
+	case task.TimedOut:
+		text = "the task took too long"
+	case task.Panicked:
+		text = "panic: " + text
+	case task.Aborted:
+		text = "panic: net/http: abort Handler"
+	case task.Exited:
+		text = "the task called runtime.Goexit"
+	case task.Unknown:
+		text = "no worker knows the task"
+	}
+	return text[:min(len(text), maxText)]
+}
+
+// backoff is the time after an attempt, with jitter.
+func backoff(first time.Duration, attempt int) time.Duration {
+	d := first
+	for range attempt - 1 {
+		if d *= 2; d >= maxBackoff {
+			d = maxBackoff
+			break
+		}
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// done stores the result, however long that takes: the disk may be full, or NATS away. The worker
+// has no room for another task meanwhile, and NATS is told that this one is in progress.
+func (r *jobRun) done(output []byte) {
+	c := r.w.client
+	object := ""
+	for try := 0; ; try++ {
+		ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
+		err := func() (err error) {
+			defer cancel()
+			if len(output) > c.chunk && object == "" {
+				if object, err = c.putOutput(ctx, r.id, output); err != nil {
+					object = ""
+					return err
+				}
+			}
+			kept := true
+			_, err = c.change(ctx, r.id, func(rec *record) bool {
+				if kept = !rec.State.final(); !kept {
+					return false // another attempt was first
+				}
+				rec.Task, rec.State, rec.Attempt = r.name, Done, max(rec.Attempt, r.record.Attempt)
+				rec.Kind, rec.Code, rec.Message, rec.Output, rec.Object = task.Returned, "", "", output, object
+				if object != "" {
+					rec.Output = nil
+				}
+				return true
+			})
+			if err == nil && !kept && object != "" {
+				c.removeOutput(ctx, object)
+			}
+			return err
+		}()
+		if err == nil {
+			r.finish()
+			return
+		}
+		if try == 0 {
+			c.log.Warn("recyclingnats: cannot store a result", "task", r.name, "id", r.id, "error", err)
+		}
+		if !sleep(r.ctx, reconnectDelay(try)) {
+			return // given back
+		}
+	}
+}
+
+func (c *Client) putOutput(ctx context.Context, id string, output []byte) (object string, err error) {
+	c.stock.mu.Lock()
+	s := c.stock.outputs
+	c.stock.mu.Unlock()
+	object = id + "." + nuid.Next()
+	_, err = s.Put(ctx, jetstream.ObjectMeta{Name: object}, bytes.NewReader(output))
+	return object, err
+}
+
+func (c *Client) removeOutput(ctx context.Context, object string) {
+	c.stock.mu.Lock()
+	s := c.stock.outputs
+	c.stock.mu.Unlock()
+	_ = s.Delete(ctx, object) // otherwise it is removed after Keep
+}
+
+// finish removes what is not needed any more. The task's state is final.
+func (r *jobRun) finish() {
+	if r.isOver() {
+		return
+	}
+	_ = r.m.Respond([]byte("+ACK")) // if it is lost, the next worker finds the final state
+	if r.job.object != "" && r.record.State != Dead {
+		ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
+		defer cancel()
+		r.w.client.removeInput(ctx, r.job.object)
+	}
+}
+
+func (r *jobRun) nak(d time.Duration) {
+	_ = r.m.Respond(fmt.Appendf(nil, "-NAK {\"delay\": %d}", d))
+}
+
+// beat tells NATS that the task is in progress.
+func (r *jobRun) beat(now time.Time) {
+	r.mu.Lock()
+	due := !r.over && now.Sub(r.last) >= r.w.client.c.AckWait/3-beatEvery/2
+	if due {
+		r.last = now
+	}
+	r.mu.Unlock()
+	if due {
+		_ = r.m.Respond([]byte("+WPI"))
+	}
+}
+
+func (r *jobRun) isOver() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.over
+}
+
+// giveBack ends the attempt because the worker ends. It does not count.
+func (r *jobRun) giveBack() {
+	r.mu.Lock()
+	r.over = true
+	r.mu.Unlock()
+	r.cancel(errGrace)
+	r.back(0)
+}
+
+// back lets another worker begin at once, or after d, and does not count the attempt.
+func (r *jobRun) back(d time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	rec := r.record
+	rec.State = Queued
+	rec.Attempt = max(rec.Attempt-1, 0)
+	if rec.revision != 0 {
+		_ = r.w.client.store(ctx, r.id, &rec) // otherwise the attempt counts
+	}
+	r.nak(d)
+}

@@ -1,0 +1,76 @@
+package recyclingnats
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/recycling-go/recycling/core/offload/task"
+)
+
+const (
+	maxName      = 64
+	defaultGroup = "default"
+)
+
+func validName(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxName
+}
+
+// redacted is a list of URLs without passwords.
+func redacted(list string) string {
+	all := strings.Split(list, ",")
+	for i, s := range all {
+		if u, err := url.Parse(strings.TrimSpace(s)); err == nil {
+			all[i] = u.Redacted()
+		} else {
+			all[i] = "?"
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+// group returns the name of the group that a task is in.
+func (c *Config) group(name string, o task.Options) string {
+	for group, tasks := range c.Groups {
+		for _, t := range tasks {
+			if t == name {
+				return group
+			}
+		}
+	}
+	for _, n := range o.Slots {
+		if n > 0 {
+			return name
+		}
+	}
+	return defaultGroup
+}
+
+// Subjects and names of streams and buckets.
+func (c *Config) callStream() string   { return c.Name + "-calls" }
+func (c *Config) jobStream() string    { return c.Name + "-jobs" }
+func (c *Config) deadStream() string   { return c.Name + "-dead" }
+func (c *Config) stateBucket() string  { return c.Name + "-state" }
+func (c *Config) inputBucket() string  { return c.Name + "-inputs" }
+func (c *Config) outputBucket() string { return c.Name + "-outputs" }
+func (c *Config) calls() string        { return c.Name + ".call" }
+func (c *Config) jobs() string         { return c.Name + ".job" }
+func (c *Config) dead() string         { return c.Name + ".dead" }
+func (c *Config) callSubject(group, task string) string {
+	return c.Name + ".call." + group + "." + task
+}
+func (c *Config) jobSubject(group, task, id string) string {
+	return c.Name + ".job." + group + "." + task + "." + id
+}
+func (c *Config) deadSubject(group, task, id string) string {
+	return c.Name + ".dead." + group + "." + task + "." + id
+}
+
+func lastToken(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }

@@ -1,0 +1,350 @@
+package recyclingnats
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+
+	"github.com/recycling-go/recycling/core/offload"
+)
+
+const (
+	pullExpires = 4 * time.Second
+	pullSlack   = time.Second          // after which a request that got no answer is forgotten
+	callAckWait = 5 * time.Second      // after which a call that no worker has confirmed is delivered again
+	atOnce      = 5 * time.Millisecond // a message that comes this soon has been waiting
+	fairness    = 8                    // of so many turns, enqueued tasks come first in one
+	drainWithin = 2 * time.Second
+)
+
+// A source is one of the two streams that a group's tasks come from.
+type source uint8
+
+const (
+	calls source = iota
+	jobs
+	numSources = iota
+)
+
+// The lines of a source.
+const (
+	waiting = iota
+	probing
+)
+
+// A group is the tasks that share workers. It is guarded by the mutex of its Worker.
+//
+// A worker that is free asks both streams for a message, and waits: it has a pull request at each.
+// If both deliver, or if tasks of another group have taken the slots meanwhile, it gives a message
+// back at once. While there is a backlog that would happen again and again, so a worker that has
+// got its last task without waiting asks one stream after the other, with requests that do not
+// wait, and holds its place and its slots meanwhile.
+type group struct {
+	name    string
+	tasks   []string
+	need    offload.Slots // the most that one of the tasks needs
+	workers int
+	running int             // tasks, and requests that do not wait
+	waiting [numSources]int // requests that wait
+	turn    uint
+	lines   [numSources][2]*line // by waiting and probing; set before the first request
+}
+
+// A line is the requests of one kind of a group, with their subscription. JetStream delivers a
+// message under its own subject, so only the subscription tells what it answers: the oldest request
+// of the line.
+type line struct {
+	w     *Worker
+	g     *group
+	from  source
+	probe bool // requests do not wait, and have a place and slots
+	inbox string
+	sub   *nats.Subscription
+
+	pulls []*pull // oldest first; guarded by the mutex of the Worker
+}
+
+// A pull is a request for one message.
+type pull struct {
+	*line
+	last   bool // the other source has nothing
+	token  string
+	placed time.Time
+}
+
+// subscribe creates the lines of g.
+func (w *Worker) subscribe(g *group) error {
+	for s := range source(numSources) {
+		for i := range g.lines[s] {
+			l := &line{w: w, g: g, from: s, probe: i == probing, inbox: w.client.nc.NewInbox() + "."}
+			var err error
+			if l.sub, err = w.client.nc.Subscribe(l.inbox+"*", l.receive); err != nil {
+				return err
+			}
+			if err := l.sub.SetPendingLimits(pendingMessages, pendingBytes); err != nil {
+				return err
+			}
+			g.lines[s][i] = l
+		}
+	}
+	return nil
+}
+
+// takePull removes the pull with a token, or the oldest if token is empty.
+func (l *line) takePull(token string) *pull {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	for i, p := range l.pulls {
+		if token == "" || p.token == token {
+			l.pulls = slices.Delete(l.pulls, i, i+1)
+			return p
+		}
+	}
+	return nil
+}
+
+func compare(a, b string) int { return cmp.Compare(a, b) }
+
+// fit is how often need fits into free; a large number if nothing is needed.
+func fit(free, need offload.Slots) int {
+	n := int64(maxWorkers)
+	for name, k := range need {
+		if k > 0 {
+			n = min(n, free[name]/k)
+		}
+	}
+	return int(max(n, 0))
+}
+
+// takeLocked takes a place and slots for a task of g.
+func (w *Worker) takeLocked(g *group) bool {
+	if w.phase != serving || g.running >= g.workers || fit(w.free, g.need) == 0 {
+		return false
+	}
+	g.running++
+	for name, k := range g.need {
+		w.free[name] -= k
+	}
+	return true
+}
+
+func (w *Worker) giveLocked(g *group) {
+	g.running--
+	for name, k := range g.need {
+		w.free[name] += k
+	}
+}
+
+// arm places as many waiting requests as there is room for.
+func (w *Worker) arm() {
+	w.mu.Lock()
+	var list []*pull
+	if w.phase == serving && w.client.nc.IsConnected() {
+		for _, g := range w.groups {
+			room := min(g.workers-g.running, fit(w.free, g.need))
+			for s := range g.waiting {
+				for ; g.waiting[s] < room; g.waiting[s]++ {
+					list = append(list, &pull{line: g.lines[s][waiting]})
+				}
+			}
+		}
+	}
+	w.mu.Unlock()
+	for _, p := range list {
+		p.place()
+	}
+}
+
+// next is called when a task of g has ended, and asks for another one.
+func (w *Worker) next(g *group, waited bool) {
+	w.mu.Lock()
+	w.giveLocked(g)
+	var p *pull
+	if !waited && w.takeLocked(g) {
+		g.turn++
+		p = &pull{line: g.lines[calls][probing]}
+		if g.turn%fairness == 0 {
+			p.line = g.lines[jobs][probing]
+		}
+	}
+	w.mu.Unlock()
+	if p != nil {
+		p.place()
+	}
+	w.arm()
+}
+
+var (
+	pullWaiting, _ = json.Marshal(map[string]any{"batch": 1, "expires": pullExpires})
+	pullProbe, _   = json.Marshal(map[string]any{"batch": 1, "no_wait": true})
+)
+
+// place sends the request. This is the pull request of NATS' ADR-37. The Fetch of package jetstream
+// subscribes anew for each request, and loses what arrives when it is canceled.
+func (p *pull) place() {
+	c := p.w.client
+	stream, body := c.c.callStream(), pullWaiting
+	if p.from == jobs {
+		stream = c.c.jobStream()
+	}
+	if p.probe {
+		body = pullProbe
+	}
+	p.placed = time.Now()
+	p.token = nuid.Next()
+	p.w.mu.Lock()
+	p.pulls = append(p.pulls, p)
+	p.w.mu.Unlock()
+	// If it cannot be sent, forget removes it.
+	_ = c.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+stream+"."+p.g.name, p.inbox+p.token, body)
+}
+
+// receive gets an answer.
+func (l *line) receive(m *nats.Msg) {
+	status, token := "", ""
+	if len(m.Data) == 0 {
+		status, token = m.Header.Get("Status"), strings.TrimPrefix(m.Subject, l.inbox)
+	}
+	if status == "100" {
+		return
+	}
+	p := l.takePull(token)
+	if p == nil {
+		nakStray(m)
+		return
+	}
+	switch status {
+	case "":
+		p.got(m)
+	case "404", "408":
+		p.empty(false)
+	default: // no consumer, no leader, too many requests
+		p.empty(true)
+	}
+}
+
+// got starts the task of a message.
+func (p *pull) got(m *nats.Msg) {
+	w := p.w
+	w.mu.Lock()
+	ok := p.probe && w.phase == serving
+	if !p.probe {
+		p.g.waiting[p.from]--
+		ok = w.takeLocked(p.g)
+	} else if !ok {
+		w.giveLocked(p.g)
+	}
+	if ok {
+		w.count.Add(1)
+	}
+	w.mu.Unlock()
+	if !ok {
+		nakStray(m)
+		return
+	}
+	waited := !p.probe && time.Since(p.placed) > atOnce
+	if p.from == calls {
+		go w.runCall(p.g, m, waited)
+	} else {
+		go w.runJob(p.g, m, waited)
+	}
+}
+
+// empty notes that there is no message.
+func (p *pull) empty(trouble bool) {
+	w := p.w
+	w.mu.Lock()
+	w.trouble = w.trouble || trouble
+	if !p.probe {
+		p.g.waiting[p.from]--
+		w.mu.Unlock()
+		if !trouble && time.Since(p.placed) > pullSlack {
+			w.arm() // otherwise at the next tick, so that this cannot become a fast loop
+		}
+		return
+	}
+	if !p.last && !trouble && w.phase == serving {
+		w.mu.Unlock()
+		(&pull{line: p.g.lines[1-p.from][probing], last: true}).place()
+		return
+	}
+	w.giveLocked(p.g)
+	w.mu.Unlock()
+	if !trouble {
+		w.arm()
+	}
+}
+
+// forget removes requests that have got no answer in time, or none since the connection was lost.
+func (w *Worker) forget(now time.Time) {
+	n := w.client.nc.Stats().Reconnects
+	w.mu.Lock()
+	all := n != w.reconnects
+	w.reconnects = n
+	w.mu.Unlock()
+	for _, l := range w.lines() {
+		limit := pullExpires + pullSlack
+		if l.probe {
+			limit = pullSlack
+		}
+		for {
+			w.mu.Lock()
+			late := len(l.pulls) > 0 && (all || now.Sub(l.pulls[0].placed) > limit)
+			w.mu.Unlock()
+			if !late {
+				break
+			}
+			if p := l.takePull(""); p != nil {
+				p.empty(true)
+			}
+		}
+	}
+}
+
+func (w *Worker) lines() []*line {
+	var list []*line
+	for _, g := range w.groups {
+		for _, pair := range g.lines {
+			for _, l := range pair {
+				if l != nil {
+					list = append(list, l)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// drainPulls ends all requests, and gives back what has come already.
+func (w *Worker) drainPulls() {
+	lines := w.lines()
+	done := make(chan struct{}, len(lines))
+	n := 0
+	for _, l := range lines {
+		l.sub.SetClosedHandler(func(string) { done <- struct{}{} })
+		if l.sub.Drain() == nil {
+			n++
+		} // else not connected: what has come is delivered to another worker after AckWait
+	}
+	t := time.NewTimer(drainWithin)
+	defer t.Stop()
+	for range n {
+		select {
+		case <-done:
+		case <-t.C:
+			return
+		}
+	}
+}
+
+// nakStray gives a message back.
+func nakStray(m *nats.Msg) {
+	if m.Reply != "" && len(m.Data) > 0 {
+		_ = m.Respond([]byte("-NAK"))
+	}
+}

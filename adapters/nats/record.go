@@ -1,0 +1,148 @@
+package recyclingnats
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/recycling-go/recycling/core/offload/task"
+)
+
+// A State is that of an enqueued task.
+type State string
+
+const (
+	Queued  State = "queued"  // it waits for a worker
+	Running State = "running" // an attempt runs, or its worker was lost and that is not known yet
+	Failed  State = "failed"  // the last attempt failed, and the task waits for the next
+	Done    State = "done"    // it has returned
+	Dead    State = "dead"    // it was given up, and is a dead letter
+)
+
+// final reports whether the task is not to be run.
+func (s State) final() bool { return s == Done || s == Dead }
+
+// A record is the state of an enqueued task in the bucket, by the task's id. It is written before
+// the message is acknowledged, so that a task is always in the stream, or in a final state here, or
+// both. Every write compares the revision.
+type record struct {
+	Task    string    `json:"task"`
+	State   State     `json:"state"`
+	Attempt int       `json:"attempt,omitempty"` // the last that has begun, counted from one
+	Kind    task.Kind `json:"kind,omitempty"`    // of the outcome of the last attempt that ended
+	Code    string    `json:"code,omitempty"`
+	Message string    `json:"message,omitempty"`
+	Output  []byte    `json:"output,omitempty"`
+	Object  string    `json:"object,omitempty"` // where a large output is
+	Changed time.Time `json:"changed"`          // by the clock of the machine that wrote it
+
+	revision uint64 // zero if there is none yet
+}
+
+// A job is the message of an enqueued task.
+type job struct {
+	enqueued time.Time // by the clock of the machine that enqueued it
+	object   string    // where a large input is
+	input    []byte    // otherwise
+}
+
+func (j *job) encode() []byte {
+	b := make([]byte, 0, len(j.input)+len(j.object)+16)
+	b = append(b, wireVersion)
+	b = binary.AppendUvarint(b, uint64(max(j.enqueued.UnixMilli(), 0)))
+	b = appendBytes(b, j.object)
+	return append(b, j.input...)
+}
+
+func (j *job) decode(b []byte) error {
+	d := decoder{b: b}
+	if d.byte() != wireVersion {
+		return errFrame
+	}
+	j.enqueued = time.UnixMilli(int64(d.number() & (1<<62 - 1)))
+	j.object = string(d.bytes())
+	j.input = d.b
+	return d.err()
+}
+
+// keyID returns the id of a task with a key: always the same.
+func keyID(name, key string) string {
+	h := sha256.New()
+	h.Write(appendBytes(nil, name))
+	h.Write([]byte(key))
+	return "k" + hex.EncodeToString(h.Sum(nil)[:20])
+}
+
+// address returns the parts of the subject of an enqueued task or of a dead letter.
+func address(subject string) (group, name, id string) {
+	t := strings.Split(subject, ".")
+	if len(t) < 5 {
+		return "", "", ""
+	}
+	return t[len(t)-3], t[len(t)-2], t[len(t)-1]
+}
+
+// load returns the record of a task. If there is none, its state is empty.
+func (c *Client) load(ctx context.Context, id string) (record, error) {
+	e, err := c.state().Get(ctx, id)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return record{}, nil
+	}
+	if err != nil {
+		return record{}, err
+	}
+	var r record
+	if err := json.Unmarshal(e.Value(), &r); err != nil {
+		return record{}, err
+	}
+	r.revision = e.Revision()
+	return r, nil
+}
+
+// store writes a record unless another one has been written since it was loaded: then the error
+// wraps jetstream.ErrKeyExists.
+func (c *Client) store(ctx context.Context, id string, r *record) error {
+	r.Changed = time.Now()
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if r.revision == 0 {
+		r.revision, err = c.state().Create(ctx, id, b)
+		return err
+	}
+	n, err := c.state().Update(ctx, id, b, r.revision)
+	if err == nil {
+		r.revision = n
+	}
+	return err
+}
+
+// change loads a record, lets f change it, and stores it, until nobody else has changed it
+// meanwhile. If f returns false, nothing is stored.
+func (c *Client) change(ctx context.Context, id string, f func(*record) bool) (record, error) {
+	for {
+		r, err := c.load(ctx, id)
+		if err != nil {
+			return record{}, err
+		}
+		if !f(&r) {
+			return r, nil
+		}
+		err = c.store(ctx, id, &r)
+		if !errors.Is(err, jetstream.ErrKeyExists) {
+			return r, err
+		}
+		// A replica may have answered that is behind.
+		if !sleep(ctx, 5*time.Millisecond) {
+			return record{}, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package recyclingnats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A stock is where records and large inputs and outputs are.
+type stock struct {
+	mu      sync.Mutex // guards following
+	state   jetstream.KeyValue
+	inputs  jetstream.ObjectStore
+	outputs jetstream.ObjectStore
+}
+
+// setup creates what does not exist, at most once a second: a server that keeps streams in memory
+// forgets them when it starts again.
+type setup struct {
+	mu   sync.Mutex // held while creating
+	last time.Time
+}
+
+const dedupeWindow = 2 * time.Minute
+
+// ensure creates the streams and buckets.
+func (c *Client) ensure(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for _, s := range c.streams() {
+		if _, err := c.js.CreateOrUpdateStream(ctx, s); err != nil {
+			return fmt.Errorf("stream %s: %w", s.Name, err)
+		}
+	}
+	return c.openStock(ctx)
+}
+
+// restore is ensure for a running program that found something missing.
+func (c *Client) restore(ctx context.Context) error {
+	c.setup.mu.Lock()
+	defer c.setup.mu.Unlock()
+	if time.Since(c.setup.last) < time.Second {
+		return nil
+	}
+	err := c.ensure(ctx)
+	c.setup.last = time.Now()
+	if err != nil {
+		c.log.Warn("recyclingnats: cannot create streams", "error", err)
+	}
+	return err
+}
+
+func (c *Client) streams() []jetstream.StreamConfig {
+	o := &c.c
+	return []jetstream.StreamConfig{{
+		Name:        o.callStream(),
+		Description: "calls of tasks that wait for a worker",
+		Subjects:    []string{o.calls() + ".>"},
+		Retention:   jetstream.WorkQueuePolicy,
+		Storage:     jetstream.MemoryStorage,
+		Replicas:    o.Replicas,
+		Discard:     jetstream.DiscardNew,
+		MaxMsgs:     int64(o.Queue),
+		MaxBytes:    o.BacklogBytes,
+		MaxAge:      o.callAge(),
+		Duplicates:  time.Second, // not used
+	}, {
+		Name:                 o.jobStream(),
+		Description:          "enqueued tasks that are not done",
+		Subjects:             []string{o.jobs() + ".>"},
+		Retention:            jetstream.WorkQueuePolicy,
+		Storage:              o.storage(),
+		Replicas:             o.Replicas,
+		Discard:              jetstream.DiscardNew,
+		DiscardNewPerSubject: true,
+		MaxMsgsPerSubject:    1,
+		MaxMsgs:              int64(o.Backlog),
+		MaxBytes:             o.BacklogBytes,
+		Duplicates:           time.Second, // the subject is what makes a task unique
+	}, {
+		Name:              o.deadStream(),
+		Description:       "enqueued tasks that were given up",
+		Subjects:          []string{o.dead() + ".>"},
+		Storage:           o.storage(),
+		Replicas:          o.Replicas,
+		Discard:           jetstream.DiscardNew,
+		MaxMsgsPerSubject: 1,
+		MaxMsgs:           int64(o.Backlog),
+		MaxBytes:          o.BacklogBytes,
+		Duplicates:        time.Second,
+	}}
+}
+
+// callAge bounds how long a call stays in the stream if its caller has disappeared.
+func (c *Config) callAge() time.Duration {
+	if c.Wait < 0 {
+		return time.Hour
+	}
+	return c.Wait + 10*time.Second
+}
+
+func (c *Config) storage() jetstream.StorageType {
+	if c.URL == "" && c.Dir == "" {
+		return jetstream.MemoryStorage
+	}
+	return jetstream.FileStorage
+}
+
+func (c *Client) openStock(ctx context.Context) error {
+	o := &c.c
+	state, err := c.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket:      o.stateBucket(),
+		Description: "states and results of enqueued tasks",
+		History:     1,
+		TTL:         o.Keep,
+		MaxBytes:    o.BacklogBytes,
+		Storage:     o.storage(),
+		Replicas:    o.Replicas,
+	})
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", o.stateBucket(), err)
+	}
+	inputs, err := c.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
+		Bucket:      o.inputBucket(),
+		Description: "large inputs of enqueued tasks",
+		MaxBytes:    o.BacklogBytes,
+		Storage:     o.storage(),
+		Replicas:    o.Replicas,
+	})
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", o.inputBucket(), err)
+	}
+	outputs, err := c.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
+		Bucket:      o.outputBucket(),
+		Description: "large results of enqueued tasks",
+		TTL:         o.Keep,
+		MaxBytes:    o.BacklogBytes,
+		Storage:     o.storage(),
+		Replicas:    o.Replicas,
+	})
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", o.outputBucket(), err)
+	}
+	c.stock.mu.Lock()
+	c.stock.state, c.stock.inputs, c.stock.outputs = state, inputs, outputs
+	c.stock.mu.Unlock()
+	return nil
+}
+
+func (c *Client) state() jetstream.KeyValue {
+	c.stock.mu.Lock()
+	defer c.stock.mu.Unlock()
+	return c.stock.state
+}
+
+// consumer creates the consumer of a group.
+func (c *Client) consumer(ctx context.Context, stream, subjects, group string, ackWait time.Duration) error {
+	memory := jetstream.MemoryStorage
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return err
+	}
+	config := jetstream.ConsumerConfig{
+		Durable:       group,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       ackWait,
+		MaxDeliver:    -1, // attempts are counted in the task's record, where none is lost
+		MaxAckPending: -1,
+		MaxWaiting:    maxWaiting,
+		FilterSubject: subjects + "." + group + ".>",
+		MemoryStorage: s.CachedInfo().Config.Storage == memory,
+	}
+	_, err = s.CreateOrUpdateConsumer(ctx, config)
+	if errors.Is(err, jetstream.ErrConsumerExists) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,215 @@
+package recyclingnats
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/recycling-go/recycling/core/offload/task"
+)
+
+var (
+	errFlood = errors.New("the worker sent more than it may")
+	errBack  = errors.New("the worker ended before the task did")
+	epoch    = time.Now()
+)
+
+// A waiter is the caller's side of a call. Its subject gets the frames of the worker, and what
+// JetStream says about the request. It is owned by the goroutine of Do, except for what is atomic.
+type waiter struct {
+	c     *Client
+	j     *task.Job
+	input []byte
+	inbox string
+
+	events   chan event
+	gone     chan struct{} // closed when the client is closed
+	goneOnce sync.Once
+	attempt  atomic.Uint64
+	broken   atomic.Bool            // an event found no room
+	control  atomic.Pointer[string] // the worker's subject; nil until it runs
+	heard    atomic.Int64           // when the worker was last heard of, since epoch
+	consumed atomic.Uint64          // chunks
+
+	queued   bool // JetStream has the request
+	sequence uint64
+	watched  bool   // the timer is that of the worker's silence
+	chunks   uint64 // that have come
+	partial  []byte // of a Write
+	whole    []byte // the chunks of an output that is not a stream
+}
+
+// An event is a frame, or a confirmation by JetStream: its data is nil if nobody has got the
+// request.
+type event struct {
+	frame
+	confirm bool
+	reply   string
+}
+
+func newWaiter(c *Client, j *task.Job, input []byte) *waiter {
+	return &waiter{
+		c: c, j: j, input: input,
+		events: make(chan event, 2*window),
+		gone:   make(chan struct{}),
+	}
+}
+
+// next begins an attempt.
+func (w *waiter) next() {
+	w.attempt.Add(1)
+	w.control.Store(nil)
+	w.consumed.Store(0)
+	w.broken.Store(false)
+	w.queued, w.sequence, w.watched, w.chunks, w.partial, w.whole = false, 0, false, 0, nil, nil
+}
+
+// receive is called for each message, on the subscription's goroutine.
+func (w *waiter) receive(m *nats.Msg) {
+	if len(m.Data) == 0 {
+		if m.Header.Get("Status") == "503" {
+			w.put(event{confirm: true})
+		}
+		return
+	}
+	if m.Data[0] == '{' {
+		w.put(event{confirm: true, frame: frame{data: m.Data}})
+		return
+	}
+	var f frame
+	if f.decode(m.Data) != nil {
+		return
+	}
+	control := w.control.Load()
+	if f.attempt != w.attempt.Load() || control != nil && m.Reply != "" && m.Reply != *control {
+		if m.Reply != "" {
+			w.order(m.Reply, order{kind: orderCancel})
+		}
+		return
+	}
+	w.heard.Store(int64(time.Since(epoch)))
+	if f.kind == frameBeat && control != nil {
+		w.order(*control, order{kind: orderCredit, n: w.consumed.Load()})
+		return
+	}
+	w.put(event{frame: f, reply: m.Reply})
+}
+
+func (w *waiter) put(e event) {
+	select {
+	case w.events <- e:
+	default:
+		if e.kind != frameAsk && e.kind != frameBeat {
+			w.broken.Store(true) // the next event that is handled finds it
+		}
+	}
+}
+
+func (w *waiter) close() { w.goneOnce.Do(func() { close(w.gone) }) }
+
+func (w *waiter) running() bool { return w.control.Load() != nil }
+
+func (w *waiter) heardAt() time.Time { return epoch.Add(time.Duration(w.heard.Load())) }
+
+func (w *waiter) order(subject string, o order) {
+	_ = w.c.nc.Publish(subject, o.encode()) // if it is lost, the next beat brings it again
+}
+
+// begin notes which worker runs the call.
+func (w *waiter) begin(control string) {
+	if control != "" && !w.running() {
+		w.control.Store(&control)
+	}
+}
+
+// answer lets a worker begin, unless another one has, or the caller has to be released.
+func (w *waiter) answer(ctx context.Context, e event) {
+	control := w.control.Load()
+	if e.reply == "" || ctx.Err() != nil || control != nil && *control != e.reply {
+		w.order(e.reply, order{kind: orderCancel})
+		return
+	}
+	var remaining time.Duration
+	if d, ok := ctx.Deadline(); ok {
+		remaining = max(time.Until(d), time.Microsecond)
+	}
+	w.begin(e.reply)
+	w.order(e.reply, order{kind: orderGrant, n: micros(remaining)})
+}
+
+// part sends a part of the input.
+func (w *waiter) part(e event) {
+	size := uint64(w.c.chunk)
+	if e.n >= maxParts || e.n*size >= uint64(len(w.input)) {
+		return
+	}
+	from := e.n * size
+	to := min(from+size, uint64(len(w.input)))
+	w.begin(e.reply)
+	w.order(e.reply, order{kind: orderPart, n: e.n, data: w.input[from:to]})
+}
+
+// chunk takes a part of the output.
+func (w *waiter) chunk(e event) (verdict, bool, error) {
+	w.chunks++
+	switch {
+	case !w.j.Streams():
+		if w.chunks > maxParts {
+			w.dismiss()
+			return lost, true, errFlood
+		}
+		w.whole = append(w.whole, e.data...)
+	case e.kind == frameMore && len(w.partial) < maxWrite:
+		w.partial = append(w.partial, e.data...)
+	default:
+		b := e.data
+		if w.partial != nil {
+			b, w.partial = append(w.partial, b...), nil
+		}
+		// If the caller's writer fails, ctx ends, and try returns.
+		_, _ = w.j.Write(b)
+	}
+	n := w.consumed.Add(1)
+	if control := w.control.Load(); control != nil && n%(window/2) == 0 {
+		w.order(*control, order{kind: orderCredit, n: n})
+	}
+	return 0, false, nil
+}
+
+// maxWrite is how many bytes of one Write are kept together.
+const maxWrite = 1 << 20
+
+// dismiss tells the worker that the caller has left. It may be called by any goroutine.
+func (w *waiter) dismiss() {
+	if control := w.control.Load(); control != nil {
+		w.order(*control, order{kind: orderCancel})
+	}
+}
+
+// withdraw removes the request from the queue, if it is still there.
+func (w *waiter) withdraw() {
+	if !w.queued || w.running() {
+		return
+	}
+	b, err := json.Marshal(struct {
+		Sequence uint64 `json:"seq"`
+		NoErase  bool   `json:"no_erase"`
+	}{w.sequence, true})
+	if err == nil {
+		// Nobody waits for the answer: if the request stays, the worker that gets it asks first.
+		_ = w.c.nc.Publish("$JS.API.STREAM.MSG.DELETE."+w.c.c.callStream(), b)
+	}
+}
+
+// dismissStray answers a worker that works for a call that has ended.
+func dismissStray(m *nats.Msg) {
+	var f frame
+	if m.Reply != "" && f.decode(m.Data) == nil && f.kind.needsCaller() {
+		_ = m.Respond(order{kind: orderCancel}.encode())
+	}
+}
