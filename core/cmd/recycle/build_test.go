@@ -202,11 +202,16 @@ func TestExitCodeIsThatOfTheGoCommand(t *testing.T) {
 
 func TestBehaviourStays(t *testing.T) {
 	a := newApp(t, []string{"behaviour.txt"}, nil)
-	for _, flags := range [][]string{{}, {"-race"}} {
+	for _, flags := range [][]string{nil, {"-race"}} {
 		if len(flags) > 0 && runtime.GOOS != "linux" {
 			continue
 		}
-		out, _ := a.recycle(append(append([]string{"run"}, flags...), ".")...)
-		a.says(out, "ok a closed server is collected")
+		a.recycle(append(append([]string{"build", "-o", "out/app"}, flags...), ".")...)
+		for _, strategy := range []string{"goroutine", "", "fixed"} {
+			cmd := a.command(a.path("out/app"))
+			cmd.Env = append(cmd.Env, "RECYCLING_STRATEGY="+strategy)
+			out, _ := a.succeed(cmd)
+			a.says(out, "ok a closed server is collected")
+		}
 	}
 }
