@@ -87,6 +87,7 @@ func (b *build) addCopy(m moduleInfo) error {
 	if err != nil {
 		return err
 	}
+	b.dropMod()
 	ws, _ := b.workspaceOf(mod)
 	ws.use = nil
 	ws.addReplace(gomodPath{Path: m.Path, Version: m.Version}, gomodPath{Path: dir}, "")

@@ -72,8 +72,18 @@ func (b *build) addBeside(m *gomod, file string) error {
 	if file != b.env.GOMOD {
 		return fmt.Errorf("flag -modfile: the line go in %s is %q; with this flag it must be %s or later", file, m.Go, loopVersion)
 	}
+	b.dropMod()
 	ws, replaced := b.workspaceOf(m)
 	return b.useWorkspace(ws, replaced)
+}
+
+// dropMod drops a flag -mod=mod, since the go command does not have that in a workspace. Nothing
+// could be written anyway.
+func (b *build) dropMod() {
+	b.cmd.without("mod")
+	if b.env.flag("mod") != "" {
+		b.goFlags = append(b.goFlags, "-mod=readonly")
+	}
 }
 
 // workspaceOf returns a workspace of the application's only module, and what that replaces. It

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// module returns a go.mod.
+func module(language string) map[string]string {
+	return map[string]string{"go.mod": "module example.com/app\n\ngo " + language + "\n"}
+}
+
+func TestModuleServesOnRecycledWorkers(t *testing.T) {
+	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
+	a.recycle("build", "-o", "out/app", ".")
+	out, errs := a.run(a.path("out/app"), "x", "-y")
+	a.says(out, "server: recycling")
+	a.says(out, "shutdown: <nil> http: Server closed")
+	a.says(out, "args: x -y")
+	if n := strings.Count(errs, "built in by the command recycle, v"); n != 1 || strings.Count(errs, "\n") != 1 {
+		t.Errorf("the program says on standard error\n%s\nwant one line about the command", errs)
+	}
+	for name, env := range map[string]string{"net/http": "RECYCLING_STRATEGY=goroutine", "recycling": "RECYCLING_QUIET=1"} {
+		cmd := a.command(a.path("out/app"))
+		cmd.Env = append(cmd.Env, env)
+		out, errs := a.succeed(cmd)
+		a.says(out, "server: "+name)
+		if errs != "" {
+			t.Errorf("with %s the program says %s", env, errs)
+		}
+	}
+}
+
+func TestBuildInformationNamesTheModule(t *testing.T) {
+	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
+	a.recycle("build", "-o", "out/app", ".")
+	out, _ := a.run("go", "version", "-m", "out/app")
+	if !regexp.MustCompile(`\tdep\t` + corePath + `\tv0\.0\.0\n\t=>\t/`).MatchString(out) {
+		t.Errorf("go version -m does not name %s:\n%s", corePath, out)
+	}
+}
+
+// A line of server.go in a stack trace must be that line of the file on disk.
+func TestStackTracesLeadToRealLines(t *testing.T) {
+	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
+	out, _ := a.recycle("run", ".")
+	m := regexp.MustCompile(`(?m)^line: (.*server\.go):(\d+)$`).FindStringSubmatch(out)
+	if m == nil {
+		t.Fatalf("there is no line of server.go in %s", out)
+	}
+	root, _ := a.run("go", "env", "GOROOT")
+	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(root), "src", "net", "http", "server.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	fmt.Sscan(m[2], &n)
+	if line := strings.Split(string(text), "\n")[n-1]; strings.TrimSpace(line) != "f(w, r)" {
+		t.Errorf("line %d is %q, want the call in HandlerFunc.ServeHTTP", n, line)
+	}
+	if _, err := os.Stat(m[1]); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOldLanguageKeepsItsMeaning(t *testing.T) {
+	for language, want := range map[string]string{"1.21": "3", "1.23.0": "0"} {
+		t.Run(language, func(t *testing.T) {
+			a := newApp(t, []string{"facts.txt"}, module(language))
+			a.run("go", "build", "-o", "out/plain", ".")
+			a.recycle("build", "-o", "out/app", ".")
+			out, _ := a.run(a.path("out/app"))
+			a.says(out, "server: recycling")
+			a.says(out, "loop: "+want)
+			if plain, got := a.godebug("out/plain"), a.godebug("out/app"); plain != got {
+				t.Errorf("the default of GODEBUG is %s, want %s", got, plain)
+			}
+		})
+	}
+}
+
+func (a *app) godebug(program string) string {
+	out, _ := a.run("go", "version", "-m", program)
+	return regexp.MustCompile(`DefaultGODEBUG=.*`).FindString(out)
+}
+
+func TestFlagsOfTheGoCommand(t *testing.T) {
+	for _, flags := range []string{
+		"-race", "-trimpath", "-tags special", "-ldflags=-X=main.value=set", "-tags=special -ldflags -X=main.value=set",
+		"-mod=mod", "-mod=readonly", "-buildmode=pie", "-buildvcs=false", "-modfile=other.mod", "-overlay other.json",
+	} {
+		t.Run(flags, func(t *testing.T) {
+			a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
+			if strings.Contains(flags, "-race") && runtime.GOOS != "linux" {
+				t.Skip("needs cgo here")
+			}
+			if strings.Contains(flags, "-modfile") {
+				a.write("other.mod", "module example.com/app\n\ngo 1.25.0\n")
+				a.write("go.mod", "module example.com/unused\n")
+			}
+			a.write("replaced.go", "//go:build !special\n\npackage main\n\nconst tagged = \"overlaid\"\n")
+			a.write("other.json", `{"Replace": {"notag.go": "replaced.go", "replaced.go": ""}}`)
+			if !strings.Contains(flags, "-overlay") {
+				os.Remove(a.path("replaced.go"))
+			}
+			out, _ := a.recycle(append(append([]string{"run"}, strings.Fields(flags)...), ".", "-x", "y.go")...)
+			a.says(out, "server: recycling")
+			a.says(out, "args: -x y.go")
+			value, tagged := "", "plain"
+			if strings.Contains(flags, "-ldflags") {
+				value = "set"
+			}
+			if strings.Contains(flags, "special") {
+				tagged = "tagged"
+			}
+			if strings.Contains(flags, "-overlay") {
+				tagged = "overlaid"
+			}
+			a.says(out, "value: "+value+" "+tagged)
+		})
+	}
+}
+
+func TestFlagsInTheEnvironment(t *testing.T) {
+	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
+	a.env = append(a.env, "GOFLAGS=-tags=special -buildvcs=false -mod=mod", "CGO_ENABLED=0")
+	out, _ := a.recycle("run", ".")
+	a.says(out, "server: recycling")
+	a.says(out, "value:  tagged")
+}
+
+func TestOtherFolder(t *testing.T) {
+	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
+	cmd := a.recycleCommand("build", "-C", a.dir, "-o", "out/app")
+	cmd.Dir = t.TempDir()
+	a.succeed(cmd)
+	out, _ := a.run(a.path("out/app"))
+	a.says(out, "server: recycling")
+}
+
+func TestFilesInsteadOfAPackage(t *testing.T) {
+	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
+	out, _ := a.recycle("run", "main.go", "notag.go", "z")
+	a.says(out, "server: recycling")
+	a.says(out, "args: z")
+}
+
+func TestSeveralPrograms(t *testing.T) {
+	a := newApp(t, nil, module("1.25.0"))
+	text, err := os.ReadFile(filepath.Join("testdata", "facts.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one", "two"} {
+		for file, text := range unpack(string(text)) {
+			a.write("cmd/"+name+"/"+file, text)
+		}
+	}
+	a.write("lib/lib.go", "package lib\n")
+	a.env = append(a.env, "GOBIN="+a.path("out"))
+	a.recycle("install", "./...")
+	for _, name := range []string{"one", "two"} {
+		out, _ := a.run(a.path("out/" + name))
+		a.says(out, "server: recycling")
+	}
+}
+
+func TestOtherSystems(t *testing.T) {
+	for _, system := range []string{"darwin", "windows", "freebsd"} {
+		t.Run(system, func(t *testing.T) {
+			a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
+			a.env = append(a.env, "GOOS="+system, "CGO_ENABLED=0")
+			a.recycle("build", "-o", "out/app", ".")
+			out, _ := a.run("go", "version", "-m", "out/app")
+			if !strings.Contains(out, corePath) || !strings.Contains(out, "GOOS="+system) {
+				t.Errorf("go version -m says\n%s", out)
+			}
+		})
+	}
+}
+
+func TestExitCodeIsThatOfTheGoCommand(t *testing.T) {
+	a := newApp(t, nil, module("1.25.0"))
+	a.write("main.go", "package main\n\nfunc main() { undefined() }\n")
+	err := a.recycleCommand("build", ".").Run()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 1 {
+		t.Errorf("exit: %v, want 1", err)
+	}
+	a.write("main_test.go", "package main\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) { t.Fail() }\n")
+	a.write("main.go", "package main\n\nfunc main() {}\n")
+	err = a.recycleCommand("test", ".").Run()
+	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 1 {
+		t.Errorf("exit: %v, want 1", err)
+	}
+}
+
+func TestBehaviourStays(t *testing.T) {
+	a := newApp(t, []string{"behaviour.txt"}, nil)
+	for _, flags := range [][]string{nil, {"-race"}} {
+		if len(flags) > 0 && runtime.GOOS != "linux" {
+			continue
+		}
+		a.recycle(append(append([]string{"build", "-o", "out/app"}, flags...), ".")...)
+		for _, strategy := range []string{"goroutine", "", "fixed"} {
+			cmd := a.command(a.path("out/app"))
+			cmd.Env = append(cmd.Env, "RECYCLING_STRATEGY="+strategy)
+			out, _ := a.succeed(cmd)
+			a.says(out, "ok a closed server is collected")
+		}
+	}
+}
