@@ -21,6 +21,9 @@ const (
 	window     = 16              // chunks that a worker may send before the caller has consumed any
 	maxParts   = 4096            // of an input or an output
 	maxRetries = 3               // calls sent again after their worker was lost
+	maxCrowded = 4               // calls sent again after the queue was full
+	soon       = 100 * time.Millisecond
+	doubtAfter = 200 * time.Millisecond
 )
 
 // Do runs a job on a worker of any machine that is connected to the same NATS. See [task.Place].
@@ -44,6 +47,11 @@ func (c *Client) Do(ctx context.Context, j *task.Job) error {
 	w.inbox = c.replies.inbox + token
 	c.replies.add(token, w)
 	defer c.replies.remove(token)
+	if d := c.c.Timeout; d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
 	if j.Streams() {
 		// While Write blocks, nothing else would tell the worker.
 		defer context.AfterFunc(ctx, w.dismiss)()
@@ -59,6 +67,7 @@ const (
 	again                  // nothing has begun: send it again
 	lost                   // the worker was lost
 	unheard                // NATS did not take the call
+	noRoom                 // the queue is full
 )
 
 func (w *waiter) do(ctx context.Context) error {
@@ -68,7 +77,7 @@ func (w *waiter) do(ctx context.Context) error {
 		defer t.Stop()
 		patience = t.C
 	}
-	retries := 0
+	retries, crowded := 0, 0
 	for {
 		v, err := w.try(ctx, patience)
 		switch v {
@@ -85,8 +94,14 @@ func (w *waiter) do(ctx context.Context) error {
 				patience = t.C
 			}
 			w.c.log.Warn("recyclingnats: worker was lost, calling again", "task", w.j.Name(), "error", err)
-		case unheard:
-			t := time.NewTimer(50 * time.Millisecond)
+		case noRoom, unheard:
+			// A call that has just got its worker is in the queue for a moment longer.
+			if v == noRoom {
+				if crowded++; crowded > maxCrowded {
+					return w.c.shed(offload.ErrFull)
+				}
+			}
+			t := time.NewTimer(pauseFor(v, crowded))
 			select {
 			case <-t.C:
 			case <-ctx.Done():
@@ -94,6 +109,9 @@ func (w *waiter) do(ctx context.Context) error {
 				return ctx.Err()
 			case <-patience:
 				t.Stop()
+				if v == noRoom {
+					return w.c.shed(offload.ErrFull)
+				}
 				w.c.log.Warn("recyclingnats: call was shed", "task", w.j.Name(), "error", err)
 				return w.c.shed(ErrAway)
 			case <-w.gone:
@@ -102,6 +120,14 @@ func (w *waiter) do(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// pauseFor is the time before a call is sent again.
+func pauseFor(v verdict, crowded int) time.Duration {
+	if v == noRoom {
+		return 5 * time.Millisecond << crowded
+	}
+	return 50 * time.Millisecond
 }
 
 // try sends the call once and waits for what comes of it.
@@ -143,11 +169,18 @@ func (w *waiter) try(ctx context.Context, patience <-chan time.Time) (verdict, e
 				timer.Reset(lostAfter - silence)
 			case !w.queued:
 				return unheard, fmt.Errorf("NATS has not confirmed the call within %v", ackWithin)
+			case w.c.hopeless(ctx, w.j):
+				w.withdraw()
+				return ended, fmt.Errorf("recyclingnats: %s needs %v: %w", w.j.Name(), w.j.Options().Slots, task.ErrSlots)
 			}
 		case e := <-w.events:
 			v, done, err := w.handle(ctx, e)
 			if done {
 				return v, err
+			}
+			if w.queued && !w.running() && !w.doubted && needs(w.j.Options().Slots) {
+				w.doubted = true
+				timer.Reset(doubtAfter)
 			}
 			if w.running() && !w.watched {
 				w.watched = true
@@ -209,6 +242,11 @@ func (w *waiter) handle(ctx context.Context, e event) (v verdict, done bool, err
 		if w.whole != nil {
 			o.Output = w.whole
 		}
+		if d, ok := ctx.Deadline(); ok && o.Kind == task.TimedOut && time.Until(d) < soon {
+			// The worker's clock was a little faster.
+			<-ctx.Done()
+			return ended, true, ctx.Err()
+		}
 		return ended, true, w.j.Finish(o)
 	case frameBack:
 		if e.n == 0 {
@@ -244,7 +282,7 @@ func (w *waiter) confirmed(ctx context.Context, data []byte) (verdict, bool, err
 		w.queued, w.sequence = true, a.Sequence
 		return 0, false, nil
 	case full(a.Error.Description):
-		return ended, true, w.c.shed(offload.ErrFull)
+		return noRoom, true, offload.ErrFull
 	}
 	return unheard, true, fmt.Errorf("NATS refused the call: %s", a.Error.Description)
 }

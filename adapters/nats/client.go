@@ -42,9 +42,19 @@ type Client struct {
 	stock   stock
 
 	mu     sync.Mutex // guards following
-	closed bool
-	active sync.WaitGroup // calls
+	phase  clientPhase
+	active int           // calls
+	idle   chan struct{} // closed when none is active and none may begin
 }
+
+// A clientPhase is that of a Client's life.
+type clientPhase uint8
+
+const (
+	open clientPhase = iota
+	draining
+	closed
+)
 
 // Connect connects to NATS and creates the streams, consumers and buckets that do not exist yet. If
 // NATS cannot be reached, it logs the error and tries again until ctx ends. Errors in c name the
@@ -54,7 +64,7 @@ func Connect(ctx context.Context, c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cl := &Client{c: c, log: c.Log}
+	cl := &Client{c: c, log: c.Log, idle: make(chan struct{})}
 	if err := cl.connect(ctx); err != nil {
 		return nil, err
 	}
@@ -173,23 +183,54 @@ func (c *Client) shed(reason error) error {
 func (c *Client) enter() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
+	if c.phase != open {
 		return c.shed(offload.ErrClosed)
 	}
-	c.active.Add(1)
+	c.active++
 	return nil
 }
 
-func (c *Client) leave() { c.active.Done() }
+func (c *Client) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.active--; c.active == 0 && c.phase != open {
+		close(c.idle)
+	}
+}
+
+// setPhase returns whether that changes it.
+func (c *Client) setPhase(to clientPhase) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase >= to {
+		return false
+	}
+	if c.phase == open && c.active == 0 {
+		close(c.idle)
+	}
+	c.phase = to
+	return true
+}
+
+// Shutdown sheds new calls and enqueued tasks with [offload.ErrClosed], and returns nil when the
+// calls that there are have ended. If ctx ends first it returns an error that wraps ctx's; calls
+// continue until Close.
+func (c *Client) Shutdown(ctx context.Context) error {
+	c.setPhase(draining)
+	select {
+	case <-c.idle:
+		return nil
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Errorf("recyclingnats: shutdown: %d calls have not ended: %w", c.active, ctx.Err())
+}
 
 // Close closes the connection, and the embedded server if there is one. Calls that wait for an
 // answer get [offload.ErrClosed]. Workers must have ended before.
 func (c *Client) Close() {
-	c.mu.Lock()
-	done := c.closed
-	c.closed = true
-	c.mu.Unlock()
-	if done {
+	if !c.setPhase(closed) {
 		return
 	}
 	if c.replies != nil {
@@ -197,7 +238,7 @@ func (c *Client) Close() {
 			w.close()
 		}
 	}
-	c.active.Wait()
+	<-c.idle
 	c.nc.Close()
 	if c.server != nil {
 		c.server.Close()

@@ -84,6 +84,11 @@ type Config struct {
 	// seconds. Negative means no limit except the context's.
 	Wait time.Duration
 
+	// Timeout is how long a call may take, including its time in the queue: the contexts of the call
+	// and of the task end then. Zero means no limit except those of the task and of the caller's
+	// context. Negative is an error.
+	Timeout time.Duration
+
 	// RetryAfter is how long a client that was shed is asked to wait before it retries. Zero means
 	// 1 second.
 	RetryAfter time.Duration
@@ -170,6 +175,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("recyclingnats: Replicas is %d, want 1, 3 or 5", c.Replicas)
 	case c.Queue < 0:
 		return fmt.Errorf("recyclingnats: Queue is %d, want zero (the default) or more", c.Queue)
+	case c.Timeout < 0:
+		return fmt.Errorf("recyclingnats: Timeout is %v, want zero (no limit) or more", c.Timeout)
 	case c.RetryAfter < 0:
 		return fmt.Errorf("recyclingnats: RetryAfter is %v, want zero (the default) or more", c.RetryAfter)
 	case c.Backlog < 0:

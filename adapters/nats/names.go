@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/task"
 )
 
@@ -45,12 +46,19 @@ func (c *Config) group(name string, o task.Options) string {
 			}
 		}
 	}
-	for _, n := range o.Slots {
-		if n > 0 {
-			return name
-		}
+	if needs(o.Slots) {
+		return name
 	}
 	return defaultGroup
+}
+
+func needs(s offload.Slots) bool {
+	for _, n := range s {
+		if n > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Subjects and names of streams and buckets.

@@ -38,6 +38,7 @@ type waiter struct {
 
 	queued   bool // JetStream has the request
 	sequence uint64
+	doubted  bool   // the timer is that after which the workers are asked for their slots
 	watched  bool   // the timer is that of the worker's silence
 	chunks   uint64 // that have come
 	partial  []byte // of a Write
@@ -66,7 +67,7 @@ func (w *waiter) next() {
 	w.control.Store(nil)
 	w.consumed.Store(0)
 	w.broken.Store(false)
-	w.queued, w.sequence, w.watched, w.chunks, w.partial, w.whole = false, 0, false, 0, nil, nil
+	w.queued, w.sequence, w.watched, w.doubted, w.chunks, w.partial, w.whole = false, 0, false, false, 0, nil, nil
 }
 
 // receive is called for each message, on the subscription's goroutine.
@@ -124,6 +125,7 @@ func (w *waiter) order(subject string, o order) {
 func (w *waiter) begin(control string) {
 	if control != "" && !w.running() {
 		w.control.Store(&control)
+		w.j.Begin()
 	}
 }
 

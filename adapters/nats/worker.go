@@ -61,6 +61,8 @@ type Worker struct {
 	c      WorkerConfig
 
 	controls *mux[*callRun]
+	rolls    *nats.Subscription
+	lacking  map[string]bool // groups for which this machine does not have the slots
 
 	mu         sync.Mutex // guards following, and the groups
 	phase      phase
@@ -102,7 +104,7 @@ func (c *Client) NewWorker(tasks *task.Set, wc WorkerConfig) (*Worker, error) {
 	if wc.Grace == 0 {
 		wc.Grace = defaultGrace
 	}
-	w := &Worker{client: c, tasks: tasks, c: wc, free: maps.Clone(wc.Slots), active: map[run]struct{}{}}
+	w := &Worker{client: c, tasks: tasks, c: wc, free: maps.Clone(wc.Slots), active: map[run]struct{}{}, lacking: map[string]bool{}}
 	if w.free == nil {
 		w.free = offload.Slots{}
 	}
@@ -150,6 +152,7 @@ func (w *Worker) makeGroups() error {
 		if fit(w.free, g.need) == 0 {
 			w.client.log.Warn("recyclingnats: worker does not have the slots for a group",
 				"group", name, "need", g.need, "slots", w.free)
+			w.lacking[name] = true
 			continue
 		}
 		w.groups = append(w.groups, g)
@@ -179,6 +182,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	defer w.end()
+	w.arm()
 	w.tend(ctx)
 	return w.stop()
 }
@@ -219,10 +223,17 @@ func (w *Worker) begin(ctx context.Context) error {
 			return err
 		}
 	}
+	if w.rolls, err = w.answerRolls(); err != nil {
+		w.end()
+		return err
+	}
 	for try := 0; ; try++ {
 		err := w.consumers(ctx)
 		if err == nil {
 			break
+		}
+		if ctx.Err() != nil {
+			return nil
 		}
 		w.client.log.Warn("recyclingnats: cannot create consumers", "error", err)
 		if !retriable(err) || !sleep(ctx, reconnectDelay(try)) {
@@ -233,7 +244,6 @@ func (w *Worker) begin(ctx context.Context) error {
 	w.mu.Lock()
 	w.reconnects = w.client.nc.Stats().Reconnects
 	w.mu.Unlock()
-	w.arm()
 	return nil
 }
 
@@ -345,4 +355,7 @@ func (w *Worker) end() {
 		_ = l.sub.Unsubscribe()
 	}
 	_ = w.controls.sub.Unsubscribe()
+	if w.rolls != nil {
+		_ = w.rolls.Unsubscribe()
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -18,21 +19,41 @@ import (
 	recyclingnats "github.com/recycling-go/recycling/adapters/nats"
 )
 
-const readyWithin = 10 * time.Second
+const readyWithin = 30 * time.Second
 
 // A Server is a NATS server in this process.
-type Server struct{ s *server.Server }
+type Server struct {
+	s    *server.Server
+	temp string // folder to be removed at the end
+}
 
 // Start starts a server that can be reached only from this process. It keeps streams in the
 // directory dir, or in memory if dir is empty. Only one server at a time may use a directory.
 func Start(dir string) (recyclingnats.Server, error) {
-	return StartOptions(&server.Options{
+	temp := ""
+	if dir == "" {
+		// The server makes some files even if all streams are in memory.
+		var err error
+		if temp, err = os.MkdirTemp("", "nats-"); err != nil {
+			return nil, fmt.Errorf("embedded: %w", err)
+		}
+		dir = temp
+	}
+	s, err := StartOptions(&server.Options{
 		DontListen: true,
 		JetStream:  true,
 		StoreDir:   dir,
 		NoSigs:     true,
 		NoLog:      true,
 	})
+	if err != nil {
+		if temp != "" {
+			_ = os.RemoveAll(temp)
+		}
+		return nil, err
+	}
+	s.temp = temp
+	return s, nil
 }
 
 // StartOptions starts a server with any options, for example with addresses for clients and for the
@@ -73,4 +94,7 @@ func (s *Server) URL() string {
 func (s *Server) Close() {
 	s.s.Shutdown()
 	s.s.WaitForShutdown()
+	if s.temp != "" {
+		_ = os.RemoveAll(s.temp)
+	}
 }
