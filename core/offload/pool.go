@@ -41,6 +41,7 @@ type pool struct {
 	mu        sync.Mutex // guards following
 	state     state
 	workers   []*worker        // those that have not ended
+	leaving   int              // workers that are to end because of Resize
 	queues    []*waitQueue     // one, or as many as workers that are to stay: see Policy
 	slots     []slot           // by name
 	next      int              // index of the queue of the next call
