@@ -97,10 +97,11 @@ func (p *pool) growLocked() {
 	}
 }
 
-// shrinkLocked removes the worker whose end costs least.
+// shrinkLocked removes the worker whose end costs least: one whose resource is not ready, or else an
+// idle one.
 func (p *pool) shrinkLocked() {
 	var w *worker
-	for _, stage := range []stage{idle, restarting, working} {
+	for _, stage := range []stage{restarting, idle, working} {
 		i := slices.IndexFunc(p.workers, func(w *worker) bool { return !w.leaving && w.stage == stage })
 		if i >= 0 {
 			w = p.workers[i]
