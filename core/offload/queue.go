@@ -112,7 +112,7 @@ func (p *pool) refuseAllLocked() {
 		}
 	}
 	for i := range p.slots {
-		for s := &p.slots[i]; s.first != nil; {
+		for s := p.slots[i]; s.first != nil; {
 			p.refuseLocked(s.first.call, refused)
 		}
 	}
