@@ -41,7 +41,11 @@ type Reply struct {
 // workers, 501 if the place cannot do that, 503 if it is closed, 504 if a deadline has passed, and
 // 500 for other errors.
 func Handler(m task.Manager) http.Handler {
-	return localHost(http.NewCrossOriginProtection().Handler(&handler{m}))
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		respond(w, http.StatusForbidden, Reply{Error: "the request comes from a web site elsewhere"})
+	}))
+	return localHost(origin.Handler(&handler{m}))
 }
 
 type handler struct{ m task.Manager }
