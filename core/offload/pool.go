@@ -41,8 +41,9 @@ type pool struct {
 	mu        sync.Mutex // guards following
 	state     state
 	workers   []*worker        // those that have not ended
+	leaving   int              // workers that are to end because of Resize
 	queues    []*waitQueue     // one, or as many as workers that are to stay: see Policy
-	slots     []slot           // by name
+	slots     []*slot          // by name; the slice does not change
 	next      int              // index of the queue of the next call
 	queued    int              // calls in all queues
 	numbered  uint64           // calls that have waited

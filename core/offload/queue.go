@@ -112,7 +112,7 @@ func (p *pool) refuseAllLocked() {
 		}
 	}
 	for i := range p.slots {
-		for s := &p.slots[i]; s.first != nil; {
+		for s := p.slots[i]; s.first != nil; {
 			p.refuseLocked(s.first.call, refused)
 		}
 	}
@@ -135,25 +135,32 @@ func (p *pool) firstLocked(q *waitQueue) *call {
 	return nil
 }
 
-// dispatchLocked gives workers to calls that need only a worker any more, while there are such
-// workers, and ends those that a stopped pool no longer needs.
+// dispatchLocked gives idle workers to calls that need only a worker any more, and ends those that a
+// stopped pool no longer needs.
 func (p *pool) dispatchLocked() {
-	for p.recheck {
-		p.recheck = false
+	for c := p.nextLocked(); c != nil; c = p.nextLocked() {
+		p.dequeueLocked(c)
+		p.laterLocked(p.giveLocked(c, c.queue.popIdle()))
+	}
+	if p.state != open {
 		for _, q := range p.queues {
-			for len(q.idle) > 0 {
-				c := p.firstLocked(q)
-				if c == nil {
-					break
-				}
-				p.dequeueLocked(c)
-				p.laterLocked(p.giveLocked(c, q.popIdle()))
-			}
-			if p.state != open && q.waiting == 0 {
-				for w := q.popIdle(); w != nil; w = q.popIdle() {
-					p.laterLocked(p.freeLocked(w))
-				}
+			for q.waiting == 0 && len(q.idle) > 0 {
+				p.laterLocked(p.freeLocked(q.popIdle()))
 			}
 		}
 	}
+	p.recheck = false
+}
+
+// nextLocked returns the call that has waited longest, of those in queues with an idle worker that
+// need only that any more, or nil.
+func (p *pool) nextLocked() (next *call) {
+	for _, q := range p.queues {
+		if len(q.idle) > 0 {
+			if c := p.firstLocked(q); c != nil && (next == nil || c.number < next.number) {
+				next = c
+			}
+		}
+	}
+	return next
 }

@@ -219,7 +219,11 @@ func (p *pool) wearAll() (leases []*lease, err error) {
 		p.refuseSpareLocked(r.spares[0])
 	}
 	for _, w := range p.workers {
-		if l := w.lease; l != nil && !l.broken && !w.leaving {
+		l := w.lease
+		if l == nil || l.broken {
+			l = w.before // it is being replaced already
+		}
+		if l != nil && !w.leaving {
 			l.asked++
 			leases = append(leases, l)
 		}

@@ -10,9 +10,9 @@ import (
 var ErrWorkers = errors.New("offload: number of workers is out of range")
 
 // Resize adds by workers, or removes some if by is negative, and returns how many there are to be
-// then. It does not wait: a worker that is removed ends when its task has returned, and until then
-// counts towards [Config.MaxWorkers]. Idle workers are removed first. Under [RoundRobin], the calls
-// that wait for a worker that is removed are assigned to others.
+// then. It does not wait: if not enough workers are idle, those end whose tasks return first, and
+// until then they count towards [Config.MaxWorkers]. Under [RoundRobin], the calls that wait for a
+// worker that is removed are assigned to others.
 //
 // If the number would be less than one or more than MaxWorkers, the error wraps [ErrWorkers] and
 // nothing changes. If p is stopped, it wraps [ErrClosed].
@@ -46,13 +46,22 @@ func (p *pool) resize(by int) (workers int, err error) {
 }
 
 // stayingLocked counts the workers that are not leaving.
-func (p *pool) stayingLocked() (n int) {
-	for _, w := range p.workers {
-		if !w.leaving {
-			n++
-		}
+func (p *pool) stayingLocked() int { return len(p.workers) - p.leaving }
+
+// leavesLocked reports whether w, which has nothing to do, has to end because of Resize. If w was
+// to stay it takes the place of one that was to leave but is still at work, unless it has a queue
+// of its own.
+func (p *pool) leavesLocked(w *worker) bool {
+	if w.leaving || p.c.Policy == RoundRobin {
+		return w.leaving
 	}
-	return n
+	i := slices.IndexFunc(p.workers, keepable)
+	if i < 0 {
+		return false
+	}
+	p.workers[i].leaving = false
+	w.leaving = true
+	return true
 }
 
 // keepable reports whether w was to leave, but can stay.
@@ -73,6 +82,7 @@ func (p *pool) growLocked() {
 	if i := slices.IndexFunc(p.workers, keepable); i >= 0 {
 		w := p.workers[i]
 		w.leaving = false
+		p.leaving--
 		if p.c.Policy == RoundRobin {
 			p.queues = append(p.queues, w.queue)
 		}
@@ -87,10 +97,11 @@ func (p *pool) growLocked() {
 	}
 }
 
-// shrinkLocked removes the worker whose end costs least.
+// shrinkLocked removes the worker whose end costs least: one whose resource is not ready, or else an
+// idle one.
 func (p *pool) shrinkLocked() {
 	var w *worker
-	for _, stage := range []stage{idle, restarting, working} {
+	for _, stage := range []stage{restarting, idle, working} {
 		i := slices.IndexFunc(p.workers, func(w *worker) bool { return !w.leaving && w.stage == stage })
 		if i >= 0 {
 			w = p.workers[i]
@@ -98,6 +109,7 @@ func (p *pool) shrinkLocked() {
 		}
 	}
 	w.leaving = true
+	p.leaving++
 	if p.c.Policy == RoundRobin {
 		p.redistributeLocked(w.queue)
 	}

@@ -73,6 +73,12 @@ func (s *shop) closedSoFar() []int {
 	return slices.Clone(s.closed)
 }
 
+func (s *shop) openedSoFar() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.opened)
+}
+
 func (s *shop) setRefuse(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -62,11 +62,11 @@ func request(needs []need) *slotRequest {
 }
 
 // newSlots returns the slots of a pool, sorted by name. Those with an amount of zero are left out.
-func newSlots(s Slots) []slot {
-	var slots []slot
+func newSlots(s Slots) []*slot {
+	var slots []*slot
 	for _, name := range slices.Sorted(maps.Keys(s)) {
 		if n := s[name]; n > 0 {
-			slots = append(slots, slot{name: name, total: n, free: n})
+			slots = append(slots, &slot{name: name, total: n, free: n})
 		}
 	}
 	return slots
@@ -83,7 +83,7 @@ func (p *pool) needsOf(s Slots) ([]need, error) {
 		if n == 0 {
 			continue
 		}
-		i := slices.IndexFunc(p.slots, func(s slot) bool { return s.name == name })
+		i := slices.IndexFunc(p.slots, func(s *slot) bool { return s.name == name })
 		if i < 0 || p.slots[i].total < n {
 			return nil, fmt.Errorf("%w: wants %d of %q, there are %d", ErrSlots, n, name, p.c.Slots[name])
 		}
@@ -95,7 +95,7 @@ func (p *pool) needsOf(s Slots) ([]need, error) {
 // availableLocked reports whether a call that does not wait yet may take what it needs.
 func (p *pool) availableLocked(r *slotRequest) bool {
 	for _, n := range r.needs {
-		if s := &p.slots[n.slot]; s.first != nil || s.free < n.amount {
+		if s := p.slots[n.slot]; s.first != nil || s.free < n.amount {
 			return false
 		}
 	}
@@ -105,7 +105,7 @@ func (p *pool) availableLocked(r *slotRequest) bool {
 // fitsLocked is availableLocked for a call that waits.
 func (p *pool) fitsLocked(c *call) bool {
 	for _, n := range c.slots.needs {
-		if s := &p.slots[n.slot]; s.first.call != c || s.free < n.amount {
+		if s := p.slots[n.slot]; s.first.call != c || s.free < n.amount {
 			return false
 		}
 	}
@@ -131,7 +131,7 @@ func (p *pool) firstOfSlotsLocked(q *waitQueue, plain *call) *call {
 // takeLocked takes what r needs, which must be free.
 func (p *pool) takeLocked(r *slotRequest) {
 	for _, n := range r.needs {
-		s := &p.slots[n.slot]
+		s := p.slots[n.slot]
 		if s.free < n.amount {
 			panic("offload: BUG: a slot was given away twice")
 		}
@@ -142,7 +142,7 @@ func (p *pool) takeLocked(r *slotRequest) {
 // putBackLocked gives back what r has taken.
 func (p *pool) putBackLocked(r *slotRequest) {
 	for _, n := range r.needs {
-		s := &p.slots[n.slot]
+		s := p.slots[n.slot]
 		if n.amount > s.total-s.free {
 			panic("offload: BUG: a slot was given back twice")
 		}
@@ -156,7 +156,7 @@ func (p *pool) claimLocked(c *call) {
 	r := c.slots
 	r.claims = make([]claim, len(r.needs))
 	for i, n := range r.needs {
-		s, e := &p.slots[n.slot], &r.claims[i]
+		s, e := p.slots[n.slot], &r.claims[i]
 		e.call, e.prev = c, s.last
 		if s.last == nil {
 			s.first = e
@@ -170,7 +170,7 @@ func (p *pool) claimLocked(c *call) {
 // unclaimLocked removes a call from the lists of its slots.
 func (p *pool) unclaimLocked(r *slotRequest) {
 	for i, n := range r.needs {
-		s, e := &p.slots[n.slot], &r.claims[i]
+		s, e := p.slots[n.slot], &r.claims[i]
 		if e.prev == nil {
 			s.first = e.next
 		} else {

@@ -69,7 +69,7 @@ func (p *pool) free(w *worker) {
 
 // freeLocked finds something to do for w. The caller must pass the result to begin.
 func (p *pool) freeLocked(w *worker) func() {
-	if w.leaving {
+	if p.leaving > 0 && p.leavesLocked(w) {
 		return p.dismissLocked(w)
 	}
 	if l := w.lease; l != nil && (l.broken || l.isWorn() && p.exchangeLocked(w)) {
@@ -77,11 +77,14 @@ func (p *pool) freeLocked(w *worker) func() {
 		w.before = l
 		return func() { p.supervisor.restart(w) }
 	}
-	if c := p.firstLocked(w.queue); c != nil {
-		p.dequeueLocked(c)
-		return p.giveLocked(c, w)
+	if len(p.slots) == 0 {
+		if c := p.firstLocked(w.queue); c != nil {
+			p.dequeueLocked(c)
+			return p.giveLocked(c, w)
+		}
 	}
-	if p.state == open || w.queue.waiting > 0 {
+	if waiting := w.queue.waiting > 0; waiting || p.state == open {
+		p.recheck = p.recheck || waiting // who is next may depend on other queues, because of slots
 		p.setStageLocked(w, idle)
 		w.queue.idle = append(w.queue.idle, w)
 		return nil
@@ -119,6 +122,7 @@ func (p *pool) endLocked(w *worker) {
 		p.tasks.Resize(max(len(p.workers), 1))
 	}
 	if w.leaving {
+		p.leaving--
 		p.eventLocked(Event{Kind: WorkerRemoved})
 	}
 	p.renewLocked()

@@ -8,7 +8,7 @@ import (
 
 // Local returns a [Place] that runs tasks in this process, on the workers of p: [offload.Do] with a
 // name. Inputs and outputs are not encoded; they are the same values on both sides. Slots are those
-// of [offload.Config].
+// of [offload.Config]. Nothing is warmed up. [Pools] has several pools, and can be managed.
 func Local(p *offload.Pool) Place { return local{p} }
 
 type local struct{ pool *offload.Pool }
@@ -24,7 +24,12 @@ func (l local) Do(ctx context.Context, j *Job) error {
 			return err
 		}
 	}
-	_, err := offload.Do(ctx, pool, func(ctx context.Context) (struct{}, error) {
+	return runOn(ctx, pool, j)
+}
+
+// runOn runs j on a worker of p.
+func runOn(ctx context.Context, p *offload.Pool, j *Job) error {
+	_, err := offload.Do(ctx, p, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, j.Run(ctx)
 	})
 	return err

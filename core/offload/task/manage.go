@@ -23,7 +23,7 @@ var (
 // [errors.ErrUnsupported]. The context limits only the call: what has begun when it ends may still
 // happen.
 type Manager interface {
-	// Groups returns the groups, sorted by name.
+	// Groups returns the groups, sorted by name. It may return some, and an error about others.
 	Groups(ctx context.Context) ([]Group, error)
 
 	// Resize adds workers to a group, or, if by is negative, removes some, and returns how many the
