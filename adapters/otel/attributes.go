@@ -3,6 +3,7 @@ package recyclingotel
 import (
 	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -77,10 +78,13 @@ type requestKey struct {
 // HTTP server metrics: https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
 func (o *observer) options(r *observe.Request) []metric.RecordOption {
 	k := requestKey{o.method(r), r.Route, r.Status, r.ProtoMajor, r.ProtoMinor, r.TLS, r.Outcome == observe.Aborted}
-	if options := (*o.sets.all.Load())[k]; options != nil {
+	if options, ok := o.sets.get(k); ok {
 		return options
 	}
-	return o.sets.add(k, o.makeOptions)
+	// Beyond the limit, all routes and methods have the same options.
+	other := k
+	other.method, other.route = otherMethod, observe.OtherRoutes
+	return o.sets.add(k, other, observe.MaxSeries, o.makeOptions)
 }
 
 func (o *observer) makeOptions(k requestKey) []metric.RecordOption {
@@ -104,29 +108,47 @@ func (o *observer) makeOptions(k requestKey) []metric.RecordOption {
 	return []metric.RecordOption{o.set(attrs...)}
 }
 
-// A cache keeps the options for requests, so that a request allocates nothing. It may be used
-// concurrently.
-type cache struct {
-	all    atomic.Pointer[map[requestKey][]metric.RecordOption] // copied for each new key
-	adding sync.Mutex                                           // held while a key is added
+// setOf returns an option with the attributes of a Config and others.
+func setOf(attrs []attribute.KeyValue, others ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(slices.Concat(attrs, others)...))
 }
 
-func (c *cache) init() { c.all.Store(&map[requestKey][]metric.RecordOption{}) }
+// A cache keeps the options for each combination of attributes, so that using them again allocates
+// nothing. The zero value is empty. It may be used concurrently.
+type cache[K comparable, V any] struct {
+	all    atomic.Pointer[map[K]V] // copied for each new key; nil if there are none
+	adding sync.Mutex              // held while a key is added
+}
 
-// add returns the options for k, and adds them if necessary. Beyond [observe.MaxSeries] keys, all
-// routes and methods have the same options.
-func (c *cache) add(k requestKey, with func(requestKey) []metric.RecordOption) []metric.RecordOption {
+func (c *cache[K, V]) read() map[K]V {
+	if all := c.all.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+func (c *cache[K, V]) get(k K) (options V, ok bool) {
+	options, ok = c.read()[k]
+	return options, ok
+}
+
+// add returns the options for k, and makes them if necessary. If there are already as many keys as
+// most, it uses the key other instead.
+func (c *cache[K, V]) add(k, other K, most int, with func(K) V) V {
 	c.adding.Lock()
 	defer c.adding.Unlock()
-	all := *c.all.Load()
-	if all[k] == nil && len(all) >= observe.MaxSeries {
-		k = requestKey{method: otherMethod, route: observe.OtherRoutes, status: k.status, major: k.major, minor: k.minor, tls: k.tls, aborted: k.aborted}
+	all := c.read()
+	if _, ok := all[k]; !ok && len(all) >= most {
+		k = other
 	}
-	if options := all[k]; options != nil {
+	if options, ok := all[k]; ok {
 		return options
 	}
 	options := with(k)
 	all = maps.Clone(all)
+	if all == nil {
+		all = map[K]V{}
+	}
 	all[k] = options
 	c.all.Store(&all)
 	return options

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func TestDocsAreGenerated(t *testing.T) {
 func table() string {
 	var b strings.Builder
 	fmt.Fprintln(&b, "\n| instrument | kind, unit | attributes | what it means | what to do about it |\n|---|---|---|---|---|")
-	for _, i := range instruments {
+	for _, i := range slices.Concat(instruments, taskInstruments) {
 		attrs := ""
 		if len(i.attributes) > 0 {
 			attrs = "`" + strings.Join(i.attributes, "`, `") + "`"
@@ -59,7 +60,7 @@ func table() string {
 
 func TestEveryInstrumentIsDescribed(t *testing.T) {
 	seen := map[string]bool{}
-	for _, i := range instruments {
+	for _, i := range slices.Concat(instruments, taskInstruments) {
 		for _, text := range []string{i.help, i.do} {
 			if len(text) < 20 || !strings.HasSuffix(text, ".") || strings.ContainsAny(text, "|\n") {
 				t.Errorf("%s: %q is no sentence for a table", i.name, text)
@@ -124,7 +125,7 @@ func TestEveryCounterIsAMetric(t *testing.T) {
 // values returns the values of all instruments that are read from Stats, as text.
 func values(stats *recycling.Stats) string {
 	var b strings.Builder
-	for _, i := range instruments {
+	for _, i := range slices.Concat(instruments, taskInstruments) {
 		switch {
 		case i.value != nil:
 			fmt.Fprintln(&b, i.name, i.value(stats))

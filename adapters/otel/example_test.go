@@ -13,6 +13,8 @@ import (
 	recyclingotel "github.com/recycling-go/recycling/adapters/otel"
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/observe"
+	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/task"
 )
 
 func Example() {
@@ -34,4 +36,18 @@ func Example_traces() {
 	if err := recycling.Serve(traced, recyclingotel.MustRegister(nil)); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// The calls of tasks are observed where the place is made.
+func ExampleTasks() {
+	pool, err := offload.New(offload.Config{Workers: 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	observer, err := recyclingotel.Tasks(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	place := task.Observe(task.Local(pool), "local", observer)
+	_ = place // for the methods Do of tasks
 }

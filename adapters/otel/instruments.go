@@ -1,6 +1,9 @@
 package recyclingotel
 
-import recycling "github.com/recycling-go/recycling/core"
+import (
+	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/observe"
+)
 
 // An instrument describes a metric. The instruments and docs/metrics.md are made from the list of
 // instruments.
@@ -13,6 +16,7 @@ type instrument struct {
 
 	value  func(*recycling.Stats) int64              // of those that are read from Stats; otherwise nil
 	ratios func(*recycling.Stats) map[string]float64 // of a gauge: by limit
+	places func(observe.PlaceStats) int              // of those that are read from a place; otherwise nil
 }
 
 type kind string

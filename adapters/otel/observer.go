@@ -3,6 +3,7 @@ package recyclingotel
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -20,7 +21,7 @@ type observer struct {
 
 	attrs        []attribute.KeyValue
 	methods      map[string]bool // those that are not _OTHER
-	sets         cache
+	sets         cache[requestKey, []metric.RecordOption]
 	activeSets   map[activeKey][]metric.AddOption
 	reasonSets   map[observe.Reason][]metric.AddOption
 	queueOptions []metric.RecordOption
@@ -43,7 +44,6 @@ var bytes = []float64{0, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
 
 func newObserver(meter metric.Meter, attrs []attribute.KeyValue) (*observer, error) {
 	o := &observer{attrs: attrs, methods: knownMethods(), activeSets: map[activeKey][]metric.AddOption{}, reasonSets: map[observe.Reason][]metric.AddOption{}}
-	o.sets.init()
 	var err error
 	note := func(name string, e error) {
 		if e != nil && err == nil {
@@ -95,12 +95,12 @@ func (o *observer) addActive(method string) {
 
 // set returns an option with the attributes of the Config and others.
 func (o *observer) set(others ...attribute.KeyValue) metric.MeasurementOption {
-	return metric.WithAttributeSet(attribute.NewSet(append(append([]attribute.KeyValue(nil), o.attrs...), others...)...))
+	return setOf(o.attrs, others...)
 }
 
 // instrumentOf returns the instrument with a name.
 func instrumentOf(name string) instrument {
-	for _, i := range instruments {
+	for _, i := range slices.Concat(instruments, taskInstruments) {
 		if i.name == name {
 			return i
 		}

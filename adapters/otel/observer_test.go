@@ -37,7 +37,7 @@ func TestAttributeSetsAreBounded(t *testing.T) {
 	for i := range observe.MaxSeries + 50 {
 		o.RequestEnd(&observe.Request{Method: "GET", Route: fmt.Sprint("/", i), Status: 200 + i%2, Duration: 1, ProtoMajor: 1, ProtoMinor: 1})
 	}
-	if n := len(*o.sets.all.Load()); n != observe.MaxSeries+2 {
+	if n := len(o.sets.read()); n != observe.MaxSeries+2 {
 		t.Errorf("there are %d sets, want %d", n, observe.MaxSeries+2)
 	}
 	if got := o.options(&observe.Request{Method: "GET", Route: "/new", Status: 200, ProtoMajor: 1, ProtoMinor: 1}); len(got) != 1 {

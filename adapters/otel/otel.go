@@ -15,6 +15,8 @@
 // Routes are those of [observe.SetRoute], which the adapters for chi, echo and gin call, and the
 // patterns of [net/http.ServeMux].
 //
+// [Tasks] returns an observer that records tasks of package core/offload/task.
+//
 // For traces, use middleware such as otelhttp. It also records some of these metrics; turn those
 // off. Because otelhttp copies the request, a ServeMux in it needs [observe.Patterns]:
 //

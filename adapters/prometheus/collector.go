@@ -1,6 +1,8 @@
 package recyclingprometheus
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,23 +12,32 @@ import (
 	"github.com/recycling-go/recycling/core/observe"
 )
 
-// A collector reads the counters of a Server when Prometheus scrapes. It does not change once it is
-// registered, and may be used concurrently.
+// A collector reads counters when Prometheus scrapes. It does not change once it is registered, and
+// may be used concurrently.
 type collector struct {
-	srv     *recycling.Server
-	rec     *observe.Recorder
+	read    func(*snapshot) // reads what metrics need
+	metrics []metric
 	descs   []*prometheus.Desc // of metrics, in that order
 	bounds  []time.Duration
 	native  bool
 	created time.Time
 }
 
-func newCollector(srv *recycling.Server, rec *observe.Recorder, labels prometheus.Labels) *collector {
-	c := &collector{srv: srv, rec: rec, created: time.Now()}
-	for _, m := range metrics {
-		c.descs = append(c.descs, prometheus.NewDesc(m.name, m.help, m.labels, labels))
+// collector returns a collector of some metrics. The error is that of an invalid Config.
+func (c Config) collector(metrics []metric, read func(*snapshot)) (*collector, error) {
+	col := &collector{read: read, metrics: metrics, bounds: slices.Clone(c.Buckets), native: c.NativeHistograms, created: time.Now()}
+	if c.Buckets == nil {
+		col.bounds = slices.Clone(DefaultBuckets)
 	}
-	return c
+	for i, b := range col.bounds {
+		if b <= 0 || i > 0 && b <= col.bounds[i-1] {
+			return nil, fmt.Errorf("recyclingprometheus: Config.Buckets[%d] is %v: buckets must be positive and ascending", i, b)
+		}
+	}
+	for _, m := range metrics {
+		col.descs = append(col.descs, prometheus.NewDesc(m.name, m.help, m.labels, c.Labels))
+	}
+	return col, nil
 }
 
 // Describe implements [prometheus.Collector].
@@ -38,16 +49,9 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector].
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	now := &snapshot{
-		Stats:   c.srv.Stats(),
-		refused: c.rec.Refused(),
-		evicted: c.rec.Evicted(),
-		ended:   c.rec.Ended(),
-		queued:  c.rec.Queued(),
-		routes:  byLabels(c.rec.Routes()),
-	}
-	_, now.active = c.rec.Active(0)
-	for i, m := range metrics {
+	now := new(snapshot)
+	c.read(now)
+	for i, m := range c.metrics {
 		if m.kind == histogram {
 			m.times(now, func(d observe.Distribution, labels ...string) { ch <- c.histogram(c.descs[i], d, labels) })
 			continue
@@ -67,6 +71,17 @@ type snapshot struct {
 	active           int
 	queued           observe.Distribution
 	routes           map[routeLabels]times
+
+	tasks  []observe.TaskStats
+	places map[string]observe.PlaceStats
+}
+
+// readServer reads what the metrics of a Server need.
+func (s *snapshot) readServer(srv *recycling.Server, rec *observe.Recorder) {
+	s.Stats = srv.Stats()
+	s.refused, s.evicted, s.ended = rec.Refused(), rec.Evicted(), rec.Ended()
+	s.queued, s.routes = rec.Queued(), byLabels(rec.Routes())
+	_, s.active = rec.Active(0)
 }
 
 type routeLabels struct{ method, route, status string }
@@ -101,5 +116,8 @@ func routeLabel(pattern string) string {
 	if pattern == "" {
 		return "none"
 	}
-	return strings.ToValidUTF8(pattern, "\uFFFD")
+	return valid(pattern)
 }
+
+// valid returns text as it can be the value of a label.
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

@@ -9,6 +9,9 @@ import (
 
 	recyclingprometheus "github.com/recycling-go/recycling/adapters/prometheus"
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/observe"
+	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/task"
 )
 
 func Example() {
@@ -43,4 +46,18 @@ func ExampleRegister() {
 		log.Fatal(err)
 	}
 	log.Fatal(srv.ListenAndServe())
+}
+
+// The calls of tasks are observed where the place is made.
+func ExampleRegisterTasks() {
+	pool, err := offload.New(offload.Config{Workers: 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	rec := observe.NewTaskRecorder()
+	place := task.Observe(task.Local(pool), "local", rec)
+	if err := recyclingprometheus.RegisterTasks(prometheus.DefaultRegisterer, rec); err != nil {
+		log.Fatal(err)
+	}
+	_ = place // for the methods Do of tasks
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,9 @@ import (
 //go:generate go test -run "^TestFilesAreGenerated$" . -update
 
 var update = flag.Bool("update", false, "write the files that are made from the list of metrics")
+
+// allMetrics are the metrics of servers, and those of tasks.
+var allMetrics = slices.Concat(metrics, taskMetrics)
 
 // docs is the page that describes all metrics. Its part for this package is between two lines.
 const docs = "../../docs/metrics.md"
@@ -58,7 +62,7 @@ func compare(t *testing.T, file, want string) {
 func table() string {
 	var b strings.Builder
 	fmt.Fprintln(&b, "\n| metric | type | what it means | what to do about it |\n|---|---|---|---|")
-	for _, m := range metrics {
+	for _, m := range allMetrics {
 		name := "`" + m.name + "`"
 		if len(m.labels) > 0 {
 			name += " by `" + strings.Join(m.labels, "`, `") + "`"
@@ -82,7 +86,7 @@ func typeName(m metric) string {
 }
 
 func TestEveryMetricIsDescribed(t *testing.T) {
-	for _, m := range metrics {
+	for _, m := range allMetrics {
 		for _, text := range []string{m.help, m.do} {
 			if len(text) < 20 || !strings.HasSuffix(text, ".") || strings.ContainsAny(text, "|\n") {
 				t.Errorf("%s: %q is no sentence for a table", m.name, text)

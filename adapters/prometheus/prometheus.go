@@ -11,6 +11,8 @@
 //
 //	router.Handle("/metrics", promhttp.Handler())
 //
+// [RegisterTasks] does the same for tasks of package core/offload/task.
+//
 // Every metric has the prefix recycling_. The file docs/metrics.md of the repository says what each
 // means and what to do about it. The folder of this package also has alerting rules (alerts.yml)
 // and a dashboard for Grafana (dashboard.json).
@@ -24,7 +26,6 @@ package recyclingprometheus
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -90,15 +91,6 @@ func (c Config) MustRegister(reg prometheus.Registerer) recycling.Option {
 // Register is like the function Register. It also returns an error if Buckets are not positive and
 // ascending, or if Labels are not valid.
 func (c Config) Register(reg prometheus.Registerer, srv *recycling.Server) error {
-	bounds := c.Buckets
-	if bounds == nil {
-		bounds = DefaultBuckets
-	}
-	for i, b := range bounds {
-		if b <= 0 || i > 0 && b <= bounds[i-1] {
-			return fmt.Errorf("recyclingprometheus: Config.Buckets[%d] is %v: buckets must be positive and ascending", i, b)
-		}
-	}
 	rec := observe.RecorderIn(srv.Observer)
 	fresh := rec == nil
 	if fresh {
@@ -107,8 +99,10 @@ func (c Config) Register(reg prometheus.Registerer, srv *recycling.Server) error
 		}
 		rec = observe.NewRecorder()
 	}
-	col := newCollector(srv, rec, c.Labels)
-	col.bounds, col.native = slices.Clone(bounds), c.NativeHistograms
+	col, err := c.collector(metrics, func(s *snapshot) { s.readServer(srv, rec) })
+	if err != nil {
+		return err
+	}
 	if err := reg.Register(col); err != nil {
 		if are := (prometheus.AlreadyRegisteredError{}); errors.As(err, &are) {
 			return fmt.Errorf("recyclingprometheus: another Server is registered, and Config.Labels does not tell them apart: %w", err)

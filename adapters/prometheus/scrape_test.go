@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/core/observe"
 	"github.com/recycling-go/recycling/core/recyclingtest"
 )
 
@@ -112,11 +113,18 @@ func (d *database) query(expr string) (v float64, n int) {
 }
 
 // application starts a server with /metrics beside the routes of newMux, and requests some of them.
+// It also has the metrics of a task.
 func application(t *testing.T, c Config, strategy recycling.Strategy) (url string) {
 	reg := prometheus.NewPedanticRegistry()
 	mux := newMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	url = serve(t, recycling.New(mux, c.MustRegister(reg), func(s *recycling.Server) { s.Strategy = strategy }))
+	rec := observe.NewTaskRecorder()
+	if err := c.RegisterTasks(reg, rec); err != nil {
+		t.Fatal(err)
+	}
+	rec.AddPlace("local", func() observe.PlaceStats { return observe.PlaceStats{Idle: 2} })
+	rec.TaskEnd(observe.TaskCall{Task: "shrink", Place: "local", Queued: time.Millisecond, Running: time.Second})
 	client := newClient(t)
 	for range 7 {
 		get(t, client, url+"/hello/you")
@@ -198,7 +206,7 @@ func (d *database) checkRules() {
 				}
 			}
 		}
-		return n == 8
+		return n == 12
 	})
 }
 

@@ -256,6 +256,12 @@ func TestBrowserShowsLargeFigures(t *testing.T) {
 	r := newReport(observe.Now(), nil)
 	r.Process.Host, r.Build.Revision, r.Build.Modified = "a-very-long-name-of-a-pod-6d4cf56db6-x2x9z.example.org", strings.Repeat("0123456789", 4), true
 	r.Servers = []serverReport{s, s}
+	long := tasksReport{Window: window, Places: []placeReport{{"a place with a rather long name", many, many, many}}}
+	for i := range 5 {
+		long.Tasks = append(long.Tasks, taskReport{Place: "a place with a rather long name", Task: strings.Repeat("with_a_long_name", 1+i), recent: recent{many, many, many},
+			Queue: quantiles{many, 47 * time.Hour, 59 * time.Minute}, Running: quantiles{many, 47 * time.Hour, 59 * time.Minute}, Shed: many, Failed: many, Lost: many})
+	}
+	r.Tasks = []tasksReport{long, {Window: window}}
 	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, err := r.html([]mount{{"/debug/pprof/", "Profiles", nil}, {"/debug/statsviz/", "Go runtime", nil}})
 		if err != nil {
@@ -264,7 +270,7 @@ func TestBrowserShowsLargeFigures(t *testing.T) {
 		w.Write(body)
 	}))
 	defer h.Close()
-	b.look(h.URL, "large", "123,456", "5 routes with fewer requests", "Profiles", "has replaced Server.Observer", "What to do:")
+	b.look(h.URL, "large", "123,456", "5 routes with fewer requests", "Profiles", "has replaced Server.Observer", "What to do:", "No call of a task")
 }
 
 func TestBrowserShowsEverything(t *testing.T) {

@@ -29,6 +29,14 @@
 // requested, if that is shorter. The first response shows those since the program began. The page
 // says which. An unused page costs only the recording of each request.
 //
+// # Tasks
+//
+// [Page.Tasks] adds the tasks of package core/offload/task, and the places where they run:
+//
+//	rec := observe.NewTaskRecorder()
+//	place = task.Observe(place, "children", rec)
+//	err := recycling.Serve(router, status.On(":6060", func(p *status.Page) { p.Tasks(rec) }))
+//
 // # In the application's own router
 //
 // A [Page] is an [http.Handler], for a router that already knows who is an administrator:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/recycling-go/recycling/core/observe"
 )
@@ -172,9 +173,11 @@ func are(n int64, noun string) string {
 }
 
 // WindowText says what recent means.
-func (s serverReport) WindowText() string {
-	if s.SinceStart {
-		return "since the program began, " + duration(s.Window) + " ago"
+func (s serverReport) WindowText() string { return windowText(s.Window, s.SinceStart) }
+
+func windowText(window time.Duration, sinceStart bool) string {
+	if sinceStart {
+		return "since the program began, " + duration(window) + " ago"
 	}
-	return fmt.Sprintf("over the last %.0f s", max(s.Window.Seconds(), 1))
+	return fmt.Sprintf("over the last %.0f s", max(window.Seconds(), 1))
 }

@@ -24,6 +24,7 @@ type Page struct {
 
 	mu      sync.Mutex // guards the following
 	servers []*watched
+	tasks   []*watchedTasks
 	mounts  []mount
 	latest  *report     // at most maxAge old when it is used
 	forget  *time.Timer // drops the samples of servers when nobody looks any more; nil at first
@@ -80,6 +81,18 @@ func (p *Page) Server(name string) recycling.Option {
 		p.servers = append(p.servers, &watched{name: name, server: s, rec: rec})
 		p.latest = nil
 	}
+}
+
+// Tasks shows on p the tasks that rec records, and the places where they run: see Observe of package
+// core/offload/task. A recorder is shown once, however often it is added.
+func (p *Page) Tasks(rec *observe.TaskRecorder) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if slices.ContainsFunc(p.tasks, func(w *watchedTasks) bool { return w.rec == rec }) {
+		return
+	}
+	p.tasks = append(p.tasks, &watchedTasks{rec: rec})
+	p.latest = nil
 }
 
 // Handle adds a handler that p serves on addresses of its own, and a link to it. Path must begin
@@ -177,6 +190,7 @@ func (p *Page) report() *report {
 	now := observe.Now()
 	if p.latest == nil || now-p.latest.at > maxAge {
 		p.latest = newReport(now, p.servers)
+		p.latest.addTasks(p.tasks)
 	}
 	if p.forget == nil {
 		p.forget = time.AfterFunc(2*window, p.forgetSamples)
@@ -192,6 +206,9 @@ func (p *Page) forgetSamples() {
 	defer p.mu.Unlock()
 	p.latest = nil
 	for _, w := range p.servers {
+		w.samples = nil
+	}
+	for _, w := range p.tasks {
 		w.samples = nil
 	}
 }

@@ -16,6 +16,7 @@ type report struct {
 	Process process        `json:"process"`
 	Build   build          `json:"build"`
 	Servers []serverReport `json:"servers"`
+	Tasks   []tasksReport  `json:"tasks"`
 
 	at time.Duration // Time, as by observe.Now
 }
@@ -105,7 +106,7 @@ const maxActive = 10
 
 func newReport(now time.Duration, servers []*watched) *report {
 	r := &report{Time: observe.Time(now).UTC(), Process: thisProcess(now), Build: thisBuild(), at: now}
-	r.Servers = make([]serverReport, len(servers))
+	r.Servers, r.Tasks = make([]serverReport, len(servers)), []tasksReport{}
 	for i, w := range servers {
 		last, first := w.take(now)
 		s := &r.Servers[i]
@@ -157,10 +158,12 @@ func (s *serverReport) compare(last, first *sample) {
 	s.Durations = quantilesOf(all)
 }
 
-func (s *serverReport) recent(last, first uint64) recent {
+func (s *serverReport) recent(last, first uint64) recent { return recentOf(last, first, s.Window) }
+
+func recentOf(last, first uint64, window time.Duration) recent {
 	r := recent{Total: last, Recent: last - min(first, last)}
-	if s.Window > 0 {
-		r.PerSecond = float64(r.Recent) / s.Window.Seconds()
+	if window > 0 {
+		r.PerSecond = float64(r.Recent) / window.Seconds()
 	}
 	return r
 }

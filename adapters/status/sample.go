@@ -41,22 +41,34 @@ type routeTotals struct {
 // for later, unless there are newer ones than a moment ago.
 func (w *watched) take(now time.Duration) (last, first *sample) {
 	last = newSample(now, w.server.Stats(), w.rec)
-	// Drop samples while the next one is old enough too, and those from before a pause.
-	for len(w.samples) > 1 && (now-w.samples[1].at >= window || now-w.samples[0].at > 2*window) {
-		w.samples = w.samples[1:]
+	var newest *sample
+	w.samples, first, newest = slide(w.samples, last)
+	if first == nil {
+		return last, new(sample) // since the program began
 	}
-	if n := len(w.samples); n > 0 {
-		first = w.samples[0]
-		last.share(w.samples[n-1])
-		if now-w.samples[n-1].at < window/20 {
-			return last, first
-		}
-	} else {
-		first = new(sample) // since the program began
-	}
-	w.samples = append(w.samples, last)
+	last.share(newest)
 	return last, first
 }
+
+// slide adds last to samples, unless it is only a moment younger than the newest one, and drops those
+// that are too old. It also returns the sample that last is to be compared with, and the newest one
+// before last; they are zero if there is none.
+func slide[S interface{ taken() time.Duration }](samples []S, last S) (kept []S, first, newest S) {
+	now := last.taken()
+	// Drop samples while the next one is old enough too, and those from before a pause.
+	for len(samples) > 1 && (now-samples[1].taken() >= window || now-samples[0].taken() > 2*window) {
+		samples = samples[1:]
+	}
+	if n := len(samples); n > 0 {
+		first, newest = samples[0], samples[n-1]
+		if now-newest.taken() < window/20 {
+			return samples, first, newest
+		}
+	}
+	return append(samples, last), first, newest
+}
+
+func (s *sample) taken() time.Duration { return s.at }
 
 func newSample(now time.Duration, stats recycling.Stats, rec *observe.Recorder) *sample {
 	s := &sample{at: now, stats: stats, queued: rec.Queued(), refused: rec.Refused(), evicted: rec.Evicted(), routes: map[routeKey]routeTotals{}}

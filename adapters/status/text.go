@@ -20,6 +20,9 @@ func (r *report) text() []byte {
 	if len(r.Servers) == 0 {
 		fmt.Fprint(&b, "\nThis page shows no server yet.\n")
 	}
+	for _, t := range r.Tasks {
+		t.text(&b)
+	}
 	fmt.Fprint(&b, "\nProcess\n")
 	writeLimits(&b, p.Limits())
 	fmt.Fprintf(&b, "  %s goroutines, GOMAXPROCS %d\n", number(p.Goroutines), p.Processors)
