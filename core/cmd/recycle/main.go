@@ -50,7 +50,7 @@ func run(args []string, stdout io.Writer) (int, error) {
 	verb := flags.Arg(0)
 	switch verb {
 	case "build", "run", "test", "install":
-	case "env":
+	case "env", "doctor":
 		verb = "build"
 	default:
 		return 0, fmt.Errorf("there is no command %q: it is build, run, test, install, env or doctor", verb)
@@ -58,6 +58,9 @@ func run(args []string, stdout io.Writer) (int, error) {
 	cmd, err := parse(verb, flags.Args()[1:])
 	if err != nil {
 		return 0, err
+	}
+	if flags.Arg(0) == "doctor" {
+		return 0, doctor(o, cmd, stdout)
 	}
 	b, err := prepare(o, cmd)
 	if err != nil {
