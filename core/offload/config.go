@@ -22,12 +22,12 @@ type Config struct {
 	// at least one. Negative is an error.
 	Workers int
 
-	// MaxWorkers is how many workers Resize may set. Zero means 64, or Workers if that is more.
-	// Less than Workers is an error.
+	// MaxWorkers is the largest number of workers that [Pool.Resize] allows. Zero means 64, or
+	// Workers if that is more. Less than Workers is an error.
 	MaxWorkers int
 
-	// Slots are what tasks can occupy in addition to a worker, such as {"GPU": 1}: see With. Nil
-	// means nothing. Negative is an error.
+	// Slots are what tasks may occupy besides a worker, such as {"GPU": 1}: see [Pool.With]. Nil
+	// means nothing. A negative amount is an error.
 	Slots Slots
 
 	// Queue is how many calls may wait for a worker, under either Policy. Zero means 256. Negative
@@ -55,13 +55,13 @@ type Config struct {
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Panic is called with the value and the stack of a task of Do or Use that panicked after its
-	// caller had left, on the goroutine that ran the task, and with those of Event and of the
-	// functions of a [ResourceConfig] that are only told or asked something. Nil means that they
-	// are printed by package log.
+	// caller had left, on the goroutine that ran the task. It is also called when Event panics, or
+	// Failed or Worn of a [ResourceConfig]. Nil means that package log prints them.
 	Panic func(v any, stack []byte)
 
-	// Event is called when workers come and go, and when resources do, by several goroutines at
-	// once, with no lock held. The pool may wait for it. Nil means that there is nothing to do.
+	// Event is called when workers come and go, and when resources do; possibly by several
+	// goroutines at once. It may call methods of the pool. It should return soon, since a resource
+	// is used only after ResourceOpened has been reported. Nil means that there is nothing to do.
 	Event func(Event)
 }
 

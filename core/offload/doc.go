@@ -17,8 +17,9 @@
 //
 // # The life of a call
 //
-//	         a worker is idle,
-//	         or becomes so          the task returns
+//	         a worker is idle, or
+//	         becomes so, and the
+//	         slots are free         the task returns
 //	waiting ──────────────► begun ───────────────────► ended
 //	 │ │                      │
 //	 │ └► left                └► abandoned  the context of Do or Use has ended: its caller gets the
@@ -26,8 +27,29 @@
 //	      (shed)                            task returns, and what that returns is dropped
 //
 // A call that finds the queue full, or the pool stopped, is shed before it waits. No call waits
-// longer than [Config.Wait]. Calls get workers in the order in which they arrive. The time in the
-// queue counts towards [Config.Timeout] and towards any deadline of the context.
+// longer than [Config.Wait]. Calls get workers in the order in which they arrive, except those that
+// wait for slots. The time in the queue counts towards [Config.Timeout] and towards any deadline of
+// the context.
+//
+// # Slots
+//
+// Some tasks need more than a worker: a GPU, two gigabytes of memory, one of three licenses.
+// [Config.Slots] says how much of each there is, and [Pool.With] how much each call needs:
+//
+//	heavy, err := offload.New(offload.Config{Workers: 8, Slots: offload.Slots{"GPU": 2}})
+//	render, err := heavy.With(offload.Slots{"GPU": 1})
+//	router.With(render.Middleware).Get("/render", renderer) // two at a time
+//
+// A call that waits for slots does not hold a worker. Later calls that need some of the same slots
+// wait behind it, so that it gets its turn; calls that need none of them pass it.
+//
+// # Changes while the pool runs
+//
+// [Pool.Resize] adds and removes workers. [Resources.Restart] replaces all resources, one after the
+// other: the new one is opened before the old one is closed, and a task keeps its resource until it
+// returns, so the number of workers stays the same and no call fails. [ResourceConfig] has resources
+// replaced in the same way when they are too old, have done too many tasks, or have grown too
+// large. [Config.Event] reports all this.
 //
 // # Where tasks run
 //

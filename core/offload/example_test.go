@@ -100,3 +100,28 @@ func ExamplePool_Admit() {
 	}
 	_ = middleware
 }
+
+// Eight tasks may run at the same time, but only two of those that need a GPU.
+func ExamplePool_With() {
+	heavy, err := offload.New(offload.Config{Workers: 8, Slots: offload.Slots{"GPU": 2}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer heavy.Close()
+	gpu, err := heavy.With(offload.Slots{"GPU": 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = offload.Do(context.Background(), gpu, func(context.Context) (int, error) {
+		fmt.Println("occupied:", heavy.Occupied()["GPU"])
+		return 0, nil
+	})
+	fmt.Println(err)
+
+	_, err = heavy.With(offload.Slots{"GPU": 3})
+	fmt.Println(err)
+	// Output:
+	// occupied: 1
+	// <nil>
+	// offload: needs more slots than there are: wants 3 of "GPU", there are 2
+}

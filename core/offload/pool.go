@@ -55,7 +55,7 @@ type pool struct {
 	replaced  uint64           // resources replaced though they had not failed
 	renewal   renewal
 	pending   int      // calls of deliver that have not ended
-	recheck   bool     // whether unlock has to look for calls that have slots now
+	recheck   bool     // whether unlock has to look for calls that can begin now
 	postponed []func() // for unlock to begin
 }
 
@@ -92,15 +92,15 @@ func New(c Config) (*Pool, error) {
 	return &Pool{pool: p}, nil
 }
 
-// With returns p for calls that each need s while they run, in addition to a worker: for Do, Admit,
-// AdmitRequest and Middleware. It has the same workers, the same queue and the same limits as p; to
-// stop one is to stop both. What p itself was made to need by With does not matter.
+// With returns a Pool with the workers, queue and limits of p whose calls each occupy s while their
+// task runs: those of Do, Admit, AdmitRequest and Middleware. Stopping either stops both. If p was
+// returned by With, s replaces what its calls occupy.
 //
-// A call that waits for slots is not overtaken by later calls that need some of the same slots, but
-// by all others. The task has its slots until it returns, even if its caller has left.
+// Later calls that need some of the same slots do not overtake a call that waits for slots; all
+// others do. A task has its slots until it returns, even if its caller has left.
 //
-// The error names a slot if its amount is negative, or wraps [ErrSlots] if [Config.Slots] has less
-// of it.
+// If [Config.Slots] has less of something than s, the error wraps [ErrSlots]. If an amount is
+// negative, the error names it.
 func (p *Pool) With(s Slots) (*Pool, error) {
 	needs, err := p.needsOf(s)
 	if err != nil {

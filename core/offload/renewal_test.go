@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -192,29 +191,26 @@ func TestRestartOfAStoppedPool(t *testing.T) {
 // The resource that replaces another one fails before a worker has it.
 func TestSpareThatFailsIsNotUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, r := newShop(t, offload.Config{Workers: 1})
-		var spare *handle
+		var newest atomic.Pointer[handle]
+		s, r := newShopOf(t, offload.ResourceConfig[*handle]{Config: offload.Config{Workers: 1, Event: func(e offload.Event) {
+			if e.Kind == offload.ResourceOpened {
+				newest.Store(e.Resource.(*handle))
+			}
+		}}, Backoff: time.Second})
 		go use(context.Background(), r, func(context.Context, *handle) error { time.Sleep(time.Minute); return nil })
 		synctest.Wait()
 		restarted := make(chan error, 1)
-		s2, r2 := newShopOf(t, offload.ResourceConfig[*handle]{Config: offload.Config{Workers: 1, Event: func(e offload.Event) {
-			if e.Kind == offload.ResourceOpened {
-				spare = e.Resource.(*handle)
-			}
-		}}, Backoff: time.Second})
-		go use(context.Background(), r2, func(context.Context, *handle) error { time.Sleep(time.Minute); return nil })
+		go func() { restarted <- r.Restart(context.Background()) }()
 		synctest.Wait()
-		go func() { restarted <- r2.Restart(context.Background()) }()
+		newest.Load().failed(errors.New("before it was used"))
 		synctest.Wait()
-		spare.failed(errors.New("before it was used"))
-		synctest.Wait()
-		if got := s2.closedSoFar(); !slices.Equal(got, []int{1}) {
+		if got := s.closedSoFar(); !slices.Equal(got, []int{1}) {
 			t.Errorf("closed are %v, want the spare", got)
 		}
 		if err := <-restarted; err != nil {
 			t.Error(err)
 		}
-		if got := used(t, r2, 1); got[0] != 2 {
+		if got := used(t, r, 1); got[0] != 2 {
 			t.Errorf("handle %d is used, want 2", got[0])
 		}
 	})
@@ -299,166 +295,4 @@ func TestNoCheckAfterClose(t *testing.T) {
 		r.Close()
 		<-r.Done()
 	})
-}
-
-func TestHundredRestartsUnderLoad(t *testing.T) {
-	for _, closeFirst := range []bool{false, true} {
-		t.Run(fmt.Sprintf("CloseFirst=%t", closeFirst), func(t *testing.T) {
-			s, r := newShopOf(t, offload.ResourceConfig[*handle]{
-				Config: offload.Config{Workers: 3, Queue: 1000, Wait: -1}, CloseFirst: closeFirst, ReplaceAtOnce: 2, MaxTasks: 40,
-				Worn: worn1000, CheckEvery: time.Millisecond,
-			})
-			var done atomic.Bool
-			var callers sync.WaitGroup
-			for range 16 {
-				callers.Go(func() {
-					for !done.Load() {
-						if _, err := use(context.Background(), r, func(ctx context.Context, _ *handle) error { runtime.Gosched(); return ctx.Err() }); err != nil {
-							t.Error(err)
-							return
-						}
-					}
-				})
-			}
-			for range 100 {
-				opened := s.openedSoFar()
-				if err := r.Restart(context.Background()); err != nil {
-					t.Error(err)
-				}
-				if n, err := use(context.Background(), r, well); n < opened || err != nil {
-					t.Errorf("%v, handle %d is used after Restart, want one opened during Restart, %d or later", err, n, opened)
-				}
-			}
-			done.Store(true)
-			callers.Wait()
-			if st := r.Stats(); st.Replaced < 200 || st.Failed != 0 || st.Full+st.Late+st.Left+st.Abandoned != 0 {
-				t.Errorf("%+v", st)
-			}
-		})
-	}
-}
-
-func worn1000(h *handle) error {
-	if h.closed.Load() {
-		panic("BUG: a closed handle was looked at")
-	}
-	if h.asked.Add(1)%1000 == 0 {
-		return errors.New("asked a thousand times")
-	}
-	return nil
-}
-
-// Without a queue, and with as many callers as workers, no call may be shed while resources are
-// replaced.
-func TestRestartNeverLowersTheCapacity(t *testing.T) {
-	const workers = 3
-	_, r := newShopOf(t, offload.ResourceConfig[*handle]{Config: offload.Config{Workers: workers, Queue: -1}})
-	var done atomic.Bool
-	var callers sync.WaitGroup
-	for range workers {
-		callers.Go(func() {
-			for !done.Load() {
-				if _, err := use(context.Background(), r, well); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	for range 100 {
-		if err := r.Restart(context.Background()); err != nil {
-			t.Error(err)
-		}
-	}
-	done.Store(true)
-	callers.Wait()
-}
-
-// Everything at once: whatever happens, each handle is closed once, and the pool ends.
-func TestLifecycleUnderStress(t *testing.T) {
-	for _, policy := range []offload.Policy{offload.Shared, offload.RoundRobin} {
-		for _, closeFirst := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%v,CloseFirst=%t", policy, closeFirst), func(t *testing.T) { stressLifecycle(t, policy, closeFirst) })
-		}
-	}
-}
-
-func stressLifecycle(t *testing.T, policy offload.Policy, closeFirst bool) {
-	s := &shop{t: t}
-	r, err := offload.NewResources(context.Background(), offload.ResourceConfig[*handle]{
-		Config: offload.Config{Workers: 4, MaxWorkers: 8, Queue: 50, Policy: policy, Slots: offload.Slots{"GPU": 2}, Event: func(offload.Event) { runtime.Gosched() }},
-		Open: func(ctx context.Context, failed func(error)) (*handle, error) {
-			h, err := s.open(ctx, failed)
-			if err == nil && h.n >= 4 {
-				if h.n%7 == 0 {
-					err = errors.New("refused")
-				} else if h.n%5 == 0 {
-					go h.failed(errors.New("at some time"))
-				}
-			}
-			return h, err
-		},
-		Close: s.close, Failed: s.report, Backoff: time.Microsecond, MaxBackoff: time.Millisecond,
-		MaxTasks: 20, MaxAge: 2 * time.Millisecond, Worn: worn1000, CheckEvery: 100 * time.Microsecond,
-		CloseFirst: closeFirst, ReplaceAtOnce: 2,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	gpu, err := r.With(offload.Slots{"GPU": 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	for i := range 16 {
-		all.Go(func() {
-			for n := 0; n < 60; n++ {
-				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(n%10)*time.Millisecond)
-				with := r
-				if n%3 == 0 {
-					with = gpu
-				}
-				use(ctx, with, func(_ context.Context, h *handle) error {
-					time.Sleep(time.Duration(n%4) * 50 * time.Microsecond)
-					if (n+i)%10 == 0 {
-						return offload.ErrBroken
-					}
-					return nil
-				})
-				cancel()
-			}
-		})
-	}
-	for range 2 {
-		all.Go(func() {
-			for n := range 20 {
-				ctx, cancel := context.WithTimeout(context.Background(), time.Duration(n%4)*time.Millisecond)
-				if err := r.Restart(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-					t.Error(err)
-				}
-				cancel()
-			}
-		})
-	}
-	all.Go(func() {
-		for n := range 100 {
-			if _, err := r.Resize([]int{3, -2, 1, -4, 2}[n%5]); err != nil && !errors.Is(err, offload.ErrWorkers) {
-				t.Error(err)
-			}
-			runtime.Gosched()
-		}
-	})
-	all.Wait()
-	if st := r.Stats(); st.Queued != 0 || st.Running > 8 {
-		t.Errorf("%+v", st)
-	}
-	if got := r.Occupied()["GPU"]; r.Stats().Running == 0 && got != 0 {
-		t.Errorf("%d GPUs are occupied when nothing runs", got)
-	}
-	if err := r.Shutdown(context.Background()); err != nil {
-		t.Error(err)
-	}
-	if st := r.Stats(); int(st.Opened) != len(s.closed) || st.Restarting+st.Running+st.Idle+st.Queued != 0 {
-		t.Errorf("%+v, %d closed", st, len(s.closed))
-	}
 }

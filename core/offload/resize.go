@@ -22,17 +22,16 @@ func (p *pool) resize(by int) (workers int, err error) {
 	p.mu.Lock()
 	defer func() { p.unlock(nil) }()
 	workers = p.stayingLocked()
+	most := p.c.MaxWorkers
 	switch {
 	case p.state != open:
 		return workers, p.closed
-	case by < 1-workers:
-		return workers, fmt.Errorf("%w: %d and %d, want 1 or more", ErrWorkers, workers, by)
-	case by > p.c.MaxWorkers-workers:
-		return workers, fmt.Errorf("%w: %d and %d, want %d or less", ErrWorkers, workers, by, p.c.MaxWorkers)
+	case by < 1-workers, by > most-workers:
+		return workers, fmt.Errorf("%w: %d workers and %d more, want 1 to %d", ErrWorkers, workers, by, most)
 	}
 	// Workers that have not ended yet can stay after all.
-	if excess := len(p.workers) + by - p.keepableLocked() - p.c.MaxWorkers; by > 0 && excess > 0 {
-		return workers, fmt.Errorf("%w: %d and %d, want %d or less, and %d are still ending", ErrWorkers, workers, by, p.c.MaxWorkers, len(p.workers)-workers)
+	if excess := len(p.workers) + by - p.keepableLocked() - most; by > 0 && excess > 0 {
+		return workers, fmt.Errorf("%w: %d workers, %d that are still ending, and %d more, want 1 to %d", ErrWorkers, workers, p.leaving, by, most)
 	}
 	for range by {
 		p.growLocked()

@@ -132,7 +132,7 @@ func parse(args []string) (url.Values, error) {
 	form := url.Values{"action": {args[0]}, "group": {args[1]}}
 	if len(args) == 3 {
 		if n, err := strconv.Atoi(args[2]); err != nil || n < 1 {
-			return nil, fmt.Errorf("N is %q, want 1 or more", args[2])
+			return nil, fmt.Errorf("number is %q, want 1 or more", args[2])
 		}
 		form.Set("n", args[2])
 	}
