@@ -12,4 +12,7 @@
 // Wherever it runs, a call has the same limits, the same errors and the same panics: see [Task.Do].
 //
 // A [Stream] is a task that writes its output piece by piece, for example into an HTTP response.
+//
+// [Fail] turns the error of a call into an HTTP response. [Observe] measures calls. Package tasktest
+// is the suite that every place must pass; docs/tasks.md of the repository is a guide.
 package task

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
 )
@@ -55,10 +56,12 @@ func Status(err error, of func(*Error) int) int {
 //
 // If err is that of a Stream of which w has got a part, the client must not take that part for the
 // whole: Fail panics with [http.ErrAbortHandler], by which the server closes the connection or,
-// with HTTP/2, resets the stream.
+// with HTTP/2, resets the stream. Middleware that recovers from this panic, as gin.Recovery does,
+// does not change that, because Fail also lets all further writes to w fail.
 func Fail(w http.ResponseWriter, err error, of func(*Error) int) {
 	var part *partError
 	if errors.As(err, &part) {
+		http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
 		panic(http.ErrAbortHandler)
 	}
 	var own *Error

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
+	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/recyclingtest"
 )
 
 func TestStatusDoesNotDependOnThePlace(t *testing.T) {
@@ -53,39 +57,62 @@ func TestStatusDoesNotDependOnThePlace(t *testing.T) {
 	}
 }
 
+// partial is a handler that writes as many chunks as the client asks for. With 3 the task fails.
+func partial(p Place) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		n, err := strconv.Atoi(r.FormValue("n"))
+		if err == nil {
+			err = writes.Do(r.Context(), p, n, w)
+		}
+		if err != nil {
+			Fail(w, err, nil)
+		}
+	}
+}
+
+// recovers is middleware that lets no panic pass, as gin.Recovery.
+func recovers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { recover() }()
+		next.ServeHTTP(w, r)
+	})
+}
+
 // A client must not take a part of a stream for the whole.
 func TestResponseWithAnErrorAfterAPartIsCutOff(t *testing.T) {
 	p := local1(t)
-	errs := make(chan error, 10)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n := 0
-		fmt.Sscan(r.FormValue("n"), &n)
-		w.Header().Set("Content-Type", "text/x")
-		if err := writes.Do(r.Context(), p, n, w); err != nil {
-			errs <- err
-			Fail(w, err, nil)
-		}
-	}))
-	defer srv.Close()
-	for n, whole := range []bool{true, true, true, false} {
-		resp, err := http.Get(srv.URL + "?n=" + fmt.Sprint(n))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got [10]byte
-		read, err := resp.Body.Read(got[:])
-		for err == nil {
-			var more int
-			more, err = resp.Body.Read(got[read:])
-			read += more
-		}
-		resp.Body.Close()
-		if resp.StatusCode != 200 || read != n || (err.Error() == "EOF") != whole {
-			t.Errorf("%d chunks: status %d, %d bytes, then %v", n, resp.StatusCode, read, err)
+	check := func(t *testing.T, c *http.Client, url string) {
+		defer c.CloseIdleConnections()
+		for n, whole := range []bool{true, true, true, false} {
+			resp, err := c.Get(url + "?n=" + fmt.Sprint(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode != 200 || len(body) != n || (err == nil) != whole {
+				t.Errorf("%d chunks: status %d, body %q, then %v", n, resp.StatusCode, body, err)
+			}
 		}
 	}
-	if err := <-errs; !errors.Is(err, errOwn) || len(errs) > 0 {
-		t.Errorf("the error is %v, and there are %d more", err, len(errs))
+	for name, h := range map[string]http.Handler{"panics": partial(p), "recovers": recovers(partial(p))} {
+		t.Run(name+"/HTTP1", func(t *testing.T) {
+			srv := httptest.NewServer(h)
+			defer srv.Close()
+			check(t, srv.Client(), srv.URL)
+		})
+		t.Run(name+"/HTTP2", func(t *testing.T) {
+			srv := httptest.NewUnstartedServer(h)
+			srv.EnableHTTP2 = true
+			srv.StartTLS()
+			defer srv.Close()
+			check(t, srv.Client(), srv.URL)
+		})
+		t.Run(name+"/recycling", func(t *testing.T) {
+			in := recyclingtest.Serve(recycling.New(h), recyclingtest.Loopback(t))
+			defer func() { in.Close(); <-in.Served }()
+			check(t, &http.Client{Transport: new(http.Transport)}, "http://"+in.Addr.String())
+		})
 	}
 }
 

@@ -3,6 +3,8 @@ package task
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/recycling-go/recycling/core/observe"
@@ -16,9 +18,11 @@ import (
 //	rec := observe.NewTaskRecorder()
 //	place := task.Observe(task.Local(pool), "local", rec)
 //
-// If p has a method Stats() offload.Stats, as the place of [Local] has, observers with the method
-// AddPlace of an [observe.TaskRecorder] also learn how many calls wait and run at p. The place that
-// Observe returns has no method but Do.
+// If p has a method Stats that returns an [offload.Stats] or, for groups of workers, a map of them,
+// observers with the method AddPlace of an [observe.TaskRecorder] also learn how many calls wait
+// and run at p, in all groups together. [Local], [Pools] and the places of package child have it.
+//
+// The place that Observe returns has no method but Do; what p has besides is used as before.
 func Observe(p Place, name string, observers ...observe.TaskObserver) Place {
 	o := observed{place: p, name: name}
 	for _, observer := range observers {
@@ -26,20 +30,39 @@ func Observe(p Place, name string, observers ...observe.TaskObserver) Place {
 			continue
 		}
 		o.observers = append(o.observers, observer)
-		source, ok := p.(interface{ Stats() offload.Stats })
-		if adder, also := observer.(interface {
+		adder, ok := observer.(interface {
 			AddPlace(string, func() observe.PlaceStats)
-		}); ok && also {
-			adder.AddPlace(name, func() observe.PlaceStats {
-				s := source.Stats()
-				return observe.PlaceStats{Queued: s.Queued, Running: s.Running, Idle: s.Idle}
-			})
+		})
+		if read := statsOf(p); ok && read != nil {
+			adder.AddPlace(name, read)
 		}
 	}
 	if o.observers == nil {
 		return p
 	}
 	return &o
+}
+
+// statsOf returns a function that returns the state of p, or nil if p does not tell.
+func statsOf(p Place) func() observe.PlaceStats {
+	switch p := p.(type) {
+	case interface{ Stats() offload.Stats }:
+		return func() observe.PlaceStats { return sum(p.Stats()) }
+	case interface {
+		Stats() map[string]offload.Stats
+	}:
+		return func() observe.PlaceStats { return sum(slices.Collect(maps.Values(p.Stats()))...) }
+	}
+	return nil
+}
+
+func sum(groups ...offload.Stats) (all observe.PlaceStats) {
+	for _, g := range groups {
+		all.Queued += g.Queued
+		all.Running += g.Running
+		all.Idle += g.Idle
+	}
+	return all
 }
 
 // An observed is what Observe returns.

@@ -115,6 +115,22 @@ func TestObserveAddsThePlace(t *testing.T) {
 	}
 }
 
+func TestGroupsOfAPlaceAreOne(t *testing.T) {
+	var s Set
+	Register(&s, "a", nothing, Options{})
+	Register(&s, "b", nothing, Options{})
+	pools, err := NewPools(t.Context(), &s, PoolConfig{Name: "x", Tasks: []string{"a"}, Config: offload.Config{Workers: 2}}, PoolConfig{Name: "y", Config: offload.Config{Workers: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { pools.Close(); <-pools.Done() }()
+	rec := observe.NewTaskRecorder()
+	Observe(pools, "p", rec)
+	if got := rec.Places(); len(got) != 1 || got["p"] != (observe.PlaceStats{Idle: 5}) {
+		t.Errorf("places are %+v", got)
+	}
+}
+
 // What Observe adds to a call must not allocate.
 func TestObservingAllocatesNothing(t *testing.T) {
 	p := local1(t)

@@ -23,6 +23,17 @@ func TestLocal(t *testing.T) {
 	tasktest.Run(t, tasktest.Local())
 }
 
+func TestPools(t *testing.T) {
+	t.Parallel()
+	tasktest.Run(t, tasktest.Target{Name: "pools", InProcess: true, Start: func(t testing.TB, c offload.Config) *tasktest.Instance {
+		p, err := task.NewPools(t.Context(), &tasktest.Tasks, task.PoolConfig{Name: "all", Config: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &tasktest.Instance{Place: p, Shutdown: p.Shutdown, Close: p.Close, Done: p.Done()}
+	}})
+}
+
 func TestEncoded(t *testing.T) {
 	t.Parallel()
 	tasktest.Run(t, tasktest.Target{Name: "encoded", Start: startEncoded(mistakes{})})
