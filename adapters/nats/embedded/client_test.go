@@ -2,6 +2,8 @@ package embedded_test
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,3 +111,8 @@ func BenchmarkCall(b *testing.B) {
 		})
 	}
 }
+
+var names atomic.Uint64
+
+// nextName returns a name that has not been used.
+func nextName() string { return fmt.Sprint("test", names.Add(1)) }
