@@ -3,6 +3,7 @@ package recyclingnats
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,13 +16,14 @@ import (
 )
 
 const (
-	beatEvery  = time.Second     // how often a worker tells the caller that the call runs
-	lostAfter  = 4 * time.Second // of silence, the worker is lost
-	ackWithin  = time.Second     // NATS confirms that it has a call
-	window     = 16              // chunks that a worker may send before the caller has consumed any
-	maxParts   = 4096            // of an input or an output
-	maxRetries = 3               // calls sent again after their worker was lost
-	maxCrowded = 4               // calls sent again after the queue was full
+	beatEvery  = time.Second         // how often a worker tells the caller that the call runs
+	probeAfter = 3 * time.Second / 2 // of silence, NATS is asked whether the worker is there
+	lostAfter  = 4 * time.Second     // of silence, the worker is lost
+	ackWithin  = time.Second         // NATS confirms that it has a call
+	window     = 16                  // chunks that a worker may send before the caller has consumed any
+	maxParts   = 4096                // of an input or an output
+	maxRetries = 3                   // calls sent again after their worker was lost
+	maxCrowded = 4                   // calls sent again after the queue was full
 	soon       = 100 * time.Millisecond
 	doubtAfter = 200 * time.Millisecond
 )
@@ -166,7 +168,10 @@ func (w *waiter) try(ctx context.Context, patience <-chan time.Time) (verdict, e
 					w.dismiss()
 					return lost, fmt.Errorf("the worker has been silent for %v", silence.Round(time.Millisecond))
 				}
-				timer.Reset(lostAfter - silence)
+				if silence >= probeAfter {
+					w.probe()
+				}
+				timer.Reset(probeAfter / 2)
 			case !w.queued:
 				return unheard, fmt.Errorf("NATS has not confirmed the call within %v", ackWithin)
 			case w.c.hopeless(ctx, w.j):
@@ -184,7 +189,7 @@ func (w *waiter) try(ctx context.Context, patience <-chan time.Time) (verdict, e
 			}
 			if w.running() && !w.watched {
 				w.watched = true
-				timer.Reset(lostAfter)
+				timer.Reset(probeAfter)
 			}
 		}
 	}
@@ -209,6 +214,9 @@ func (w *waiter) send(ctx context.Context) error {
 func (w *waiter) handle(ctx context.Context, e event) (v verdict, done bool, err error) {
 	if e.confirm {
 		return w.confirmed(ctx, e.data)
+	}
+	if e.kind == 0 {
+		return lost, true, errors.New("the worker has ended")
 	}
 	if e.attempt != w.attempt.Load() {
 		return 0, false, nil // it was sent before the last attempt

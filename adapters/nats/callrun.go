@@ -37,7 +37,6 @@ type callRun struct {
 	credit chan struct{} // has a value after acked has changed
 	acked  atomic.Uint64 // chunks that the caller has consumed
 	heard  atomic.Int64  // when the caller was last heard of, since epoch
-	chunks uint64        // sent; owned by the goroutine that runs the task
 
 	mu    sync.Mutex // guards following
 	begun bool
@@ -79,11 +78,14 @@ func (w *Worker) runCall(g *group, m *nats.Msg, waited bool) {
 		ctx = limited
 	}
 	input, err := r.input(ctx)
+	out := &output{r: r, ended: make(chan struct{})}
 	if err != nil {
-		r.result(ctx, task.Outcome{Kind: task.Canceled, Message: err.Error()})
+		r.result(ctx, out, task.Outcome{Kind: task.Canceled, Message: err.Error()})
 		return
 	}
-	r.result(ctx, w.c.Runner.Run(ctx, name, input, r))
+	o := w.c.Runner.Run(ctx, name, input, out)
+	out.end()
+	r.result(ctx, out, o)
 }
 
 func (w *Worker) inactive(r run) {

@@ -2,21 +2,45 @@ package recyclingnats
 
 import (
 	"context"
+	"sync"
 
 	"github.com/recycling-go/recycling/core/offload/task"
 )
 
+// An output is the writer of a task. A task may leave goroutines behind that still write: what they
+// write after it has returned is refused.
+type output struct {
+	r     *callRun
+	ended chan struct{} // closed when the task has returned
+
+	mu     sync.Mutex // guards following, and is held while a Write blocks
+	chunks uint64     // sent
+}
+
 // Write sends a part of a stream to the caller. It blocks while the caller has not consumed what it
 // has got.
-func (r *callRun) Write(b []byte) (int, error) {
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.writeLocked(b, o.ended)
+}
+
+// end refuses what is written from now on.
+func (o *output) end() {
+	close(o.ended)
+	o.mu.Lock() // until a Write that has begun has noticed it
+	defer o.mu.Unlock()
+}
+
+func (o *output) writeLocked(b []byte, ended <-chan struct{}) (int, error) {
 	written := 0
 	for {
-		part := b[written:min(written+r.w.client.chunk, len(b))]
+		part := b[written:min(written+o.r.w.client.chunk, len(b))]
 		k := frameMore
 		if written+len(part) == len(b) {
 			k = frameChunk
 		}
-		if err := r.chunk(k, part); err != nil {
+		if err := o.chunkLocked(k, part, ended); err != nil {
 			return written, err
 		}
 		written += len(part)
@@ -26,34 +50,41 @@ func (r *callRun) Write(b []byte) (int, error) {
 	}
 }
 
-func (r *callRun) chunk(k frameKind, b []byte) error {
-	for r.chunks-min(r.acked.Load(), r.chunks) >= window {
+func (o *output) chunkLocked(k frameKind, b []byte, ended <-chan struct{}) error {
+	r := o.r
+	for o.chunks-min(r.acked.Load(), o.chunks) >= window {
 		select {
 		case <-r.credit:
+		case <-ended:
+			return task.ErrLeft
 		case <-r.ctx.Done():
 			return task.ErrLeft
 		}
 	}
-	if r.ctx.Err() != nil {
+	select {
+	case <-ended:
+		return task.ErrLeft
+	default:
+	}
+	if r.ctx.Err() != nil || r.sendFor(r.ctx, sendWithin, k, o.chunks, b) != nil {
 		return task.ErrLeft
 	}
-	if err := r.sendFor(r.ctx, sendWithin, k, r.chunks, b); err != nil {
-		return task.ErrLeft
-	}
-	r.chunks++
+	o.chunks++
 	return nil
 }
 
 // result sends the outcome to the caller.
-func (r *callRun) result(ctx context.Context, o task.Outcome) {
-	output := o.Output
-	if len(output) > r.w.client.chunk {
-		if _, err := r.Write(output); err != nil {
+func (r *callRun) result(ctx context.Context, w *output, o task.Outcome) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := o.Output
+	if len(b) > r.w.client.chunk {
+		if _, err := w.writeLocked(b, nil); err != nil {
 			return // the caller has left
 		}
-		output = nil
+		b = nil
 	}
-	err := r.sendFor(context.WithoutCancel(ctx), sendWithin, frameResult, r.chunks, encodeOutcome(&o, output))
+	err := r.sendFor(context.WithoutCancel(ctx), sendWithin, frameResult, w.chunks, encodeOutcome(&o, b))
 	if err != nil && r.ctx.Err() == nil {
 		r.w.client.log.Warn("recyclingnats: result could not be sent", "error", err)
 	}

@@ -45,14 +45,15 @@ const (
 // got its last task without waiting asks one stream after the other, with requests that do not
 // wait, and holds its place and its slots meanwhile.
 type group struct {
-	name    string
-	tasks   []string
-	need    offload.Slots // the most that one of the tasks needs
-	workers int
-	running int             // tasks, and requests that do not wait
-	waiting [numSources]int // requests that wait
-	turn    uint
-	lines   [numSources][2]*line // by waiting and probing; set before the first request
+	name         string
+	tasks        []string
+	need         offload.Slots // the most that one of the tasks needs
+	workers      int
+	running      int // tasks, and requests that do not wait
+	tasksRunning int
+	waiting      [numSources]int // requests that wait
+	turn         uint
+	lines        [numSources][2]*line // by waiting and probing; set before the first request
 }
 
 // A line is the requests of one kind of a group, with their subscription. JetStream delivers a
@@ -164,6 +165,7 @@ func (w *Worker) arm() {
 func (w *Worker) next(g *group, waited bool) {
 	w.mu.Lock()
 	w.giveLocked(g)
+	g.tasksRunning--
 	var p *pull
 	if !waited && w.takeLocked(g) {
 		g.turn++
@@ -240,6 +242,7 @@ func (p *pull) got(m *nats.Msg) {
 		w.giveLocked(p.g)
 	}
 	if ok {
+		p.g.tasksRunning++
 		w.count.Add(1)
 	}
 	w.mu.Unlock()

@@ -106,8 +106,18 @@ func (c *Client) load(ctx context.Context, id string) (record, error) {
 	return r, nil
 }
 
-// store writes a record unless another one has been written since it was loaded: then the error
-// wraps jetstream.ErrKeyExists.
+// wrongLastSequenceConstant is what a server answers from 2.12 on if there is another revision.
+const wrongLastSequenceConstant jetstream.ErrorCode = 10164
+
+// conflict reports whether a write failed because there is another revision.
+func conflict(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) &&
+		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == wrongLastSequenceConstant)
+}
+
+// store writes a record unless another one has been written since it was loaded: then the error is
+// a conflict.
 func (c *Client) store(ctx context.Context, id string, r *record) error {
 	r.Changed = time.Now()
 	b, err := json.Marshal(r)
@@ -137,7 +147,7 @@ func (c *Client) change(ctx context.Context, id string, f func(*record) bool) (r
 			return r, nil
 		}
 		err = c.store(ctx, id, &r)
-		if !errors.Is(err, jetstream.ErrKeyExists) {
+		if !conflict(err) {
 			return r, err
 		}
 		// A replica may have answered that is behind.

@@ -112,15 +112,7 @@ func (c *Config) storage() jetstream.StorageType {
 
 func (c *Client) openStock(ctx context.Context) error {
 	o := &c.c
-	state, err := c.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket:      o.stateBucket(),
-		Description: "states and results of enqueued tasks",
-		History:     1,
-		TTL:         o.Keep,
-		MaxBytes:    o.BacklogBytes,
-		Storage:     o.storage(),
-		Replicas:    o.Replicas,
-	})
+	state, err := c.bucket(ctx, o.stateBucket(), "states and results of enqueued tasks", o.BacklogBytes, o.Keep)
 	if err != nil {
 		return fmt.Errorf("bucket %s: %w", o.stateBucket(), err)
 	}
@@ -179,4 +171,33 @@ func (c *Client) consumer(ctx context.Context, stream, subjects, group string, a
 		return nil
 	}
 	return err
+}
+
+// bucket creates a key-value bucket. It differs from those that package jetstream creates in that
+// only the leader answers questions, so that everybody sees what has been written before.
+func (c *Client) bucket(ctx context.Context, name, what string, size int64, ttl time.Duration) (jetstream.KeyValue, error) {
+	window := dedupeWindow
+	if ttl > 0 {
+		window = min(window, ttl)
+	}
+	_, err := c.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name:                   "KV_" + name,
+		Description:            what,
+		Subjects:               []string{"$KV." + name + ".>"},
+		MaxMsgsPerSubject:      1,
+		MaxBytes:               size,
+		MaxAge:                 ttl,
+		Storage:                c.c.storage(),
+		Replicas:               c.c.Replicas,
+		Discard:                jetstream.DiscardNew,
+		AllowRollup:            true,
+		DenyDelete:             true,
+		Duplicates:             window,
+		AllowMsgTTL:            true,
+		SubjectDeleteMarkerTTL: time.Minute,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.js.KeyValue(ctx, name)
 }

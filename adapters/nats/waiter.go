@@ -73,8 +73,8 @@ func (w *waiter) next() {
 // receive is called for each message, on the subscription's goroutine.
 func (w *waiter) receive(m *nats.Msg) {
 	if len(m.Data) == 0 {
-		if m.Header.Get("Status") == "503" {
-			w.put(event{confirm: true})
+		if m.Header.Get("Status") == "503" { // nobody listens
+			w.put(event{confirm: !w.running()})
 		}
 		return
 	}
@@ -144,6 +144,13 @@ func (w *waiter) answer(ctx context.Context, e event) {
 	w.order(e.reply, order{kind: orderGrant, n: micros(remaining)})
 }
 
+// probe asks whether somebody still listens to the worker's subject. NATS answers if not.
+func (w *waiter) probe() {
+	if control := w.control.Load(); control != nil {
+		_ = w.c.nc.PublishRequest(*control, w.inbox, order{kind: orderCredit, n: w.consumed.Load()}.encode())
+	}
+}
+
 // part sends a part of the input.
 func (w *waiter) part(e event) {
 	size := uint64(w.c.chunk)
@@ -173,8 +180,10 @@ func (w *waiter) chunk(e event) (verdict, bool, error) {
 		if w.partial != nil {
 			b, w.partial = append(w.partial, b...), nil
 		}
-		// If the caller's writer fails, ctx ends, and try returns.
-		_, _ = w.j.Write(b)
+		if _, err := w.j.Write(b); err != nil {
+			w.dismiss()
+			return ended, true, err
+		}
 	}
 	n := w.consumed.Add(1)
 	if control := w.control.Load(); control != nil && n%(window/2) == 0 {

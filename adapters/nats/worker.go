@@ -176,7 +176,9 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err := w.tasks.Warm(ctx, names...); err != nil {
 			return err
 		}
+		w.mu.Lock()
 		w.c.Runner = w.tasks
+		w.mu.Unlock()
 	}
 	if err := w.begin(ctx); err != nil {
 		return err
@@ -276,6 +278,10 @@ func (w *Worker) tend(ctx context.Context) {
 			w.repair(ctx)
 			w.forget(now)
 			w.arm()
+			if sweepNow() {
+				w.count.Add(1)
+				go w.sweep(ctx)
+			}
 		}
 	}
 }

@@ -2,8 +2,13 @@ package embedded_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	recyclingnats "github.com/recycling-go/recycling/adapters/nats"
 	"github.com/recycling-go/recycling/adapters/nats/embedded"
@@ -108,4 +113,45 @@ func BenchmarkCall(b *testing.B) {
 			}
 		})
 	}
+}
+
+var names atomic.Uint64
+
+// nextName returns a name that has not been used.
+func nextName() string { return fmt.Sprint("test", names.Add(1)) }
+
+// startWorker runs a worker until the function that it returns is called.
+func startWorker(t testing.TB, client *recyclingnats.Client, tasks *task.Set, wc recyclingnats.WorkerConfig) (stop func()) {
+	t.Helper()
+	w, err := client.NewWorker(tasks, wc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- w.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Log(err)
+		}
+	}
+}
+
+// objects returns how many objects a bucket has.
+func objects(t testing.TB, client *recyclingnats.Client, bucket string) int {
+	t.Helper()
+	js, err := jetstream.New(client.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := js.ObjectStore(t.Context(), bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.List(t.Context())
+	if err != nil && !errors.Is(err, jetstream.ErrNoObjectsFound) {
+		t.Fatal(err)
+	}
+	return len(list)
 }

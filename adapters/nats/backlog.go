@@ -1,0 +1,82 @@
+package recyclingnats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A Backlog is what there is to do of one task, on all machines together.
+type Backlog struct {
+	Task     string        `json:"task"`
+	Enqueued int           `json:"enqueued"` // enqueued tasks that are not done: queued, running or failed
+	Oldest   time.Duration `json:"oldest"`   // the age of the oldest of them, in nanoseconds; zero if there is none
+	Calls    int           `json:"calls"`    // calls that wait for a worker
+}
+
+// Backlog returns the backlogs of all tasks that have one, sorted by name. The cost grows with the
+// number of enqueued tasks, so it should not be called more often than every few seconds.
+func (c *Client) Backlog(ctx context.Context) ([]Backlog, error) {
+	all := map[string]*Backlog{}
+	of := func(name string) *Backlog {
+		if all[name] == nil {
+			all[name] = &Backlog{Task: name}
+		}
+		return all[name]
+	}
+	waiting, _, err := c.subjects(ctx, c.c.callStream())
+	if err != nil {
+		return nil, err
+	}
+	for subject, n := range waiting {
+		of(lastToken(subject)).Calls += int(n)
+	}
+	enqueued, info, err := c.subjects(ctx, c.c.jobStream())
+	if err != nil {
+		return nil, err
+	}
+	for subject, n := range enqueued {
+		_, name, _ := address(subject)
+		of(name).Enqueued += int(n)
+	}
+	s, err := c.js.Stream(ctx, c.c.jobStream())
+	if err != nil {
+		return nil, err
+	}
+	list := []Backlog{}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		b := all[name]
+		if b.Enqueued > 0 {
+			m, err := s.GetMsg(ctx, 1, jetstream.WithGetMsgSubject(c.c.jobSubject("*", name, ">")))
+			switch {
+			case err == nil:
+				// Both times are those of NATS.
+				b.Oldest = max(info.TimeStamp.Sub(m.Time), 0)
+			case !errors.Is(err, jetstream.ErrMsgNotFound):
+				return nil, fmt.Errorf("recyclingnats: backlog: %w", err)
+			}
+		}
+		list = append(list, *b)
+	}
+	return list, nil
+}
+
+func (c *Client) subjects(ctx context.Context, stream string) (map[string]uint64, *jetstream.StreamInfo, error) {
+	s, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, nil, fmt.Errorf("recyclingnats: backlog: %w", err)
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(c.c.Name+".>"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("recyclingnats: backlog: %w", err)
+	}
+	own := maps.Clone(info.State.Subjects)
+	maps.DeleteFunc(own, func(subject string, _ uint64) bool { return strings.Count(subject, ".") < 3 })
+	return own, info, nil
+}
