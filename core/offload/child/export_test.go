@@ -11,6 +11,9 @@ func ServeOn(in io.Reader, out io.Writer, f func([]byte) ([]byte, error)) error 
 	return newServer(in, out).serve(f)
 }
 
+// WatchDelay is how long a task runs before the end of the parent is noticed.
+const WatchDelay = watchDelay
+
 // SetOrphanTime changes how long a task may continue after the parent has died.
 func SetOrphanTime(d time.Duration) { orphanTime = d }
 

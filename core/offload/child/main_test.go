@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 	if r := os.Getenv(role); r != "" {
 		os.Exit(roles[r]())
 	}
+	child.Main(&tasks)
 	os.Exit(leak.Main(m, "core/offload", "os/exec"))
 }
 

@@ -9,7 +9,8 @@ import (
 	"github.com/recycling-go/recycling/core/offload/child"
 )
 
-// TestOrphanExitsAfter5Seconds ends standard input while a task is running.
+// TestOrphanExitsAfter5Seconds ends standard input while a task is running. That is noticed when the
+// watcher has started.
 func TestOrphanExitsAfter5Seconds(t *testing.T) {
 	for _, x := range []struct {
 		task  time.Duration
@@ -19,8 +20,8 @@ func TestOrphanExitsAfter5Seconds(t *testing.T) {
 			begin := time.Now()
 			exited := make(chan int, 1)
 			defer child.SetExit(func(status int) {
-				if d := time.Since(begin); d != 5*time.Second {
-					t.Errorf("the process exits after %v, want 5s", d)
+				if d := time.Since(begin); d != 5*time.Second+child.WatchDelay {
+					t.Errorf("the process exits after %v, want 5s after the watcher has started", d)
 				}
 				exited <- status
 			})()

@@ -1,0 +1,132 @@
+package child
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/recycling-go/recycling/core/offload/task"
+)
+
+// errUnsent is in the error of a task of which the child cannot have got all, so that it has not
+// begun.
+var errUnsent = errors.New("the task was not sent")
+
+// run runs a job with its encoded input in the child, and returns how it ended. When ctx ends, the
+// child is told, and has Command.Grace to answer; until it has, run does not return, so that the
+// next task finds a child that has nothing else to do.
+//
+// Errors are those of Call. If the child cannot have begun with the task, they wrap errUnsent.
+func (p *Process) run(ctx context.Context, j *task.Job, input []byte) (task.Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return task.Outcome{}, err
+	}
+	p.asked++
+	r := runner{p: p, ctx: ctx, job: j, limit: p.limit(ctx, true)}
+	o, err := r.exchange(input)
+	hung := r.limit.lift()
+	if err == nil {
+		return o, nil
+	}
+	unsent := errors.Is(err, errUnsent)
+	if hung {
+		err = p.hung(ctx)
+	} else {
+		err = p.giveUp(err)
+	}
+	if unsent && !errors.Is(err, errUnsent) {
+		err = fmt.Errorf("%w: %w", errUnsent, err)
+	}
+	return o, err
+}
+
+// A runner is the parent's side of one task.
+type runner struct {
+	p     *Process
+	ctx   context.Context
+	job   *task.Job
+	limit *limit
+	owed  int  // credit that the child will get
+	full  bool // no more of the stream is passed on
+}
+
+// exchange sends the task and reads frames until its outcome.
+func (r *runner) exchange(input []byte) (o task.Outcome, err error) {
+	if n := r.p.out.r.Buffered(); n > 0 {
+		return o, fmt.Errorf("%w: %d bytes from the child that nothing has asked for", errUnsent, n)
+	}
+	if err := r.ask(input); err != nil {
+		return o, fmt.Errorf("%w: %w", errUnsent, err)
+	}
+	for {
+		h, err := r.p.out.head()
+		if err != nil {
+			return o, err
+		}
+		if h.id != r.p.asked {
+			return o, fmt.Errorf("a frame for task %d during task %d", h.id, r.p.asked)
+		}
+		switch h.kind {
+		case outcome:
+			b, err := r.p.out.payload(h, r.p.c.MaxAnswer+overhead)
+			if err != nil {
+				return o, err
+			}
+			return parseOutcome(b)
+		case chunk:
+			err = r.pass(h)
+		default:
+			err = fmt.Errorf("a frame of unexpected kind %d", h.kind)
+		}
+		if err != nil {
+			return o, err
+		}
+	}
+}
+
+// ask sends the task.
+func (r *runner) ask(input []byte) error {
+	q := question{name: r.job.Name(), maxAnswer: uint32(r.p.c.MaxAnswer)}
+	if deadline, ok := r.ctx.Deadline(); ok {
+		q.left = max(time.Until(deadline), 1)
+	}
+	r.p.in.begin(ask, r.p.asked)
+	r.p.in.buf = q.append(r.p.in.buf)
+	return r.p.in.end(input)
+}
+
+// pass passes a chunk on to the caller, and lets the child send more. When the caller has left, or
+// its writer has failed, which ends ctx, the chunk is dropped.
+func (r *runner) pass(h head) error {
+	if !r.job.Streams() || h.size == 0 {
+		return errors.New("a part of a stream that was not asked for")
+	}
+	if err := h.check(maxChunk); err != nil {
+		return err
+	}
+	if r.p.chunk == nil {
+		r.p.chunk = make([]byte, maxChunk)
+	}
+	b, err := r.p.out.fill(r.p.chunk[:h.size])
+	if err != nil {
+		return err
+	}
+	if r.full || r.ctx.Err() != nil {
+		return nil
+	}
+	r.limit.wait(true)
+	_, err = r.job.Write(b)
+	r.limit.wait(false)
+	if err != nil {
+		r.full = true
+		return nil
+	}
+	if r.owed += headSize + int(h.size); r.owed < window/2 {
+		return nil
+	}
+	r.p.in.begin(credit, r.p.asked)
+	r.p.in.buf = appendCredit(r.p.in.buf, r.owed)
+	r.owed = 0
+	return r.p.in.end(nil)
+}
