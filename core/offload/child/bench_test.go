@@ -54,4 +54,3 @@ func BenchmarkStream(b *testing.B) {
 		}
 	}
 }
-

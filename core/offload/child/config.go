@@ -52,8 +52,8 @@ type Group struct {
 	// have no Tasks.
 	Tasks []string
 
-	// Command configures the children. If Command.New is nil, a child is this program again, with
-	// the same arguments and standard error, and with an environment that makes [Main] serve tasks.
+	// Command configures the children. If Command.New is nil, it is [Self]: a child is this program
+	// again, and [Main] serves the tasks.
 	Command Command
 
 	// ResourceConfig configures the workers, each of which has one child: Workers is how many there
@@ -139,22 +139,20 @@ func validName(name string) bool {
 	return name != "" && len(name) <= 64
 }
 
-// itself returns the command that starts this program as a child.
-func itself() (func() *exec.Cmd, error) {
+// Self returns the command that makes a child of this program, for a Command.New that changes
+// something about it, such as its environment. The child has the same arguments and the same
+// standard error as this process.
+func Self() *exec.Cmd {
 	program, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("child: Command.New is nil, and this program is not found: %w", err)
-	}
 	if runtime.GOOS == "linux" {
 		// It is the same version even if the file has been replaced by a new one meanwhile.
 		const running = "/proc/self/exe"
-		if _, err := os.Stat(running); err == nil {
-			program = running
+		if _, e := os.Stat(running); e == nil {
+			program, err = running, nil
 		}
 	}
 	env := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, roleVariable+"=") })
-	env = append(env, roleVariable+"="+roleTasks)
-	return func() *exec.Cmd {
-		return &exec.Cmd{Path: program, Args: slices.Clone(os.Args), Env: slices.Clone(env), Stderr: os.Stderr}
-	}, nil
+	return &exec.Cmd{
+		Path: program, Args: slices.Clone(os.Args), Env: append(env, roleVariable+"="+roleTasks), Stderr: os.Stderr, Err: err,
+	}
 }

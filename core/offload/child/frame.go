@@ -17,7 +17,7 @@ const (
 	// as the payload arrives.
 	maxTrust = 1 << 20
 	// maxJoin is the size of the largest frame that is copied so that one call of Write sends it.
-	maxJoin = 64 << 10
+	maxJoin = headSize + maxChunk
 )
 
 // A kind says what a frame is. The package comment describes them.

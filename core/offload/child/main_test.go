@@ -13,6 +13,7 @@ import (
 
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/child"
+	"github.com/recycling-go/recycling/core/offload/task/tasktest"
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
@@ -28,6 +29,9 @@ func TestMain(m *testing.M) {
 	}
 	if r := os.Getenv(role); r != "" {
 		os.Exit(roles[r]())
+	}
+	if os.Getenv("SUITE") != "" {
+		child.Main(&tasktest.Tasks)
 	}
 	child.Main(&tasks)
 	os.Exit(leak.Main(m, "core/offload", "os/exec"))

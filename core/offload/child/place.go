@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/task"
@@ -83,9 +84,7 @@ func (p *Place) open(ctx context.Context) error {
 // open starts the children of g.
 func (g *group) open(ctx context.Context, c Group, warming func(group string, pid int, task string)) (err error) {
 	if c.Command.New == nil {
-		if c.Command.New, err = itself(); err != nil {
-			return err
-		}
+		c.Command.New = Self
 	}
 	r := c.ResourceConfig
 	r.Open = func(ctx context.Context, failed func(error)) (*Process, error) {
@@ -121,6 +120,9 @@ func (p *Place) Do(ctx context.Context, j *task.Job) error {
 	for attempt := 1; ; attempt++ {
 		o, err := g.do(ctx, j, input)
 		switch {
+		case err == nil && o.Kind != task.Returned && o.Kind != task.Panicked && past(ctx):
+			<-ctx.Done() // the child may be earlier
+			return ctx.Err()
 		case err == nil:
 			return j.Finish(o)
 		case ctx.Err() != nil:
@@ -131,6 +133,12 @@ func (p *Place) Do(ctx context.Context, j *task.Job) error {
 			return fmt.Errorf("%w: %w", task.ErrLost, err)
 		}
 	}
+}
+
+// past reports whether ctx has a deadline that has passed.
+func past(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) <= 0
 }
 
 // do runs a job in one of g's children.

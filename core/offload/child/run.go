@@ -17,7 +17,8 @@ var errUnsent = errors.New("the task was not sent")
 // child is told, and has Command.Grace to answer; until it has, run does not return, so that the
 // next task finds a child that has nothing else to do.
 //
-// Errors are those of Call. If the child cannot have begun with the task, they wrap errUnsent.
+// Errors are those of Call, and also the context's or that of the caller's writer if a part of a
+// stream was not passed on, in spite of an outcome without an error. If the child cannot have begun with the task, they wrap errUnsent.
 func (p *Process) run(ctx context.Context, j *task.Job, input []byte) (task.Outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return task.Outcome{}, err
@@ -27,7 +28,7 @@ func (p *Process) run(ctx context.Context, j *task.Job, input []byte) (task.Outc
 	o, err := r.exchange(input)
 	hung := r.limit.lift()
 	if err == nil {
-		return o, nil
+		return o, r.dropped
 	}
 	unsent := errors.Is(err, errUnsent)
 	if hung {
@@ -43,12 +44,12 @@ func (p *Process) run(ctx context.Context, j *task.Job, input []byte) (task.Outc
 
 // A runner is the parent's side of one task.
 type runner struct {
-	p     *Process
-	ctx   context.Context
-	job   *task.Job
-	limit *limit
-	owed  int  // credit that the child will get
-	full  bool // no more of the stream is passed on
+	p       *Process
+	ctx     context.Context
+	job     *task.Job
+	limit   *limit
+	owed    int   // credit that the child will get
+	dropped error // why a part of the stream was not passed on, and no more is; or nil
 }
 
 // exchange sends the task and reads frames until its outcome.
@@ -112,14 +113,16 @@ func (r *runner) pass(h head) error {
 	if err != nil {
 		return err
 	}
-	if r.full || r.ctx.Err() != nil {
+	if r.dropped == nil {
+		r.dropped = r.ctx.Err()
+	}
+	if r.dropped != nil {
 		return nil
 	}
 	r.limit.wait(true)
-	_, err = r.job.Write(b)
+	_, r.dropped = r.job.Write(b)
 	r.limit.wait(false)
-	if err != nil {
-		r.full = true
+	if r.dropped != nil {
 		return nil
 	}
 	if r.owed += headSize + int(h.size); r.owed < window/2 {
