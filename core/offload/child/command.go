@@ -147,7 +147,7 @@ func (c Command) launch(failed func(error)) (*Process, error) {
 	}
 	p := &Process{
 		c: c, cmd: cmd, stdin: in, stdout: out, in: sender{w: in}, out: newReader(out),
-		ended: make(chan struct{}), failed: failed,
+		ended: make(chan struct{}), failed: failed, started: time.Now(),
 	}
 	go p.wait()
 	return p, nil

@@ -56,8 +56,15 @@ type Group struct {
 	// again, and [Main] serves the tasks.
 	Command Command
 
+	// MaxMemory is the resident memory, in bytes, above which a child is replaced. It is measured
+	// after tasks, and every CheckEvery. Zero means no limit. Negative is an error, and so is any
+	// limit on systems other than Linux.
+	MaxMemory int64
+
 	// ResourceConfig configures the workers, each of which has one child: Workers is how many there
-	// are. Open and Close must not be set.
+	// are. Slots are those of this group only. MaxAge, MaxTasks and Worn have a child replaced like
+	// MaxMemory: it serves until its successor is ready, and no task is lost. So is a child in
+	// which a task has panicked. Open and Close must not be set.
 	offload.ResourceConfig[*Process]
 }
 
@@ -103,10 +110,20 @@ func (c Config) resolveGroups() error {
 			return fmt.Errorf("child: two of Groups have the name %q", g.Name)
 		case g.Open != nil || g.Close != nil:
 			return fmt.Errorf("child: Open or Close of group %q is set, want nil", g.Name)
+		case g.MaxMemory < 0:
+			return fmt.Errorf("child: MaxMemory of group %q is %d, want zero (no limit) or more", g.Name, g.MaxMemory)
 		case len(g.Tasks) == 0 && rest != nil:
 			return fmt.Errorf("child: Tasks of groups %q and %q are both empty", rest.Name, g.Name)
 		case len(g.Tasks) == 0:
 			rest = g
+		}
+		if g.MaxMemory > 0 {
+			if err := checkMemory(); err != nil {
+				return fmt.Errorf("child: MaxMemory of group %q is %d: %w", g.Name, g.MaxMemory, err)
+			}
+		}
+		if g.Command.New == nil {
+			g.Command.New = Self
 		}
 		names[g.Name] = true
 		for _, name := range g.Tasks {

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"sync"
-	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/task"
@@ -24,12 +25,6 @@ type Place struct {
 	done   chan struct{} // closed by await
 }
 
-// A group is the children that run the same tasks.
-type group struct {
-	name     string
-	children *offload.Resources[*Process]
-}
-
 // Open starts the children of all groups, and returns when they are ready. If one cannot be
 // started, or ctx ends, it returns the error when all have ended. Errors in c name the field and
 // the value. The Place must be stopped with Shutdown or Close.
@@ -45,8 +40,9 @@ func Open(ctx context.Context, c Config) (*Place, error) {
 	}
 	p := &Place{c: c, byTask: map[string]*group{}, done: make(chan struct{})}
 	for _, g := range c.Groups {
-		p.groups = append(p.groups, &group{name: g.Name})
+		p.groups = append(p.groups, &group{c: g, warming: c.Warming, byTask: map[string]access{}, alive: map[*Process]bool{}})
 	}
+	slices.SortFunc(p.groups, func(a, b *group) int { return strings.Compare(a.c.Name, b.c.Name) })
 	if err := p.open(ctx); err != nil {
 		for _, g := range p.groups {
 			if g.children != nil {
@@ -56,8 +52,8 @@ func Open(ctx context.Context, c Config) (*Place, error) {
 		}
 		return nil, err
 	}
-	for i, g := range p.groups {
-		for _, name := range c.Groups[i].Tasks {
+	for _, g := range p.groups {
+		for _, name := range g.c.Tasks {
 			p.byTask[name] = g
 		}
 	}
@@ -70,29 +66,15 @@ func (p *Place) open(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
-	for i, g := range p.groups {
+	for _, g := range p.groups {
 		all.Go(func() {
-			if err := g.open(ctx, p.c.Groups[i], p.c.Warming); err != nil {
-				cancel(fmt.Errorf("child: group %q: %w", g.name, err)) // the first one counts
+			if err := g.open(ctx, p.c.Tasks); err != nil {
+				cancel(err) // the first one counts
 			}
 		})
 	}
 	all.Wait()
 	return context.Cause(ctx)
-}
-
-// open starts the children of g.
-func (g *group) open(ctx context.Context, c Group, warming func(group string, pid int, task string)) (err error) {
-	if c.Command.New == nil {
-		c.Command.New = Self
-	}
-	r := c.ResourceConfig
-	r.Open = func(ctx context.Context, failed func(error)) (*Process, error) {
-		return c.Command.start(ctx, failed, c.Tasks, func(pid int, task string) { warming(g.name, pid, task) })
-	}
-	r.Close = (*Process).Close
-	g.children, err = offload.NewResources(ctx, r)
-	return err
 }
 
 // await closes p.done when all groups are done.
@@ -120,9 +102,6 @@ func (p *Place) Do(ctx context.Context, j *task.Job) error {
 	for attempt := 1; ; attempt++ {
 		o, err := g.do(ctx, j, input)
 		switch {
-		case err == nil && o.Kind != task.Returned && o.Kind != task.Panicked && past(ctx):
-			<-ctx.Done() // the child may be earlier
-			return ctx.Err()
 		case err == nil:
 			return j.Finish(o)
 		case ctx.Err() != nil:
@@ -135,36 +114,11 @@ func (p *Place) Do(ctx context.Context, j *task.Job) error {
 	}
 }
 
-// past reports whether ctx has a deadline that has passed.
-func past(ctx context.Context) bool {
-	deadline, ok := ctx.Deadline()
-	return ok && time.Until(deadline) <= 0
-}
-
-// do runs a job in one of g's children.
-func (g *group) do(ctx context.Context, j *task.Job, input []byte) (task.Outcome, error) {
-	o, err := offload.Use(ctx, g.children, func(ctx context.Context, p *Process) (task.Outcome, error) {
-		o, err := p.run(ctx, j, input)
-		if err == nil && o.Kind == task.Panicked {
-			err = errPanicked
-		}
-		return o, err
-	})
-	if err == errPanicked {
-		err = nil
-	}
-	return o, err
-}
-
-// errPanicked has a child replaced after a task has panicked: what the task has left behind may be
-// in any state.
-var errPanicked = fmt.Errorf("%w: a task has panicked in the child", offload.ErrBroken)
-
 // Stats returns the counters of each group, by its name.
 func (p *Place) Stats() map[string]offload.Stats {
 	all := make(map[string]offload.Stats, len(p.groups))
 	for _, g := range p.groups {
-		all[g.name] = g.children.Stats()
+		all[g.c.Name] = g.children.Stats()
 	}
 	return all
 }
@@ -179,7 +133,7 @@ func (p *Place) Shutdown(ctx context.Context) error {
 	for i, g := range p.groups {
 		all.Go(func() {
 			if err := g.children.Shutdown(ctx); err != nil {
-				errs[i] = fmt.Errorf("child: group %q: %w", g.name, err)
+				errs[i] = fmt.Errorf("child: group %q: %w", g.c.Name, err)
 			}
 		})
 	}

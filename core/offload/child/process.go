@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
@@ -29,6 +30,10 @@ type Process struct {
 	chunk  []byte        // recycled: only the caller's writer sees it, while Write runs
 	ended  chan struct{} // closed by wait
 	failed func(error)
+
+	started  time.Time
+	panicked atomic.Bool  // a task has
+	measured atomic.Int64 // when its memory was, as a time since started
 
 	mu    sync.Mutex // guards following
 	state state

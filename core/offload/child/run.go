@@ -17,8 +17,8 @@ var errUnsent = errors.New("the task was not sent")
 // child is told, and has Command.Grace to answer; until it has, run does not return, so that the
 // next task finds a child that has nothing else to do.
 //
-// Errors are those of Call, and also the context's or that of the caller's writer if a part of a
-// stream was not passed on, in spite of an outcome without an error. If the child cannot have begun with the task, they wrap errUnsent.
+// Errors are those of Call, and also the context's, or that of the caller's writer if a part of a
+// stream was not passed on. If the child cannot have begun with the task, they wrap errUnsent.
 func (p *Process) run(ctx context.Context, j *task.Job, input []byte) (task.Outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return task.Outcome{}, err
@@ -28,7 +28,8 @@ func (p *Process) run(ctx context.Context, j *task.Job, input []byte) (task.Outc
 	o, err := r.exchange(input)
 	hung := r.limit.lift()
 	if err == nil {
-		return o, r.dropped
+		p.panicked.CompareAndSwap(false, o.Kind == task.Panicked)
+		return o, r.late(o)
 	}
 	unsent := errors.Is(err, errUnsent)
 	if hung {
@@ -84,6 +85,23 @@ func (r *runner) exchange(input []byte) (o task.Outcome, err error) {
 			return o, err
 		}
 	}
+}
+
+// late returns an error instead of an outcome that is worthless: a part of the stream is missing, or
+// the task has failed because its context has ended, of which it may have learned earlier than the
+// caller.
+func (r *runner) late(o task.Outcome) error {
+	if r.dropped != nil {
+		return r.dropped
+	}
+	switch o.Kind {
+	case task.Failed, task.Canceled, task.TimedOut:
+		if d, ok := r.ctx.Deadline(); ok && time.Until(d) <= 0 {
+			<-r.ctx.Done()
+		}
+		return r.ctx.Err()
+	}
+	return nil
 }
 
 // ask sends the task.
