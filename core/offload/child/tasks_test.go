@@ -96,7 +96,10 @@ var (
 		hoarded = append(hoarded, b)
 		return os.Getpid(), nil
 	}, task.Options{})
-	gpu = task.Register(&tasks, "gpu", func(context.Context, struct{}) (int, error) {
+	// tally appends its number to a file and takes a while; again is the same, and idempotent.
+	tally = task.Register(&tasks, "tally", record, task.Options{})
+	again = task.Register(&tasks, "again", record, task.Options{Idempotent: true})
+	gpu   = task.Register(&tasks, "gpu", func(context.Context, struct{}) (int, error) {
 		return os.Getpid(), nil
 	}, task.Options{Slots: offload.Slots{"GPU": 1}})
 	reluctant = task.Register(&tasks, "reluctant", func(context.Context, struct{}) (int, error) {
@@ -106,6 +109,23 @@ var (
 
 // hoarded is what the task hoard keeps.
 var hoarded [][]byte
+
+// A mark is the input of tally.
+type mark struct {
+	File   string
+	Number int
+}
+
+func record(_ context.Context, in mark) (int, error) {
+	f, err := os.OpenFile(in.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	_, err = fmt.Fprintln(f, in.Number)
+	time.Sleep(time.Duration(in.Number%5) * time.Millisecond)
+	return in.Number, err
+}
 
 // warm is as the environment wants it.
 func warm(ctx context.Context) error {
