@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/stash"
 	"github.com/recycling-go/recycling/core/offload/task"
 )
 
@@ -34,6 +35,9 @@ type Config struct {
 	// Attempts is how often a task may be given to a child, if that child is lost each time and
 	// running the task again is harmless: see [task.Options]. Zero means 3. Negative is an error.
 	Attempts int
+
+	// Stash is what tasks share: see the function Stash. Nil means that there is none.
+	Stash stash.Store
 
 	// Warming is called when a child is about to prepare for a task, with the name of its group,
 	// its process ID, and the name of the task; possibly by several goroutines at once. Nil means

@@ -12,8 +12,8 @@ import (
 
 // A group is the children that run the same tasks.
 type group struct {
-	c        Group // resolved
-	warming  func(group string, pid int, task string)
+	c        Group  // resolved
+	place    Config // resolved
 	children *offload.Resources[*Process]
 	byTask   map[string]access
 
@@ -29,14 +29,14 @@ type access struct {
 }
 
 // open starts the children of g.
-func (g *group) open(ctx context.Context, tasks *task.Set) (err error) {
+func (g *group) open(ctx context.Context) (err error) {
 	r := g.c.ResourceConfig
 	r.Open, r.Close, r.Worn = g.start, g.end, g.worn
 	if g.children, err = offload.NewResources(ctx, r); err != nil {
 		return fmt.Errorf("child: group %q: %w", g.c.Name, err)
 	}
 	for _, name := range g.c.Tasks {
-		o, _ := tasks.Lookup(name)
+		o, _ := g.place.Tasks.Lookup(name)
 		a := access{children: g.children}
 		if len(o.Slots) > 0 {
 			a.children, a.err = g.children.With(o.Slots)
@@ -48,10 +48,11 @@ func (g *group) open(ctx context.Context, tasks *task.Set) (err error) {
 
 // start is offload.ResourceConfig.Open.
 func (g *group) start(ctx context.Context, failed func(error)) (*Process, error) {
-	p, err := g.c.Command.start(ctx, failed, g.c.Tasks, func(pid int, task string) { g.warming(g.c.Name, pid, task) })
+	p, err := g.c.Command.start(ctx, failed, g.c.Tasks, func(pid int, task string) { g.place.Warming(g.c.Name, pid, task) })
 	if err != nil {
 		return nil, err
 	}
+	p.stash = g.place.Stash
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.alive[p] = true

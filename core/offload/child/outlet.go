@@ -11,7 +11,6 @@ import (
 // gives credit for as much as it has passed on, so what is under way is at most a window, and a
 // slow reader slows the task.
 type outlet struct {
-	s *server
 	t *running
 
 	writing sync.Mutex // keeps Writes apart, and guards ended
@@ -31,7 +30,7 @@ func (o *outlet) Write(b []byte) (n int, err error) {
 		if o.ended || o.t.Err() != nil || !o.take(headSize+len(part)) {
 			return n, task.ErrLeft
 		}
-		if err := o.s.out.send(frame{kind: chunk, id: o.t.id, payload: part}); err != nil {
+		if err := o.t.server.out.send(frame{kind: chunk, id: o.t.id, payload: part}); err != nil {
 			return n, err
 		}
 		n += len(part)
@@ -53,7 +52,7 @@ func (o *outlet) take(n int) bool {
 			o.earned = make(chan struct{}, 1)
 		}
 		o.mu.Unlock()
-		o.s.watch(o.t) // somebody must read the credit
+		o.t.server.watch(o.t) // somebody must read the credit
 		select {
 		case <-o.earned:
 		case <-o.t.Done():

@@ -40,7 +40,7 @@ func Open(ctx context.Context, c Config) (*Place, error) {
 	}
 	p := &Place{c: c, byTask: map[string]*group{}, done: make(chan struct{})}
 	for _, g := range c.Groups {
-		p.groups = append(p.groups, &group{c: g, warming: c.Warming, byTask: map[string]access{}, alive: map[*Process]bool{}})
+		p.groups = append(p.groups, &group{c: g, place: c, byTask: map[string]access{}, alive: map[*Process]bool{}})
 	}
 	slices.SortFunc(p.groups, func(a, b *group) int { return strings.Compare(a.c.Name, b.c.Name) })
 	if err := p.open(ctx); err != nil {
@@ -68,7 +68,7 @@ func (p *Place) open(ctx context.Context) error {
 	var all sync.WaitGroup
 	for _, g := range p.groups {
 		all.Go(func() {
-			if err := g.open(ctx, p.c.Tasks); err != nil {
+			if err := g.open(ctx); err != nil {
 				cancel(err) // the first one counts
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/stash"
 )
 
 var errEnded = errors.New("has ended")
@@ -30,6 +31,7 @@ type Process struct {
 	chunk  []byte        // recycled: only the caller's writer sees it, while Write runs
 	ended  chan struct{} // closed by wait
 	failed func(error)
+	stash  stash.Store // for tasks; nil if there is none
 
 	started  time.Time
 	panicked atomic.Bool  // a task has

@@ -2,6 +2,7 @@ package child
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -78,6 +79,8 @@ func (r *runner) exchange(input []byte) (o task.Outcome, err error) {
 			return parseOutcome(b)
 		case chunk:
 			err = r.pass(h)
+		case store:
+			err = r.stash(h)
 		default:
 			err = fmt.Errorf("a frame of unexpected kind %d", h.kind)
 		}
@@ -150,4 +153,23 @@ func (r *runner) pass(h head) error {
 	r.p.in.buf = appendCredit(r.p.in.buf, r.owed)
 	r.owed = 0
 	return r.p.in.end(nil)
+}
+
+// stash makes a call of the stash for the task.
+func (r *runner) stash(h head) error {
+	b, err := r.p.out.payload(h, maxStore)
+	if err != nil {
+		return err
+	}
+	c, err := parseStashCall(b)
+	if err != nil {
+		return err
+	}
+	r.limit.wait(true)
+	a := c.do(r.ctx, r.p.stash)
+	r.limit.wait(false)
+	if b, err = json.Marshal(a); err != nil {
+		return err
+	}
+	return r.p.in.send(frame{kind: store, id: r.p.asked, payload: b})
 }

@@ -46,13 +46,15 @@ type read struct {
 	err   error
 }
 
-// A running is a task that is running, and its context. The fields do not change. A request of Call
-// has only an id.
+// A running is a task that is running, and its context. A request of Call, and the warm-up, have
+// neither a stream nor a stash.
 type running struct {
 	context.Context
 	cancel context.CancelFunc
+	server *server
 	id     uint64
-	stream *outlet
+	stream outlet
+	stash  stashCalls
 }
 
 func newServer(in io.Reader, out io.Writer) *server {
@@ -100,7 +102,7 @@ func (s *server) read() (frame, error) {
 // instead. A frame for a task that has ended is dropped.
 func (s *server) steer(f frame) (mine bool, err error) {
 	switch f.kind {
-	case cancel, credit:
+	case cancel, credit, store:
 	default:
 		return true, nil
 	}
@@ -119,6 +121,8 @@ func (s *server) steer(f frame) (mine bool, err error) {
 			return false, err
 		}
 		return false, t.stream.earn(n)
+	case store:
+		return false, t.stash.answer(f.payload)
 	}
 	return false, nil
 }

@@ -169,10 +169,10 @@ func (s *taskServer) run(f frame) (err error) {
 	if err != nil {
 		return err
 	}
-	t := &running{id: f.id}
+	t := &running{server: s.server, id: f.id}
 	t.Context, t.cancel = s.context(&q)
 	defer t.cancel()
-	t.stream = &outlet{s: s.server, t: t, credit: window}
+	t.stream.t, t.stream.credit = t, window
 	returned := false
 	defer func() {
 		if !returned { // the task has called runtime.Goexit
@@ -180,9 +180,10 @@ func (s *taskServer) run(f frame) (err error) {
 		}
 	}()
 	s.begin(t)
-	s.tasks.RunHere(t, q.name, q.input, t.stream, func(o task.Outcome) {
+	s.tasks.RunHere(t, q.name, q.input, &t.stream, func(o task.Outcome) {
 		t.cancel()
 		t.stream.end()
+		t.stash.end()
 		s.end()
 		err = s.answer(t.id, &o, q.maxAnswer)
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/child"
+	"github.com/recycling-go/recycling/core/offload/stash"
 	"github.com/recycling-go/recycling/core/offload/task"
 )
 
@@ -99,7 +100,17 @@ var (
 	// tally appends its number to a file and takes a while; again is the same, and idempotent.
 	tally = task.Register(&tasks, "tally", record, task.Options{})
 	again = task.Register(&tasks, "again", record, task.Options{Idempotent: true})
-	gpu   = task.Register(&tasks, "gpu", func(context.Context, struct{}) (int, error) {
+	// stashing makes one call of the stash; sharing counts in it.
+	stashing = task.Register(&tasks, "stashing", stashingOf, task.Options{})
+	sharing  = task.Register(&tasks, "sharing", func(ctx context.Context, n int) (int, error) {
+		for range n {
+			if _, err := stash.ModifyJSON(ctx, child.Stash(nil), "count", 0, func(n int) (int, error) { return n + 1, nil }); err != nil {
+				return 0, err
+			}
+		}
+		return n, nil
+	}, task.Options{})
+	gpu = task.Register(&tasks, "gpu", func(context.Context, struct{}) (int, error) {
 		return os.Getpid(), nil
 	}, task.Options{Slots: offload.Slots{"GPU": 1}})
 	reluctant = task.Register(&tasks, "reluctant", func(context.Context, struct{}) (int, error) {
