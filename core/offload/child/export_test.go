@@ -58,6 +58,7 @@ const (
 	Credit  = uint32(credit)
 	Chunk   = uint32(chunk)
 	Outcome = uint32(outcome)
+	Store   = uint32(store)
 )
 
 // Question returns the payload of a frame ask.

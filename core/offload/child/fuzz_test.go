@@ -9,6 +9,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/recycling-go/recycling/core/offload/child"
@@ -53,6 +54,7 @@ func FuzzServeTasks(f *testing.F) {
 	f.Add(frame(child.Ask, 1, make([]byte, 13)))
 	f.Add(head(1<<31, child.Ask, 1))
 	f.Add(frame(child.Setup, 0, nil))
+	f.Add(slices.Concat(ask(1, "repeat", strings.Repeat("x", 1<<12)), frame(child.Store, 1, []byte(`{"n":1,"value":"eA=="}`)), frame(child.Store, 1, []byte("{"))))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		begin := frame(child.Setup, 0, child.SetupFor("echo", "fail"))
 		var out bytes.Buffer
@@ -108,6 +110,7 @@ func FuzzRun(f *testing.F) {
 	f.Add(head(1<<31, child.Chunk, 1))
 	f.Add(head(1<<31, child.Outcome, 1))
 	f.Add(make([]byte, 16))
+	f.Add(slices.Concat(frame(child.Store, 1, []byte(`{"n":1,"op":"get","key":"k"}`)), frame(child.Store, 1, []byte("{")), good))
 	f.Fuzz(func(t *testing.T, sends []byte) {
 		out, err := failing.Do(ctx, scripted(sends), nil)
 		if err == nil && len(out) > len(sends) {

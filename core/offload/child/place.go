@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/task"
@@ -99,6 +100,7 @@ func (p *Place) Do(ctx context.Context, j *task.Job) error {
 	if len(input) > maxInput {
 		return fmt.Errorf("child: input of %s has %d bytes, more than %d", j.Name(), len(input), maxInput)
 	}
+	begin := time.Now()
 	for attempt := 1; ; attempt++ {
 		o, err := g.do(ctx, j, input)
 		switch {
@@ -110,6 +112,11 @@ func (p *Place) Do(ctx context.Context, j *task.Job) error {
 			return err
 		case attempt >= p.c.Attempts || !j.Retry() && !errors.Is(err, errUnsent):
 			return fmt.Errorf("%w: %w", task.ErrLost, err)
+		}
+		if d := g.c.Timeout; d > 0 && attempt == 1 { // it is for all attempts together
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithDeadline(ctx, begin.Add(d))
+			defer cancel()
 		}
 	}
 }
