@@ -2,7 +2,9 @@ package child_test
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
 )
@@ -30,12 +32,18 @@ func BenchmarkUse(b *testing.B) {
 
 func BenchmarkEmptyTask(b *testing.B) {
 	p := open(b, workers(1))
+	var took []time.Duration
 	b.ReportAllocs()
 	for b.Loop() {
+		begin := time.Now()
 		if _, err := empty.Do(context.Background(), p, struct{}{}); err != nil {
 			b.Fatal(err)
 		}
+		took = append(took, time.Since(begin))
 	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2]), "p50-ns")
+	b.ReportMetric(float64(took[len(took)*99/100]), "p99-ns")
 }
 
 // discard is a writer that has nothing to do.
