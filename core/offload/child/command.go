@@ -39,7 +39,8 @@ type Command struct {
 	// error. On systems without niceness, so is any value but zero.
 	Nice int
 
-	// MaxAnswer is the maximum size of an answer in bytes. Zero means 64 MiB. Negative is an error.
+	// MaxAnswer is the maximum size of an answer, or of the output of a task that is no stream, in
+	// bytes. Zero means 64 MiB. Negative is an error.
 	MaxAnswer int
 }
 

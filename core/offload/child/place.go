@@ -97,8 +97,8 @@ func (p *Place) Do(ctx context.Context, j *task.Job) error {
 	if err != nil {
 		return err
 	}
-	if len(input) > maxInput {
-		return fmt.Errorf("child: input of %s has %d bytes, more than %d", j.Name(), len(input), maxInput)
+	if uint64(len(input)) > maxInput {
+		return fmt.Errorf("child: input of %s has %d bytes, more than %d", j.Name(), len(input), uint64(maxInput))
 	}
 	begin := time.Now()
 	for attempt := 1; ; attempt++ {
@@ -111,7 +111,8 @@ func (p *Place) Do(ctx context.Context, j *task.Job) error {
 		case !errors.Is(err, offload.ErrBroken):
 			return err
 		case attempt >= p.c.Attempts || !j.Retry() && !errors.Is(err, errUnsent):
-			return fmt.Errorf("%w: %w", task.ErrLost, err)
+			// Without ErrBroken, which would mean a resource of the caller.
+			return fmt.Errorf("%w: %v", task.ErrLost, err)
 		}
 		if d := g.c.Timeout; d > 0 && attempt == 1 { // it is for all attempts together
 			var cancel context.CancelFunc

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/recycling-go/recycling/core/offload/task"
@@ -26,6 +27,7 @@ func (p *Process) run(ctx context.Context, j *task.Job, input []byte) (task.Outc
 	}
 	p.asked++
 	r := runner{p: p, ctx: ctx, job: j, limit: p.limit(ctx, true)}
+	defer r.limit.lift() // the caller's writer may panic
 	o, err := r.exchange(input)
 	hung := r.limit.lift()
 	if err == nil {
@@ -72,7 +74,7 @@ func (r *runner) exchange(input []byte) (o task.Outcome, err error) {
 		}
 		switch h.kind {
 		case outcome:
-			b, err := r.p.out.payload(h, r.p.c.MaxAnswer+overhead)
+			b, err := r.p.out.payload(h, r.p.maxOutput()+overhead)
 			if err != nil {
 				return o, err
 			}
@@ -107,9 +109,13 @@ func (r *runner) late(o task.Outcome) error {
 	return nil
 }
 
+// maxOutput is the size of the largest output of a task: MaxAnswer, if the outcome then fits into a
+// frame, and its size into an int.
+func (p *Process) maxOutput() int { return min(p.c.MaxAnswer, math.MaxInt32-overhead) }
+
 // ask sends the task.
 func (r *runner) ask(input []byte) error {
-	q := question{name: r.job.Name(), maxAnswer: uint32(r.p.c.MaxAnswer)}
+	q := question{name: r.job.Name(), maxAnswer: uint32(r.p.maxOutput())}
 	if deadline, ok := r.ctx.Deadline(); ok {
 		q.left = max(time.Until(deadline), 1)
 	}

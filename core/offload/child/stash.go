@@ -151,6 +151,8 @@ func (s *stashCalls) call(ctx context.Context, t *running, c stashCall) (a stash
 		return a, a.err()
 	case <-ctx.Done():
 		return a, ctx.Err()
+	case <-t.Done(): // ctx may be one that context.WithoutCancel has returned
+		return a, errStashOver
 	}
 }
 

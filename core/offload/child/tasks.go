@@ -11,6 +11,10 @@ import (
 	"github.com/recycling-go/recycling/core/offload/task"
 )
 
+// CodeOutput is the code of the [task.Error] of a task whose output is larger than
+// [Command.MaxAnswer].
+const CodeOutput = "output"
+
 // roleVariable is the environment variable that makes a process a child: see Main.
 const roleVariable = "RECYCLING_CHILD"
 
@@ -209,7 +213,3 @@ func (s *taskServer) answer(id uint64, o *task.Outcome, limit uint32) error {
 	s.out.buf = appendOutcome(s.out.buf, o)
 	return s.out.end(o.Output)
 }
-
-// CodeOutput is the code of the [task.Error] of a task whose output is larger than
-// [Command.MaxAnswer].
-const CodeOutput = "output"

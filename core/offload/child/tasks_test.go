@@ -110,6 +110,11 @@ var (
 		}
 		return n, nil
 	}, task.Options{})
+	dies = task.Register(&tasks, "dies", func(_ context.Context, after time.Duration) (int, error) {
+		time.Sleep(after)
+		os.Exit(8)
+		return 0, nil
+	}, task.Options{Idempotent: true})
 	gpu = task.Register(&tasks, "gpu", func(context.Context, struct{}) (int, error) {
 		return os.Getpid(), nil
 	}, task.Options{Slots: offload.Slots{"GPU": 1}})
@@ -336,3 +341,55 @@ func TestStreamStopsWhenItsCallerLeaves(t *testing.T) {
 type writer func([]byte) (int, error)
 
 func (w writer) Write(b []byte) (int, error) { return w(b) }
+
+func TestOutputThatIsTooLargeIsAnError(t *testing.T) {
+	c := workers(1)
+	c.Groups[0].Command.MaxAnswer = 10
+	p := open(t, c)
+	if out, err := echo.Do(ctx, p, []byte("0123456789")); string(out) != "0123456789" || err != nil {
+		t.Errorf("%q, %v", out, err)
+	}
+	_, err := echo.Do(ctx, p, []byte("0123456789a"))
+	var own *task.Error
+	if !errors.As(err, &own) || own.Code != child.CodeOutput || !strings.Contains(own.Message, "11 bytes") {
+		t.Errorf("%v, want a task.Error with CodeOutput", err)
+	}
+	if s := p.Stats()["all"]; s.Failed != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The error of a lost child must not look like that of a resource which the caller uses itself.
+func TestLostChildIsNotTheCallersResource(t *testing.T) {
+	p := open(t, workers(1))
+	if _, err := misbehave.Do(ctx, p, "exit"); !errors.Is(err, task.ErrLost) || errors.Is(err, offload.ErrBroken) {
+		t.Errorf("%v, want ErrLost without ErrBroken", err)
+	}
+}
+
+// A writer that panics does so for the caller, and costs one child.
+func TestWriterThatPanics(t *testing.T) {
+	p := open(t, workers(1))
+	v := recovered(func() { endless.Do(ctx, p, t.TempDir()+"/x", writer(func([]byte) (int, error) { panic("my writer") })) })
+	if own, ok := v.(*offload.Panic); !ok || own.Value != "my writer" {
+		t.Errorf("%v", v)
+	}
+	if _, err := pid.Do(ctx, p, struct{}{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// The Timeout of the group is for all attempts together.
+func TestTimeoutIsForAllAttempts(t *testing.T) {
+	c := workers(1)
+	c.Attempts = 1000
+	c.Groups[0].Timeout = time.Second
+	p := open(t, c)
+	begin := time.Now()
+	if _, err := dies.Do(ctx, p, 300*time.Millisecond); err != context.DeadlineExceeded {
+		t.Errorf("%v, want DeadlineExceeded", err)
+	}
+	if d := time.Since(begin); d < time.Second {
+		t.Errorf("it has returned after %v", d)
+	}
+}
