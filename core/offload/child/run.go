@@ -25,6 +25,7 @@ func (p *Process) run(ctx context.Context, j *task.Job, input []byte) (task.Outc
 	if err := ctx.Err(); err != nil {
 		return task.Outcome{}, err
 	}
+	j.Begin()
 	p.asked++
 	r := runner{p: p, ctx: ctx, job: j, limit: p.limit(ctx, true)}
 	defer r.limit.lift() // the caller's writer may panic

@@ -326,7 +326,7 @@ func TestStreamStopsWhenItsCallerLeaves(t *testing.T) {
 	} {
 		file := t.TempDir() + "/" + name
 		want := map[string]error{"context": context.Canceled, "writer": io.ErrClosedPipe}[name]
-		if err := do(file); err != want {
+		if err := do(file); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", name, err, want)
 		}
 		if after, err := pid.Do(ctx, p, struct{}{}); after != before || err != nil {
