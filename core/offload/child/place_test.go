@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recycling-go/recycling/core/observe"
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/child"
 	"github.com/recycling-go/recycling/core/offload/task"
@@ -230,9 +231,9 @@ func TestChildThatHoardsMemoryIsReplaced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const hoardOf = 64 << 20
+	const hoardOf = 16 << 20 // with the race detector it takes five times as much
 	c := workers(1)
-	c.Groups[0].MaxMemory = groups[0].Memory + 3*hoardOf
+	c.Groups[0].MaxMemory = groups[0].Memory + 8*hoardOf
 	c.Groups[0].CheckEvery = 20 * time.Millisecond
 	var mu sync.Mutex
 	var reasons []string
@@ -304,4 +305,15 @@ func TestHundredRestartsUnderLoad(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	t.Logf("%d tasks", s.Done)
+}
+
+func TestObserverKnowsHowManyTasksRunInChildren(t *testing.T) {
+	a, b := child.Group{Name: "a", Tasks: []string{"pid"}}, child.Group{Name: "b"}
+	a.Workers, b.Workers = 1, 2
+	rec := observe.NewTaskRecorder()
+	p := task.Observe(open(t, child.Config{Tasks: &tasks, Groups: []child.Group{a, b}}), "children", rec)
+	if _, err := pid.Do(ctx, p, struct{}{}); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "all three are idle", func() bool { return rec.Places()["children"].Idle == 3 })
 }
