@@ -39,7 +39,8 @@ type Command struct {
 	// error. On systems without niceness, so is any value but zero.
 	Nice int
 
-	// MaxAnswer is the maximum size of an answer in bytes. Zero means 64 MiB. Negative is an error.
+	// MaxAnswer is the maximum size of an answer, or of the output of a task that is no stream, in
+	// bytes. Zero means 64 MiB. Negative is an error.
 	MaxAnswer int
 }
 
@@ -69,6 +70,11 @@ func (c Command) resolve() (Command, error) {
 // then the child is killed. If the child later ends without having been closed, failed is called
 // with the reason; failed may be nil. The child must be closed in any case.
 func (c Command) Start(ctx context.Context, failed func(error)) (*Process, error) {
+	return c.start(ctx, failed, nil, nil)
+}
+
+// start is Start. The last two arguments are those of Process.handshake.
+func (c Command) start(ctx context.Context, failed func(error), prepare []string, progress func(pid int, task string)) (*Process, error) {
 	c, err := c.resolve()
 	if err != nil {
 		return nil, err
@@ -85,7 +91,7 @@ func (c Command) Start(ctx context.Context, failed func(error)) (*Process, error
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Ready, fmt.Errorf("not ready within %v", c.Ready))
 		defer cancel()
 	}
-	if err := p.handshake(ctx); err != nil {
+	if err := p.handshake(ctx, prepare, progress); err != nil {
 		p.kill()
 		p.Close()
 		return nil, err
@@ -140,7 +146,10 @@ func (c Command) launch(failed func(error)) (*Process, error) {
 		out.Close()
 		return nil, err
 	}
-	p := &Process{c: c, cmd: cmd, in: in, out: out, ended: make(chan struct{}), failed: failed}
+	p := &Process{
+		c: c, cmd: cmd, stdin: in, stdout: out, in: sender{w: in}, out: newReader(out),
+		ended: make(chan struct{}), failed: failed, started: time.Now(),
+	}
 	go p.wait()
 	return p, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/child"
+	"github.com/recycling-go/recycling/core/offload/task/tasktest"
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
@@ -26,9 +27,16 @@ func TestMain(m *testing.M) {
 		shout()
 		return
 	}
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // or each child takes a second longer to end
+	}
 	if r := os.Getenv(role); r != "" {
 		os.Exit(roles[r]())
 	}
+	if os.Getenv("SUITE") != "" {
+		child.Main(&tasktest.Tasks)
+	}
+	child.Main(&tasks)
 	os.Exit(leak.Main(m, "core/offload", "os/exec"))
 }
 

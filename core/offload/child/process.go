@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/stash"
 )
 
 var errEnded = errors.New("has ended")
@@ -21,11 +23,19 @@ var errEnded = errors.New("has ended")
 type Process struct {
 	c      Command // resolved
 	cmd    *exec.Cmd
-	in     *os.File      // the child's standard input
-	out    *os.File      // its standard output
-	asked  uint64        // number of requests sent
+	stdin  *os.File      // the child's standard input
+	stdout *os.File      // its standard output
+	in     sender        // to stdin
+	out    reader        // from stdout
+	asked  uint64        // number of requests and tasks sent
+	chunk  []byte        // recycled: only the caller's writer sees it, while Write runs
 	ended  chan struct{} // closed by wait
 	failed func(error)
+	stash  stash.Store // for tasks; nil if there is none
+
+	started  time.Time
+	panicked atomic.Bool  // a task has
+	measured atomic.Int64 // when its memory was, as a time since started
 
 	mu    sync.Mutex // guards following
 	state state
@@ -66,10 +76,10 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 func (p *Process) wait() {
 	p.cmd.Wait()
 	// The child's own children, if there are any, may keep the other ends open for longer. What the
-	// child has written is still read, but nothing reads requests any more: closing p.in ends a
+	// child has written is still read, but nothing reads requests any more: closing p.stdin ends a
 	// write that is blocked in Call.
-	p.in.Close()
-	p.out.SetReadDeadline(time.Now().Add(waitDelay))
+	p.stdin.Close()
+	p.stdout.SetReadDeadline(time.Now().Add(waitDelay))
 	close(p.ended)
 	p.fail(p.failure(errEnded))
 }
@@ -77,21 +87,56 @@ func (p *Process) wait() {
 // kill kills the child, if it has not ended.
 func (p *Process) kill() { p.cmd.Process.Kill() }
 
-// handshake waits until the child reports that it is ready.
-func (p *Process) handshake(ctx context.Context) error {
+// handshake waits until the child reports that it is ready. If prepare is not nil, the child serves
+// tasks, and is told to prepare for those of these names; progress is called with the one for which it
+// does.
+func (p *Process) handshake(ctx context.Context, prepare []string, progress func(pid int, task string)) error {
 	stop := context.AfterFunc(ctx, p.kill)
-	f, err := readFrame(p.out, 0)
+	during, err := p.greet(prepare, progress)
 	if !stop() {
-		return fmt.Errorf("child: %w", context.Cause(ctx))
-	}
-	if err == nil && (f.id != 0 || f.kind != plain) {
-		err = errors.New("its first frame does not report that it is ready")
+		return fmt.Errorf("child: %w%s", context.Cause(ctx), during)
 	}
 	if err != nil {
 		return p.giveUp(err)
 	}
 	return nil
 }
+
+// greet returns a text that says what the child was doing, for the error if that took too long.
+func (p *Process) greet(prepare []string, progress func(pid int, task string)) (during string, err error) {
+	if prepare != nil {
+		p.in.begin(setup, 0)
+		p.in.buf = appendSetup(p.in.buf, prepare)
+		if err := p.in.end(nil); err != nil {
+			return "", err
+		}
+	}
+	for {
+		h, err := p.out.head()
+		if err != nil {
+			return during, err
+		}
+		f := frame{kind: h.kind, id: h.id}
+		known := h.id == 0 && (h.kind == plain || prepare != nil && (h.kind == warming || h.kind == failed))
+		if !known {
+			return during, errors.New("its first frame does not report that it is ready")
+		}
+		if f.payload, err = p.out.payload(h, greetLimits[h.kind]); err != nil {
+			return during, err
+		}
+		switch f.kind {
+		case plain:
+			return during, nil
+		case failed:
+			return during, errors.New(string(f.payload))
+		}
+		during = fmt.Sprintf(", while it was warming up %q", f.payload)
+		progress(p.Pid(), string(f.payload))
+	}
+}
+
+// greetLimits has the sizes of the largest payloads before the child is ready.
+var greetLimits = [numKinds]int{failed: maxText, warming: maxNote}
 
 // Call sends a request to the child and returns its answer, which the caller then owns.
 //
@@ -106,10 +151,11 @@ func (p *Process) Call(ctx context.Context, request []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	limit := p.limit(ctx)
+	p.asked++
+	limit := p.limit(ctx, false)
 	answer, err := p.exchange(request)
 	if hung := limit.lift(); hung && err != nil {
-		return nil, p.giveUp(fmt.Errorf("no answer within %v after %w", p.c.Grace, ctx.Err()))
+		return nil, p.hung(ctx)
 	}
 	if err != nil {
 		return nil, p.giveUp(err)
@@ -122,15 +168,23 @@ func (p *Process) Call(ctx context.Context, request []byte) ([]byte, error) {
 
 // exchange sends a request and reads its answer.
 func (p *Process) exchange(request []byte) (answer frame, err error) {
-	p.asked++
-	if err := (frame{id: p.asked, payload: request}).write(p.in); err != nil {
+	if err := p.in.send(frame{id: p.asked, payload: request}); err != nil {
 		return answer, err
 	}
-	answer, err = readFrame(p.out, p.c.MaxAnswer)
-	if err == nil && answer.id != p.asked {
+	answer, err = p.out.frame(p.c.MaxAnswer)
+	switch {
+	case err != nil:
+	case answer.id != p.asked:
 		err = fmt.Errorf("request %d got an answer to request %d", p.asked, answer.id)
+	case answer.kind > failed:
+		err = fmt.Errorf("a frame of unexpected kind %d", answer.kind)
 	}
 	return answer, err
+}
+
+// hung gives up a child that was killed because it did not answer in time.
+func (p *Process) hung(ctx context.Context) error {
+	return p.giveUp(fmt.Errorf("no answer within %v after %w", p.c.Grace, ctx.Err()))
 }
 
 // giveUp kills the child, which cannot be used any more after err, and returns an error that says
@@ -163,7 +217,7 @@ func (p *Process) failure(why error) error {
 // Further calls return nil.
 func (p *Process) Close() (err error) {
 	p.setState(closing)
-	p.in.Close()
+	p.stdin.Close()
 	t := time.NewTimer(p.c.Grace)
 	defer t.Stop()
 	select {
@@ -173,54 +227,6 @@ func (p *Process) Close() (err error) {
 		p.kill()
 		<-p.ended
 	}
-	p.out.Close()
+	p.stdout.Close()
 	return err
-}
-
-// A limit kills a child that continues for too long after a request's context has ended.
-type limit struct {
-	p    *Process
-	stop func() bool // from context.AfterFunc
-
-	mu     sync.Mutex // guards following
-	lifted bool
-	timer  *time.Timer // nil until the context has ended
-	struck bool
-}
-
-func (p *Process) limit(ctx context.Context) *limit {
-	l := &limit{p: p}
-	l.stop = context.AfterFunc(ctx, l.arm)
-	return l
-}
-
-// arm is called when the context has ended.
-func (l *limit) arm() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.lifted {
-		l.timer = time.AfterFunc(l.p.c.Grace, l.strike)
-	}
-}
-
-// strike is called when the grace period has passed.
-func (l *limit) strike() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.lifted {
-		l.struck = true
-		l.p.kill()
-	}
-}
-
-// lift ends the limit, and reports whether it has killed the child.
-func (l *limit) lift() bool {
-	l.stop()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lifted = true
-	if l.timer != nil {
-		l.timer.Stop()
-	}
-	return l.struck
 }

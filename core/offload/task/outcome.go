@@ -37,16 +37,23 @@ type Outcome struct {
 	Stack   []byte `json:"stack,omitempty"`   // if Panicked
 }
 
-// outcome runs the task and says how it ended.
+// outcome runs the task on a goroutine of its own, because the task may call runtime.Goexit, and
+// says how it ended.
 func (e *entry) outcome(ctx context.Context, input []byte, w io.Writer) (o Outcome) {
-	o.Kind = Exited
-	done := make(chan struct{})
-	go func() { // because the task may call runtime.Goexit
-		defer close(done)
-		defer func() {
-			if o.Kind != Exited {
-				return
-			}
+	ended := make(chan struct{})
+	go e.runTo(ctx, input, w, func(got Outcome) {
+		o = got
+		close(ended)
+	})
+	<-ended
+	return o
+}
+
+// runTo runs the task and calls done with its outcome, whatever that is.
+func (e *entry) runTo(ctx context.Context, input []byte, w io.Writer, done func(Outcome)) {
+	o := Outcome{Kind: Exited}
+	defer func() {
+		if o.Kind == Exited {
 			switch v := recover(); v {
 			case nil:
 			case http.ErrAbortHandler:
@@ -54,12 +61,11 @@ func (e *entry) outcome(ctx context.Context, input []byte, w io.Writer) (o Outco
 			default:
 				o = Outcome{Kind: Panicked, Message: fmt.Sprint(v), Stack: debug.Stack()}
 			}
-		}()
-		output, err := e.run(ctx, input, w)
-		o = outcomeOf(output, e.wrap(err))
+		}
+		done(o)
 	}()
-	<-done
-	return o
+	output, err := e.run(ctx, input, w)
+	o = outcomeOf(output, e.wrap(err))
 }
 
 func outcomeOf(output []byte, err error) Outcome {

@@ -137,3 +137,14 @@ func (s *Set) Run(ctx context.Context, name string, input []byte, w io.Writer) O
 	}
 	return e.outcome(ctx, input, w)
 }
+
+// RunHere is Run on the caller's goroutine: it calls done with the outcome, once. If the task calls
+// runtime.Goexit, the goroutine ends when done has returned, and RunHere does not return.
+func (s *Set) RunHere(ctx context.Context, name string, input []byte, w io.Writer, done func(Outcome)) {
+	e := s.tasks[name]
+	if e == nil {
+		done(Outcome{Kind: Unknown, Message: name})
+		return
+	}
+	e.runTo(ctx, input, w, done)
+}
