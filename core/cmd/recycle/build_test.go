@@ -215,3 +215,20 @@ func TestBehaviourStays(t *testing.T) {
 		}
 	}
 }
+
+// The overlay's files have the same paths and contents each time, so the go command finds what it
+// has compiled before.
+func TestSecondBuildCompilesNothing(t *testing.T) {
+	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
+	var errs [2]string
+	for i := range errs {
+		_, errs[i] = a.recycle("build", "-x", "-o", "out/app", ".")
+	}
+	tool := regexp.MustCompile(`(?m)^\S*/tool/\S*/(compile|asm|link)\S* `)
+	if len(tool.FindAllString(errs[0], -1)) == 0 {
+		t.Errorf("the first build does not run the compiler:\n%s", errs[0])
+	}
+	if all := tool.FindAllString(errs[1], -1); len(all) > 0 {
+		t.Errorf("the second build runs %d tools:\n%s", len(all), errs[1])
+	}
+}
