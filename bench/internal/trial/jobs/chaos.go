@@ -16,11 +16,19 @@ type deed struct {
 	do func(ctx context.Context)
 }
 
-// deeds returns what chaos does, in order.
+// deeds returns what chaos does, in order. Of twenty processes that are killed, twelve are workers,
+// five NATS servers, and three HTTP servers.
 func (t *trial) deeds() []deed {
 	var all []deed
-	for range t.Kills {
-		all = append(all, deed{t.random.between(0, t.Duration), t.killOne})
+	for i := range t.Kills {
+		group, kind := t.workers, history.KillWorker
+		switch i % 20 {
+		case 1, 7, 13:
+			group, kind = t.servers, history.KillServer
+		case 2, 6, 10, 14, 18:
+			group, kind = t.nats, history.KillNATS
+		}
+		all = append(all, deed{t.random.between(0, t.Duration), func(ctx context.Context) { t.killOne(ctx, group, kind) }})
 	}
 	part := func(percent int) time.Duration { return t.Duration * time.Duration(percent) / 100 }
 	all = append(all,
@@ -54,22 +62,14 @@ func (t *trial) chaos(ctx context.Context) {
 
 func (t *trial) anyWorker() *node { return t.workers[t.random.intN(len(t.workers))] }
 
-// killOne kills a process: in six of ten cases a worker, in two or three a NATS server. If the one
-// that is chosen does not run, another one is.
-func (t *trial) killOne(ctx context.Context) {
+// killOne kills a process of a group that runs.
+func (t *trial) killOne(ctx context.Context, group []*node, kind history.Kind) {
 	for ctx.Err() == nil {
-		group, kind := t.workers, history.KillWorker
-		switch t.random.intN(20) {
-		case 0, 1, 2:
-			group, kind = t.servers, history.KillServer
-		case 3, 4, 5, 6, 7:
-			group, kind = t.nats, history.KillNATS
-		}
 		pause := t.random.between(100*time.Millisecond, 3*time.Second)
 		if group[t.random.intN(len(group))].kill(ctx, kind, pause) {
 			return
 		}
-		wait(ctx, 100*time.Millisecond)
+		wait(ctx, 10*time.Millisecond)
 	}
 }
 

@@ -206,6 +206,18 @@ func (n *node) ready(ctx context.Context) bool {
 	return n.await(ctx, func() bool { return n.proc != nil })
 }
 
+// serving waits until a process runs and is connected to NATS.
+func (n *node) serving(ctx context.Context) bool {
+	for n.ready(ctx) {
+		_, name := n.process()
+		if _, err := os.Stat(n.setup.servingFile(name)); err == nil || n.setup.Serving == "" {
+			return true
+		}
+		wait(ctx, 10*time.Millisecond)
+	}
+	return false
+}
+
 // wait waits for d, or until ctx ends.
 func wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)

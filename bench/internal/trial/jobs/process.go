@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/trial/harness"
@@ -21,6 +23,8 @@ type setup struct {
 
 	Addr string   // that a server listens on
 	URLs []string // of the NATS servers
+
+	Serving string // the folder in which a worker or server makes a file when it is connected
 
 	// For NATS.
 	Routes  []string // of the cluster
@@ -61,6 +65,14 @@ func ProcessMain(args []string) error {
 		os.Exit(1)
 	}()
 	return main(s)
+}
+
+// serves notes that the process is connected to NATS.
+func (s setup) serves() error { return os.WriteFile(s.servingFile(s.Name), nil, 0o666) }
+
+// servingFile is the name of the file that serves makes in the process with this name.
+func (s setup) servingFile(name string) string {
+	return filepath.Join(s.Serving, strings.ReplaceAll(name, "/", "-"))
 }
 
 // A machine is where processes run: a host in a namespace, or this machine.

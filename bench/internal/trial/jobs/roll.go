@@ -78,7 +78,7 @@ func (t *trial) trickle(ctx, loading context.Context) {
 	watching.Wait()
 }
 
-// replace stops a worker, and waits until its successor runs.
+// replace stops a worker, and waits until its successor is connected to NATS.
 func (t *trial) replace(ctx context.Context, n *node) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, rollLimit, errors.New("it took too long"))
 	defer cancel()
@@ -91,7 +91,7 @@ func (t *trial) replace(ctx context.Context, n *node) error {
 	if err != nil {
 		return fmt.Errorf("jobs: %s: %w", name, err)
 	}
-	if !n.ready(ctx) {
+	if !n.serving(ctx) {
 		return fmt.Errorf("jobs: the successor of %s: %w", name, context.Cause(ctx))
 	}
 	return nil
@@ -156,7 +156,7 @@ func (t *trial) recovery(ctx context.Context, r *harness.Report, m *machine, rou
 	wg.Wait()
 	err = restart()
 	for _, n := range t.nodes {
-		if !n.ready(ctx) {
+		if !n.serving(ctx) {
 			err = errors.Join(err, fmt.Errorf("jobs: %s was not started again", n.name))
 		}
 	}

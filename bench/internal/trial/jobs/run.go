@@ -41,7 +41,7 @@ func Run(ctx context.Context, c Config, p *record.Progress, w io.Writer) (err er
 			os.RemoveAll(t.dir)
 		}()
 	}
-	for _, name := range []string{"logs", "ledgers", "effects"} {
+	for _, name := range []string{"logs", "ledgers", "effects", "serving"} {
 		if err := os.MkdirAll(filepath.Join(t.dir, name), 0o777); err != nil {
 			return err
 		}

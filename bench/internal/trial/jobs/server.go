@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	recyclingnats "github.com/recycling-go/recycling/adapters/nats"
@@ -24,27 +25,52 @@ type front struct {
 	client *recyclingnats.Client
 }
 
-// serverMain is the main function of an HTTP server.
+// serverMain is the main function of an HTTP server. Until it is connected to NATS, it responds
+// with 503.
 func serverMain(s setup) error {
 	ctx := context.Background()
-	client, err := recyclingnats.Connect(ctx, s.config())
+	var handler atomic.Pointer[http.ServeMux]
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if mux := handler.Load(); mux != nil {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		http.Error(w, "not connected to NATS", http.StatusServiceUnavailable)
+	})
+	l, err := listener.Listen(ctx, "tcp", s.Addr)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	f := &front{tasks: newTasks(func(context.Context, input) (output, error) { return output{}, errors.New("not a worker") }), client: client}
+	srv := &recycling.Server{HTTP: &http.Server{Handler: h}}
+	fmt.Println(l.Addr())
+	return srv.Run(ctx, func() error {
+		served := make(chan error, 1)
+		go func() { served <- srv.Serve(l) }()
+		client, err := recyclingnats.Connect(ctx, s.config())
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		handler.Store((&front{newTasks(notHere), client}).mux())
+		if err := s.serves(); err != nil {
+			return err
+		}
+		return <-served
+	})
+}
+
+// notHere is the function of the tasks in an HTTP server.
+func notHere(context.Context, input) (output, error) {
+	return output{}, errors.New("the HTTP server runs no tasks")
+}
+
+func (f *front) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /enqueue", f.enqueue)
 	mux.HandleFunc("GET /jobs/{id}", f.look)
 	mux.HandleFunc("POST /jobs/{id}/retry", f.retry)
 	mux.HandleFunc("POST /call/{task}", f.call)
-	l, err := listener.Listen(ctx, "tcp", s.Addr)
-	if err != nil {
-		return err
-	}
-	srv := &recycling.Server{HTTP: &http.Server{Handler: mux}}
-	fmt.Println(l.Addr())
-	return srv.Run(ctx, func() error { return srv.Serve(l) })
+	return mux
 }
 
 // enqueue responds with 202 when NATS has the task.

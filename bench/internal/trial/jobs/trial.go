@@ -114,7 +114,7 @@ func (t *trial) placeNodes(back []*machine, front *machine) error {
 		}
 		clients, routes = append(clients, "nats://"+client), append(routes, route)
 	}
-	ledgers, effects := filepath.Join(t.dir, "ledgers"), filepath.Join(t.dir, "effects")
+	ledgers, effects, serving := filepath.Join(t.dir, "ledgers"), filepath.Join(t.dir, "effects"), filepath.Join(t.dir, "serving")
 	for i, m := range back {
 		s := setup{Role: "nats", Addr: strings.TrimPrefix(clients[i], "nats://"), Cluster: routes[i], Routes: routes, Store: filepath.Join(m.dir, "store"), Limit: 6 * backlogBytes}
 		if m.host != nil {
@@ -125,7 +125,7 @@ func (t *trial) placeNodes(back []*machine, front *machine) error {
 		}
 		t.nats = append(t.nats, t.newNode(m, "nats", s))
 		for k := range workersOfHost {
-			s := setup{Role: "worker", URLs: clients, Ledger: ledgers, Effects: effects, Workers: tasksOfWorker, Grace: workerGrace}
+			s := setup{Role: "worker", URLs: clients, Serving: serving, Ledger: ledgers, Effects: effects, Workers: tasksOfWorker, Grace: workerGrace}
 			t.workers = append(t.workers, t.newNode(m, fmt.Sprintf("worker%d", k), s))
 		}
 	}
@@ -134,7 +134,7 @@ func (t *trial) placeNodes(back []*machine, front *machine) error {
 		if err != nil {
 			return err
 		}
-		t.servers = append(t.servers, t.newNode(front, fmt.Sprintf("server%d", k), setup{Role: "server", Addr: addr, URLs: clients}))
+		t.servers = append(t.servers, t.newNode(front, fmt.Sprintf("server%d", k), setup{Role: "server", Addr: addr, URLs: clients, Serving: serving}))
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func (t *trial) startNodes(ctx context.Context) (stop func(), err error) {
 			running.Go(func() { n.supervise(ctx) })
 		}
 		for _, n := range group {
-			if !n.ready(limited) {
+			if !n.serving(limited) {
 				stop()
 				return nil, fmt.Errorf("jobs: %s: %w\n%s", n.name, context.Cause(limited), strings.Join(t.notes, "\n"))
 			}

@@ -55,7 +55,7 @@ type worker struct {
 	count  atomic.Int64 // of executions
 }
 
-// workerMain is the main function of a worker. It prints a line when it is connected to NATS.
+// workerMain is the main function of a worker. It prints its name at once: NATS may be away.
 func workerMain(s setup) error {
 	l, err := history.OpenLedger(filepath.Join(s.Ledger, strings.ReplaceAll(s.Name, "/", "-")))
 	if err != nil {
@@ -64,6 +64,7 @@ func workerMain(s setup) error {
 	w := &worker{setup: s, ledger: l}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	fmt.Println(s.Name)
 	client, err := recyclingnats.Connect(ctx, s.config())
 	if err != nil {
 		return err
@@ -73,7 +74,9 @@ func workerMain(s setup) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(s.Name)
+	if err := s.serves(); err != nil {
+		return err
+	}
 	return runner.Run(ctx)
 }
 
