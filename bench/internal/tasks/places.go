@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"slices"
 	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/record"
@@ -47,9 +47,20 @@ type place struct {
 
 var places = []place{
 	{"in process", "task.Local: a pool in this process", openLocal},
-	{"child processes", "a process for each worker", openChildren},
 	{"NATS", "the embedded server, and a worker in this process", openEmbedded},
 	{"NATS, three hosts", "three servers that keep three copies, and the workers on the same hosts, in network namespaces; calls come from outside", openHosts},
+}
+
+// oneMachine is how many places need no network namespaces. They come first.
+const oneMachine = 2
+
+// Places returns the names of all places.
+func Places() []string {
+	var names []string
+	for _, p := range places {
+		names = append(names, p.name)
+	}
+	return names
 }
 
 func newPlacesTable() *record.Table {
@@ -74,6 +85,17 @@ and the same bounds of the queue.`,
 		t.Terms = append(t.Terms, record.Term{Name: p.name, Meaning: p.about})
 	}
 	return t
+}
+
+// runPlaces measures the empty task and the scenarios in all places.
+func (m *measurement) runPlaces(ctx context.Context, chosen []scenario) {
+	all := append([]scenario{empty}, chosen...)
+	m.runBare(ctx, all)
+	for _, p := range places {
+		if slices.Contains(m.Places, p.name) {
+			m.runPlace(ctx, p, all)
+		}
+	}
 }
 
 // runPlace measures all scenarios in one place.
@@ -159,10 +181,10 @@ func (m *measurement) addPlace(s scenario, name string, r *result, err error) {
 	if r.failed > 0 {
 		m.fail(row, fmt.Sprintf("%d of %d calls failed: %s", r.failed, r.total(), r.errors[0]))
 	}
-	if n := r.served.TotalCount(); n > 0 && !math.IsInf(float64(n)/r.elapsed.Seconds(), 0) {
+	if n := r.served.TotalCount(); n > 0 && r.elapsed > 0 {
 		row.Add("calls/s", float64(n)/r.elapsed.Seconds())
-		row.Add("p50", nanoseconds(r.served.ValueAtQuantile(50)))
-		row.Add("p99", nanoseconds(r.served.ValueAtQuantile(99)))
+		row.Add("p50", float64(r.served.ValueAtQuantile(50)))
+		row.Add("p99", float64(r.served.ValueAtQuantile(99)))
 	}
 	row.Add("failed", float64(r.failed))
 	row.Add("shed", float64(r.shed.TotalCount()))
