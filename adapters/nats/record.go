@@ -46,6 +46,21 @@ type record struct {
 	revision uint64 // zero if there is none yet
 }
 
+// complete makes the record that of a task that is done, unless it is final already. The output is
+// in the object, if that has a name. kept reports whether the record has this output: it may have it
+// although it is final, if an earlier write of it was done but got no answer.
+func (r *record) complete(name string, attempt int, output []byte, object string) (changed, kept bool) {
+	if r.State.final() {
+		return false, object != "" && r.Object == object
+	}
+	r.Task, r.State, r.Attempt, r.Kind = name, Done, max(r.Attempt, attempt), task.Returned
+	r.Code, r.Message, r.Output, r.Object = "", "", output, object
+	if object != "" {
+		r.Output = nil
+	}
+	return true, true
+}
+
 // A job is the message of an enqueued task.
 type job struct {
 	enqueued time.Time // by the clock of the machine that enqueued it
