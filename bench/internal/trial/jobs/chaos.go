@@ -65,8 +65,8 @@ func (t *trial) anyWorker() *node { return t.workers[t.random.intN(len(t.workers
 // killOne kills a process of a group that runs.
 func (t *trial) killOne(ctx context.Context, group []*node, kind history.Kind) {
 	for ctx.Err() == nil {
-		pause := t.random.between(100*time.Millisecond, 3*time.Second)
-		if group[t.random.intN(len(group))].kill(ctx, kind, pause) {
+		delay := t.random.between(100*time.Millisecond, 3*time.Second)
+		if group[t.random.intN(len(group))].kill(ctx, kind, delay) {
 			return
 		}
 		wait(ctx, 10*time.Millisecond)

@@ -26,7 +26,7 @@ type node struct {
 	proc    *harness.Process
 	number  int           // of proc, or of the last process
 	changed chan struct{} // closed when proc changes
-	pause   time.Duration // until the next start
+	delay   time.Duration // until the next start
 	wanted  bool          // proc was told to end
 	stopped bool          // it is not started again until start is called
 }
@@ -99,15 +99,15 @@ func (n *node) start(ctx context.Context) (*harness.Process, error) {
 	return p, nil
 }
 
-// set notes the running process, or that there is none, and returns the pause until the next start.
-func (n *node) set(p *harness.Process) (pause time.Duration) {
+// set notes the running process, or that there is none, and returns the delay until the next start.
+func (n *node) set(p *harness.Process) (delay time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.proc = p
 	close(n.changed)
 	n.changed = make(chan struct{})
-	pause, n.pause = n.pause, 0
-	return pause
+	delay, n.delay = n.delay, 0
+	return delay
 }
 
 // await waits until ok returns true, which is called with mu held after each change.
@@ -134,15 +134,15 @@ func (n *node) process() (*harness.Process, string) {
 	return n.proc, fmt.Sprintf("%s#%d", n.name, n.number)
 }
 
-// kill kills the process with SIGKILL, and has it started again after a pause. It reports whether
+// kill kills the process with SIGKILL, and has it started again after a delay. It reports whether
 // there was a process.
-func (n *node) kill(ctx context.Context, kind history.Kind, pause time.Duration) bool {
+func (n *node) kill(ctx context.Context, kind history.Kind, delay time.Duration) bool {
 	p, name := n.process()
 	if p == nil {
 		return false
 	}
 	n.mu.Lock()
-	n.wanted, n.pause = true, pause
+	n.wanted, n.delay = true, delay
 	n.mu.Unlock()
 	f := history.Fault{Kind: kind, Target: name, From: time.Now()}
 	p.Kill()
@@ -159,7 +159,7 @@ func (n *node) kill(ctx context.Context, kind history.Kind, pause time.Duration)
 	return true
 }
 
-// suspend stops the process with SIGSTOP for some time.
+// suspend stops the process for some time.
 func (n *node) suspend(ctx context.Context, d time.Duration) {
 	p, name := n.process()
 	if p == nil {
@@ -167,9 +167,9 @@ func (n *node) suspend(ctx context.Context, d time.Duration) {
 	}
 	f := history.Fault{Kind: history.PauseWorker, Target: name, From: time.Now()}
 	n.trial.open(&f)
-	p.Signal(syscall.SIGSTOP)
+	resume := pause(p)
 	wait(ctx, d)
-	p.Signal(syscall.SIGCONT)
+	resume()
 	n.trial.close(&f)
 }
 

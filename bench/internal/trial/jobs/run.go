@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ func Run(ctx context.Context, c Config, p *record.Progress, w io.Writer) (err er
 	}
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64()>>1 | 1
+	}
+	if runtime.GOOS == "windows" {
+		return errors.New("jobs: no process can be sent SIGTERM here")
 	}
 	t := &trial{Config: c, progress: p, dir: c.Dir, random: newRandom(c.Seed), faults: map[*history.Fault]bool{}}
 	if t.dir == "" {
