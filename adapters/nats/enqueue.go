@@ -71,7 +71,7 @@ func (c *Client) Enqueue(ctx context.Context, t Named, input []byte, o EnqueueOp
 			return "", ctx.Err()
 		case errors.Is(err, offload.ErrFull), errors.Is(err, errTooLarge):
 			return "", err
-		case errors.Is(err, jetstream.ErrNoStreamResponse):
+		case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrStreamNotFound):
 			_ = c.restore(limited)
 		}
 		if !sleep(limited, 50*time.Millisecond) {
