@@ -6,6 +6,7 @@
 //	go run ./bench all -full     measures everything, which takes hours
 //	go run ./bench faults        tries what goes wrong in production: a table of fifty faults
 //	go run ./bench roll -d 5m    restarts servers in turn behind nginx and haproxy, under load
+//	go run ./bench jobs          kills workers and NATS servers on three hosts; no task may be lost
 //	go run ./bench soak -d 10m   mixes traffic with random faults; nothing may be lost or left
 //	go run ./bench overload      sends ten times what the server can serve, and checks targets
 //	go run ./bench crowd         measures normal clients beside thousands of slow ones

@@ -14,6 +14,7 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/server"
 	"github.com/recycling-go/recycling/bench/internal/tasks"
 	"github.com/recycling-go/recycling/bench/internal/trial/faults"
+	"github.com/recycling-go/recycling/bench/internal/trial/jobs"
 	"github.com/recycling-go/recycling/bench/internal/trial/roll"
 	"github.com/recycling-go/recycling/bench/internal/trial/soak"
 )
@@ -31,6 +32,8 @@ func main() {
 			exit(tasks.ServerMain(child))
 		case roll.ServerArg:
 			exit(roll.ServerMain(child))
+		case jobs.ProcessArg:
+			exit(jobs.ProcessMain(child))
 		case soak.ServerArg:
 			exit(soak.ServerMain(child))
 		}
@@ -128,6 +131,7 @@ func init() { // not a literal, because usage refers to verbs
 		verb{"faults", "", "tries fifty things that go wrong in production, here and under net/http", findFaults},
 		verb{"applications", "", "builds public applications plain and by recycle, and compares the programs", tryApplications},
 		verb{"roll", "", "restarts servers in turn behind nginx and haproxy, and counts requests that fail", rollOut},
+		verb{"jobs", "", "kills workers and NATS servers on three hosts, and checks that no task is lost", runJobs},
 	)
 	for _, t := range trials {
 		verbs = append(verbs, verb{t.name, "", t.about, try})

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -9,6 +11,8 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 	"github.com/recycling-go/recycling/bench/internal/trial/applications"
 	"github.com/recycling-go/recycling/bench/internal/trial/faults"
+	"github.com/recycling-go/recycling/bench/internal/trial/hosts"
+	"github.com/recycling-go/recycling/bench/internal/trial/jobs"
 	"github.com/recycling-go/recycling/bench/internal/trial/roll"
 	"github.com/recycling-go/recycling/bench/internal/trial/soak"
 )
@@ -68,6 +72,31 @@ func tryApplications(c *command, args []string) error {
 	p := record.NewProgress(c.stderr)
 	defer p.Done()
 	return applications.Run(c.ctx, config, p, c.stdout)
+}
+
+// runJobs is the command jobs.
+func runJobs(c *command, args []string) error {
+	var config jobs.Config
+	c.flags.IntVar(&config.Tasks, "n", 0, "`number` of tasks that are enqueued; 0: 10,000")
+	c.flags.IntVar(&config.Kills, "kills", 0, "`number` of processes that are killed meanwhile; 0: 100; negative: none")
+	c.flags.DurationVar(&config.Duration, "d", 0, "how long that takes; 0: 5 minutes")
+	c.flags.DurationVar(&config.Settle, "settle", 0, "how long all tasks may take to be done after that; 0: 3 minutes")
+	c.flags.IntVar(&config.Rolls, "rolls", 0, "`number` of workers that are replaced under load; 0: 100; negative: none")
+	c.flags.IntVar(&config.Machines, "machines", 0, "how `often` a whole machine is killed under load; 0: 3; negative: never")
+	c.flags.BoolVar(&config.Local, "local", false, "without network namespaces: no partition, no full disk, no machines")
+	c.flags.Uint64Var(&config.Seed, "seed", 0, "`number` that makes the random choices the same again; 0: a new one, which is printed")
+	c.flags.StringVar(&config.Dir, "dir", "", "`folder` for logs, ledgers and stores, which is kept; default: a temporary one")
+	if err := c.parse(args); err != nil {
+		return err
+	}
+	p := record.NewProgress(c.stderr)
+	defer p.Done()
+	err := jobs.Run(c.ctx, config, p, c.stdout)
+	if errors.Is(err, hosts.ErrUnsupported) {
+		fmt.Fprintf(c.stdout, "skipped: %v\n", err)
+		return nil
+	}
+	return err
 }
 
 // A trial puts a server under stress. It returns an error if requests or resources are lost, or if

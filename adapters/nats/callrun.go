@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	grantWithin = 2 * time.Second // after which a worker gives back a call that it may not begin
+	grantWithin = callAckWait     // after which a worker gives back a call that it may not begin
 	callerGone  = 6 * time.Second // of silence, the caller has left
 	sendWithin  = lostAfter       // after which a result that cannot be sent is dropped
 )

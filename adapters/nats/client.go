@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -40,6 +41,7 @@ type Client struct {
 	replies *mux[*waiter] // of calls
 	setup   setup
 	stock   stock
+	swept   atomic.Int64 // when the last sweep began that a full bucket caused, since epoch
 
 	mu     sync.Mutex // guards following
 	phase  clientPhase

@@ -62,19 +62,23 @@ func (c *Client) Enqueue(ctx context.Context, t Named, input []byte, o EnqueueOp
 	}
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	e := &enqueuing{c: c, task: t, id: id, keyed: o.Key != "", input: input}
 	for {
-		err = c.enqueue(limited, t, id, input, o.Key != "")
+		err = e.try(limited)
 		switch {
 		case err == nil:
 			return id, nil
 		case ctx.Err() != nil:
+			e.tidy()
 			return "", ctx.Err()
 		case errors.Is(err, offload.ErrFull), errors.Is(err, errTooLarge):
+			e.tidy()
 			return "", err
-		case errors.Is(err, jetstream.ErrNoStreamResponse):
+		case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrStreamNotFound):
 			_ = c.restore(limited)
 		}
 		if !sleep(limited, 50*time.Millisecond) {
+			e.tidy()
 			if ctx.Err() != nil {
 				return "", ctx.Err()
 			}
@@ -86,41 +90,85 @@ func (c *Client) Enqueue(ctx context.Context, t Named, input []byte, o EnqueueOp
 
 var errTooLarge = errors.New("recyclingnats: input is too large")
 
-func (c *Client) enqueue(ctx context.Context, t Named, id string, input []byte, keyed bool) error {
-	if keyed {
-		r, err := c.load(ctx, id)
-		if err != nil || r.State != "" {
+// An enqueuing is one call of Enqueue.
+type enqueuing struct {
+	c     *Client
+	task  Named
+	id    string
+	keyed bool
+	input []byte
+
+	object string // the name of a large input
+	stored bool   // the object is complete
+	sent   bool   // a message that names it may be in the stream
+}
+
+func (e *enqueuing) try(ctx context.Context) error {
+	c := e.c
+	if e.keyed {
+		r, err := c.load(ctx, e.id)
+		if err != nil {
 			return err
 		}
-	}
-	j := job{enqueued: time.Now(), input: input}
-	if len(input) > c.chunk {
-		if int64(len(input)) > c.c.BacklogBytes {
-			return fmt.Errorf("%w: %d bytes, and BacklogBytes is %d", errTooLarge, len(input), c.c.BacklogBytes)
+		if r.State != "" {
+			e.tidy()
+			return nil
 		}
-		j.object, j.input = id+"."+nuid.Next(), nil
-		if err := c.putInput(ctx, j.object, input); err != nil {
+	}
+	j := job{enqueued: time.Now(), input: e.input}
+	if len(e.input) > c.chunk {
+		if err := e.storeInput(ctx); err != nil {
 			return err
 		}
+		j.object, j.input = e.object, nil
 	}
-	subject := c.c.jobSubject(c.c.group(t.Name(), t.Options()), t.Name(), id)
+	subject := c.c.jobSubject(c.c.group(e.task.Name(), e.task.Options()), e.task.Name(), e.id)
 	_, err := c.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: j.encode()}, jetstream.WithRetryAttempts(0))
 	if err == nil {
 		return nil
 	}
 	var api *jetstream.APIError
 	if !errors.As(err, &api) {
-		return err // perhaps it is stored: the input is removed by sweep if not
+		e.sent = true
+		return err
 	}
-	c.removeInput(ctx, j.object)
 	switch {
 	case duplicate(api):
+		e.tidy()
 		return nil
 	case full(api.Description):
 		return c.shed(offload.ErrFull)
 	}
 	return err
 }
+
+// storeInput stores a large input, once.
+func (e *enqueuing) storeInput(ctx context.Context) error {
+	if e.stored {
+		return nil
+	}
+	if limit := e.c.c.BacklogBytes; int64(len(e.input)) > limit {
+		return fmt.Errorf("%w: %d bytes, and BacklogBytes is %d", errTooLarge, len(e.input), limit)
+	}
+	if e.object == "" {
+		e.object = e.id + "." + nuid.Next()
+	}
+	err := e.c.putInput(ctx, e.object, e.input)
+	e.stored = err == nil
+	return err
+}
+
+// tidy removes the input if no message names it. If that is not known, or fails, Sweep does it.
+func (e *enqueuing) tidy() {
+	if e.object == "" || e.sent {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), tidyWithin)
+	defer cancel()
+	e.c.removeInput(ctx, e.object)
+}
+
+const tidyWithin = time.Second
 
 // duplicate reports whether a stream has a message of the same subject already.
 func duplicate(api *jetstream.APIError) bool {
@@ -134,6 +182,7 @@ func (c *Client) putInput(ctx context.Context, name string, input []byte) error 
 	_, err := s.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(input))
 	var api *jetstream.APIError
 	if errors.As(err, &api) && full(api.Description) {
+		c.sweepSoon()
 		return c.shed(offload.ErrFull)
 	}
 	return err

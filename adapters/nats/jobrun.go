@@ -190,17 +190,10 @@ func (r *jobRun) done(output []byte) {
 					return err
 				}
 			}
-			kept := true
-			_, err = c.change(ctx, r.id, func(rec *record) bool {
-				if kept = !rec.State.final(); !kept {
-					return false // another attempt was first
-				}
-				rec.Task, rec.State, rec.Attempt = r.name, Done, max(rec.Attempt, r.record.Attempt)
-				rec.Kind, rec.Code, rec.Message, rec.Output, rec.Object = task.Returned, "", "", output, object
-				if object != "" {
-					rec.Output = nil
-				}
-				return true
+			var kept bool
+			_, err = c.change(ctx, r.id, func(rec *record) (changed bool) {
+				changed, kept = rec.complete(r.name, r.record.Attempt, output, object)
+				return changed
 			})
 			if err == nil && !kept && object != "" {
 				c.removeOutput(ctx, object)

@@ -16,7 +16,7 @@ import (
 const (
 	pullExpires = 4 * time.Second
 	pullSlack   = time.Second          // after which a request that got no answer is forgotten
-	callAckWait = 5 * time.Second      // after which a call that no worker has confirmed is delivered again
+	callAckWait = time.Second          // after which a call that no worker has confirmed is delivered again
 	atOnce      = 5 * time.Millisecond // a message that comes this soon has been waiting
 	fairness    = 8                    // of so many turns, enqueued tasks come first in one
 	drainWithin = 2 * time.Second

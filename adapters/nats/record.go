@@ -46,6 +46,21 @@ type record struct {
 	revision uint64 // zero if there is none yet
 }
 
+// complete makes the record that of a task that is done, unless it is final already. The output is
+// in the object, if that has a name. kept reports whether the record has this output: it may have it
+// although it is final, if an earlier write of it was done but got no answer.
+func (r *record) complete(name string, attempt int, output []byte, object string) (changed, kept bool) {
+	if r.State.final() {
+		return false, object != "" && r.Object == object
+	}
+	r.Task, r.State, r.Attempt, r.Kind = name, Done, max(r.Attempt, attempt), task.Returned
+	r.Code, r.Message, r.Output, r.Object = "", "", output, object
+	if object != "" {
+		r.Output = nil
+	}
+	return true, true
+}
+
 // A job is the message of an enqueued task.
 type job struct {
 	enqueued time.Time // by the clock of the machine that enqueued it
@@ -89,20 +104,42 @@ func address(subject string) (group, name, id string) {
 	return t[len(t)-3], t[len(t)-2], t[len(t)-1]
 }
 
-// load returns the record of a task. If there is none, its state is empty.
+// load returns the record of a task. If there is none, its state is empty. It asks the leader of
+// the stream: the Get of jetstream.KeyValue asks any replica, which may be behind, so that a task
+// that is done would be running again, or unknown.
 func (c *Client) load(ctx context.Context, id string) (record, error) {
-	e, err := c.state().Get(ctx, id)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return record{}, nil
-	}
+	bucket := c.c.stateBucket()
+	query, err := json.Marshal(map[string]string{"last_by_subj": "$KV." + bucket + "." + id})
 	if err != nil {
 		return record{}, err
 	}
-	var r record
-	if err := json.Unmarshal(e.Value(), &r); err != nil {
+	m, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET.KV_"+bucket, query)
+	if err != nil {
 		return record{}, err
 	}
-	r.revision = e.Revision()
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Sequence uint64 `json:"seq"`
+			Data     []byte `json:"data"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return record{}, err
+	}
+	switch {
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return record{}, nil
+	case answer.Error != nil:
+		return record{}, answer.Error
+	}
+	r := record{revision: answer.Message.Sequence}
+	if len(answer.Message.Data) == 0 { // it says that the record was removed
+		return r, nil
+	}
+	if err := json.Unmarshal(answer.Message.Data, &r); err != nil {
+		return record{}, err
+	}
 	return r, nil
 }
 
@@ -150,7 +187,7 @@ func (c *Client) change(ctx context.Context, id string, f func(*record) bool) (r
 		if !conflict(err) {
 			return r, err
 		}
-		// A replica may have answered that is behind.
+		// Another attempt was first.
 		if !sleep(ctx, 5*time.Millisecond) {
 			return record{}, ctx.Err()
 		}

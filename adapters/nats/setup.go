@@ -27,16 +27,29 @@ type setup struct {
 
 const dedupeWindow = 2 * time.Minute
 
+// createWithin is how long JetStream may take to create one stream. While its servers have no
+// leader, requests may get no answer at all, so they are repeated soon.
+const createWithin = 3 * time.Second
+
 // ensure creates the streams and buckets.
 func (c *Client) ensure(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
 	for _, s := range c.streams() {
-		if _, err := c.js.CreateOrUpdateStream(ctx, s); err != nil {
+		err := timely(ctx, func(ctx context.Context) error {
+			_, err := c.js.CreateOrUpdateStream(ctx, s)
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("stream %s: %w", s.Name, err)
 		}
 	}
 	return c.openStock(ctx)
+}
+
+// timely calls f with a context that ends after createWithin.
+func timely(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, createWithin)
+	defer cancel()
+	return f(ctx)
 }
 
 // restore is ensure for a running program that found something missing.
@@ -112,35 +125,44 @@ func (c *Config) storage() jetstream.StorageType {
 
 func (c *Client) openStock(ctx context.Context) error {
 	o := &c.c
-	state, err := c.bucket(ctx, o.stateBucket(), "states and results of enqueued tasks", o.BacklogBytes, o.Keep)
+	var state jetstream.KeyValue
+	err := timely(ctx, func(ctx context.Context) (err error) {
+		state, err = c.bucket(ctx, o.stateBucket(), "states and results of enqueued tasks", o.BacklogBytes, o.Keep)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("bucket %s: %w", o.stateBucket(), err)
 	}
-	inputs, err := c.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
-		Bucket:      o.inputBucket(),
-		Description: "large inputs of enqueued tasks",
-		MaxBytes:    o.BacklogBytes,
-		Storage:     o.storage(),
-		Replicas:    o.Replicas,
-	})
+	inputs, err := c.openObjects(ctx, o.inputBucket(), "large inputs of enqueued tasks", 0)
 	if err != nil {
-		return fmt.Errorf("bucket %s: %w", o.inputBucket(), err)
+		return err
 	}
-	outputs, err := c.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
-		Bucket:      o.outputBucket(),
-		Description: "large results of enqueued tasks",
-		TTL:         o.Keep,
-		MaxBytes:    o.BacklogBytes,
-		Storage:     o.storage(),
-		Replicas:    o.Replicas,
-	})
+	outputs, err := c.openObjects(ctx, o.outputBucket(), "large results of enqueued tasks", o.Keep)
 	if err != nil {
-		return fmt.Errorf("bucket %s: %w", o.outputBucket(), err)
+		return err
 	}
 	c.stock.mu.Lock()
 	c.stock.state, c.stock.inputs, c.stock.outputs = state, inputs, outputs
 	c.stock.mu.Unlock()
 	return nil
+}
+
+func (c *Client) openObjects(ctx context.Context, bucket, about string, keep time.Duration) (s jetstream.ObjectStore, err error) {
+	err = timely(ctx, func(ctx context.Context) (err error) {
+		s, err = c.js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{
+			Bucket:      bucket,
+			Description: about,
+			TTL:         keep,
+			MaxBytes:    c.c.BacklogBytes,
+			Storage:     c.c.storage(),
+			Replicas:    c.c.Replicas,
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bucket %s: %w", bucket, err)
+	}
+	return s, nil
 }
 
 func (c *Client) state() jetstream.KeyValue {

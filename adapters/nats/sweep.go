@@ -12,13 +12,16 @@ import (
 )
 
 const (
-	sweepEvery = time.Hour
-	sweepAge   = time.Hour // longer than any Enqueue takes
+	sweepEvery  = time.Hour
+	sweepPause  = time.Minute      // between two sweeps that a full bucket causes
+	sweepWithin = 10 * time.Second // of these
+	sweepAge    = 10 * time.Minute // longer than any Enqueue takes, even if clocks differ by minutes
 )
 
 // Sweep deletes large inputs that are older than age and belong neither to an enqueued task nor to
 // a dead letter, and returns how many. They are left over if a process is killed while it enqueues
-// or finishes a task. Workers do this about once an hour, with an age of an hour.
+// or finishes a task. Workers do this about once
+// an hour, and clients when there is no room for another input.
 func (c *Client) Sweep(ctx context.Context, age time.Duration) (int, error) {
 	c.stock.mu.Lock()
 	s := c.stock.inputs
@@ -73,11 +76,35 @@ func (w *Worker) sweep(ctx context.Context) {
 	defer w.count.Done()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	n, err := w.client.Sweep(ctx, sweepAge)
+	w.client.sweep(ctx)
+}
+
+// sweepSoon sweeps in the background, unless that was done less than a minute ago. Close waits for
+// it.
+func (c *Client) sweepSoon() {
+	now := time.Since(epoch)
+	last := c.swept.Load()
+	if last != 0 && now-time.Duration(last) < sweepPause || !c.swept.CompareAndSwap(last, int64(now)) {
+		return
+	}
+	if c.enter() == nil {
+		go c.sweepOnce()
+	}
+}
+
+func (c *Client) sweepOnce() {
+	defer c.leave()
+	ctx, cancel := context.WithTimeout(context.Background(), sweepWithin)
+	defer cancel()
+	c.sweep(ctx)
+}
+
+func (c *Client) sweep(ctx context.Context) {
+	n, err := c.Sweep(ctx, max(sweepAge, 2*c.c.Wait))
 	switch {
 	case err != nil && ctx.Err() == nil:
-		w.client.log.Warn("recyclingnats: cannot look for inputs that are left over", "error", err)
+		c.log.Warn("recyclingnats: cannot look for inputs that are left over", "error", err)
 	case n > 0:
-		w.client.log.Info("recyclingnats: deleted inputs that were left over", "count", n)
+		c.log.Info("recyclingnats: deleted inputs that were left over", "count", n)
 	}
 }

@@ -336,3 +336,29 @@ func TestWorkerThatIsLostLosesNoTask(t *testing.T) {
 		t.Errorf("status is %+v, want the second attempt", s)
 	}
 }
+
+func TestInputOfTaskThatIsRefusedIsRemoved(t *testing.T) {
+	t.Parallel()
+	var tasks task.Set
+	size := task.Register(&tasks, "size", func(_ context.Context, b []byte) (int, error) { return len(b), nil }, task.Options{})
+	client := connect(t, recyclingnats.Config{Backlog: 1})
+	large := make([]byte, 1<<20)
+	enqueue(t, client, size, large, "key")
+	if n := objects(t, client, "tasks-inputs"); n != 1 {
+		t.Fatalf("%d inputs are stored, want 1", n)
+	}
+	if _, err := recyclingnats.Enqueue(t.Context(), client, size, large, recyclingnats.EnqueueOptions{}); !errors.Is(err, offload.ErrFull) {
+		t.Errorf("error is %v, want ErrFull", err)
+	}
+	enqueue(t, client, size, large, "key") // again
+	if n := objects(t, client, "tasks-inputs"); n != 1 {
+		t.Errorf("%d inputs are stored, want that of the first task", n)
+	}
+	serve(t, client, &tasks, recyclingnats.WorkerConfig{})
+	await(t, client, enqueue(t, client, size, large, "key"), recyclingnats.Done)
+	for end := time.Now().Add(10 * time.Second); objects(t, client, "tasks-inputs") != 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the input is still stored after the task was done")
+		}
+	}
+}

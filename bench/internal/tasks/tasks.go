@@ -34,6 +34,9 @@ type Config struct {
 	// benchmark it was 4.
 	Workers int
 
+	// Places are the names of the places in which the task is measured. Nil means none.
+	Places []string
+
 	// Scenarios are the names of the scenarios to measure, in the order of [Scenarios]. Nil means
 	// all, and empty means none.
 	Scenarios []string
@@ -41,12 +44,12 @@ type Config struct {
 
 // Quick returns a Config that takes less than 25 seconds.
 func Quick() Config {
-	return Config{Rounds: 1, Duration: 250 * ms, Light: time.Second, Workers: 4, Scenarios: Scenarios()[:gunicorns]}
+	return Config{Rounds: 1, Duration: 250 * ms, Light: time.Second, Workers: 4, Places: Places()[:oneMachine], Scenarios: Scenarios()[:gunicorns]}
 }
 
 // Full returns a Config that takes about 20 minutes.
 func Full() Config {
-	return Config{Rounds: 5, Duration: 7 * time.Second, Light: 10 * time.Second, Workers: 4}
+	return Config{Rounds: 5, Duration: 7 * time.Second, Light: 10 * time.Second, Workers: 4, Places: Places()}
 }
 
 // Scenarios returns the names of all scenarios.
@@ -58,7 +61,7 @@ func Scenarios() []string {
 	return names
 }
 
-// Run adds the tables "tasks" and "light_tasks" to r. If a server fails, its row says so. Run
+// Run adds the tables "tasks", "task_places" and "light_tasks" to r. If a server fails, its row says so. Run
 // returns an error if c is wrong, or if ctx ends; then the tables have every measurement except the
 // interrupted one.
 func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error {
@@ -74,6 +77,10 @@ func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error
 		m.tasks = newTasksTable(m.cores, c.Workers)
 		r.Tables = append(r.Tables, m.tasks)
 	}
+	if len(c.Places) > 0 {
+		m.places = newPlacesTable()
+		r.Tables = append(r.Tables, m.places)
+	}
 	if c.Light > 0 {
 		m.light = newLightTable(c.heavyClients())
 		r.Tables = append(r.Tables, m.light)
@@ -83,6 +90,9 @@ func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error
 			for _, server := range taskServers {
 				m.runScenario(ctx, s, server)
 			}
+		}
+		if len(c.Places) > 0 {
+			m.runPlaces(ctx, chosen)
 		}
 		if c.Light > 0 {
 			m.runLight(ctx)
@@ -102,6 +112,7 @@ type measurement struct {
 	spins    float64 // how many spins compute does in a millisecond
 	round    int     // counts from 1
 	tasks    *record.Table
+	places   *record.Table
 	light    *record.Table
 }
 
@@ -112,13 +123,16 @@ func (c Config) choose() ([]scenario, error) {
 		return nil, fmt.Errorf("tasks: Rounds is %d, want one or more", c.Rounds)
 	case c.Workers < 1:
 		return nil, fmt.Errorf("tasks: Workers is %d, want one or more", c.Workers)
-	case c.Scenarios == nil:
-		return scenarios, nil
 	}
 	var chosen []scenario
 	for _, s := range scenarios {
-		if slices.Contains(c.Scenarios, s.name) {
+		if c.Scenarios == nil || slices.Contains(c.Scenarios, s.name) {
 			chosen = append(chosen, s)
+		}
+	}
+	for _, name := range c.Places {
+		if !slices.Contains(Places(), name) {
+			return nil, fmt.Errorf("tasks: there is no place %q, but %q", name, Places())
 		}
 	}
 	for _, name := range c.Scenarios {
