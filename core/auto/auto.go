@@ -101,7 +101,7 @@ func serve(s *http.Server, own *atomic.Value, l net.Listener) (err error, served
 		return nil, false
 	}
 	announce()
-	return p.Serve(l), true
+	return p.Serve(unwrap(l)), true
 }
 
 func shutdown(s *http.Server, own *atomic.Value, ctx context.Context) (err error, shut bool) {

@@ -9,6 +9,10 @@
 // RECYCLING_MAX_WORKERS apply. With RECYCLING_STRATEGY=goroutine the program is served by net/http
 // itself, and this package does nothing.
 //
+// With a listener of a type of its own, each connection holds a worker while it waits, as with any
+// Server. The listener of echo v4, which embeds a *net.TCPListener and sets the keep-alive time of
+// TCP to three minutes, is replaced by that *net.TCPListener, where the time is 15 seconds.
+//
 // These are left alone:
 //
 //   - a server to which the program itself applies package recycling, such as with [recycling.Use];
