@@ -3,6 +3,7 @@ package offload
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -194,16 +195,28 @@ func (p *pool) restartAll(ctx context.Context) error {
 		return err
 	}
 	defer p.forgive(leases)
-	for _, l := range leases {
+	for i, l := range leases {
 		select {
 		case <-l.gone:
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("offload: restart: %d of %d resources have not been replaced: %w", unsettled(leases[i:]), len(leases), ctx.Err())
 		case <-p.openCtx.Done():
 			return p.closed
 		}
 	}
 	return nil
+}
+
+// unsettled counts the leases of resources that have not been replaced.
+func unsettled(leases []*lease) (n int) {
+	for _, l := range leases {
+		select {
+		case <-l.gone:
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // wearAll records that all resources are to be replaced, and returns their leases.

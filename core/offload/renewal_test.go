@@ -148,7 +148,7 @@ func TestRestartKeepsWhatCannotBeReplaced(t *testing.T) {
 		if got := used(t, r, 2); !slices.Equal(got, []int{0, 1}) {
 			t.Errorf("used are %v while no other can be opened, want the old ones", got)
 		}
-		if err := <-restarted; err != context.DeadlineExceeded || time.Since(start) != 10*time.Second {
+		if err := <-restarted; !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "2 of 2") || time.Since(start) != 10*time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		s.setRefuse(nil)

@@ -153,8 +153,9 @@ func (s *Resources[R]) Resize(by int) (workers int, err error) { return s.pool.r
 // have been replaced. No call fails because of it: see [ResourceConfig]. A resource whose task does
 // not return is replaced last.
 //
-// If ctx ends first, Restart returns its error, and those resources that have not been replaced by
-// then stay in use. If the pool is stopped, the error wraps [ErrClosed].
+// If ctx ends first, the error wraps ctx's, and those resources that have not been replaced by then
+// stay in use; why a new one could not be opened is reported to Failed. If the pool is stopped, the
+// error wraps [ErrClosed].
 func (s *Resources[R]) Restart(ctx context.Context) error { return s.pool.restartAll(ctx) }
 
 // Shutdown is like [Pool.Shutdown]. Resources are closed when their workers have nothing more to
