@@ -26,8 +26,9 @@ type TaskRecorder struct {
 	stripes int
 	series  table[taskKey, taskSeries]
 
-	mu     sync.Mutex // guards following
-	places map[string]func() PlaceStats
+	mu       sync.Mutex // guards following
+	places   map[string]func() PlaceStats
+	backlogs map[string]*backlogReader
 }
 
 type taskKey struct{ place, task string }
