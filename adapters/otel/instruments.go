@@ -17,6 +17,8 @@ type instrument struct {
 	value  func(*recycling.Stats) int64              // of those that are read from Stats; otherwise nil
 	ratios func(*recycling.Stats) map[string]float64 // of a gauge: by limit
 	places func(observe.PlaceStats) int              // of those that are read from a place; otherwise nil
+
+	backlog func(observe.Backlog) float64 // of those that are read from a backlog; otherwise nil
 }
 
 type kind string

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -65,6 +64,21 @@ var taskInstruments = []instrument{
 		help: "Workers of the place with nothing to do.",
 		do:   "If it is zero for long, add workers. If it is never close to zero, there are more workers than needed.", places: func(p observe.PlaceStats) int { return p.Idle },
 	},
+	{
+		name: "recycling.backlog.tasks", kind: upDown, unit: "{task}", attributes: []string{placeKey, taskKey},
+		help: "Enqueued tasks that are not done, on all machines together: queued, running, or to be tried again.",
+		do:   "If it grows for long, there are too few workers for what is enqueued: add machines.", backlog: func(b observe.Backlog) float64 { return float64(b.Enqueued) },
+	},
+	{
+		name: "recycling.backlog.age", kind: gauge, unit: "s", attributes: []string{placeKey, taskKey},
+		help: "Age of the oldest enqueued task that is not done.",
+		do:   "Compare it with the time that results may take. If it grows although workers are idle, one task fails again and again.", backlog: func(b observe.Backlog) float64 { return b.Oldest.Seconds() },
+	},
+	{
+		name: "recycling.backlog.calls", kind: upDown, unit: "{call}", attributes: []string{placeKey, taskKey},
+		help: "Calls that wait for a worker, on all machines together.",
+		do:   "If it is not close to zero most of the time, calls will be shed: add machines.", backlog: func(b observe.Backlog) float64 { return float64(b.Calls) },
+	},
 }
 
 // Tasks returns an observer that records calls of tasks with a Meter of mp, or of the global
@@ -83,7 +97,7 @@ func (c Config) Tasks(mp metric.MeterProvider) (observe.TaskObserver, error) {
 	if mp == nil {
 		mp = otel.GetMeterProvider()
 	}
-	o := &taskObserver{attrs: c.Attributes, places: map[string]place{}}
+	o := &taskObserver{attrs: c.Attributes, state: observe.NewTaskRecorder()}
 	if err := o.register(mp.Meter(scope)); err != nil {
 		return nil, fmt.Errorf("recyclingotel: %w", err)
 	}
@@ -99,14 +113,7 @@ type taskObserver struct {
 	attrs []attribute.KeyValue
 	sets  cache[callKey, callOptions]
 
-	mu     sync.Mutex // guards following
-	places map[string]place
-}
-
-// A place is one that AddPlace was given.
-type place struct {
-	read    func() observe.PlaceStats
-	options metric.MeasurementOption
+	state *observe.TaskRecorder // of places and backlogs; it records no calls
 }
 
 // A callKey is what the attributes of a call are made from.
@@ -122,36 +129,58 @@ type callOptions struct {
 
 // register creates the instruments.
 func (o *taskObserver) register(meter metric.Meter) (err error) {
-	var read []func(observe.PlaceStats, metric.MeasurementOption, metric.Observer)
+	var ofPlace []func(observe.PlaceStats, metric.MeasurementOption, metric.Observer)
+	var ofBacklog []func(observe.Backlog, metric.MeasurementOption, metric.Observer)
 	var observed []metric.Observable
 	for _, i := range taskInstruments {
 		unit, help := metric.WithUnit(i.unit), metric.WithDescription(i.help)
-		switch i.name {
-		case nameTaskCalls:
+		switch {
+		case i.name == nameTaskCalls:
 			o.calls, err = meter.Int64Counter(i.name, unit, help)
-		case nameTaskRetries:
+		case i.name == nameTaskRetries:
 			o.retries, err = meter.Int64Counter(i.name, unit, help)
-		case nameTaskQueue:
+		case i.name == nameTaskQueue:
 			o.queue, err = meter.Float64Histogram(i.name, unit, help, metric.WithExplicitBucketBoundaries(shortSeconds...))
-		case nameTaskDuration:
+		case i.name == nameTaskDuration:
 			o.duration, err = meter.Float64Histogram(i.name, unit, help, metric.WithExplicitBucketBoundaries(shortSeconds...))
+		case i.kind == gauge:
+			var g metric.Float64ObservableGauge
+			g, err = meter.Float64ObservableGauge(i.name, unit, help)
+			observed = append(observed, g)
+			ofBacklog = append(ofBacklog, func(b observe.Backlog, set metric.MeasurementOption, to metric.Observer) {
+				to.ObserveFloat64(g, i.backlog(b), set)
+			})
 		default:
 			var u metric.Int64ObservableUpDownCounter
 			u, err = meter.Int64ObservableUpDownCounter(i.name, unit, help)
 			observed = append(observed, u)
-			read = append(read, func(s observe.PlaceStats, options metric.MeasurementOption, to metric.Observer) {
-				to.ObserveInt64(u, int64(i.places(s)), options)
-			})
+			if i.places != nil {
+				ofPlace = append(ofPlace, func(s observe.PlaceStats, set metric.MeasurementOption, to metric.Observer) {
+					to.ObserveInt64(u, int64(i.places(s)), set)
+				})
+			} else {
+				ofBacklog = append(ofBacklog, func(b observe.Backlog, set metric.MeasurementOption, to metric.Observer) {
+					to.ObserveInt64(u, int64(i.backlog(b)), set)
+				})
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", i.name, err)
 		}
 	}
 	_, err = meter.RegisterCallback(func(_ context.Context, to metric.Observer) error {
-		for _, p := range o.all() {
-			s := p.read()
-			for _, f := range read {
-				f(s, p.options, to)
+		for name, p := range o.state.Places() {
+			set := setOf(o.attrs, attribute.String(placeKey, valid(name)))
+			for _, f := range ofPlace {
+				f(p, set, to)
+			}
+		}
+		for name, list := range o.state.Backlogs() {
+			for _, b := range list {
+				set := setOf(o.attrs, attribute.String(placeKey, valid(name)), attribute.String(taskKey, valid(b.Task)))
+				for _, f := range ofBacklog {
+					f(b, set, to)
+				}
 			}
 		}
 		return nil
@@ -159,22 +188,14 @@ func (o *taskObserver) register(meter metric.Meter) (err error) {
 	return err
 }
 
-// AddPlace makes o record the state of a place. Package task calls it.
+// AddPlace makes o record the state of a place: see [observe.TaskRecorder.AddPlace].
 func (o *taskObserver) AddPlace(name string, read func() observe.PlaceStats) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.places[name] = place{read, setOf(o.attrs, attribute.String(placeKey, valid(name)))}
+	o.state.AddPlace(name, read)
 }
 
-// all returns the places, so that they can be read without a lock.
-func (o *taskObserver) all() []place {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	list := make([]place, 0, len(o.places))
-	for _, p := range o.places {
-		list = append(list, p)
-	}
-	return list
+// AddBacklog makes o record a backlog: see [observe.TaskRecorder.AddBacklog].
+func (o *taskObserver) AddBacklog(place string, read func(context.Context) ([]observe.Backlog, error)) {
+	o.state.AddBacklog(place, read)
 }
 
 // TaskEnd implements [observe.TaskObserver].

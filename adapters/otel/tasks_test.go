@@ -55,6 +55,21 @@ func TestTasksAreMeasuredByPlace(t *testing.T) {
 	c.expect(nameTaskRetries, map[string]string{"app=x,recycling.place=\uFFFD,recycling.result=lost,recycling.task=a": "2"})
 }
 
+func TestBacklogsAreMeasured(t *testing.T) {
+	c := newCollector(t)
+	o, err := Tasks(c.mp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.(*taskObserver).AddBacklog("nats", func(context.Context) ([]observe.Backlog, error) {
+		return []observe.Backlog{{Task: "a", Enqueued: 3, Oldest: 90 * time.Second, Calls: 2}}, nil
+	})
+	const set = "recycling.place=nats,recycling.task=a"
+	c.expect("recycling.backlog.tasks", map[string]string{set: "3"})
+	c.expect("recycling.backlog.age", map[string]string{set: "90"})
+	c.expect("recycling.backlog.calls", map[string]string{set: "2"})
+}
+
 func TestTaskObserverAllocatesNothing(t *testing.T) {
 	o, err := Tasks(newCollector(t).mp)
 	if err != nil {

@@ -74,6 +74,8 @@ type snapshot struct {
 
 	tasks  []observe.TaskStats
 	places map[string]observe.PlaceStats
+
+	backlogs map[string][]observe.Backlog
 }
 
 // readServer reads what the metrics of a Server need.

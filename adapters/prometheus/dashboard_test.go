@@ -91,6 +91,11 @@ var dashboard = []struct {
 			{`sum by (place) (recycling_place_tasks_running{$})`, "{{place}}: running"},
 			{`sum by (place) (recycling_place_workers_idle{$})`, "{{place}}: idle"},
 		}},
+		{"Backlog of enqueued tasks and of calls", "short", []query{
+			{`max by (place, task) (recycling_backlog_tasks{$})`, "{{task}}, {{place}}: enqueued"},
+			{`max by (place, task) (recycling_backlog_calls{$})`, "{{task}}, {{place}}: calls"},
+		}},
+		{"Age of the oldest enqueued task", "s", []query{{`max by (place, task) (recycling_backlog_age_seconds{$})`, "{{task}}, {{place}}"}}},
 		{"Calls per second, by task", "cps", []query{{`topk(10, sum by (place, task) (rate(recycling_tasks_total{$}[$__rate_interval])))`, "{{task}}, {{place}}"}}},
 	}},
 }

@@ -1,6 +1,7 @@
 package recyclingprometheus
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -124,6 +125,7 @@ func application(t *testing.T, c Config, strategy recycling.Strategy) (url strin
 		t.Fatal(err)
 	}
 	rec.AddPlace("local", func() observe.PlaceStats { return observe.PlaceStats{Idle: 2} })
+	rec.AddBacklog("nats", func(context.Context) ([]observe.Backlog, error) { return []observe.Backlog{{Task: "shrink"}}, nil })
 	rec.TaskEnd(observe.TaskCall{Task: "shrink", Place: "local", Queued: time.Millisecond, Running: time.Second})
 	client := newClient(t)
 	for range 7 {
@@ -206,7 +208,7 @@ func (d *database) checkRules() {
 				}
 			}
 		}
-		return n == 12
+		return n == 13
 	})
 }
 

@@ -24,7 +24,7 @@ func RegisterTasks(reg prometheus.Registerer, rec *observe.TaskRecorder) error {
 // RegisterTasks is like the function RegisterTasks. It also returns an error if Buckets are not
 // positive and ascending, or if Labels are not valid.
 func (c Config) RegisterTasks(reg prometheus.Registerer, rec *observe.TaskRecorder) error {
-	col, err := c.collector(taskMetrics, func(s *snapshot) { s.tasks, s.places = rec.Tasks(), rec.Places() })
+	col, err := c.collector(taskMetrics, func(s *snapshot) { s.tasks, s.places, s.backlogs = rec.Tasks(), rec.Places(), rec.Backlogs() })
 	if err != nil {
 		return err
 	}
@@ -42,6 +42,17 @@ func ofPlaces(f func(observe.PlaceStats) int) func(*snapshot, func(float64, ...s
 	return func(s *snapshot, emit func(float64, ...string)) {
 		for name, p := range s.places {
 			emit(float64(f(p)), valid(name))
+		}
+	}
+}
+
+// ofBacklogs returns the function for a gauge with a value for each task that has a backlog.
+func ofBacklogs(f func(observe.Backlog) float64) func(*snapshot, func(float64, ...string)) {
+	return func(s *snapshot, emit func(float64, ...string)) {
+		for place, list := range s.backlogs {
+			for _, b := range list {
+				emit(f(b), valid(place), valid(b.Task))
+			}
 		}
 	}
 }
@@ -107,5 +118,23 @@ var taskMetrics = []metric{
 		help:   "Workers of the place with nothing to do.",
 		do:     "If it is zero for long, add workers. If it is never close to zero, there are more workers than needed.",
 		values: ofPlaces(func(p observe.PlaceStats) int { return p.Idle }),
+	},
+	{
+		name: "recycling_backlog_tasks", kind: gauge, labels: []string{"place", "task"},
+		help:   "Enqueued tasks that are not done, on all machines together: queued, running, or to be tried again.",
+		do:     "If it grows for long, there are too few workers for what is enqueued: add machines.",
+		values: ofBacklogs(func(b observe.Backlog) float64 { return float64(b.Enqueued) }),
+	},
+	{
+		name: "recycling_backlog_age_seconds", kind: gauge, labels: []string{"place", "task"},
+		help:   "Age of the oldest enqueued task that is not done.",
+		do:     "Compare it with the time that results may take. If it grows although workers are idle, one task fails again and again: look at its state.",
+		values: ofBacklogs(func(b observe.Backlog) float64 { return b.Oldest.Seconds() }),
+	},
+	{
+		name: "recycling_backlog_calls", kind: gauge, labels: []string{"place", "task"},
+		help:   "Calls that wait for a worker, on all machines together.",
+		do:     "If it is not close to zero most of the time, calls will be shed: add machines.",
+		values: ofBacklogs(func(b observe.Backlog) float64 { return float64(b.Calls) }),
 	},
 }

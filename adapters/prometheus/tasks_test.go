@@ -89,7 +89,15 @@ func TestPromtoolAcceptsTheMetricsOfTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec.AddPlace("\xff", func() observe.PlaceStats { return observe.PlaceStats{Queued: 1} })
+	rec.AddBacklog("\xff", func(context.Context) ([]observe.Backlog, error) {
+		return []observe.Backlog{{Task: "a", Enqueued: 3, Oldest: 90 * time.Second, Calls: 2}}, nil
+	})
 	rec.TaskEnd(observe.TaskCall{Task: "a", Place: "\xff", Queued: time.Second, Running: 2 * time.Second, Retries: 1})
+	for name, want := range map[string]float64{"recycling_backlog_tasks": 3, "recycling_backlog_age_seconds": 90, "recycling_backlog_calls": 2} {
+		if got, ok := series(t, reg, name, "place", "\uFFFD", "task", "a"); !ok || got != want {
+			t.Errorf("%s is %v, %v, want %v", name, got, ok, want)
+		}
+	}
 	w := httptest.NewRecorder()
 	promhttp.HandlerFor(reg, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/", nil))
 	text := w.Body.String()

@@ -256,7 +256,8 @@ func TestBrowserShowsLargeFigures(t *testing.T) {
 	r := newReport(observe.Now(), nil)
 	r.Process.Host, r.Build.Revision, r.Build.Modified = "a-very-long-name-of-a-pod-6d4cf56db6-x2x9z.example.org", strings.Repeat("0123456789", 4), true
 	r.Servers = []serverReport{s, s}
-	long := tasksReport{Window: window, Places: []placeReport{{"a place with a rather long name", many, many, many}}}
+	long := tasksReport{Window: window, Places: []placeReport{{"a place with a rather long name", many, many, many}},
+		Backlogs: []backlogReport{{"a place with a rather long name", "with_a_long_name", many, 47 * time.Hour, many}}}
 	for i := range 5 {
 		long.Tasks = append(long.Tasks, taskReport{Place: "a place with a rather long name", Task: strings.Repeat("with_a_long_name", 1+i), recent: recent{many, many, many},
 			Queue: quantiles{many, 47 * time.Hour, 59 * time.Minute}, Running: quantiles{many, 47 * time.Hour, 59 * time.Minute}, Shed: many, Failed: many, Lost: many})

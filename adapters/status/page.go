@@ -83,8 +83,8 @@ func (p *Page) Server(name string) recycling.Option {
 	}
 }
 
-// Tasks shows on p the tasks that rec records, and the places where they run: see Observe of package
-// core/offload/task. A recorder is shown once, however often it is added.
+// Tasks shows on p the tasks that rec records, and the places where they run: see Observe of
+// package core/offload/task. A recorder is shown once, however often it is added.
 func (p *Page) Tasks(rec *observe.TaskRecorder) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

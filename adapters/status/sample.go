@@ -50,9 +50,9 @@ func (w *watched) take(now time.Duration) (last, first *sample) {
 	return last, first
 }
 
-// slide adds last to samples, unless it is only a moment younger than the newest one, and drops those
-// that are too old. It also returns the sample that last is to be compared with, and the newest one
-// before last; they are zero if there is none.
+// slide adds last to samples, unless it is only a moment younger than the newest one, and drops
+// those that are too old. It also returns the sample that last is to be compared with, and the
+// newest one before last; they are zero if there is none.
 func slide[S interface{ taken() time.Duration }](samples []S, last S) (kept []S, first, newest S) {
 	now := last.taken()
 	// Drop samples while the next one is old enough too, and those from before a pause.

@@ -63,8 +63,17 @@ type tasksReport struct {
 	Window     time.Duration `json:"window_ns"`
 	SinceStart bool          `json:"since_start"`
 
-	Places []placeReport `json:"places"`
-	Tasks  []taskReport  `json:"tasks"`
+	Places   []placeReport   `json:"places"`
+	Tasks    []taskReport    `json:"tasks"`
+	Backlogs []backlogReport `json:"backlogs"`
+}
+
+type backlogReport struct {
+	Place    string        `json:"place"`
+	Task     string        `json:"task"`
+	Enqueued int           `json:"enqueued"` // tasks that are not done
+	Oldest   time.Duration `json:"oldest_ns"`
+	Calls    int           `json:"calls"` // that wait for a worker
 }
 
 type placeReport struct {
@@ -94,7 +103,7 @@ type taskReport struct {
 func (r *report) addTasks(watched []*watchedTasks) {
 	for _, w := range watched {
 		last, first := w.take(r.at)
-		t := tasksReport{Window: last.at - first.at, SinceStart: first.at == 0, Places: []placeReport{}, Tasks: []taskReport{}}
+		t := tasksReport{Window: last.at - first.at, SinceStart: first.at == 0, Places: []placeReport{}, Tasks: []taskReport{}, Backlogs: []backlogReport{}}
 		for name, p := range w.rec.Places() {
 			t.Places = append(t.Places, placeReport{printable(name), p.Queued, p.Running, p.Idle})
 		}
@@ -103,6 +112,14 @@ func (r *report) addTasks(watched []*watchedTasks) {
 			t.Tasks = append(t.Tasks, taskReportOf(now, first.tasks[k], t.Window))
 		}
 		slices.SortFunc(t.Tasks, func(a, b taskReport) int {
+			return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Place, b.Place))
+		})
+		for name, list := range w.rec.Backlogs() {
+			for _, b := range list {
+				t.Backlogs = append(t.Backlogs, backlogReport{printable(name), printable(b.Task), b.Enqueued, b.Oldest, b.Calls})
+			}
+		}
+		slices.SortFunc(t.Backlogs, func(a, b backlogReport) int {
 			return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Place, b.Place))
 		})
 		r.Tasks = append(r.Tasks, t)
@@ -143,6 +160,14 @@ func (t tasksReport) text(b *bytes.Buffer) {
 		fmt.Fprint(table, "  queued\t running\t idle\t place\n")
 		for _, p := range t.Places {
 			fmt.Fprintf(table, "  %s\t %s\t %s\t %s\n", number(p.Queued), number(p.Running), number(p.Idle), p.Name)
+		}
+		table.Flush()
+	}
+	if len(t.Backlogs) > 0 {
+		table := newTable(b)
+		fmt.Fprint(table, "  enqueued\t oldest\t calls\t backlog of, at\n")
+		for _, l := range t.Backlogs {
+			fmt.Fprintf(table, "  %s\t %s\t %s\t %s, %s\n", number(l.Enqueued), duration(l.Oldest), number(l.Calls), l.Task, l.Place)
 		}
 		table.Flush()
 	}

@@ -114,9 +114,12 @@ func TestHostileNamesOfPlaces(t *testing.T) {
 	rec := observe.NewTaskRecorder()
 	p.Tasks(rec)
 	rec.AddPlace(hostile, func() observe.PlaceStats { return observe.PlaceStats{} })
+	rec.AddBacklog(hostile, func(context.Context) ([]observe.Backlog, error) {
+		return []observe.Backlog{{Task: hostile, Enqueued: 1234, Oldest: 90 * time.Second, Calls: 2}}, nil
+	})
 	rec.TaskEnd(observe.TaskCall{Task: hostile, Place: hostile})
 	html := get(t, p, "/?format=html").Body.String()
-	if strings.Contains(html, "<script>alert") || strings.Count(html, "&lt;script&gt;alert(1)&lt;/script&gt;") != 3 {
+	if strings.Contains(html, "<script>alert") || strings.Count(html, "&lt;script&gt;alert(1)&lt;/script&gt;") != 5 || !strings.Contains(html, "1,234") {
 		t.Errorf("the page shows\n%s", html)
 	}
 	for _, format := range []string{"html", "text", "json"} {

@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 )
 
-// MaxTasks is how many combinations of place and task a [TaskRecorder] tells apart. Calls of further
-// ones are counted for the place and the task [OtherTasks].
+// MaxTasks is how many combinations of place and task a [TaskRecorder] tells apart. Calls of
+// further ones are counted for the place and the task [OtherTasks].
 const MaxTasks = 256
 
 // OtherTasks stands for all places and tasks beyond MaxTasks.
@@ -26,8 +26,9 @@ type TaskRecorder struct {
 	stripes int
 	series  table[taskKey, taskSeries]
 
-	mu     sync.Mutex // guards following
-	places map[string]func() PlaceStats
+	mu       sync.Mutex // guards following
+	places   map[string]func() PlaceStats
+	backlogs map[string]*backlogReader
 }
 
 type taskKey struct{ place, task string }

@@ -65,3 +65,12 @@ type PlaceStats struct {
 	Running int // workers that run a task
 	Idle    int // workers with nothing to do
 }
+
+// A Backlog is the work for one task that is stored at a place, such as NATS, for workers on any
+// machine.
+type Backlog struct {
+	Task     string
+	Enqueued int           // enqueued tasks that are not done: queued, running or failed
+	Oldest   time.Duration // the age of the oldest of them; zero if there is none
+	Calls    int           // calls that wait for a worker
+}

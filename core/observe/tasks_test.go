@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -79,6 +81,45 @@ func TestPlacesAreReadWhenAsked(t *testing.T) {
 	rec.AddPlace("p", func() PlaceStats { return PlaceStats{Idle: 7} })
 	if got := rec.Places(); got["p"] != (PlaceStats{Idle: 7}) || len(got) != 2 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestBacklogsAreReadSeldom(t *testing.T) {
+	rec := NewTaskRecorder()
+	reads := 0
+	rec.AddBacklog("p", func(ctx context.Context) ([]Backlog, error) {
+		if _, ok := ctx.Deadline(); !ok {
+			t.Error("reading has no deadline")
+		}
+		reads++
+		return []Backlog{{Task: "a", Enqueued: reads}}, nil
+	})
+	for range 3 {
+		if got := rec.Backlogs(); len(got["p"]) != 1 || got["p"][0].Enqueued != 1 || reads != 1 {
+			t.Errorf("got %+v after %d reads", got, reads)
+		}
+	}
+}
+
+func TestBacklogThatCannotBeReadIsEmpty(t *testing.T) {
+	rec := NewTaskRecorder()
+	rec.AddBacklog("p", func(ctx context.Context) ([]Backlog, error) {
+		return []Backlog{{Task: "a"}}, errors.New("away")
+	})
+	rec.AddBacklog("q", func(ctx context.Context) ([]Backlog, error) { return []Backlog{{Task: "a"}}, nil })
+	if got := rec.Backlogs(); len(got) != 2 || len(got["p"]) != 0 || len(got["q"]) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestOldBacklogsAreReadAgain(t *testing.T) {
+	reads := 0
+	r := &backlogReader{read: func(context.Context) ([]Backlog, error) { reads++; return nil, nil }}
+	r.now()
+	r.at -= backlogAge
+	r.now()
+	if reads != 2 {
+		t.Errorf("%d reads, want 2", reads)
 	}
 }
 

@@ -13,6 +13,6 @@
 //
 // A [Stream] is a task that writes its output piece by piece, for example into an HTTP response.
 //
-// [Fail] turns the error of a call into an HTTP response. [Observe] measures calls. Package tasktest
-// is the suite that every place must pass; docs/tasks.md of the repository is a guide.
+// [Fail] turns the error of a call into an HTTP response. [Observe] measures calls. Package
+// tasktest is the suite that every place must pass; docs/tasks.md of the repository is a guide.
 package task

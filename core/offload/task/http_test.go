@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -109,7 +110,7 @@ func TestResponseWithAnErrorAfterAPartIsCutOff(t *testing.T) {
 			check(t, srv.Client(), srv.URL)
 		})
 		t.Run(name+"/recycling", func(t *testing.T) {
-			in := recyclingtest.Serve(recycling.New(h), recyclingtest.Loopback(t))
+			in := recyclingtest.Serve(recycling.New(h, func(s *recycling.Server) { s.Log = slog.New(slog.DiscardHandler) }), recyclingtest.Loopback(t))
 			defer func() { in.Close(); <-in.Served }()
 			check(t, &http.Client{Transport: new(http.Transport)}, "http://"+in.Addr.String())
 		})
