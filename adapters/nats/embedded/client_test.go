@@ -37,6 +37,7 @@ func serve(t testing.TB, client *recyclingnats.Client, tasks *task.Set, wc recyc
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- w.Run(ctx) }()
+	<-w.Ready()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
