@@ -30,7 +30,7 @@ func TestWhileNATSIsAwayTasksAreShed(t *testing.T) {
 	s := open()
 	var tasks task.Set
 	double := task.Register(&tasks, "double", func(_ context.Context, n int) (int, error) { return 2 * n, nil }, task.Options{})
-	c := recyclingnats.Config{URL: s.URL(), Wait: 300 * time.Millisecond, RetryAfter: 5 * time.Second}
+	c := recyclingnats.Config{URL: s.URL(), Wait: 2 * time.Second, RetryAfter: 5 * time.Second}
 	client, err := recyclingnats.Connect(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,9 @@ import (
 func connect(t testing.TB, c recyclingnats.Config) *recyclingnats.Client {
 	t.Helper()
 	c.Embedded = embedded.Start
+	if c.Wait == 0 {
+		c.Wait = 30 * time.Second // the machine may be busy
+	}
 	client, err := recyclingnats.Connect(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
