@@ -24,6 +24,7 @@ const (
 	maxParts   = 4096                // of an input or an output
 	maxRetries = 3                   // calls sent again after their worker was lost
 	maxCrowded = 4                   // calls sent again after the queue was full
+	doubtEvery = time.Second         // and again
 	soon       = 100 * time.Millisecond
 	doubtAfter = 200 * time.Millisecond
 )
@@ -174,7 +175,9 @@ func (w *waiter) try(ctx context.Context, patience <-chan time.Time) (verdict, e
 				timer.Reset(probeAfter / 2)
 			case !w.queued:
 				return unheard, fmt.Errorf("NATS has not confirmed the call within %v", ackWithin)
-			case w.c.hopeless(ctx, w.j):
+			case !w.c.hopeless(ctx, w.j):
+				timer.Reset(doubtEvery)
+			default:
 				w.withdraw()
 				return ended, fmt.Errorf("recyclingnats: %s needs %v: %w", w.j.Name(), w.j.Options().Slots, task.ErrSlots)
 			}

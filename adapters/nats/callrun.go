@@ -83,7 +83,7 @@ func (w *Worker) runCall(g *group, m *nats.Msg, waited bool) {
 		r.result(ctx, out, task.Outcome{Kind: task.Canceled, Message: err.Error()})
 		return
 	}
-	o := w.c.Runner.Run(ctx, name, input, out)
+	o := w.run(ctx, name, input, out)
 	out.end()
 	r.result(ctx, out, o)
 }

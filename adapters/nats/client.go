@@ -150,11 +150,15 @@ func (c *Client) begin(ctx context.Context) error {
 	}
 }
 
+// noPeers is the error of a cluster that has not enough servers or storage for a stream, perhaps
+// because it is starting.
+const noPeers jetstream.ErrorCode = 10005
+
 // retriable reports whether an error of JetStream may end by itself.
 func retriable(err error) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
-		return api.Code == 503 || api.Code == 500
+		return api.Code == 503 || api.Code == 500 || api.ErrorCode == noPeers
 	}
 	return true
 }

@@ -77,7 +77,9 @@ type Config struct {
 	// been done.
 	Groups map[string][]string
 
-	// Queue is how many calls may wait for a worker, in all groups together. Zero means 1024.
+	// Queue is how many calls may wait for a worker, in all groups together. Zero means 1024. Their
+	// inputs take 64 MiB at most, without those above 256 KiB, which callers send when a worker has
+	// taken the call. A call that has just got its worker counts until NATS has noted that.
 	Queue int
 
 	// Wait is how long a call may wait for a worker; no task begins after that. Zero means 2
@@ -95,7 +97,7 @@ type Config struct {
 
 	// Backlog is how many enqueued tasks there may be that are not done, and, separately, how many
 	// dead letters; BacklogBytes how many bytes each of them, the results and the large inputs may
-	// take. Zero means 100,000 and 1 GiB.
+	// take. Zero means 100,000 and 1 GiB. A cluster reserves the space.
 	Backlog      int
 	BacklogBytes int64
 

@@ -106,7 +106,7 @@ func (r *jobRun) run() task.Outcome {
 			return task.Outcome{Kind: task.Failed, Message: fmt.Sprintf("input %s: %v", r.job.object, err)}
 		}
 	}
-	return r.w.c.Runner.Run(ctx, r.name, input, discard{})
+	return r.w.run(ctx, r.name, input, discard{})
 }
 
 type discard struct{}
@@ -157,6 +157,8 @@ func failure(o task.Outcome) string {
 		text = "panic: net/http: abort Handler"
 	case task.Exited:
 		text = "the task called runtime.Goexit"
+	case task.Lost:
+		text = "the worker was lost: " + text
 	case task.Unknown:
 		text = "no worker knows the task"
 	}

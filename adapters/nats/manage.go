@@ -56,19 +56,18 @@ func (w *Worker) resize(group string, by int) (int, error) {
 	return g.workers, nil
 }
 
-// Restart replaces the processes of the group if WorkerConfig.Runner is a [task.Manager] that has a
+// Restart replaces the processes of the group if WorkerConfig.Place is a [task.Manager] that has a
 // group of that name. Tasks that run in this process have no workers that could be replaced: then
 // the error wraps errors.ErrUnsupported. To replace the process, start another one and end this one
 // with SIGTERM.
 func (w *Worker) Restart(ctx context.Context, group string) error {
 	w.mu.Lock()
 	g := w.groupLocked(group)
-	runner := w.c.Runner
 	w.mu.Unlock()
 	if g == nil {
 		return fmt.Errorf("%w: %s", task.ErrGroup, group)
 	}
-	if m, ok := runner.(task.Manager); ok {
+	if m, ok := w.c.Place.(task.Manager); ok {
 		return m.Restart(ctx, group)
 	}
 	return fmt.Errorf("recyclingnats: group %s runs in this process: %w", group, errors.ErrUnsupported)

@@ -10,7 +10,7 @@ import (
 )
 
 // rollWithin is how long a client waits for the workers' answers.
-const rollWithin = 300 * time.Millisecond
+const rollWithin = 500 * time.Millisecond
 
 // Answers to the question which workers run a group.
 var (

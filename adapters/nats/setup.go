@@ -25,7 +25,10 @@ type setup struct {
 	last time.Time
 }
 
-const dedupeWindow = 2 * time.Minute
+const (
+	dedupeWindow = 2 * time.Minute
+	callBytes    = 64 << 20 // of all calls that wait; NATS reserves that much memory
+)
 
 // createWithin is how long JetStream may take to create one stream. While its servers have no
 // leader, requests may get no answer at all, so they are repeated soon.
@@ -78,7 +81,7 @@ func (c *Client) streams() []jetstream.StreamConfig {
 		Replicas:    o.Replicas,
 		Discard:     jetstream.DiscardNew,
 		MaxMsgs:     int64(o.Queue),
-		MaxBytes:    o.BacklogBytes,
+		MaxBytes:    min(callBytes, o.BacklogBytes),
 		MaxAge:      o.callAge(),
 		Duplicates:  time.Second, // not used
 	}, {

@@ -23,12 +23,6 @@ const (
 	maxWaiting   = 1 << 16 // pull requests that a consumer has at most
 )
 
-// A Runner runs tasks with encoded inputs, as [task.Set.Run] does: a [*task.Set] in this process, or
-// child processes. Its Run may be called by several goroutines at once.
-type Runner interface {
-	Run(ctx context.Context, name string, input []byte, w io.Writer) task.Outcome
-}
-
 // A WorkerConfig configures a [Worker]. [Client.NewWorker] copies it.
 type WorkerConfig struct {
 	// Workers is how many tasks of each group may run at the same time. Zero means
@@ -48,8 +42,10 @@ type WorkerConfig struct {
 	// end too, and they are given back. Zero means 20 seconds. Negative means none.
 	Grace time.Duration
 
-	// Runner runs the tasks. Nil means the Set, in this process, after [task.Set.Warm].
-	Runner Runner
+	// Place is where this machine runs the tasks, for example in child processes. It should have at
+	// least as many workers as the groups have here, since nothing is to wait there. Nil means in
+	// this process, after [task.Set.Warm].
+	Place task.Place
 }
 
 // A Worker runs tasks for all machines that are connected to the same NATS. [Client.NewWorker]
@@ -62,6 +58,7 @@ type Worker struct {
 
 	controls *mux[*callRun]
 	rolls    *nats.Subscription
+	ready    chan struct{}   // closed when it takes tasks
 	lacking  map[string]bool // groups for which this machine does not have the slots
 
 	mu         sync.Mutex // guards following, and the groups
@@ -104,7 +101,15 @@ func (c *Client) NewWorker(tasks *task.Set, wc WorkerConfig) (*Worker, error) {
 	if wc.Grace == 0 {
 		wc.Grace = defaultGrace
 	}
-	w := &Worker{client: c, tasks: tasks, c: wc, free: maps.Clone(wc.Slots), active: map[run]struct{}{}, lacking: map[string]bool{}}
+	w := &Worker{
+		client:  c,
+		tasks:   tasks,
+		c:       wc,
+		free:    maps.Clone(wc.Slots),
+		active:  map[run]struct{}{},
+		lacking: map[string]bool{},
+		ready:   make(chan struct{}),
+	}
 	if w.free == nil {
 		w.free = offload.Slots{}
 	}
@@ -168,7 +173,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if !w.enter(fresh, serving) {
 		return errors.New("recyclingnats: Worker.Run was called twice")
 	}
-	if w.c.Runner == nil {
+	if w.c.Place == nil {
 		var names []string
 		for _, g := range w.groups {
 			names = append(names, g.tasks...)
@@ -176,17 +181,29 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err := w.tasks.Warm(ctx, names...); err != nil {
 			return err
 		}
-		w.mu.Lock()
-		w.c.Runner = w.tasks
-		w.mu.Unlock()
 	}
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
 	defer w.end()
 	w.arm()
+	if ctx.Err() == nil {
+		close(w.ready)
+	}
 	w.tend(ctx)
 	return w.stop()
+}
+
+// Ready returns a channel that is closed when the worker takes tasks: it has warmed up and is
+// connected.
+func (w *Worker) Ready() <-chan struct{} { return w.ready }
+
+// run runs a task on this machine.
+func (w *Worker) run(ctx context.Context, name string, input []byte, out io.Writer) task.Outcome {
+	if w.c.Place == nil {
+		return w.tasks.Run(ctx, name, input, out)
+	}
+	return w.tasks.RunAt(ctx, w.c.Place, name, input, out)
 }
 
 // Serve connects to NATS and runs a [Worker] until ctx ends: the main function of a worker's

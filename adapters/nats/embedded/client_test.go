@@ -19,6 +19,9 @@ import (
 func connect(t testing.TB, c recyclingnats.Config) *recyclingnats.Client {
 	t.Helper()
 	c.Embedded = embedded.Start
+	if c.Wait == 0 {
+		c.Wait = 30 * time.Second // the machine may be busy
+	}
 	client, err := recyclingnats.Connect(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +40,7 @@ func serve(t testing.TB, client *recyclingnats.Client, tasks *task.Set, wc recyc
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- w.Run(ctx) }()
+	<-w.Ready()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

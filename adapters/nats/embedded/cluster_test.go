@@ -94,11 +94,19 @@ func TestPlaceOfCluster(t *testing.T) {
 	c := startCluster(t)
 	// Each instance has seven streams and many consumers, of three replicas each: a few at a time.
 	slots := make(chan struct{}, 4)
+	const crowded = "a call that has its worker is in the queue until three servers have noted that"
 	tasktest.Run(t, tasktest.Target{
 		Name: "cluster",
+		Except: map[string]string{
+			"callThatDoesNotFitIsShed":    crowded,
+			"shedCallsAreObserved":        crowded,
+			"timesAreObserved":            crowded,
+			"closeShedsTheQueue":          crowded,
+			"shutdownServesTasksAndQueue": crowded,
+		},
 		Start: func(t testing.TB, o offload.Config) *tasktest.Instance {
 			slots <- struct{}{}
-			in := instance(t, recyclingnats.Config{URL: c.url(), Name: nextName(), Replicas: 3}, o)
+			in := instance(t, recyclingnats.Config{URL: c.url(), Name: nextName(), Replicas: 3, BacklogBytes: 4 << 20}, o)
 			go func() {
 				select {
 				case <-in.Done:

@@ -61,6 +61,10 @@ func instance(t testing.TB, c recyclingnats.Config, o offload.Config) *tasktest.
 		}
 		there.Close()
 	}()
+	select {
+	case <-w.Ready():
+	case <-done:
+	}
 	return &tasktest.Instance{
 		Place: client,
 		Shutdown: func(ctx context.Context) error {

@@ -24,6 +24,7 @@ const (
 	Aborted              // with a panic of http.ErrAbortHandler
 	Exited               // by runtime.Goexit
 	Unknown              // it was not run: the Set does not have it
+	Lost                 // its worker was lost: it may have run in part, or in full
 	numKinds
 )
 
@@ -106,6 +107,8 @@ func (j *Job) Finish(o Outcome) error {
 		runtime.Goexit()
 	case Unknown:
 		return fmt.Errorf("%w: %s", ErrUnknown, j.Name())
+	case Lost:
+		return fmt.Errorf("%w: %s: %s", ErrLost, j.Name(), o.Message)
 	}
 	return fmt.Errorf("task: %s ended in an unknown way: Kind is %d", j.Name(), o.Kind)
 }
