@@ -20,6 +20,7 @@ import (
 )
 
 func main() {
+	tasks.ChildMain()
 	if len(os.Args) > 1 {
 		switch child := os.Args[2:]; os.Args[1] { // processes that a measurement starts
 		case "serve":

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -175,11 +176,29 @@ func duplicate(api *jetstream.APIError) bool {
 	return api.Description == "maximum messages per subject exceeded"
 }
 
+// putObject stores an object, and reads it back. That is necessary: Put sends chunks without waiting
+// for confirmations, and those for which the stream had no leader again later, so that it may store
+// chunks in another order, and report no error.
+func putObject(ctx context.Context, s jetstream.ObjectStore, name string, b []byte) error {
+	if _, err := s.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(b)); err != nil {
+		return err
+	}
+	r, err := s.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if _, err := io.Copy(io.Discard, r); err != nil { // it compares the digest at the end
+		return fmt.Errorf("object %s: %w", name, err)
+	}
+	return nil
+}
+
 func (c *Client) putInput(ctx context.Context, name string, input []byte) error {
 	c.stock.mu.Lock()
 	s := c.stock.inputs
 	c.stock.mu.Unlock()
-	_, err := s.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(input))
+	err := putObject(ctx, s, name, input)
 	var api *jetstream.APIError
 	if errors.As(err, &api) && full(api.Description) {
 		c.sweepSoon()

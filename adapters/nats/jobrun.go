@@ -1,7 +1,6 @@
 package recyclingnats
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
 	"github.com/recycling-go/recycling/core/offload/task"
@@ -188,6 +186,7 @@ func (r *jobRun) done(output []byte) {
 			defer cancel()
 			if len(output) > c.chunk && object == "" {
 				if object, err = c.putOutput(ctx, r.id, output); err != nil {
+					c.removeOutput(ctx, object)
 					object = ""
 					return err
 				}
@@ -220,8 +219,7 @@ func (c *Client) putOutput(ctx context.Context, id string, output []byte) (objec
 	s := c.stock.outputs
 	c.stock.mu.Unlock()
 	object = id + "." + nuid.Next()
-	_, err = s.Put(ctx, jetstream.ObjectMeta{Name: object}, bytes.NewReader(output))
-	return object, err
+	return object, putObject(ctx, s, object, output)
 }
 
 func (c *Client) removeOutput(ctx context.Context, object string) {

@@ -57,7 +57,9 @@ func timely(ctx context.Context, f func(context.Context) error) error {
 
 // restore is ensure for a running program that found something missing.
 func (c *Client) restore(ctx context.Context) error {
-	c.setup.mu.Lock()
+	if !c.setup.mu.TryLock() {
+		return nil // it is being done
+	}
 	defer c.setup.mu.Unlock()
 	if time.Since(c.setup.last) < time.Second {
 		return nil

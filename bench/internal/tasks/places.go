@@ -47,12 +47,13 @@ type place struct {
 
 var places = []place{
 	{"in process", "task.Local: a pool in this process", openLocal},
+	{"child processes", "a process for each worker", openChildren},
 	{"NATS", "the embedded server, and a worker in this process", openEmbedded},
 	{"NATS, three hosts", "three servers that keep three copies, and the workers on the same hosts, in network namespaces; calls come from outside", openHosts},
 }
 
 // oneMachine is how many places need no network namespaces. They come first.
-const oneMachine = 2
+const oneMachine = 3
 
 // Places returns the names of all places.
 func Places() []string {

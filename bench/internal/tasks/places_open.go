@@ -16,6 +16,7 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/trial/hosts"
 	"github.com/recycling-go/recycling/bench/internal/trial/natsnode"
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/child"
 	offloadtask "github.com/recycling-go/recycling/core/offload/task"
 )
 
@@ -27,6 +28,27 @@ func openLocal(_ context.Context, _ *workTasks, c childConfig) (offloadtask.Plac
 	return offloadtask.Local(pool), func() {
 		pool.Close()
 		<-pool.Done()
+	}, nil
+}
+
+// ChildMain must be called at the beginning of the program: it does not return in a child process
+// of a place.
+func ChildMain() {
+	if child.Is() {
+		child.Main(&newWorkTasks().set)
+	}
+}
+
+func openChildren(ctx context.Context, t *workTasks, c childConfig) (offloadtask.Place, func(), error) {
+	g := child.Group{Name: "work"}
+	g.Workers, g.Queue, g.Wait = c.Workers, c.Queue, c.Wait
+	p, err := child.Open(ctx, child.Config{Tasks: &t.set, Groups: []child.Group{g}})
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, func() {
+		p.Close()
+		<-p.Done()
 	}, nil
 }
 

@@ -42,12 +42,12 @@ type Config struct {
 	Scenarios []string
 }
 
-// Quick returns a Config that takes less than 25 seconds.
+// Quick returns a Config that takes half a minute.
 func Quick() Config {
 	return Config{Rounds: 1, Duration: 250 * ms, Light: time.Second, Workers: 4, Places: Places()[:oneMachine], Scenarios: Scenarios()[:gunicorns]}
 }
 
-// Full returns a Config that takes about 20 minutes.
+// Full returns a Config that takes about half an hour.
 func Full() Config {
 	return Config{Rounds: 5, Duration: 7 * time.Second, Light: 10 * time.Second, Workers: 4, Places: Places()}
 }

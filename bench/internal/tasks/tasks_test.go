@@ -22,6 +22,7 @@ import (
 // TestMain makes the test binary a server when it is started as one. Otherwise it fails if a
 // goroutine of a measurement is left after all tests.
 func TestMain(m *testing.M) {
+	ChildMain()
 	if len(os.Args) > 1 && os.Args[1] == ServerArg {
 		if err := ServerMain(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)

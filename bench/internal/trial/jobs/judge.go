@@ -37,6 +37,7 @@ func (t *trial) judge(r *harness.Report) {
 	r.Line("effects guarded by a key: %d, each once; %d further ones were refused", v.Effects, refused)
 	r.Line("calls: %s; %d of idempotent tasks were executed again", counts(v.Calls), v.Retried)
 	r.Check(len(v.Wrong) == 0, "%d promises were broken", len(v.Wrong))
+	slices.Sort(v.Wrong) // the worst ones begin with upper case
 	for _, s := range v.Wrong[:min(len(v.Wrong), 50)] {
 		r.Line("  %s", s)
 	}

@@ -109,7 +109,10 @@ func (t *trial) storm(ctx context.Context, r *harness.Report) {
 	endCalls()
 	t.progress.Say("jobs: waiting until all tasks are done")
 	wg.Wait()
-	r.Line("all tasks were done %.1f s after the last fault", time.Since(begin).Seconds())
+	if ctx.Err() == nil {
+		took := time.Since(begin).Seconds()
+		r.Check(limited.Err() == nil, "%.1f s after the last fault all tasks were done", took)
+	}
 }
 
 // confirm asks for the states of all tasks once more: results must not have changed.
