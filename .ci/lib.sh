@@ -4,7 +4,7 @@ own=github.com/recycling-go/recycling
 
 # Our modules, each after those that it requires. Users import the libraries and run the other
 # modules.
-libraries=(listener core adapters/*)
+libraries=(listener core adapters/* adapters/nats/embedded)
 modules=("${libraries[@]}" examples bench)
 
 # requires lists which of our own modules the go.mod in the current folder requires.

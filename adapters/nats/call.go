@@ -18,12 +18,13 @@ import (
 const (
 	beatEvery  = time.Second         // how often a worker tells the caller that the call runs
 	probeAfter = 3 * time.Second / 2 // of silence, NATS is asked whether the worker is there
-	lostAfter  = 4 * time.Second     // of silence, the worker is lost
+	lostAfter  = 8 * time.Second     // of silence, the worker is lost
 	ackWithin  = time.Second         // NATS confirms that it has a call
 	window     = 16                  // chunks that a worker may send before the caller has consumed any
 	maxParts   = 4096                // of an input or an output
 	maxRetries = 3                   // calls sent again after their worker was lost
-	maxCrowded = 4                   // calls sent again after the queue was full
+	fewCrowded = 4                   // calls sent again after the queue was full
+	maxCrowded = 9                   // the same, while workers are getting calls
 	doubtEvery = time.Second         // and again
 	soon       = 100 * time.Millisecond
 	doubtAfter = 200 * time.Millisecond
@@ -100,7 +101,7 @@ func (w *waiter) do(ctx context.Context) error {
 		case noRoom, unheard:
 			// A call that has just got its worker is in the queue for a moment longer.
 			if v == noRoom {
-				if crowded++; crowded > maxCrowded {
+				if crowded++; crowded > maxCrowded || crowded > fewCrowded && !w.handingOver(ctx) {
 					return w.c.shed(offload.ErrFull)
 				}
 			}
@@ -128,7 +129,7 @@ func (w *waiter) do(ctx context.Context) error {
 // pauseFor is the time before a call is sent again.
 func pauseFor(v verdict, crowded int) time.Duration {
 	if v == noRoom {
-		return 5 * time.Millisecond << crowded
+		return min(5*time.Millisecond<<crowded, 200*time.Millisecond)
 	}
 	return 50 * time.Millisecond
 }

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	grantWithin = callAckWait     // after which a worker gives back a call that it may not begin
-	callerGone  = 6 * time.Second // of silence, the caller has left
-	sendWithin  = lostAfter       // after which a result that cannot be sent is dropped
+	grantWithin = callAckWait      // after which a worker gives back a call that it may not begin
+	callerGone  = 10 * time.Second // of silence, the caller has left
+	sendWithin  = lostAfter        // after which a result that cannot be sent is dropped
 )
 
 var (

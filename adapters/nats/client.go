@@ -85,6 +85,7 @@ func (c *Client) connect(ctx context.Context) error {
 	o = append(o,
 		nats.Name(c.c.Name),
 		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // credentials may be replaced while the program runs
 		nats.RetryOnFailedConnect(false),
 		nats.CustomReconnectDelay(reconnectDelay),
 		nats.ReconnectBufSize(-1), // what cannot be sent is an error now, not a surprise later

@@ -68,7 +68,7 @@
 // output are numbered: if one is lost, the call fails with an error that wraps [task.ErrLost].
 //
 // A worker that says nothing for 1.5 s is asked for, and is lost at once if NATS knows that it is
-// gone, and otherwise after 4 s. Then the call is sent again, up to three times, if
+// gone, and otherwise after 8 s. Then the call is sent again, up to three times, if
 // [task.Job.Retry] allows it; otherwise the error wraps task.ErrLost. If the caller leaves, or its
 // process dies, the context of the task ends.
 //

@@ -221,6 +221,7 @@ func (c *Client) bucket(ctx context.Context, name, what string, size int64, ttl 
 		DenyDelete:             true,
 		Duplicates:             window,
 		AllowMsgTTL:            true,
+		AllowDirect:            c.c.Replicas == 1, // faster, and then only the leader can answer
 		SubjectDeleteMarkerTTL: time.Minute,
 	})
 	if err != nil {

@@ -202,6 +202,15 @@ func (w *waiter) dismiss() {
 	}
 }
 
+// handingOver reports whether workers are just getting calls of the group, which are in the queue
+// until NATS has noted that.
+func (w *waiter) handingOver(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, ackWithin)
+	defer cancel()
+	c, err := w.c.js.Consumer(ctx, w.c.c.callStream(), w.c.c.group(w.j.Name(), w.j.Options()))
+	return err == nil && c.CachedInfo().NumAckPending > 0
+}
+
 // withdraw removes the request from the queue, if it is still there.
 func (w *waiter) withdraw() {
 	if !w.queued || w.running() {

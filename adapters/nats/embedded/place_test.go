@@ -7,6 +7,7 @@ import (
 	recyclingnats "github.com/recycling-go/recycling/adapters/nats"
 	"github.com/recycling-go/recycling/adapters/nats/embedded"
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/task"
 	"github.com/recycling-go/recycling/core/offload/task/tasktest"
 )
 
@@ -38,6 +39,11 @@ func TestPlace(t *testing.T) {
 
 // instance starts a client and a worker with connections of their own.
 func instance(t testing.TB, c recyclingnats.Config, o offload.Config) *tasktest.Instance {
+	return instanceAt(t, c, o, nil)
+}
+
+// instanceAt is instance with the place where the worker runs the tasks.
+func instanceAt(t testing.TB, c recyclingnats.Config, o offload.Config, p task.Place) *tasktest.Instance {
 	t.Helper()
 	c.Queue, c.Wait, c.Timeout, c.RetryAfter = o.Queue, o.Wait, o.Timeout, o.RetryAfter
 	client, err := recyclingnats.Connect(t.Context(), c)
@@ -48,7 +54,7 @@ func instance(t testing.TB, c recyclingnats.Config, o offload.Config) *tasktest.
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := there.NewWorker(&tasktest.Tasks, recyclingnats.WorkerConfig{Workers: o.Workers, Slots: o.Slots})
+	w, err := there.NewWorker(&tasktest.Tasks, recyclingnats.WorkerConfig{Workers: o.Workers, Slots: o.Slots, Place: p})
 	if err != nil {
 		t.Fatal(err)
 	}
