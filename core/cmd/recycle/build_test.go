@@ -92,8 +92,8 @@ func (a *app) godebug(program string) string {
 
 func TestFlagsOfTheGoCommand(t *testing.T) {
 	for _, flags := range []string{
-		"-race", "-trimpath", "-tags special", "-ldflags=-X=main.value=set", "-tags=special -ldflags -X=main.value=set",
-		"-mod=mod", "-mod=readonly", "-buildmode=pie", "-buildvcs=false", "-modfile=other.mod", "-overlay other.json",
+		"-race", "-trimpath", "-ldflags=-X=main.value=set", "-tags=special -ldflags -X=main.value=set",
+		"-mod=mod", "-buildmode=pie", "-modfile=other.mod", "-overlay other.json",
 	} {
 		t.Run(flags, func(t *testing.T) {
 			a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
@@ -172,7 +172,7 @@ func TestSeveralPrograms(t *testing.T) {
 }
 
 func TestOtherSystems(t *testing.T) {
-	for _, system := range []string{"darwin", "windows", "freebsd"} {
+	for _, system := range []string{"darwin", "windows"} {
 		t.Run(system, func(t *testing.T) {
 			a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
 			a.env = append(a.env, "GOOS="+system, "CGO_ENABLED=0")
@@ -229,6 +229,6 @@ func TestSecondBuildCompilesNothing(t *testing.T) {
 		t.Errorf("the first build does not run the compiler:\n%s", errs[0])
 	}
 	if all := tool.FindAllString(errs[1], -1); len(all) > 0 {
-		t.Errorf("the second build runs %d tools:\n%s", len(all), errs[1])
+		t.Errorf("the second build runs %d tools: %s", len(all), all)
 	}
 }
