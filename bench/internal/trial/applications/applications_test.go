@@ -271,7 +271,10 @@ func TestStopCountsWhatIsLost(t *testing.T) {
 }
 
 func TestRatioIsTheMedianOfRounds(t *testing.T) {
-	if got, want := ratio([kinds][]float64{{10, 10, 20}, {5, 9, 12}}), "0.60 (0.50–0.90)"; got != want {
+	if got, want := ratio([kinds][]float64{{10, 10, 20}, {5, 9, 12}}), "**0.60** (0.50–0.90)"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := ratio([kinds][]float64{{10, 10}, {10, 30}}), "2.00 (1.00–3.00)"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if got := ratio([kinds][]float64{{0}, {5}}); got != "" {
@@ -307,7 +310,7 @@ func TestResultsAreWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "applications.md"))
-	if err != nil || !strings.Contains(string(text), "| some v1.2.3 | gin | 3, 0 |") {
+	if err != nil || !strings.Contains(string(text), "| some v1.2.3 | 3 | 0 |  |  | 0 of 0, exits at once | 2 of 2, exits at once |") {
 		t.Errorf("%s, %v", text, err)
 	}
 	if text, err = os.ReadFile(filepath.Join(dir, "applications.json")); err != nil || !strings.Contains(string(text), `"Requests": 3`) {

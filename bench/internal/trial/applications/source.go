@@ -40,6 +40,11 @@ func (a *Application) fetch(ctx context.Context, dir string) error {
 	if err := writable(dir); err != nil {
 		return err
 	}
+	if a.Vendor {
+		if _, err := output(a.command(ctx, dir, "go", "mod", "vendor")); err != nil {
+			return err
+		}
+	}
 	for name, lines := range a.Add {
 		name = filepath.Join(dir, filepath.FromSlash(name))
 		if _, err := os.Stat(name); err == nil {
@@ -48,10 +53,6 @@ func (a *Application) fetch(ctx context.Context, dir string) error {
 		if err := writeLines(name, lines); err != nil {
 			return err
 		}
-	}
-	if a.Vendor {
-		_, err := output(a.command(ctx, dir, "go", "mod", "vendor"))
-		return err
 	}
 	return nil
 }
