@@ -77,7 +77,7 @@ func (p *process) start(ctx context.Context, s *subject, k kind) error {
 			return err
 		}
 	}
-	env := p.values.expandAll(s.Env)
+	env := append([]string{"RECYCLING_QUIET="}, p.values.expandAll(s.Env)...) // see recycledLine
 	for _, args := range s.Before {
 		args = p.values.expandAll(args)
 		cmd := s.command(ctx, p.dir, args[0], args[1:]...)
