@@ -46,6 +46,19 @@ func TestBuildInformationNamesTheModule(t *testing.T) {
 	}
 }
 
+// A module that the application does not import from may need a newer version of what core requires
+// than the one that core requires. The go command selects it only when it looks at the requirements
+// of all modules, and then refuses a go.mod with an older one.
+func TestNewerRequirementsOfOtherModulesHold(t *testing.T) {
+	a := newApp(t, []string{"facts.txt"}, dep())
+	a.write("dep/go.mod", "module example.com/dep\n\ngo 1.25.0\n\nrequire golang.org/x/sys v0.50.0\n")
+	a.write("go.mod", "module example.com/app\n\ngo 1.25.0\n\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => ./dep\n")
+	a.recycle("build", "-o", "out/app", ".")
+	if out, _ := a.run("go", "version", "-m", "out/app"); !strings.Contains(out, "golang.org/x/sys\tv0.50.0") {
+		t.Errorf("the program does not contain x/sys v0.50.0, which example.com/dep requires:\n%s", out)
+	}
+}
+
 // A line of server.go in a stack trace must be that line of the file on disk.
 func TestStackTracesLeadToRealLines(t *testing.T) {
 	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))

@@ -88,10 +88,15 @@ func (b *build) addToModule(m *gomod, file string) error {
 			return err
 		}
 	}
-	// The go command selects versions and adds checksums. It loads no package of the application
+	// The go command selects versions and adds checksums. First it looks at the requirements of all
+	// modules: one that the packages below do not need may require a newer version of what core
+	// requires, and then the go command would refuse the copy. It loads no package of the application
 	// here: with -mod=mod it would also add what the application has forgotten to require.
-	if _, err := output([]string{"GOFLAGS="}, "go", "list", "-mod=mod", "-modfile="+copied, "-deps", autoPath); err != nil {
-		return b.core.explain(err)
+	for _, what := range [][]string{{"-m", "all"}, {"-deps", autoPath}} {
+		args := append([]string{"list", "-mod=mod", "-modfile=" + copied}, what...)
+		if _, err := output([]string{"GOFLAGS="}, "go", args...); err != nil {
+			return b.core.explain(err)
+		}
 	}
 	files := map[string]string{}
 	for _, name := range []string{copied, sums} {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -228,50 +229,62 @@ not JSON
 	}
 }
 
-// load sends requests to srv until stop has returned, as stopUnderLoad does.
-func stopLoad(t *testing.T, addr string, stop func()) Stop {
-	_, port, _ := net.SplitHostPort(addr)
+// countStops sends requests to addr as stopUnderLoad does, until enough returns true.
+func countStops(t *testing.T, addr string, enough func(Stop) bool) Stop {
+	t.Helper()
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := &process{app: &Application{}, values: values{"port": port}}
 	s := &stopTrial{process: p, request: Request{Path: "/"}.wire(addr)}
-	done := make(chan struct{}, 2)
-	for _, f := range []func(){s.keepAlive, s.newConnections} {
-		go func() { f(); done <- struct{}{} }()
-	}
+	var clients sync.WaitGroup
 	s.begin()
-	stop()
+	clients.Go(s.keepAlive)
+	clients.Go(s.newConnections)
+	counted := func() Stop {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.counts
+	}
+	for deadline := time.Now().Add(20 * time.Second); !enough(counted()); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Errorf("counted only %+v in 20 s", counted())
+			break
+		}
+	}
 	s.end()
-	<-done
-	<-done
+	clients.Wait()
 	return s.counts
 }
 
 func TestStopCountsWhatIsLost(t *testing.T) {
-	var srv *httptest.Server
-	srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "Hey!") }))
-	n := stopLoad(t, srv.Listener.Addr().String(), func() { time.Sleep(50 * time.Millisecond) })
-	if n.Answered == 0 || n.Refused+n.Broken > 0 {
+	answered := func(n Stop) bool { return n.Answered > 10 }
+	broken := func(n Stop) bool { return n.Broken > 10 }
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "Hey!") }))
+	addr := srv.Listener.Addr().String()
+	if n := countStops(t, addr, answered); n.Refused+n.Broken > 0 {
 		t.Errorf("a server that serves: %+v", n)
 	}
-	addr := srv.Listener.Addr().String()
 	srv.Close()
-	n = stopLoad(t, addr, func() { time.Sleep(50 * time.Millisecond) })
-	if n.Refused == 0 || n.Answered+n.Broken > 0 {
+	if n := countStops(t, addr, func(n Stop) bool { return n.Refused > 4 }); n.Answered+n.Broken > 0 {
 		t.Errorf("a server that is gone: %+v", n)
 	}
-	// The second request of each connection gets a part of a response, and the first one a whole one.
+	// The first request of each connection gets a response, and the second one a part of a response.
 	const whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nHe"
-	n = stopLoad(t, serveRaw(t, whole, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHe"), func() { time.Sleep(50 * time.Millisecond) })
-	if n.Answered == 0 || n.Broken == 0 || n.Closed > 0 {
+	if n := countStops(t, serveRaw(t, whole, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHe"), broken); n.Answered == 0 || n.Closed > 0 {
 		t.Errorf("a server that breaks off: %+v", n)
 	}
-	n = stopLoad(t, serveRaw(t, whole), func() { time.Sleep(50 * time.Millisecond) })
-	if n.Answered == 0 || n.Broken == 0 || n.Closed != n.Broken {
+	if n := countStops(t, serveRaw(t, whole), broken); n.Answered == 0 || n.Closed != n.Broken {
 		t.Errorf("a server that closes idle connections: %+v", n)
 	}
 }
 
 func TestRatioIsTheMedianOfRounds(t *testing.T) {
-	if got, want := ratio([kinds][]float64{{10, 10, 20}, {5, 9, 12}}), "0.60 (0.50–0.90)"; got != want {
+	if got, want := ratio([kinds][]float64{{10, 10, 20}, {5, 9, 12}}), "**0.60** (0.50–0.90)"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := ratio([kinds][]float64{{10, 10}, {10, 30}}), "2.00 (1.00–3.00)"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if got := ratio([kinds][]float64{{0}, {5}}); got != "" {
@@ -307,7 +320,7 @@ func TestResultsAreWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "applications.md"))
-	if err != nil || !strings.Contains(string(text), "| some v1.2.3 | gin | 3, 0 |") {
+	if err != nil || !strings.Contains(string(text), "| some v1.2.3 | 3 | 0 |  |  | 0 of 0, exits at once | 2 of 2, exits at once |") {
 		t.Errorf("%s, %v", text, err)
 	}
 	if text, err = os.ReadFile(filepath.Join(dir, "applications.json")); err != nil || !strings.Contains(string(text), `"Requests": 3`) {

@@ -41,7 +41,8 @@ func (t *trial) buildRecycle(ctx context.Context) error {
 	return err
 }
 
-// A BuildTime is how long builds of both kinds took, in the order plain, recycled.
+// A BuildTime is how long builds of both kinds took, in the order plain, recycled. In JSON they
+// are in nanoseconds.
 type BuildTime struct {
 	Cold [kinds]time.Duration // with an empty build cache
 	Warm [kinds]time.Duration // again, with nothing changed

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/trial/harness"
@@ -76,7 +77,7 @@ func (p *process) start(ctx context.Context, s *subject, k kind) error {
 			return err
 		}
 	}
-	env := p.values.expandAll(s.Env)
+	env := append([]string{"RECYCLING_QUIET="}, p.values.expandAll(s.Env)...) // see recycledLine
 	for _, args := range s.Before {
 		args = p.values.expandAll(args)
 		cmd := s.command(ctx, p.dir, args[0], args[1:]...)
@@ -89,8 +90,19 @@ func (p *process) start(ctx context.Context, s *subject, k kind) error {
 	if p.Process, err = harness.Start(ctx, c); err != nil {
 		return err
 	}
-	return p.awaitReady(ctx)
+	if err := p.awaitReady(ctx); err != nil {
+		return err
+	}
+	// Otherwise the trial could compare a program with itself.
+	if says := strings.Contains(p.Log(), recycledLine); says != (k == recycled) {
+		return fmt.Errorf("it says that it is recycled: %t\n%s", says, p.Log())
+	}
+	return nil
 }
+
+// recycledLine is the beginning of the line that package core/auto writes when a server begins to
+// serve.
+const recycledLine = "recycling: built in by the command recycle"
 
 // awaitReady returns when the path Ready has a response below 500.
 func (p *process) awaitReady(ctx context.Context) error {

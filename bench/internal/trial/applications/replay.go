@@ -81,14 +81,15 @@ func (s *subject) record(ctx context.Context, k kind, name string) (recording, e
 		if r.method() != "GET" || r.webSocket() {
 			continue
 		}
+		name := "GET " + r.Path
 		r = r.expand(saved)
 		r.Header = append(r.Header, "Connection: close")
 		once := client{addr: p.addr(), tls: s.TLS}
-		rec.entries = append(rec.entries, entry{"GET " + r.Path + ", close", once.do(r)})
+		rec.entries = append(rec.entries, entry{name + ", close", once.do(r)})
 		once.close()
 		if s.TLS {
 			r.Header = r.Header[:len(r.Header)-1]
-			rec.entries = append(rec.entries, entry{"GET " + r.Path + ", HTTP/2", p.doHTTP2(ctx, r)})
+			rec.entries = append(rec.entries, entry{name + ", HTTP/2", p.doHTTP2(ctx, r)})
 		}
 	}
 	return rec, nil

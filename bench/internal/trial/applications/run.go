@@ -186,6 +186,9 @@ func (s *subject) parts(ctx context.Context, r *Result) error {
 		case "cold":
 			r.Build, err = s.measureBuild(ctx)
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", part, err))
 		}

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // module is the part of the output of go mod download that is used here.
@@ -40,6 +42,11 @@ func (a *Application) fetch(ctx context.Context, dir string) error {
 	if err := writable(dir); err != nil {
 		return err
 	}
+	if a.Vendor {
+		if _, err := output(a.command(ctx, dir, "go", "mod", "vendor")); err != nil {
+			return err
+		}
+	}
 	for name, lines := range a.Add {
 		name = filepath.Join(dir, filepath.FromSlash(name))
 		if _, err := os.Stat(name); err == nil {
@@ -48,10 +55,6 @@ func (a *Application) fetch(ctx context.Context, dir string) error {
 		if err := writeLines(name, lines); err != nil {
 			return err
 		}
-	}
-	if a.Vendor {
-		_, err := output(a.command(ctx, dir, "go", "mod", "vendor"))
-		return err
 	}
 	return nil
 }
@@ -85,6 +88,8 @@ func writeLines(name string, lines []string) error {
 // command returns a command that builds or tests the application, with the environment for it.
 func (a *Application) command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // so that it ends its children too
+	cmd.WaitDelay = 10 * time.Second
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 	cmd.Env = append(cmd.Env, a.BuildEnv...)

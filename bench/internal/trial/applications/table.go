@@ -83,42 +83,74 @@ func (r *Result) report(w *harness.Report) {
 
 func (d Difference) title() string { return d.Request + ": " + d.What }
 
-// table writes a table of all results.
+// table writes tables of all results: figures, checks, and the times of builds.
 func (f *Findings) table(w *harness.Report) {
-	head := []string{"application", "built with", "responses compared, differing", "own tests, differing", "broken by SIGTERM: plain, recycled",
-		"CPU per request", "with new connections", "memory per idle connection", "cold build", "warm build"}
-	var rows [][]string
-	for _, r := range f.Results {
-		rows = append(rows, r.row())
+	for _, t := range []struct {
+		head []string
+		row  func(*Result) []string
+	}{
+		{[]string{"application", "built with", "CPU per request", "CPU per request, new connections", "memory per idle connection"}, (*Result).figures},
+		{[]string{"application", "responses compared", "that differ", "own tests", "with another result", "requests lost by SIGTERM: net/http", "recycled"}, (*Result).checks},
+		{[]string{"application", "cold build: go", "recycle", "warm build: go", "recycle"}, (*Result).builds},
+	} {
+		var rows [][]string
+		for _, r := range f.Results {
+			if row := t.row(r); row != nil {
+				rows = append(rows, row)
+			}
+		}
+		if rows != nil {
+			w.Table(t.head, rows)
+			w.Line("")
+		}
 	}
-	w.Table(head, rows)
 }
 
-func (r *Result) row() []string {
-	cells := []string{r.title(), strings.Join(append([]string{r.Framework}, r.Traits...), ", "), "", "", "", "", "", "", "", ""}
-	if r.Error != "" {
-		cells[2] = "failed"
+// figures returns a row with ratios of the recycled program to the plain one, or nil.
+func (r *Result) figures() []string {
+	m := r.Measured
+	if m == nil {
+		return nil
 	}
+	with := strings.Join(append([]string{r.Framework}, r.Traits...), ", ")
+	return []string{r.title(), with, ratio(m.KeepAlive), ratio(m.New), ratio(m.Idle)}
+}
+
+func (r *Result) checks() []string {
+	cells := []string{r.title(), "", "", "", "", "", ""}
 	if r.Replay != nil {
-		cells[2] = fmt.Sprintf("%d, %d", r.Replay.Requests, len(r.Replay.Differences))
+		cells[1], cells[2] = fmt.Sprint(r.Replay.Requests), fmt.Sprint(len(r.Replay.Differences))
 	}
 	if r.Tests != nil {
-		cells[3] = fmt.Sprintf("%d, %d", r.Tests.Total, len(r.Tests.Differing))
+		cells[3], cells[4] = fmt.Sprint(r.Tests.Total), fmt.Sprint(len(r.Tests.Differing))
 	}
 	if r.Stop != nil {
-		cells[4] = fmt.Sprintf("%d, %d", r.Stop[plain].Broken, r.Stop[recycled].Broken)
-		if r.Exits {
-			cells[4] += " (exits at once)"
+		for k, one := range r.Stop {
+			cells[5+k] = fmt.Sprintf("%d of %d", one.Broken, one.Broken+one.Answered)
+			if r.Exits {
+				cells[5+k] += ", exits at once"
+			}
 		}
 	}
-	if m := r.Measured; m != nil {
-		for i, samples := range [][kinds][]float64{m.KeepAlive, m.New, m.Idle} {
-			cells[5+i] = ratio(samples)
-		}
+	if r.Error != "" {
+		cells[1] = "failed"
 	}
-	if b := r.Build; b != nil {
-		cells[8] = fmt.Sprintf("%.1f s → %.1f s", b.Cold[plain].Seconds(), b.Cold[recycled].Seconds())
-		cells[9] = fmt.Sprintf("%.1f s → %.1f s", b.Warm[plain].Seconds(), b.Warm[recycled].Seconds())
+	if slices.Max(cells[1:]) == "" {
+		return nil
+	}
+	return cells
+}
+
+func (r *Result) builds() []string {
+	b := r.Build
+	if b == nil {
+		return nil
+	}
+	cells := []string{r.title()}
+	for _, times := range [][kinds]time.Duration{b.Cold, b.Warm} {
+		for _, one := range times {
+			cells = append(cells, fmt.Sprintf("%.1f s", one.Seconds()))
+		}
 	}
 	return cells
 }
@@ -128,7 +160,8 @@ func (r *Result) title() string {
 	return r.Name + " " + version
 }
 
-// ratio returns the median of the ratios of recycled to plain, each of one round, and their range.
+// ratio returns the median of the ratios of recycled to plain, each of one round, and their range. It
+// is bold if it is better than plain by 5 % or more in every round, and italic if it is worse.
 func ratio(samples [kinds][]float64) string {
 	var all []float64
 	for i := range min(len(samples[plain]), len(samples[recycled])) {
@@ -140,6 +173,14 @@ func ratio(samples [kinds][]float64) string {
 		return ""
 	}
 	slices.Sort(all)
+	least, most := all[0], all[len(all)-1]
 	median := (all[(len(all)-1)/2] + all[len(all)/2]) / 2
-	return fmt.Sprintf("%.2f (%.2f–%.2f)", median, all[0], all[len(all)-1])
+	text := fmt.Sprintf("%.2f", median)
+	switch { // as in the other tables of bench
+	case most <= 0.95:
+		text = "**" + text + "**"
+	case least >= 1.05:
+		text = "*" + text + "*"
+	}
+	return fmt.Sprintf("%s (%.2f–%.2f)", text, least, most)
 }
