@@ -86,8 +86,8 @@ type Config struct {
 	// seconds. Negative means no limit except the context's.
 	Wait time.Duration
 
-	// Timeout is how long a call may take, including its time in the queue: the contexts of the call
-	// and of the task end then. Zero means no limit except those of the task and of the caller's
+	// Timeout is how long a call may take, including its time in the queue: the contexts of the
+	// call and of the task end then. Zero means no limit except those of the task and of the caller's
 	// context. Negative is an error.
 	Timeout time.Duration
 

@@ -1,16 +1,14 @@
 // Package recyclingnats runs tasks on other machines, through NATS. Two kinds of work go there:
 //
-//   - A call: a [Client] is a [task.Place], so the handler of a request waits for the result, within
-//     its deadline.
+//   - A call: a [Client] is a [task.Place], so the handler of a request waits for the result,
+//     within its deadline.
 //   - An enqueued task: [Enqueue] returns an id at once, and the task is done some time, even if
 //     everything is restarted meanwhile.
 //
 // The web server and the workers are the same program in two roles:
 //
 //	var tasks task.Set
-//	var shrink = task.Register(&tasks, "shrink", func(ctx context.Context, in Picture) (Picture, error) {
-//		...
-//	}, task.Options{Idempotent: true})
+//	var shrink = task.Register(&tasks, "shrink", resize, task.Options{Idempotent: true})
 //
 //	config := recyclingnats.Config{Embedded: embedded.Start} // or NATS_URL says where NATS is
 //	if role == "worker" {
@@ -20,7 +18,8 @@
 //	...
 //	small, err := shrink.Do(r.Context(), client, large)
 //	...
-//	id, err := recyclingnats.Enqueue(r.Context(), client, shrink, large, recyclingnats.EnqueueOptions{Key: name})
+//	unique := recyclingnats.EnqueueOptions{Key: name}
+//	id, err := recyclingnats.Enqueue(r.Context(), client, shrink, large, unique)
 //	...
 //	recyclingnats.Accepted(w, id, "/tasks/"+id)
 //

@@ -47,15 +47,6 @@ func (x *mux[T]) remove(token string) {
 	x.mu.Unlock()
 }
 
-// take removes a receiver, and reports whether it was still there.
-func (x *mux[T]) take(token string) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	_, ok := x.receivers[token]
-	delete(x.receivers, token)
-	return ok
-}
-
 func (x *mux[T]) all() []T {
 	x.mu.Lock()
 	defer x.mu.Unlock()

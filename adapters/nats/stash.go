@@ -91,8 +91,8 @@ func (s *Stash) Create(ctx context.Context, key string, value []byte, ttl time.D
 	}
 }
 
-// marker returns the revision of the mark of an entry that was deleted, or zero if there is nothing.
-// If there is an entry, the error is ErrConflict.
+// marker returns the revision of the mark of an entry that was deleted, or zero if there is
+// nothing. If there is an entry, the error is ErrConflict.
 func (s *Stash) marker(ctx context.Context, key string) (uint64, error) {
 	stream, err := s.c.js.Stream(ctx, "KV_"+s.name)
 	if err != nil {
