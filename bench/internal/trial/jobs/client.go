@@ -45,7 +45,7 @@ func sum(b []byte) string {
 }
 
 // attemptLimit is how long a client waits for a response to an attempt to enqueue.
-const attemptLimit = 10 * time.Second
+const attemptLimit = 15 * time.Second
 
 // post sends v as JSON to a random HTTP server, and reads a response of 200 or 202 into result. It
 // returns the status, and zero with an error if there was no response.
