@@ -157,7 +157,7 @@ func (c *Client) RetryDead(ctx context.Context, id string) error {
 	_, err = c.js.PublishMsg(ctx, &nats.Msg{Subject: c.c.jobSubject(group, name, id), Data: m.Data})
 	var api *jetstream.APIError
 	if errors.As(err, &api) && duplicate(api) {
-		err = nil
+		err = c.accepted(ctx, id)
 	}
 	if err != nil {
 		return err

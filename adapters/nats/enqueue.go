@@ -135,6 +135,9 @@ func (e *enqueuing) try(ctx context.Context) error {
 	}
 	switch {
 	case duplicate(api):
+		if err := c.accepted(ctx, e.id); err != nil {
+			return err
+		}
 		e.tidy()
 		return nil
 	case full(api.Description):
@@ -170,6 +173,22 @@ func (e *enqueuing) tidy() {
 }
 
 const tidyWithin = time.Second
+
+// accepted returns nil if a task that is a duplicate is stored. The answer that it is one counts
+// messages that the leader has not stored yet, and loses if it fails now.
+func (c *Client) accepted(ctx context.Context, id string) error {
+	_, err := c.queued(ctx, id)
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	r, err := c.load(ctx, id) // it may have been done meanwhile
+	if err == nil && !r.State.final() {
+		err = errUnstored
+	}
+	return err
+}
+
+var errUnstored = errors.New("recyclingnats: an earlier message of the task is not stored yet")
 
 // duplicate reports whether a stream has a message of the same subject already.
 func duplicate(api *jetstream.APIError) bool {

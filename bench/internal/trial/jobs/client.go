@@ -45,7 +45,7 @@ func sum(b []byte) string {
 }
 
 // attemptLimit is how long a client waits for a response to an attempt to enqueue.
-const attemptLimit = 10 * time.Second
+const attemptLimit = 15 * time.Second
 
 // post sends v as JSON to a random HTTP server, and reads a response of 200 or 202 into result. It
 // returns the status, and zero with an error if there was no response.
@@ -119,14 +119,9 @@ func (t *trial) newJob(number int) job {
 func (t *trial) enqueueAll(ctx context.Context, sent func()) {
 	var accepted, watching sync.WaitGroup
 	asking := make(chan struct{}, 16) // bounds the number of clients that ask for states
-	pace := time.NewTicker(t.Duration / time.Duration(t.Tasks))
-	defer pace.Stop()
-	ids := new(sync.Map)
+	ids, begin := new(sync.Map), time.Now()
 	for number := range t.Tasks {
-		select {
-		case <-pace.C:
-		case <-ctx.Done():
-		}
+		wait(ctx, time.Until(begin.Add(t.Duration*time.Duration(number)/time.Duration(t.Tasks))))
 		if ctx.Err() != nil {
 			break
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,9 @@ import (
 
 // maxBody is how large a request may be, in bytes.
 const maxBody = 32 << 20
+
+// answerLimit is how long NATS may take to answer a question.
+const answerLimit = attemptLimit / 2
 
 // A front is an HTTP server that enqueues and calls tasks.
 type front struct {
@@ -35,6 +39,8 @@ func serverMain(s setup) error {
 			mux.ServeHTTP(w, r)
 			return
 		}
+		// A client that still sends its body might not read the response.
+		io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody))
 		http.Error(w, "not connected to NATS", http.StatusServiceUnavailable)
 	})
 	l, err := listener.Listen(ctx, "tcp", s.Addr)
@@ -79,7 +85,7 @@ func (f *front) enqueue(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), attemptLimit*8/10)
+	ctx, cancel := context.WithTimeout(r.Context(), answerLimit)
 	defer cancel()
 	id, err := recyclingnats.Enqueue(ctx, f.client, f.tasks.enqueued, in, recyclingnats.EnqueueOptions{Key: in.Key})
 	if errors.Is(err, context.DeadlineExceeded) { // it can be sent again
@@ -94,7 +100,7 @@ func (f *front) enqueue(w http.ResponseWriter, r *http.Request) {
 
 // look responds with the state of an enqueued task.
 func (f *front) look(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), attemptLimit*8/10)
+	ctx, cancel := context.WithTimeout(r.Context(), answerLimit)
 	defer cancel()
 	id := r.PathValue("id")
 	s, err := f.client.Status(ctx, id)
@@ -120,7 +126,7 @@ func (f *front) look(w http.ResponseWriter, r *http.Request) {
 
 // retry enqueues a dead letter again.
 func (f *front) retry(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), attemptLimit*8/10)
+	ctx, cancel := context.WithTimeout(r.Context(), answerLimit)
 	defer cancel()
 	if err := f.client.RetryDead(ctx, r.PathValue("id")); err != nil {
 		fail(w, err)
