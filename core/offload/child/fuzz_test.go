@@ -29,7 +29,7 @@ var (
 	}, task.Options{Encoding: task.Bytes})
 	_ = task.RegisterStream(&harmless, "repeat", func(_ context.Context, b []byte, w io.Writer) error {
 		for range 5 {
-			if _, err := w.Write(bytes.Repeat(b, 1+len(b)*10)); err != nil {
+			if _, err := w.Write(bytes.Repeat(b, 1+min(len(b)*10, 1<<17/(len(b)+1)))); err != nil {
 				return err
 			}
 		}
@@ -54,9 +54,10 @@ func FuzzServeTasks(f *testing.F) {
 	f.Add(frame(child.Ask, 1, make([]byte, 13)))
 	f.Add(head(1<<31, child.Ask, 1))
 	f.Add(frame(child.Setup, 0, nil))
+	f.Add(slices.Concat(ask(1, "repeat", strings.Repeat("x", 1<<12)), ask(2, "echo", "too early")))
 	f.Add(slices.Concat(ask(1, "repeat", strings.Repeat("x", 1<<12)), frame(child.Store, 1, []byte(`{"n":1,"value":"eA=="}`)), frame(child.Store, 1, []byte("{"))))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		begin := frame(child.Setup, 0, child.SetupFor("echo", "fail"))
+		begin := frame(child.Setup, 0, child.SetupFor())
 		var out bytes.Buffer
 		child.ServeTasksOn(bytes.NewReader(append(begin, in...)), &out, &harmless)
 		// Whatever it reads, it sends whole frames, and no outcome more than it was asked for.

@@ -12,8 +12,8 @@ import (
 	"github.com/recycling-go/recycling/core/offload/task"
 )
 
-// TestOrphanExitsAfter5Seconds ends standard input while a task is running. That is noticed when the
-// watcher has started.
+// TestOrphanExitsAfter5Seconds ends standard input while a task is running. That is noticed when
+// the watcher has started.
 func TestOrphanExitsAfter5Seconds(t *testing.T) {
 	for _, x := range []struct {
 		task  time.Duration

@@ -88,8 +88,8 @@ func (p *Process) wait() {
 func (p *Process) kill() { p.cmd.Process.Kill() }
 
 // handshake waits until the child reports that it is ready. If prepare is not nil, the child serves
-// tasks, and is told to prepare for those of these names; progress is called with the one for which it
-// does.
+// tasks, and is told to prepare for those of these names; progress is called with the one for which
+// it does.
 func (p *Process) handshake(ctx context.Context, prepare []string, progress func(pid int, task string)) error {
 	stop := context.AfterFunc(ctx, p.kill)
 	during, err := p.greet(prepare, progress)

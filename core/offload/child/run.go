@@ -93,9 +93,9 @@ func (r *runner) exchange(input []byte) (o task.Outcome, err error) {
 	}
 }
 
-// late returns an error instead of an outcome that is worthless: a part of the stream is missing, or
-// the task has failed because its context has ended, of which it may have learned earlier than the
-// caller.
+// late returns an error instead of an outcome that is worthless: a part of the stream is missing,
+// or the task has failed because its context has ended, of which it may have learned earlier than
+// the caller.
 func (r *runner) late(o task.Outcome) error {
 	if r.dropped != nil {
 		return r.dropped

@@ -99,16 +99,20 @@ func (s *server) read() (frame, error) {
 }
 
 // steer gives a frame to the running task that it is for. It reports whether it is for the worker
-// instead. A frame for a task that has ended is dropped.
+// instead, which is an error while a task runs: the watcher would end, and nobody would read what
+// is for the task. A frame for a task that has ended is dropped.
 func (s *server) steer(f frame) (mine bool, err error) {
-	switch f.kind {
-	case cancel, credit, store:
-	default:
-		return true, nil
-	}
 	s.mu.Lock()
 	t := s.running
 	s.mu.Unlock()
+	switch f.kind {
+	case cancel, credit, store:
+	default:
+		if t != nil {
+			return true, fmt.Errorf("child: a frame of kind %d before task %d has ended", f.kind, t.id)
+		}
+		return true, nil
+	}
 	if t == nil || t.id != f.id {
 		return false, nil
 	}

@@ -133,17 +133,28 @@ func (s *taskServer) prepare() error {
 	defer cancel()
 	t := &running{cancel: cancel}
 	s.begin(t)
-	defer s.end()
-	s.watch(t) // the parent may die during a long warm-up
+	if len(names) > 0 {
+		s.watch(t) // the parent may die during a long warm-up
+	}
+	err = s.warmAll(ctx, names)
+	s.end() // before the parent learns of it, and sends a task
+	if err != nil {
+		return s.refuse(err)
+	}
+	return s.out.send(frame{})
+}
+
+// warmAll tells the parent what is being prepared.
+func (s *taskServer) warmAll(ctx context.Context, names []string) error {
 	for _, name := range names {
 		if err := s.out.send(frame{kind: warming, payload: []byte(name)}); err != nil {
 			return err
 		}
 		if err := s.warm(ctx, name); err != nil {
-			return s.refuse(err)
+			return err
 		}
 	}
-	return s.out.send(frame{})
+	return nil
 }
 
 // warm calls a task's Warm on a goroutine of its own, which may call runtime.Goexit.
