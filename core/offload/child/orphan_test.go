@@ -66,7 +66,7 @@ func TestTaskIsCanceledWhenItsParentIsGone(t *testing.T) {
 		}, task.Options{})
 		in, parent := io.Pipe()
 		go func() {
-			parent.Write(frame(child.Setup, 0, child.SetupFor("wait")))
+			parent.Write(frame(child.Setup, 0, child.SetupFor()))
 			parent.Write(frame(child.Ask, 1, child.Question(0, 1<<10, "wait", "{}")))
 			time.Sleep(time.Minute)
 			parent.Close()
