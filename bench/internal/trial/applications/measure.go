@@ -22,7 +22,7 @@ type Measurement struct {
 const (
 	keepAliveConns = 32
 	newConns       = 16
-	idleConns      = 1000
+	idleConns      = 4000 // fewer take less than what the heap grows by anyway
 )
 
 // measure starts both programs, and measures them in turns. The idle connections of a round are

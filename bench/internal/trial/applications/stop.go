@@ -21,6 +21,7 @@ type Stop struct {
 	// Closed are the broken requests on a connection that had been used before, without one byte of a
 	// response. HTTP/1.1 lets a server close an idle connection at any time, so clients repeat these.
 	Closed int
+	First  string `json:",omitempty"` // the error of one of the broken requests
 	// Took is the time from the signal to the end of the process.
 	Took time.Duration
 	// Exit says how the process ended; "exit status 0" if well.
@@ -124,6 +125,9 @@ func (t *stopTrial) count(dial, err error, used, begun bool) {
 		t.counts.Answered++
 	default:
 		t.counts.Broken++
+		if t.counts.First == "" {
+			t.counts.First = err.Error()
+		}
 		if used && !begun {
 			t.counts.Closed++
 		}

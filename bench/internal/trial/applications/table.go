@@ -69,6 +69,9 @@ func (r *Result) report(w *harness.Report) {
 	if s := r.Stop; s != nil {
 		for k, one := range s {
 			text := fmt.Sprintf("%s: %v, after SIGTERM: %d requests answered, %d refused, %d broken (%d of them on idle connections); %s after %v", r.Name, kind(k), one.Answered, one.Refused, one.Broken, one.Closed, one.Exit, one.Took.Round(time.Millisecond))
+			if one.First != "" {
+				text += "; " + one.First
+			}
 			if kind(k) == recycled && !r.Exits {
 				w.Check(one.Broken == 0, "%s", text)
 			} else {
