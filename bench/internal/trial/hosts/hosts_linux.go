@@ -179,12 +179,12 @@ func (h *Host) Mount(name string, size int64) (string, error) {
 // Fill fills the file system of a folder from Mount until nothing more can be written, and returns
 // a function that frees the space again.
 func Fill(dir string) (free func() error, err error) {
-	file := filepath.Join(dir, "filler")
-	f, err := os.Create(file)
+	f, err := os.CreateTemp(dir, "filler-")
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	file := f.Name()
 	for block := make([]byte, 1<<20); len(block) > 0; {
 		n, err := f.Write(block)
 		switch {

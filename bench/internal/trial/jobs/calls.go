@@ -58,7 +58,7 @@ func (c caller) call(ctx context.Context, number int) history.Call {
 	limited, cancel := context.WithTimeout(ctx, call.Limit+patience)
 	defer cancel()
 	var got output
-	status, err := t.post(limited, path+call.Limit.String(), in, &got)
+	status, err := t.post(limited, path+call.Limit.String(), in, &got, &call.Served)
 	call.Took, call.Status = time.Since(call.At), status
 	if err != nil {
 		call.Error = err.Error()

@@ -47,17 +47,22 @@ func sum(b []byte) string {
 // attemptLimit is how long a client waits for a response to an attempt to enqueue.
 const attemptLimit = 15 * time.Second
 
+// tookHeader is the header with the time that a call took in the server. Clients and the trial run
+// on one machine, and the time of a client that waits for a processor says nothing about the server.
+const tookHeader = "Took"
+
 // post sends v as JSON to a random HTTP server, and reads a response of 200 or 202 into result. It
 // returns the status, and zero with an error if there was no response.
-func (t *trial) post(ctx context.Context, path string, v, result any) (status int, err error) {
+func (t *trial) post(ctx context.Context, path string, v, result any, took *time.Duration) (status int, err error) {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return 0, err
 	}
-	return t.request(ctx, http.MethodPost, path, body, result)
+	return t.request(ctx, http.MethodPost, path, body, result, took)
 }
 
-func (t *trial) request(ctx context.Context, method, path string, body []byte, result any) (status int, err error) {
+// request also stores how long the server took, if took is not nil and the response says so.
+func (t *trial) request(ctx context.Context, method, path string, body []byte, result any, took *time.Duration) (status int, err error) {
 	addr := t.servers[t.random.intN(len(t.servers))].setup.Addr
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+addr+path, bytes.NewReader(body))
 	if err != nil {
@@ -74,6 +79,11 @@ func (t *trial) request(ctx context.Context, method, path string, body []byte, r
 	got, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return 0, err
+	}
+	if took != nil {
+		if d, err := time.ParseDuration(resp.Header.Get(tookHeader)); err == nil {
+			*took = d
+		}
 	}
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusAccepted {
 		return resp.StatusCode, errors.New(string(bytes.TrimSpace(got)))
@@ -159,7 +169,7 @@ func (t *trial) enqueue(ctx context.Context, j job) (id string) {
 		e := history.Enqueued{Token: in.Token, Key: j.key, Sum: sum(in.Padding), At: time.Now()}
 		limited, cancel := context.WithTimeout(ctx, attemptLimit)
 		var got struct{ ID string }
-		status, err := t.post(limited, "/enqueue", in, &got)
+		status, err := t.post(limited, "/enqueue", in, &got, nil)
 		cancel()
 		e.Status, e.ID, e.Took = status, got.ID, time.Since(e.At)
 		if status == 0 {
@@ -210,7 +220,7 @@ const dead = "dead"
 func (t *trial) revive(ctx context.Context, id string) {
 	limited, cancel := context.WithTimeout(ctx, attemptLimit)
 	defer cancel()
-	status, err := t.request(limited, http.MethodPost, "/jobs/"+id+"/retry", nil, new(struct{}))
+	status, err := t.request(limited, http.MethodPost, "/jobs/"+id+"/retry", nil, new(struct{}), nil)
 	if status == http.StatusAccepted {
 		t.mu.Lock()
 		t.revived++
@@ -225,7 +235,7 @@ func (t *trial) look(ctx context.Context, id string) (history.Seen, bool) {
 	limited, cancel := context.WithTimeout(ctx, attemptLimit)
 	defer cancel()
 	var got state
-	status, err := t.request(limited, http.MethodGet, "/jobs/"+id, nil, &got)
+	status, err := t.request(limited, http.MethodGet, "/jobs/"+id, nil, &got, nil)
 	if status != http.StatusOK || err != nil {
 		if status != 0 && status != http.StatusServiceUnavailable {
 			t.note("the state of %s: %d %v", id, status, err)

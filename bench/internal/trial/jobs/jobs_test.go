@@ -31,7 +31,7 @@ func TestNoTaskIsLostWhileProcessesAreKilled(t *testing.T) {
 		t.Skip("no process can be sent SIGTERM here")
 	}
 	var out bytes.Buffer
-	c := Config{Local: true, Tasks: 300, Kills: 5, Duration: 12 * time.Second, Settle: time.Minute, Rolls: 4}
+	c := Config{Local: true, Tasks: 200, Kills: 5, Duration: 5 * time.Second, Settle: time.Minute, Rolls: 4}
 	if err := Run(t.Context(), c, nil, &out); err != nil {
 		t.Error(err)
 	}

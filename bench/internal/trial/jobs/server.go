@@ -152,7 +152,9 @@ func (f *front) call(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
+	begin := time.Now()
 	out, err := t.Do(ctx, f.client, in)
+	w.Header().Set(tookHeader, time.Since(begin).String())
 	if err != nil {
 		fail(w, err)
 		return

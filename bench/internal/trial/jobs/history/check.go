@@ -39,8 +39,8 @@ const slack = 3 * time.Second
 //   - A task without a key is executed a second time only after such a fault, too.
 //   - Nothing is executed that no client has sent.
 //   - Each attempt to enqueue is answered with 202 or 503, unless an HTTP server was killed.
-//   - Each call has its own result, or an error, within its limit, again unless an HTTP server was
-//     killed. A call of a task that is not idempotent is executed once at most.
+//   - Each call has its own result, or an error, within its limit, and a response, again unless an
+//     HTTP server was killed. A call of a task that is not idempotent is executed once at most.
 func (h *History) Check() Verdict {
 	c := &checker{h: h, byToken: map[string][]Execution{}, sent: map[string]bool{}, executions: map[string]Execution{}}
 	c.RepeatedKeyed, c.RepeatedOther, c.Calls = map[Kind]int{}, map[Kind]int{}, map[string]int{}
@@ -225,8 +225,8 @@ func (c *checker) checkCalls() {
 	for _, call := range c.h.Calls {
 		c.sent[call.Token] = true
 		all := c.byToken[call.Token]
-		if call.Took > call.Limit+slack && !c.h.unanswered(call.At, call.At.Add(call.Took)) {
-			c.wrong("call %s, sent at %s, took %v, but its limit was %v: %d %s", call.Token, clock(call.At), call.Took.Round(time.Millisecond), call.Limit, call.Status, call.Error)
+		if call.Served > call.Limit+slack {
+			c.wrong("call %s, sent at %s, took %v, but its limit was %v: %d %s", call.Token, clock(call.At), call.Served.Round(time.Millisecond), call.Limit, call.Status, call.Error)
 		}
 		if call.Status == 0 && !c.h.unanswered(call.At, call.At.Add(call.Took)) {
 			c.wrong("call %s, sent at %s, had no response after %v, although no HTTP server was killed: %s", call.Token, clock(call.At), call.Took.Round(time.Millisecond), call.Error)

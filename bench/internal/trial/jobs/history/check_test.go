@@ -110,7 +110,7 @@ func TestWrongHistories(t *testing.T) {
 		"same execution twice":   {func(h *History) { h.Executions = append(h.Executions, h.Executions[0]) }, "two executions are called xk"},
 		"call with wrong result": {func(h *History) { h.Calls[0].Result.Token = "k" }, "WRONG RESULT: c has got that of k"},
 		"call with wrong sum":    {func(h *History) { h.Calls[0].Result.Sum = "?" }, "was changed"},
-		"call too late":          {func(h *History) { h.Calls[1].At, h.Calls[1].Took = at(-120), time.Minute }, "its limit was 1s"},
+		"call too late":          {func(h *History) { h.Calls[1].Served = time.Minute }, "its limit was 1s"},
 		"call with strange end":  {func(h *History) { h.Calls[1].Status = 500 }, "was answered with 500"},
 		"not idempotent, twice":  {func(h *History) { again(h, "o", 2) }, "executed 2 times"},
 	} {

@@ -64,10 +64,11 @@ type Call struct {
 	Sum        string        // of the padding that was sent
 	At         time.Time     // when it was sent
 	Limit      time.Duration // how long it may take
-	Took       time.Duration
-	Status     int    // of the response; zero if there was none
-	Error      string // why there was none, or the body of a response that is not 200
-	Result     Result // if Status is 200
+	Took       time.Duration // until the response
+	Served     time.Duration // in the server, if it has said so
+	Status     int           // of the response; zero if there was none
+	Error      string        // why there was none, or the body of a response that is not 200
+	Result     Result        // if Status is 200
 }
 
 // An Execution is one run of a task, as the worker has noted it.
