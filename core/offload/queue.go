@@ -138,9 +138,12 @@ func (p *pool) firstLocked(q *waitQueue) *call {
 // dispatchLocked gives idle workers to calls that need only a worker any more, and ends those that a
 // stopped pool no longer needs.
 func (p *pool) dispatchLocked() {
-	for c := p.nextLocked(); c != nil; c = p.nextLocked() {
-		p.dequeueLocked(c)
-		p.laterLocked(p.giveLocked(c, c.queue.popIdle()))
+	for p.recheck { // set again if a call was refused or begins, which may let others begin
+		p.recheck = false
+		for c := p.nextLocked(); c != nil; c = p.nextLocked() {
+			p.dequeueLocked(c)
+			p.laterLocked(p.giveLocked(c, c.queue.popIdle()))
+		}
 	}
 	if p.state != open {
 		for _, q := range p.queues {
