@@ -206,16 +206,22 @@ func (p *pool) releaseLocked(c *call) func() {
 	return p.freeLocked(c.worker)
 }
 
-// finish ends c's task and frees its worker. It reports whether the caller has left. A second
-// call does nothing.
-func (p *pool) finish(c *call) (alone bool) {
+// finish ends c's task and frees its worker. If the task has panicked and the caller has left,
+// finish first reports the panic; otherwise v is nil, or the caller's. A second call does nothing.
+func (p *pool) finish(c *call, v *Panic) {
 	p.mu.Lock()
 	if c.fate == finished {
 		p.mu.Unlock()
-		return false
+		return
+	}
+	alone := c.fate == abandoned
+	if alone && v != nil {
+		p.mu.Unlock()
+		defer p.finish(c, nil) // even if Config.Panic ends the goroutine
+		p.panicked(v.Value, v.Stack)
+		return
 	}
 	p.ran++
-	alone = c.fate == abandoned
 	if !alone {
 		p.setFateLocked(c, finished)
 	}
@@ -223,7 +229,6 @@ func (p *pool) finish(c *call) (alone bool) {
 	if !alone && c.run != nil {
 		c.wake <- struct{}{} // after the worker is free, since the caller may call again at once
 	}
-	return alone
 }
 
 // failure returns the error for a call whose fate is to, which must not be begun or finished.
