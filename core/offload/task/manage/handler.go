@@ -84,10 +84,15 @@ func parse(w http.ResponseWriter, r *http.Request) (c change, err error) {
 		return c, fmt.Errorf("the form cannot be read: %w", err)
 	}
 	f := r.PostForm
+	for _, name := range []string{"action", "group", "n"} {
+		if n := len(f[name]); n > 1 { // which one is meant?
+			return c, fmt.Errorf("%s appears %d times, want once", name, n)
+		}
+	}
 	c = change{f.Get("action"), f.Get("group"), 1}
 	switch c.action {
 	case "add", "remove":
-		if s := f.Get("n"); s != "" {
+		if s := f.Get("n"); f.Has("n") {
 			if c.n, err = strconv.Atoi(s); err != nil || c.n < 1 {
 				return c, fmt.Errorf("n is %q, want 1 or more", s)
 			}
