@@ -125,7 +125,6 @@ func TestEveryCallIsCountedOnceAsWhatItGot(t *testing.T) {
 				{Queue: 5, Wait: 2 * time.Millisecond, Timeout: 3 * time.Millisecond},
 				{Queue: -1},
 				{Queue: 100, Wait: -1, Timeout: 2 * time.Millisecond},
-				{Timeout: 1}, // over when a worker is given to the call
 			} {
 				t.Run(name+","+policy.String(), func(t *testing.T) {
 					c.Workers, c.MaxWorkers, c.Policy, c.Slots = 3, 8, policy, offload.Slots{"GPU": 2}
@@ -156,6 +155,23 @@ func TestEveryCallIsCountedOnceAsWhatItGot(t *testing.T) {
 					})
 				})
 			}
+		}
+	}
+}
+
+// Timeout passes, or the pool is closed, between the moment at which a call gets its worker and the
+// begin of its task.
+func TestCallThatIsLateForItsWorkerCountsAsLate(t *testing.T) {
+	for _, w := range ways {
+		var y tally
+		p := newPool(t, offload.Config{Workers: 1, Timeout: 1})
+		for range 100 {
+			y.count(t, w.run(context.Background(), p, func(context.Context) error { y.ran.Add(1); return nil }))
+		}
+		until(t, p, "an idle worker", func(s offload.Stats) bool { return s.Idle == 1 })
+		y.check(t, p.Stats())
+		if y.late.Load() == 0 {
+			t.Errorf("%s: no call is late", w.name)
 		}
 	}
 }
