@@ -62,7 +62,7 @@ func (p *pool) renewLocked() {
 		for worn > 0 && r.active < r.limit {
 			i := slices.IndexFunc(p.workers, func(w *worker) bool { return w.stage == idle && w.lease.isWorn() })
 			if i < 0 {
-				return // they come when they are free
+				return // those at work are renewed when they are free
 			}
 			w := p.workers[i]
 			w.queue.removeIdle(w)
