@@ -30,7 +30,7 @@ func (p *Pool) Admit(ctx context.Context) (admitted context.Context, release fun
 	}
 	return ctx, func() {
 		cancel()
-		p.finish(c)
+		p.finish(c, nil)
 	}, nil
 }
 

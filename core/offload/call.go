@@ -20,8 +20,8 @@ type call struct {
 	fate    fate         // guarded by the pool's mutex
 	worker  *worker      // its worker; written before run is called or wake is sent to
 
-	// wake is sent to once: when a call without run gets its worker, when one with run has ended,
-	// or when the call was refused. Its capacity is one, so that sending never blocks.
+	// wake is sent to at most once: when a call without run gets its worker, when one with run has
+	// ended, or when the call was refused. Its capacity is one, so that sending never blocks.
 	wake chan struct{}
 }
 
@@ -43,14 +43,14 @@ const (
 
 // setFateLocked is the only function that changes c.fate, and counts the final fates.
 func (p *pool) setFateLocked(c *call, to fate) {
-	legal := false
+	legal, gone := false, to == left || to == late || to == refused
 	switch c.fate {
 	case waiting:
 		legal = to != waiting && to != finished && to != abandoned
 	case given:
-		legal = to == begun || to == left
+		legal = to == begun || gone
 	case begun:
-		legal = to == finished || to == abandoned || to == left && c.run == nil
+		legal = to == finished || to == abandoned || gone && c.run == nil
 	}
 	if !legal {
 		panic("offload: BUG: a call changed its fate")
@@ -151,27 +151,29 @@ func (p *pool) await(parent, ctx context.Context, c *call) fate {
 	}
 }
 
-// leave is called when the context of c's caller has ended. It returns c's fate, which is a final
-// one.
+// leave is called when c's context has ended, which is parent with the pool's own limits. It
+// returns c's fate, which is a final one.
 func (p *pool) leave(parent context.Context, c *call) fate {
-	tooLong := parent.Err() == nil // so it was Timeout, or Close, after which no call is waiting
+	gone := late // because of Timeout
+	switch {
+	case parent.Err() != nil:
+		gone = left
+	case p.forced.Err() != nil:
+		gone = refused
+	}
 	p.mu.Lock()
 	var f func()
 	switch c.fate {
 	case waiting:
 		p.dequeueLocked(c)
-		if tooLong {
-			p.setFateLocked(c, late)
-		} else {
-			p.setFateLocked(c, left)
-		}
+		p.setFateLocked(c, gone)
 	case given: // run must not begin any more
-		p.setFateLocked(c, left)
+		p.setFateLocked(c, gone)
 	case begun:
 		if c.run != nil {
 			p.setFateLocked(c, abandoned)
 		} else {
-			p.setFateLocked(c, left)
+			p.setFateLocked(c, gone)
 			f = p.releaseLocked(c)
 		}
 	}
@@ -180,15 +182,12 @@ func (p *pool) leave(parent context.Context, c *call) fate {
 	return to
 }
 
-// start reports whether to run c's task. If not, it has freed c's worker.
+// start reports whether to run c's task. If not, it has freed c's worker: the caller has left, or
+// will when it sees that ctx has ended.
 func (p *pool) start(ctx context.Context, c *call) bool {
 	err := ctx.Err()
 	p.mu.Lock()
-	if c.fate == given && err != nil {
-		p.setFateLocked(c, left)
-		c.wake <- struct{}{}
-	}
-	if c.fate == given {
+	if c.fate == given && err == nil {
 		p.setFateLocked(c, begun)
 		p.mu.Unlock()
 		return true
@@ -206,16 +205,22 @@ func (p *pool) releaseLocked(c *call) func() {
 	return p.freeLocked(c.worker)
 }
 
-// finish ends c's task and frees its worker. It reports whether the caller has left. A second
-// call does nothing.
-func (p *pool) finish(c *call) (alone bool) {
+// finish ends c's task and frees its worker. If the task has panicked and the caller has left,
+// finish first reports the panic; otherwise v is nil, or the caller's. A second call does nothing.
+func (p *pool) finish(c *call, v *Panic) {
 	p.mu.Lock()
 	if c.fate == finished {
 		p.mu.Unlock()
-		return false
+		return
+	}
+	alone := c.fate == abandoned
+	if alone && v != nil {
+		p.mu.Unlock()
+		defer p.finish(c, nil) // even if Config.Panic ends the goroutine
+		p.panicked(v.Value, v.Stack)
+		return
 	}
 	p.ran++
-	alone = c.fate == abandoned
 	if !alone {
 		p.setFateLocked(c, finished)
 	}
@@ -223,7 +228,6 @@ func (p *pool) finish(c *call) (alone bool) {
 	if !alone && c.run != nil {
 		c.wake <- struct{}{} // after the worker is free, since the caller may call again at once
 	}
-	return alone
 }
 
 // failure returns the error for a call whose fate is to, which must not be begun or finished.
@@ -233,14 +237,14 @@ func (p *pool) failure(parent context.Context, to fate) error {
 		return p.late
 	case refused:
 		return p.closed
-	case left, abandoned:
+	case left:
+		return parent.Err()
+	case abandoned:
 		switch {
 		case parent.Err() != nil:
 			return parent.Err()
 		case p.forced.Err() != nil:
 			return p.closed
-		case to == left: // Timeout, just when a worker became free
-			return p.late
 		}
 		return context.DeadlineExceeded // Timeout
 	}

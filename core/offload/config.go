@@ -55,13 +55,15 @@ type Config struct {
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Panic is called with the value and the stack of a task of Do or Use that panicked after its
-	// caller had left, on the goroutine that ran the task. It is also called when Event panics, or
-	// Failed or Worn of a [ResourceConfig]. Nil means that package log prints them.
+	// caller had left, on the goroutine that ran the task, whose worker becomes free when Panic has
+	// returned. It is also called when Event panics, or Failed or Worn of a [ResourceConfig]. Nil
+	// means that package log prints them.
 	Panic func(v any, stack []byte)
 
 	// Event is called when workers come and go, and when resources do; possibly by several
-	// goroutines at once. It may call methods of the pool. It should return soon, since a resource
-	// is used only after ResourceOpened has been reported. Nil means that there is nothing to do.
+	// goroutines at once. It may call methods of the pool, except Shutdown and Restart, which would
+	// wait for it. It should return soon, since a resource is used only after ResourceOpened has
+	// been reported. Nil means that there is nothing to do.
 	Event func(Event)
 }
 

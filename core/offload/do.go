@@ -101,7 +101,5 @@ func (t *task[R]) end() {
 			t.panic = &Panic{v, debug.Stack()}
 		}
 	}
-	if alone := t.pool.finish(&t.call); alone && t.outcome == panicked {
-		t.pool.c.Panic(t.panic.Value, t.panic.Stack)
-	}
+	t.pool.finish(&t.call, t.panic)
 }

@@ -32,7 +32,7 @@ func (l *lease) isWorn() bool { return l.worn != nil || l.asked > 0 }
 
 func newLease(self any) *lease { return &lease{self: self, gone: make(chan struct{})} }
 
-// settleLocked lets those continue who wait until the worker has another resource.
+// settleLocked wakes those that wait until the worker has another resource, or has ended.
 func (l *lease) settleLocked() {
 	if l != nil && !l.settled {
 		l.settled = true

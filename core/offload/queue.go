@@ -118,8 +118,8 @@ func (p *pool) refuseAllLocked() {
 	}
 }
 
-// firstLocked returns the call in q that has waited longest, of those that need only a worker any
-// more, or nil. It refuses calls that have waited too long: their own timers may fire late when the
+// firstLocked returns the call in q that has waited longest, of those that now need only a worker,
+// or nil. It refuses calls that have waited too long: their own timers may fire late when the
 // processors are busy.
 func (p *pool) firstLocked(q *waitQueue) *call {
 	for q.waiting > 0 {
@@ -135,12 +135,15 @@ func (p *pool) firstLocked(q *waitQueue) *call {
 	return nil
 }
 
-// dispatchLocked gives idle workers to calls that need only a worker any more, and ends those that a
-// stopped pool no longer needs.
+// dispatchLocked gives idle workers to calls that now need only a worker, and ends the workers that
+// a stopped pool no longer needs.
 func (p *pool) dispatchLocked() {
-	for c := p.nextLocked(); c != nil; c = p.nextLocked() {
-		p.dequeueLocked(c)
-		p.laterLocked(p.giveLocked(c, c.queue.popIdle()))
+	for p.recheck { // set again if a call was refused or begins, which may let others begin
+		p.recheck = false
+		for c := p.nextLocked(); c != nil; c = p.nextLocked() {
+			p.dequeueLocked(c)
+			p.laterLocked(p.giveLocked(c, c.queue.popIdle()))
+		}
 	}
 	if p.state != open {
 		for _, q := range p.queues {
@@ -152,8 +155,8 @@ func (p *pool) dispatchLocked() {
 	p.recheck = false
 }
 
-// nextLocked returns the call that has waited longest, of those in queues with an idle worker that
-// need only that any more, or nil.
+// nextLocked returns the call that has waited longest, of those that now need only a worker and are
+// in a queue with an idle one, or nil.
 func (p *pool) nextLocked() (next *call) {
 	for _, q := range p.queues {
 		if len(q.idle) > 0 {

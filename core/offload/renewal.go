@@ -62,7 +62,7 @@ func (p *pool) renewLocked() {
 		for worn > 0 && r.active < r.limit {
 			i := slices.IndexFunc(p.workers, func(w *worker) bool { return w.stage == idle && w.lease.isWorn() })
 			if i < 0 {
-				return // they come when they are free
+				return // those at work are renewed when they are free
 			}
 			w := p.workers[i]
 			w.queue.removeIdle(w)
@@ -195,11 +195,12 @@ func (p *pool) restartAll(ctx context.Context) error {
 		return err
 	}
 	defer p.forgive(leases)
-	for i, l := range leases {
+	for _, l := range leases {
 		select {
 		case <-l.gone:
 		case <-ctx.Done():
-			return fmt.Errorf("offload: restart: %d of %d resources have not been replaced: %w", unsettled(leases[i:]), len(leases), ctx.Err())
+			return fmt.Errorf("offload: restart: %d of %d resources have not been replaced: %w",
+				workersOf(unsettled(leases)), workersOf(leases), ctx.Err())
 		case <-p.openCtx.Done():
 			return p.closed
 		}
@@ -207,19 +208,27 @@ func (p *pool) restartAll(ctx context.Context) error {
 	return nil
 }
 
-// unsettled counts the leases of resources that have not been replaced.
-func unsettled(leases []*lease) (n int) {
+// unsettled returns the leases of resources that have not been replaced.
+func unsettled(leases []*lease) (left []*lease) {
 	for _, l := range leases {
 		select {
 		case <-l.gone:
 		default:
-			n++
+			left = append(left, l)
 		}
 	}
-	return n
+	return left
 }
 
-// wearAll records that all resources are to be replaced, and returns their leases.
+// workersOf counts the workers of leases that wearAll returned.
+func workersOf(leases []*lease) int {
+	same := func(a, b *lease) bool { return a.w == b.w }
+	return len(slices.CompactFunc(slices.Clone(leases), same))
+}
+
+// wearAll records that all resources are to be replaced, and returns their leases. If a resource is
+// being built in place of another one, both count, since the attempt to build it may fail. Workers
+// that are to end count too, since they may stay after all. The leases of a worker are adjacent.
 func (p *pool) wearAll() (leases []*lease, err error) {
 	p.mu.Lock()
 	defer func() { p.unlock(nil) }()
@@ -232,13 +241,11 @@ func (p *pool) wearAll() (leases []*lease, err error) {
 		p.refuseSpareLocked(r.spares[0])
 	}
 	for _, w := range p.workers {
-		l := w.lease
-		if l == nil || l.broken {
-			l = w.before // it is being replaced already
-		}
-		if l != nil && !w.leaving {
-			l.asked++
-			leases = append(leases, l)
+		for _, l := range slices.Compact([]*lease{w.before, w.lease}) {
+			if l != nil && !l.settled {
+				l.asked++
+				leases = append(leases, l)
+			}
 		}
 	}
 	p.renewLocked()

@@ -16,6 +16,7 @@ func (s *resources[R]) replace() {
 		apart(func() { err = s.build(p.openCtx, o) })
 		if err != nil {
 			tries++
+			apart(func() { s.close(o) }) // it is open if Event has ended its goroutine
 			if p.openCtx.Err() == nil {
 				apart(func() { s.report(err) })
 			}

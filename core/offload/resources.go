@@ -9,7 +9,7 @@ import (
 
 // Resources is a pool of workers that own one R each: a model, a handle that is not safe for
 // concurrent use, a process. [Use] runs tasks with them. Its methods may be called from several
-// goroutines at once, and, except for Shutdown, from tasks.
+// goroutines at once, and, except for Shutdown and Restart, from tasks.
 //
 // A resource belongs to its worker, and so to the task that the worker runs. A resource that fails
 // is closed and built again while the other workers continue; if there are no others, calls wait,

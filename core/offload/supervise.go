@@ -25,8 +25,8 @@ func (s *resources[R]) restart(w *worker) {
 		case w.ctx.Err() != nil:
 			p.begin(func() { s.end(w) })
 		default:
+			defer p.begin(func() { s.restart(w) }) // even if Failed ends this goroutine
 			s.report(err)
-			p.begin(func() { s.restart(w) })
 		}
 	}()
 	s.closeOf(w)

@@ -180,9 +180,11 @@ func (c *client) run(ctx context.Context, form url.Values, w io.Writer) error {
 	defer c.http.CloseIdleConnections()
 	var reply manage.Reply
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxReply)).Decode(&reply); err != nil {
-		return fmt.Errorf("%s responds with status %s and not with JSON; is it the right path? (%w)", c.addr, res.Status, err)
+		return fmt.Errorf("%s responds with status %s and not with JSON; is it the right path? (%w)", req.URL.Redacted(), clean(res.Status), err)
 	}
 	switch {
+	case form != nil && res.StatusCode == http.StatusOK && reply.Group != form.Get("group"):
+		return fmt.Errorf("%s responds, but not as expected; is it the right path?", req.URL.Redacted())
 	case form == nil && (res.StatusCode == http.StatusOK || len(reply.Groups) > 0):
 		list(w, reply.Groups, time.Now())
 	case res.StatusCode != http.StatusOK:

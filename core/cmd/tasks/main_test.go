@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -158,5 +160,34 @@ func TestTimeout(t *testing.T) {
 	defer s.Close()
 	if status, _, errs := tasks("-addr", s.URL, "-timeout", "50ms", "restart", "g"); status != 1 || !strings.Contains(errs, "deadline exceeded") {
 		t.Errorf("%d %q", status, errs)
+	}
+}
+
+// Something else listens at the address.
+func TestResponsesOfOtherServers(t *testing.T) {
+	for _, test := range []struct{ response, want string }{
+		{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "is it the right path?"},
+		{"HTTP/1.1 200 \x1b[2J\r\nContent-Length: 4\r\n\r\nHey!", "is it the right path?"},
+		{"HTTP/1.1 404 \x1b[2J\r\nContent-Length: 2\r\n\r\n{}", "status 404"},
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				io.WriteString(c, test.response)
+			}
+		}()
+		status, out, errs := tasks("-addr", "http://user:secret@"+l.Addr().String()+"/tasks", "restart", "g")
+		l.Close()
+		if status != 1 || out != "" || !strings.Contains(errs, test.want) || strings.Contains(errs, "secret") || strings.Contains(errs, "\x1b") {
+			t.Errorf("%q: %d %q %q", test.response, status, out, errs)
+		}
 	}
 }

@@ -20,7 +20,8 @@ import (
 //
 // If p has a method Stats that returns an [offload.Stats] or, for groups of workers, a map of them,
 // observers with the method AddPlace of an [observe.TaskRecorder] also learn how many calls wait
-// and run at p, in all groups together. [Local], [Pools] and the places of package child have it.
+// and run at p, in all groups together. [Local], [Pools] and the places of package child have it;
+// Observe also finds it in a place that it has wrapped before.
 //
 // The place that Observe returns has no method but Do; what p has besides is used as before.
 func Observe(p Place, name string, observers ...observe.TaskObserver) Place {
@@ -46,6 +47,8 @@ func Observe(p Place, name string, observers ...observe.TaskObserver) Place {
 // statsOf returns a function that returns the state of p, or nil if p does not tell.
 func statsOf(p Place) func() observe.PlaceStats {
 	switch p := p.(type) {
+	case *observed:
+		return statsOf(p.place)
 	case interface{ Stats() offload.Stats }:
 		return func() observe.PlaceStats { return sum(p.Stats()) }
 	case interface {

@@ -102,7 +102,8 @@ func TestObserveAddsThePlace(t *testing.T) {
 	rec := observe.NewTaskRecorder()
 	Observe(Local(pool), "p", rec)
 	Observe(placeFunc(nil), "without", rec)
-	if got := rec.Places(); len(got) != 1 || got["p"] != (observe.PlaceStats{Idle: 3}) {
+	Observe(Observe(Local(pool), "p", rec), "again", rec)
+	if got := rec.Places(); len(got) != 2 || got["p"] != (observe.PlaceStats{Idle: 3}) || got["again"] != got["p"] {
 		t.Errorf("places are %+v", got)
 	}
 	_, release, err := pool.Admit(t.Context())

@@ -87,6 +87,9 @@ func NewPools(ctx context.Context, tasks *Set, groups ...PoolConfig) (*Pools, er
 
 // resolveGroups checks groups, sorts them, and gives the one without tasks its own.
 func resolveGroups(tasks *Set, groups []PoolConfig) ([]PoolConfig, error) {
+	if tasks == nil {
+		return nil, errors.New("task: the Set is nil")
+	}
 	groups = slices.Clone(groups)
 	slices.SortStableFunc(groups, func(a, b PoolConfig) int { return strings.Compare(a.Name, b.Name) })
 	if len(groups) == 0 {

@@ -121,6 +121,9 @@ func TestPoolsConfigErrorsNameGroupFieldAndValue(t *testing.T) {
 			t.Errorf("%v, %v, want %q", p, err, want)
 		}
 	}
+	if p, err := task.NewPools(context.Background(), nil, task.PoolConfig{Name: "g"}); p != nil || err == nil {
+		t.Errorf("%v, %v, want an error for a nil Set", p, err)
+	}
 }
 
 func TestPoolsWarmUpTheirTasks(t *testing.T) {

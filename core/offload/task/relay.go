@@ -56,12 +56,14 @@ func (c *relayed) relay(ctx context.Context, p Place, ended chan<- Outcome) {
 	}()
 	err := p.Do(ctx, &c.Job)
 	switch {
+	case err == nil: // otherwise the task may still run, and own the result
+		o = Outcome{Kind: Returned, Output: c.result}
 	case errors.Is(err, ErrLost):
 		o = Outcome{Kind: Lost, Message: err.Error()}
 	case errors.Is(err, ErrUnknown):
 		o = Outcome{Kind: Unknown, Message: c.Name()}
 	default:
-		o = outcomeOf(c.result, err)
+		o = outcomeOf(nil, err)
 	}
 }
 

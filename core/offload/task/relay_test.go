@@ -76,3 +76,29 @@ func TestRunAtHasTheOutcomeOfThePlace(t *testing.T) {
 		}
 	}
 }
+
+// The caller leaves while the task returns. The race detector sees if both use the output.
+func TestRunAtLeavesTheOutputOfALateTask(t *testing.T) {
+	var tasks task.Set
+	task.Register(&tasks, "late", func(ctx context.Context, _ int) (int, error) {
+		<-ctx.Done()
+		for range 10 {
+			runtime.Gosched()
+		}
+		return 1, nil
+	}, task.Options{})
+	pool, err := offload.New(offload.Config{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 200 {
+		ctx, cancel := context.WithCancel(t.Context())
+		go cancel()
+		o := tasks.RunAt(ctx, task.Local(pool), "late", []byte("1"), nil)
+		if o.Kind != task.Returned && o.Output != nil {
+			t.Errorf("%+v", o)
+		}
+	}
+	pool.Close()
+	<-pool.Done()
+}

@@ -35,7 +35,8 @@ func (r Routes) Do(ctx context.Context, j *Job) error {
 	return p.Do(ctx, j)
 }
 
-// managers returns the places that are Managers, each once.
+// managers returns the places that are Managers, each once. Instead of Routes, it returns their
+// places.
 func (r Routes) managers() (all []Manager) {
 	places := []Place{r.Default}
 	for _, name := range slices.Sorted(maps.Keys(r.Tasks)) {
@@ -45,8 +46,19 @@ func (r Routes) managers() (all []Manager) {
 		for o, ok := p.(*observed); ok; o, ok = p.(*observed) {
 			p = o.place
 		}
-		if m, ok := p.(Manager); ok && !contains(all, m) {
-			all = append(all, m)
+		var found []Manager
+		switch p := p.(type) {
+		case Routes:
+			found = p.managers()
+		case *Routes:
+			found = p.managers()
+		case Manager:
+			found = []Manager{p}
+		}
+		for _, m := range found {
+			if !contains(all, m) {
+				all = append(all, m)
+			}
 		}
 	}
 	return all
@@ -54,8 +66,8 @@ func (r Routes) managers() (all []Manager) {
 
 // contains reports whether m is in all. Places that cannot be compared are never the same.
 func contains(all []Manager, m Manager) bool {
-	return reflect.TypeOf(m).Comparable() && slices.ContainsFunc(all, func(other Manager) bool {
-		return reflect.TypeOf(other).Comparable() && other == m
+	return reflect.ValueOf(m).Comparable() && slices.ContainsFunc(all, func(other Manager) bool {
+		return reflect.ValueOf(other).Comparable() && other == m
 	})
 }
 

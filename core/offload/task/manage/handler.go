@@ -33,7 +33,7 @@ type Reply struct {
 //     and the status is 502.
 //   - POST changes a group. It has a form (application/x-www-form-urlencoded) with the fields
 //     action (add, remove or restart), group, and n, how many workers to add or remove (1 if it is
-//     absent). A restart responds when all workers have been replaced; if the client leaves before,
+//     absent), each at most once. A restart responds when all workers have been replaced; if the client leaves before,
 //     those that have not been replaced stay.
 //
 // The status is 400 if the form is wrong, 403 if the request comes from a web site elsewhere, 404
@@ -84,10 +84,15 @@ func parse(w http.ResponseWriter, r *http.Request) (c change, err error) {
 		return c, fmt.Errorf("the form cannot be read: %w", err)
 	}
 	f := r.PostForm
+	for _, name := range []string{"action", "group", "n"} {
+		if n := len(f[name]); n > 1 { // which one is meant?
+			return c, fmt.Errorf("%s appears %d times, want once", name, n)
+		}
+	}
 	c = change{f.Get("action"), f.Get("group"), 1}
 	switch c.action {
 	case "add", "remove":
-		if s := f.Get("n"); s != "" {
+		if s := f.Get("n"); f.Has("n") {
 			if c.n, err = strconv.Atoi(s); err != nil || c.n < 1 {
 				return c, fmt.Errorf("n is %q, want 1 or more", s)
 			}
