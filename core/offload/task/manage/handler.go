@@ -33,8 +33,8 @@ type Reply struct {
 //     and the status is 502.
 //   - POST changes a group. It has a form (application/x-www-form-urlencoded) with the fields
 //     action (add, remove or restart), group, and n, how many workers to add or remove (1 if it is
-//     absent), each at most once. A restart responds when all workers have been replaced; if the client leaves before,
-//     those that have not been replaced stay.
+//     absent), each at most once. A restart responds when all workers have been replaced; if the
+//     client leaves before, those that have not been replaced stay.
 //
 // The status is 400 if the form is wrong, 403 if the request comes from a web site elsewhere, 404
 // if there is no such group, 405 for other methods, 409 if the group would have too few or too many
