@@ -1,6 +1,6 @@
 //go:build !unix
 
-package connections
+package load
 
-// descriptors reports that the limit is not known on this system.
-func descriptors() (n uint64, ok bool) { return 0, false }
+// Descriptors reports that the limit is not known on this system.
+func Descriptors() (n uint64, ok bool) { return 0, false }
