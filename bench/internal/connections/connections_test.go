@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recycling-go/recycling/bench/internal/load"
 	"github.com/recycling-go/recycling/bench/internal/record"
 	"github.com/recycling-go/recycling/bench/internal/server"
 )
@@ -319,7 +320,7 @@ func TestOrderIsAnotherInEachRound(t *testing.T) {
 }
 
 func TestTooManyConnectionsAreLeftOut(t *testing.T) {
-	limit, ok := descriptors()
+	limit, ok := load.Descriptors()
 	if !ok {
 		t.Skip("no limit is known")
 	}

@@ -153,7 +153,7 @@ func available(t *record.Table, servers []string) []string {
 // and adds a note to t for each of the others. A server has the same limit.
 func affordable(t *record.Table, counts []int) []int {
 	const others = 100 // open files that are not connections
-	limit, ok := descriptors()
+	limit, ok := load.Descriptors()
 	if !ok {
 		return counts
 	}

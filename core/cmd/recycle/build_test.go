@@ -50,12 +50,38 @@ func TestBuildInformationNamesTheModule(t *testing.T) {
 // than the one that core requires. The go command selects it only when it looks at the requirements
 // of all modules, and then refuses a go.mod with an older one.
 func TestNewerRequirementsOfOtherModulesHold(t *testing.T) {
-	a := newApp(t, []string{"facts.txt"}, dep())
-	a.write("dep/go.mod", "module example.com/dep\n\ngo 1.25.0\n\nrequire golang.org/x/sys v0.50.0\n")
-	a.write("go.mod", "module example.com/app\n\ngo 1.25.0\n\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => ./dep\n")
-	a.recycle("build", "-o", "out/app", ".")
-	if out, _ := a.run("go", "version", "-m", "out/app"); !strings.Contains(out, "golang.org/x/sys\tv0.50.0") {
-		t.Errorf("the program does not contain x/sys v0.50.0, which example.com/dep requires:\n%s", out)
+	const sys = "golang.org/x/sys v0.50.0"
+	for name, language := range map[string]string{
+		"module": "1.25.0", "old module": "1.21", "indirect": "1.25.0", "workspace": "1.25.0",
+		"vendored": "1.21", "vendored indirect": "1.25.0", "vendored workspace": "1.25.0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, []string{"facts.txt"}, dep())
+			a.write("dep/go.mod", "module example.com/dep\n\ngo "+language+"\n\nrequire "+sys+"\n")
+			mod := "module example.com/app\n\ngo " + language + "\n"
+			if strings.Contains(name, "indirect") {
+				mod += "\nrequire " + sys + " // indirect\n"
+			}
+			vendor := "mod"
+			if strings.Contains(name, "workspace") {
+				a.write("go.work", "go "+language+"\n\nuse .\nuse ./dep\n")
+				vendor = "work"
+			} else {
+				mod += "\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => ./dep\n"
+			}
+			a.write("go.mod", mod)
+			want := "golang.org/x/sys\tv0.50.0"
+			if strings.HasPrefix(name, "vendored") {
+				a.run("go", vendor, "vendor")
+				want = "golang.org/x/sys\tv" // a vendor folder has no module that no package needs
+			}
+			a.recycle("build", "-o", "out/app", ".")
+			out, _ := a.run(a.path("out/app"))
+			a.says(out, "server: recycling")
+			if out, _ := a.run("go", "version", "-m", "out/app"); !strings.Contains(out, want) {
+				t.Errorf("go version -m has no %q:\n%s", want, out)
+			}
+		})
 	}
 }
 

@@ -281,14 +281,17 @@ func TestStopCountsWhatIsLost(t *testing.T) {
 }
 
 func TestRatioIsTheMedianOfRounds(t *testing.T) {
-	if got, want := ratio([kinds][]float64{{10, 10, 20}, {5, 9, 12}}), "**0.60** (0.50–0.90)"; got != want {
+	if got, want := ratioAndRange([kinds][]float64{{10, 10, 20}, {5, 9, 12}}), "**0.60** (0.50–0.90)"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got, want := ratio([kinds][]float64{{10, 10}, {10, 30}}), "2.00 (1.00–3.00)"; got != want {
+	if got, want := ratioAndRange([kinds][]float64{{10, 10}, {10, 30}}), "2.00 (1.00–3.00)"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if got := ratio([kinds][]float64{{0}, {5}}); got != "" {
 		t.Errorf("a ratio to zero: %s, want none", got)
+	}
+	if got, want := timeRatio([kinds]time.Duration{20 * time.Second, 25 * time.Second}), "*1.25*"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
@@ -314,14 +317,22 @@ func TestWrongConfigsAreNamed(t *testing.T) {
 
 func TestResultsAreWritten(t *testing.T) {
 	f := newFindings()
-	f.Results = []*Result{{Name: "some", Module: "example.com/some@v1.2.3", Framework: "gin", Exits: true, Replay: &Replay{Requests: 3}, Stop: &[kinds]*Stop{{}, {Broken: 2}}}}
+	f.Results = []*Result{
+		{Name: "some", Module: "example.com/some@v1.2.3", Framework: "gin", Traits: []string{"TLS"}, Exits: true, Replay: &Replay{Requests: 3}, Stop: &[kinds]*Stop{{Broken: 1}, {Broken: 2}}},
+		{Name: "other", Module: "example.com/other@v1.0.0", Framework: "chi", Error: "build", Build: &BuildTime{Cold: [kinds]time.Duration{10, 11}}},
+	}
 	dir := t.TempDir()
 	if err := f.write(dir); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "applications.md"))
-	if err != nil || !strings.Contains(string(text), "| some v1.2.3 | 3 | 0 |  |  | 0 of 0, exits at once | 2 of 2, exits at once |") {
-		t.Errorf("%s, %v", text, err)
+	want := `| application | built with | responses that differ | requests lost by SIGTERM | cold build |
+|---|---|---|---|---|
+| some v1.2.3 | gin, TLS | 0 of 3 | 1 → 2, exits at once |  |
+| other v1.0.0 | chi | failed |  | *1.10* |
+`
+	if err != nil || !strings.HasPrefix(string(text), want) {
+		t.Errorf("%s, %v, want\n%s", text, err, want)
 	}
 	if text, err = os.ReadFile(filepath.Join(dir, "applications.json")); err != nil || !strings.Contains(string(text), `"Requests": 3`) {
 		t.Errorf("%s, %v", text, err)

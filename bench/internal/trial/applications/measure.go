@@ -23,11 +23,17 @@ const (
 	keepAliveConns = 32
 	newConns       = 16
 	idleConns      = 4000 // fewer take less than what the heap grows by anyway
+	// descriptors are what a program needs for that: on recycled workers, a server leaves up to 1,024 to
+	// the application.
+	descriptors = idleConns + 1024 + 200
 )
 
 // measure starts both programs, and measures them in turns. The idle connections of a round are
 // opened after its load, and closed before the next one.
 func (s *subject) measure(ctx context.Context) (*Measurement, error) {
+	if limit, ok := load.Descriptors(); ok && limit < descriptors {
+		return nil, fmt.Errorf("a process may have %d files open, want at least %d (ulimit -n)", limit, descriptors)
+	}
 	var m Measurement
 	for round := range s.t.config.Rounds {
 		for i := range kinds {

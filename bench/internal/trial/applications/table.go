@@ -79,81 +79,74 @@ func (r *Result) report(w *harness.Report) {
 			}
 		}
 	}
-	if m := r.Measured; m != nil && m.Errors > 0 {
-		w.Check(false, "%s: %d requests had no 200 response, for example: %s", r.Name, m.Errors, m.First)
+	if m := r.Measured; m != nil {
+		if m.Errors > 0 {
+			w.Check(false, "%s: %d requests had no 200 response, for example: %s", r.Name, m.Errors, m.First)
+		}
+		w.Line("%s: recycled divided by plain: CPU per request %s, with new connections %s, memory of an idle connection %s", r.Name, ratioAndRange(m.KeepAlive), ratioAndRange(m.New), ratioAndRange(m.Idle))
+	}
+	if b := r.Build; b != nil {
+		second := func(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
+		w.Line("%s: build with an empty cache: plain %v, recycled %v; again: plain %v, recycled %v", r.Name, second(b.Cold[plain]), second(b.Cold[recycled]), second(b.Warm[plain]), second(b.Warm[recycled]))
 	}
 }
 
 func (d Difference) title() string { return d.Request + ": " + d.What }
 
-// table writes tables of all results: figures, checks, and the times of builds.
+// table writes a table with a row for each application. Columns that would be empty are left out.
 func (f *Findings) table(w *harness.Report) {
-	for _, t := range []struct {
-		head []string
-		row  func(*Result) []string
-	}{
-		{[]string{"application", "built with", "CPU per request", "CPU per request, new connections", "memory per idle connection"}, (*Result).figures},
-		{[]string{"application", "responses compared", "that differ", "own tests", "with another result", "requests lost by SIGTERM: net/http", "recycled"}, (*Result).checks},
-		{[]string{"application", "cold build: go", "recycle", "warm build: go", "recycle"}, (*Result).builds},
-	} {
-		var rows [][]string
-		for _, r := range f.Results {
-			if row := t.row(r); row != nil {
-				rows = append(rows, row)
-			}
+	head := []string{
+		"application", "built with", "responses that differ", "tests with another result", "requests lost by SIGTERM",
+		"CPU per request", "new connections", "idle memory", "cold build", "warm build",
+	}
+	var rows [][]string
+	for _, r := range f.Results {
+		rows = append(rows, r.row())
+	}
+	for i := len(head) - 1; i >= 0; i-- {
+		if slices.ContainsFunc(rows, func(row []string) bool { return row[i] != "" }) {
+			continue
 		}
-		if rows != nil {
-			w.Table(t.head, rows)
-			w.Line("")
+		head = slices.Delete(head, i, i+1)
+		for n := range rows {
+			rows[n] = slices.Delete(rows[n], i, i+1)
 		}
 	}
-}
-
-// figures returns a row with ratios of the recycled program to the plain one, or nil.
-func (r *Result) figures() []string {
-	m := r.Measured
-	if m == nil {
-		return nil
+	if len(head) == 0 {
+		return
 	}
-	with := strings.Join(append([]string{r.Framework}, r.Traits...), ", ")
-	return []string{r.title(), with, ratio(m.KeepAlive), ratio(m.New), ratio(m.Idle)}
+	w.Table(head, rows)
+	w.Line("%s", legend)
 }
 
-func (r *Result) checks() []string {
-	cells := []string{r.title(), "", "", "", "", "", ""}
-	if r.Replay != nil {
-		cells[1], cells[2] = fmt.Sprint(r.Replay.Requests), fmt.Sprint(len(r.Replay.Differences))
+const legend = `
+Requests lost are those of net/http → those of recycled workers. A program that exits at once does not wait for its
+requests, in either form. CPU, memory and build times are those with recycled workers divided by those of the plain
+program, in the median: bold is better and italic is worse, by 5 % or more in every round.`
+
+func (r *Result) row() []string {
+	cells := make([]string, 10)
+	cells[0], cells[1] = r.title(), strings.Join(append([]string{r.Framework}, r.Traits...), ", ")
+	switch {
+	case r.Replay != nil:
+		cells[2] = fmt.Sprintf("%d of %d", len(r.Replay.Differences), r.Replay.Requests)
+	case r.Error != "":
+		cells[2] = "failed"
 	}
 	if r.Tests != nil {
-		cells[3], cells[4] = fmt.Sprint(r.Tests.Total), fmt.Sprint(len(r.Tests.Differing))
+		cells[3] = fmt.Sprintf("%d of %d", len(r.Tests.Differing), r.Tests.Total)
 	}
-	if r.Stop != nil {
-		for k, one := range r.Stop {
-			cells[5+k] = fmt.Sprintf("%d of %d", one.Broken, one.Broken+one.Answered)
-			if r.Exits {
-				cells[5+k] += ", exits at once"
-			}
+	if s := r.Stop; s != nil {
+		cells[4] = fmt.Sprintf("%d → %d", s[plain].Broken, s[recycled].Broken)
+		if r.Exits {
+			cells[4] += ", exits at once"
 		}
 	}
-	if r.Error != "" {
-		cells[1] = "failed"
+	if m := r.Measured; m != nil {
+		cells[5], cells[6], cells[7] = ratio(m.KeepAlive), ratio(m.New), ratio(m.Idle)
 	}
-	if slices.Max(cells[1:]) == "" {
-		return nil
-	}
-	return cells
-}
-
-func (r *Result) builds() []string {
-	b := r.Build
-	if b == nil {
-		return nil
-	}
-	cells := []string{r.title()}
-	for _, times := range [][kinds]time.Duration{b.Cold, b.Warm} {
-		for _, one := range times {
-			cells = append(cells, fmt.Sprintf("%.1f s", one.Seconds()))
-		}
+	if b := r.Build; b != nil {
+		cells[8], cells[9] = timeRatio(b.Cold), timeRatio(b.Warm)
 	}
 	return cells
 }
@@ -163,27 +156,44 @@ func (r *Result) title() string {
 	return r.Name + " " + version
 }
 
-// ratio returns the median of the ratios of recycled to plain, each of one round, and their range. It
-// is bold if it is better than plain by 5 % or more in every round, and italic if it is worse.
+// ratio returns the median of the ratios of recycled to plain, each of one round. It is bold if it is
+// better than plain by 5 % or more in every round, and italic if it is worse.
 func ratio(samples [kinds][]float64) string {
-	var all []float64
+	all := ratios(samples)
+	if len(all) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%.2f", (all[(len(all)-1)/2]+all[len(all)/2])/2)
+	switch { // as in the other tables of bench
+	case all[len(all)-1] <= 0.95:
+		return "**" + text + "**"
+	case all[0] >= 1.05:
+		return "*" + text + "*"
+	}
+	return text
+}
+
+// ratioAndRange is ratio with the least and the greatest of the ratios.
+func ratioAndRange(samples [kinds][]float64) string {
+	all := ratios(samples)
+	if len(all) == 0 {
+		return "unknown"
+	}
+	return fmt.Sprintf("%s (%.2f–%.2f)", ratio(samples), all[0], all[len(all)-1])
+}
+
+// ratios returns the ratio of recycled to plain in each round, in ascending order.
+func ratios(samples [kinds][]float64) (all []float64) {
 	for i := range min(len(samples[plain]), len(samples[recycled])) {
 		if v := samples[recycled][i] / samples[plain][i]; !math.IsNaN(v) && !math.IsInf(v, 0) {
 			all = append(all, v)
 		}
 	}
-	if len(all) == 0 {
-		return ""
-	}
 	slices.Sort(all)
-	least, most := all[0], all[len(all)-1]
-	median := (all[(len(all)-1)/2] + all[len(all)/2]) / 2
-	text := fmt.Sprintf("%.2f", median)
-	switch { // as in the other tables of bench
-	case most <= 0.95:
-		text = "**" + text + "**"
-	case least >= 1.05:
-		text = "*" + text + "*"
-	}
-	return fmt.Sprintf("%s (%.2f–%.2f)", text, least, most)
+	return all
+}
+
+// timeRatio is ratio of the times of one build of each kind.
+func timeRatio(times [kinds]time.Duration) string {
+	return ratio([kinds][]float64{{times[plain].Seconds()}, {times[recycled].Seconds()}})
 }
