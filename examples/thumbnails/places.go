@@ -124,6 +124,7 @@ func (c config) nats() recyclingnats.Config {
 		Wait:         maxWait,
 		Backlog:      10_000,
 		BacklogBytes: 256 << 20,
+		AckWait:      10 * time.Second,
 	}
 }
 

@@ -42,7 +42,7 @@ type app struct {
 func routes(c config, p *workplace) chi.Router {
 	a := &app{place: p, name: c.place, uploads: make(chan struct{}, maxUploads)}
 	r := chi.NewRouter()
-	r.Use(middleware.Recoverer, http.NewCrossOriginProtection().Handler, secure)
+	r.Use(middleware.Recoverer, middleware.GetHead, http.NewCrossOriginProtection().Handler, secure)
 	for path, file := range map[string]string{"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"} {
 		r.Get(path, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, page, "page/"+file) })
 	}
@@ -51,9 +51,7 @@ func routes(c config, p *workplace) chi.Router {
 		r.Use(a.limit)
 		r.Post("/thumbnail", a.now)
 		r.Post("/thumbnail/progress", a.progress)
-		if p.nats != nil {
-			r.Post("/thumbnail/later", a.later)
-		}
+		r.Post("/thumbnail/later", a.later)
 	})
 	if p.nats != nil {
 		r.Mount("/later", http.StripPrefix("/later", p.nats.StatusHandler()))
@@ -158,6 +156,10 @@ func (a *app) progress(w http.ResponseWriter, r *http.Request) {
 
 // later responds with an id. The same picture always has the same id.
 func (a *app) later(w http.ResponseWriter, r *http.Request) {
+	if a.place.nats == nil {
+		http.Error(w, "only an application with the place "+inNATS+" keeps pictures", http.StatusNotFound)
+		return
+	}
 	picture, ok := upload(w, r)
 	if !ok {
 		return
