@@ -147,7 +147,7 @@ func (b *browser) open(url string, width, height int, scheme string) {
 	b.t.Helper()
 	b.size(width, height, scheme)
 	b.call("Page.navigate", map[string]any{"url": url}, nil)
-	b.until("the page is there", `document.readyState === 'complete' && location.href.startsWith('http') && !!document.querySelector('main') && document.getElementById('place').textContent.includes('in place')`)
+	b.until("the page is there", `document.readyState === 'complete' && location.href.startsWith('http') && !!document.querySelector('main') && document.getElementById('place').textContent !== 'Thumbnails are made by this server.'`)
 }
 
 // until waits until a JavaScript expression is true.

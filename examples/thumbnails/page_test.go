@@ -113,7 +113,7 @@ func TestPageMakesThumbnailsInEachPlace(t *testing.T) {
 				t.Errorf("there is %+v", i)
 			}
 		}
-		for _, want := range []string{"made in place " + place + " by process ", "256 × 192", "110 × 256", "60 × 40", "Huffman", "not a JPEG, PNG or GIF picture"} {
+		for _, want := range []string{"made by process ", "(place " + place + ")", "256 × 192", "110 × 256", "60 × 40", "Huffman", "not a JPEG, PNG or GIF picture"} {
 			if text := b.texts(); !strings.Contains(text, want) {
 				t.Errorf("there is no %q in\n%s", want, text)
 			}

@@ -25,8 +25,7 @@ const (
 	// maxUploads is how many uploads may be under way, each with up to maxBytes in memory.
 	maxUploads = 64
 
-	// uploadTime is how long a client may take to send a picture.
-	uploadTime = 30 * time.Second
+	maxUploadTime = 30 * time.Second
 )
 
 //go:embed page
@@ -34,13 +33,14 @@ var page embed.FS
 
 // An app has the handlers.
 type app struct {
-	place   *workplace
-	name    string        // of the place
-	uploads chan struct{} // has a value for each upload that is under way
+	place      *workplace
+	name       string        // of the place
+	uploads    chan struct{} // has a value for each upload that is under way
+	uploadTime time.Duration // how long a client may take to send a picture
 }
 
 func routes(c config, p *workplace) chi.Router {
-	a := &app{place: p, name: c.place, uploads: make(chan struct{}, maxUploads)}
+	a := &app{place: p, name: c.place, uploads: make(chan struct{}, maxUploads), uploadTime: maxUploadTime}
 	r := chi.NewRouter()
 	r.Use(middleware.Recoverer, middleware.GetHead, http.NewCrossOriginProtection().Handler, secure)
 	for path, file := range map[string]string{"/": "index.html", "/page.css": "page.css", "/page.js": "page.js"} {
@@ -91,9 +91,9 @@ func (a *app) settings(w http.ResponseWriter, r *http.Request) {
 
 // upload returns the picture in the body, if it is one of which a thumbnail can be made. Otherwise
 // it responds.
-func upload(w http.ResponseWriter, r *http.Request) (picture []byte, ok bool) {
+func (a *app) upload(w http.ResponseWriter, r *http.Request) (picture []byte, ok bool) {
 	c := http.NewResponseController(w)
-	c.SetReadDeadline(time.Now().Add(uploadTime))
+	c.SetReadDeadline(time.Now().Add(a.uploadTime))
 	picture, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBytes))
 	c.SetReadDeadline(time.Time{})
 	var large *http.MaxBytesError
@@ -102,7 +102,7 @@ func upload(w http.ResponseWriter, r *http.Request) (picture []byte, ok bool) {
 		http.Error(w, "the picture has more than "+strconv.Itoa(maxBytes>>20)+" MiB", http.StatusRequestEntityTooLarge)
 		return nil, false
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		http.Error(w, "the upload took more than "+uploadTime.String(), http.StatusRequestTimeout)
+		http.Error(w, "the upload took more than "+a.uploadTime.String(), http.StatusRequestTimeout)
 		return nil, false
 	case err != nil:
 		http.Error(w, "the upload is incomplete", http.StatusBadRequest)
@@ -121,7 +121,7 @@ func upload(w http.ResponseWriter, r *http.Request) (picture []byte, ok bool) {
 
 // now responds with the thumbnail.
 func (a *app) now(w http.ResponseWriter, r *http.Request) {
-	picture, ok := upload(w, r)
+	picture, ok := a.upload(w, r)
 	if !ok {
 		return
 	}
@@ -141,7 +141,7 @@ func (a *app) now(w http.ResponseWriter, r *http.Request) {
 
 // progress responds with the events of the stream.
 func (a *app) progress(w http.ResponseWriter, r *http.Request) {
-	picture, ok := upload(w, r)
+	picture, ok := a.upload(w, r)
 	if !ok {
 		return
 	}
@@ -160,7 +160,7 @@ func (a *app) later(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "only an application with the place "+inNATS+" keeps pictures", http.StatusNotFound)
 		return
 	}
-	picture, ok := upload(w, r)
+	picture, ok := a.upload(w, r)
 	if !ok {
 		return
 	}

@@ -60,12 +60,19 @@ class Picture {
 		img.height = t.height;
 		img.src = `data:${t.type === 'image/png' ? 'image/png' : 'image/jpeg'};base64,${t.picture}`;
 		this.text.before(img);
-		this.end(`${t.width} × ${t.height}, made in ${maker(t)}`);
+		this.end(`${t.width} × ${t.height}, made by ${maker(t)}`);
 		return true;
 	}
 }
 
-const maker = m => `place ${m.place} by process ${m.pid} on ${m.host}`;
+// Where the thumbnails are made, by the name of the place.
+const places = {
+	process: 'in the process of the server',
+	children: 'in child processes',
+	nats: 'by workers behind NATS',
+};
+
+const maker = m => `process ${m.pid} on ${m.host} (place ${m.place})`;
 
 // pause waits, but not longer than until signal is aborted.
 function pause(seconds, signal) {
@@ -123,8 +130,8 @@ async function follow(picture, response) {
 		rest = lines.pop();
 		for (const line of lines) {
 			const e = JSON.parse(line);
-			if (e.maker) picture.show('Making: ' + (by = maker(e.maker)), 0);
-			if (e.percent) picture.show('Making: ' + by, e.percent);
+			if (e.maker) picture.show('Being made by ' + (by = maker(e.maker)), 0);
+			if (e.percent) picture.show('Being made by ' + by, e.percent);
 			if (e.problem) return picture.fail(e.problem);
 			if (e.thumbnail) return picture.done(e.thumbnail);
 		}
@@ -194,7 +201,8 @@ const forget = id => remember(remembered().filter(p => p.id !== id));
 // makeAll makes the thumbnails of files, a few at a time.
 async function makeAll(files) {
 	const make = byId('later').checked ? later : now;
-	const todo = files.map(file => [new Picture(file.name), file]);
+	// Each new one becomes the first in the list.
+	const todo = files.reverse().map(file => [new Picture(file.name), file]).reverse();
 	let made = 0, ended = 0;
 	const some = async () => {
 		for (let next; (next = todo.shift());) {
@@ -223,7 +231,7 @@ byId('form').addEventListener('submit', e => {
 async function start() {
 	const response = await fetch('settings');
 	settings = await response.json();
-	byId('place').textContent = `Thumbnails are made in place ${settings.place}.`;
+	byId('place').textContent = `Thumbnails are made ${places[settings.place]}.`;
 	byId('bounds').textContent = `JPEG, PNG or GIF, up to ${settings.maxBytes >> 20} MiB and ${settings.maxPixels / 1e6} megapixels each; at most ${maxPictures} at a time.`;
 	if (!settings.later) return;
 	byId('choice').hidden = false;
