@@ -78,6 +78,7 @@ func (a *app) limit(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		default:
 			w.Header().Set("Retry-After", "1")
+			w.Header().Set("Connection", "close") // otherwise the body is read before the response is sent
 			http.Error(w, "too many uploads at present", http.StatusServiceUnavailable)
 		}
 	})
@@ -102,6 +103,7 @@ func (a *app) upload(w http.ResponseWriter, r *http.Request) (picture []byte, ok
 		http.Error(w, "the picture has more than "+strconv.Itoa(maxBytes>>20)+" MiB", http.StatusRequestEntityTooLarge)
 		return nil, false
 	case errors.Is(err, os.ErrDeadlineExceeded):
+		w.Header().Set("Connection", "close")
 		http.Error(w, "the upload took more than "+a.uploadTime.String(), http.StatusRequestTimeout)
 		return nil, false
 	case err != nil:
