@@ -119,7 +119,7 @@ func TestWorkersOfOtherProcesses(t *testing.T) {
 	one.admin = "http://" + admin
 	two, _ := launch(t, working, env, "-workers=1", "worker")
 
-	a, b := p.begin(t, slow()), p.begin(t, slow())
+	a, b := p.begin(t, slower()), p.begin(t, slower())
 	if a.PID == b.PID || a.PID != one.Process.Pid && a.PID != two.Process.Pid || a.Place != inNATS {
 		t.Errorf("two thumbnails are made by %v and %v, want one by each worker: %d and %d", a.maker, b.maker, one.Process.Pid, two.Process.Pid)
 	}
@@ -130,7 +130,7 @@ func TestWorkersOfOtherProcesses(t *testing.T) {
 	checkEnd(t, b)
 
 	// A worker that is told to end finishes what it has; the other one goes on.
-	c := p.begin(t, slow())
+	c := p.begin(t, slower())
 	ends, stays := one, two
 	if c.PID == two.Process.Pid {
 		ends, stays = two, one
@@ -150,7 +150,7 @@ func TestWorkersOfOtherProcesses(t *testing.T) {
 	all.Wait()
 
 	// What a killed worker had is made by another one.
-	path := p.enqueue(t, slow())
+	path := p.enqueue(t, slower())
 	p.await(t, path, recyclingnats.Running)
 	kill(t, stays.Process.Pid)
 	stays.stop()

@@ -27,7 +27,7 @@ func eachPlace(t *testing.T, test func(t *testing.T, place string)) {
 	}
 }
 
-// slow returns a picture whose thumbnail takes a while, and much longer than a signal does.
+// slow returns a picture of many bytes, whose thumbnail takes a while.
 var slow = sync.OnceValue(func() []byte {
 	m := image.NewNRGBA(image.Rect(0, 0, 2300, 1700))
 	r := rand.New(rand.NewPCG(1, 2))
@@ -39,6 +39,10 @@ var slow = sync.OnceValue(func() []byte {
 	}
 	return encoded(panics{}, m, "png")
 })
+
+// slower returns a picture with almost as many pixels as are allowed, so that a test can do
+// something about its task before that ends.
+var slower = sync.OnceValue(func() []byte { return encoded(panics{}, painting(8000, 3000), "png") })
 
 // panics is a testing.TB without a test.
 type panics struct{ testing.TB }
@@ -157,7 +161,7 @@ func (p *process) begin(t *testing.T, picture []byte) *uploading {
 func TestTaskEndsWithItsClientInEachPlace(t *testing.T) {
 	eachPlace(t, func(t *testing.T, place string) {
 		p := start(t, nil, "-place="+place, "-workers=1")
-		p.begin(t, slow()).leave()
+		p.begin(t, slower()).leave()
 		eventually(t, "the task to end", func() bool {
 			return p.metric(t, `recycling_tasks_total{place="`+place+`",result="left",task="follow"}`) == "1" && p.group(t).Running == 0
 		})
@@ -208,8 +212,8 @@ func kill(t *testing.T, pid int) {
 // already, so that the task cannot be run again.
 func TestKilledChildCostsOneUpload(t *testing.T) {
 	p := start(t, nil, "-place=children", "-workers=2")
-	other := p.begin(t, slow())
-	u := p.begin(t, slow())
+	other := p.begin(t, slower())
+	u := p.begin(t, slower())
 	if other.PID == u.PID {
 		t.Fatal("both are made by one child")
 	}
@@ -224,7 +228,7 @@ func TestKilledChildCostsOneUpload(t *testing.T) {
 		t.Errorf("%s tasks were lost, want 1", n)
 	}
 	for range 4 {
-		if by := p.begin(t, slow()); by.PID == u.PID {
+		if by := p.begin(t, encoded(t, painting(300, 300), "png")); by.PID == u.PID {
 			t.Errorf("it was made by %v, which was killed", by)
 		}
 	}
@@ -234,12 +238,12 @@ func TestKilledChildCostsOneUpload(t *testing.T) {
 // runs again in another one.
 func TestKilledChildCostsNoUploadThatWaits(t *testing.T) {
 	p := start(t, nil, "-place=children", "-workers=1")
-	u := p.begin(t, slow())
+	u := p.begin(t, slower())
 	u.leave()
 	eventually(t, "the task to end", func() bool { return p.group(t).Running == 0 })
 	answers := make(chan answer, 1)
 	go func() {
-		a, err := try("POST", p.base+"/thumbnail", slow())
+		a, err := try("POST", p.base+"/thumbnail", slower())
 		if err != nil {
 			t.Error(err)
 		}

@@ -13,7 +13,8 @@ import (
 	recycling "github.com/recycling-go/recycling/core"
 )
 
-// sendPart sends a part of an upload. It returns functions that read the response and end the upload.
+// sendPart sends a part of an upload. It returns functions that read the response and end the
+// upload.
 func sendPart(t *testing.T, addr string) (resp func() *http.Response, end func()) {
 	t.Helper()
 	nc, err := net.Dial("tcp", addr)
