@@ -16,6 +16,8 @@
 // The code that does not depend on a framework is in internal/app.
 //
 // Command offload is another example: heavy tasks in child processes, beside routes that stay fast.
+// Command thumbnails resizes uploaded pictures in its process, in child processes or on other
+// machines.
 // Command upgrade is a service under systemd whose program can be replaced while it runs. Command
 // deploy is an application with the files that run it in production.
 //

@@ -8,17 +8,21 @@ require (
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/labstack/echo/v5 v5.4.5
+	github.com/nats-io/nats-server/v2 v2.12.15
 	github.com/prometheus/client_golang v1.24.1
 	github.com/recycling-go/recycling/adapters/chi v0.0.0
 	github.com/recycling-go/recycling/adapters/echo v0.0.0
 	github.com/recycling-go/recycling/adapters/echo5 v0.0.0
 	github.com/recycling-go/recycling/adapters/gin v0.0.0
+	github.com/recycling-go/recycling/adapters/nats v0.0.0
+	github.com/recycling-go/recycling/adapters/nats/embedded v0.0.0
 	github.com/recycling-go/recycling/adapters/prometheus v0.0.0
 	github.com/recycling-go/recycling/adapters/status v0.0.0
 	github.com/recycling-go/recycling/adapters/systemd v0.0.0
 	github.com/recycling-go/recycling/adapters/upgrade v0.0.0
 	github.com/recycling-go/recycling/core v0.0.0
 	github.com/recycling-go/recycling/listener v0.0.0
+	golang.org/x/image v0.45.0
 	google.golang.org/protobuf v1.36.12
 	k8s.io/api v0.35.10
 	k8s.io/apimachinery v0.35.10
@@ -29,6 +33,7 @@ require (
 require (
 	cel.dev/expr v0.25.1 // indirect
 	github.com/alitto/pond/v2 v2.7.1 // indirect
+	github.com/antithesishq/antithesis-sdk-go v0.7.2-default-no-op // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/bytedance/gopkg v0.1.4 // indirect
 	github.com/bytedance/sonic v1.15.5 // indirect
@@ -48,15 +53,22 @@ require (
 	github.com/go-playground/validator/v10 v10.30.1 // indirect
 	github.com/goccy/go-json v0.12.0 // indirect
 	github.com/goccy/go-yaml v1.19.2 // indirect
+	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.2 // indirect
 	github.com/labstack/gommon v0.5.0 // indirect
 	github.com/leodido/go-urn v1.5.0 // indirect
 	github.com/mattn/go-colorable v0.1.16 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
+	github.com/minio/highwayhash v1.0.4 // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.3-0.20250322232337-35a7c28c31ee // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/nats-io/jwt/v2 v2.8.2 // indirect
+	github.com/nats-io/nats.go v1.51.0 // indirect
+	github.com/nats-io/nkeys v0.4.16 // indirect
+	github.com/nats-io/nuid v1.0.1 // indirect
 	github.com/pelletier/go-toml/v2 v2.4.3 // indirect
 	github.com/planetscale/vtprotobuf v0.6.1-0.20240319094008-0393e58bdf10 // indirect
 	github.com/prometheus/client_model v0.6.2 // indirect
@@ -72,7 +84,7 @@ require (
 	go.mongodb.org/mongo-driver/v2 v2.10.0 // indirect
 	go.yaml.in/yaml/v2 v2.4.4 // indirect
 	golang.org/x/arch v0.22.0 // indirect
-	golang.org/x/crypto v0.54.0 // indirect
+	golang.org/x/crypto v0.55.0 // indirect
 	golang.org/x/net v0.57.0 // indirect
 	golang.org/x/sys v0.47.0 // indirect
 	golang.org/x/text v0.41.0 // indirect
@@ -92,6 +104,8 @@ replace (
 	github.com/recycling-go/recycling/adapters/echo => ../adapters/echo
 	github.com/recycling-go/recycling/adapters/echo5 => ../adapters/echo5
 	github.com/recycling-go/recycling/adapters/gin => ../adapters/gin
+	github.com/recycling-go/recycling/adapters/nats => ../adapters/nats
+	github.com/recycling-go/recycling/adapters/nats/embedded => ../adapters/nats/embedded
 	github.com/recycling-go/recycling/adapters/prometheus => ../adapters/prometheus
 	github.com/recycling-go/recycling/adapters/status => ../adapters/status
 	github.com/recycling-go/recycling/adapters/systemd => ../adapters/systemd
