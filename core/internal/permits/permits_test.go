@@ -3,6 +3,7 @@ package permits_test
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -107,7 +108,7 @@ func TestOverdrawnPermitsArePaidOffFirst(t *testing.T) {
 // TestOverdrawingIsExact has goroutines take, overdraw and return permits. Whenever none of them is
 // doing that, either no permit is free or none is owed, and none is lost.
 func TestOverdrawingIsExact(t *testing.T) {
-	const total, users, rounds, steps = 3, 6, 300, 20
+	const total, users, rounds, steps = 3, 6, 100, 200
 	s := permits.New(total)
 	shares := make([]*permits.Share, users)
 	held := make([]int64, users)
@@ -146,6 +147,45 @@ func TestOverdrawingIsExact(t *testing.T) {
 		}
 		if want := max(inUse-total, 0); s.Debt() != want || s.Free() != max(total-inUse, 0) {
 			t.Fatalf("%d of %d permits are in use: debt %d, %d free", inUse, total, s.Debt(), s.Free())
+		}
+	}
+}
+
+// TestOverdrawMeetsPut overdraws a Set at the moment at which its only permit is returned.
+func TestOverdrawMeetsPut(t *testing.T) {
+	const rounds = 50_000
+	s := permits.New(1)
+	a, b := s.Share(), s.Share()
+	a.Take(1)
+	var turn atomic.Int64
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for n := range int64(rounds) {
+			spinUntil(&turn, 2*n+1)
+			b.Overdraw()
+			turn.Add(1)
+		}
+	}()
+	for n := range int64(rounds) {
+		turn.Add(1)
+		a.Put(1)
+		spinUntil(&turn, 2*n+2)
+		if s.Debt() != 0 || s.Free() != 0 {
+			t.Errorf("the only permit is in use: debt %d, %d free", s.Debt(), s.Free())
+			break
+		}
+	}
+	turn.Store(math.MaxInt32)
+	<-over
+}
+
+// spinUntil waits until turn is n or more. It seldom yields, so that two goroutines that wait for
+// the same turn continue at the same moment.
+func spinUntil(turn *atomic.Int64, n int64) {
+	for i := 1; turn.Load() < n; i++ {
+		if i%1000 == 0 {
+			runtime.Gosched()
 		}
 	}
 }
