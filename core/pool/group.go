@@ -80,6 +80,16 @@ func (g *Group[T]) add(p *Pool[T]) error {
 	return nil
 }
 
+// Overdrawn returns how many more than Max workers are at work, because jobs have resumed.
+func (g *Group[T]) Overdrawn() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.permits == nil {
+		return 0
+	}
+	return g.permits.Debt()
+}
+
 // remove removes p, which no longer has workers, from g.
 func (g *Group[T]) remove(p *Pool[T]) {
 	g.mu.Lock()
