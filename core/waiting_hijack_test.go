@@ -247,9 +247,7 @@ func TestWaitingInRandomOrder(t *testing.T) {
 		if n := most.Load(); n > workers+waiting {
 			t.Errorf("%d handlers ran, want at most %d", n, workers+waiting)
 		}
-		if s := s.Stats(); s.Queued != 0 || s.ShedQueue != 0 {
-			t.Errorf("%+v", s)
-		}
+		s.await(t, "the end", func(st recycling.Stats) bool { return st.Open == 0 && st.Queued == 0 && st.ShedQueue == 0 })
 	})
 }
 
