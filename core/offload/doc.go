@@ -7,6 +7,8 @@
 //	...
 //	router.With(heavy.Middleware).Get("/report", report)
 //
+// [Waiting] is for handlers that are not heavy, but slow: they wait for something else.
+//
 // There are three ways to get a worker, all with the same queue, limits and errors:
 //
 //   - [Pool.Middleware] and [Pool.Admit], on which the middleware for other frameworks is built: a

@@ -24,9 +24,8 @@ import (
 // request. The alternative, to wait until one becomes free, could last forever, if all of them wait
 // for a mutex that this handler holds.
 //
-// Waiting makes no difference unless handlers keep MaxWorkers at work. A call takes less than a
-// microsecond, or as long as it takes to wake a worker if connections wait for one. So it is not
-// worth it for what takes microseconds.
+// Waiting makes no difference unless handlers keep MaxWorkers at work. It gives up a worker, which
+// may mean waking another, and so is not worth it for what takes microseconds.
 //
 // Waiting returns when f returns, on the same goroutine. If f panics or calls [runtime.Goexit], so
 // does Waiting.
