@@ -12,9 +12,9 @@ type Limits struct {
 	// no limit.
 	//
 	// Under [Recycling] no request waits while fewer than MaxWorkers are serving. The reserve
-	// workers for HealthPath and the goroutines in a TLS handshake do not count. Handlers that wait
-	// do not count either, if they say so: see MaxWaiting. While other connections wait, a connection with many requests in a row gives up its worker after 32
-	// requests or after 10 milliseconds.
+	// workers for HealthPath and the goroutines in a TLS handshake do not count, nor do handlers
+	// that say that they wait: see MaxWaiting. While other connections wait, a connection with many
+	// requests in a row gives up its worker after 32 requests or after 10 milliseconds.
 	MaxWorkers int `json:"max_workers"`
 
 	// MaxWaiting is the number of handlers that may be inside offload.Waiting and not count against
