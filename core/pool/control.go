@@ -2,39 +2,50 @@ package pool
 
 // A Control is how a job acts on the worker that runs it. [Config.New] gets one for each Work
 // function. Its methods may be called by any goroutine, but only until the job has returned.
-type Control struct{ worker controlled }
+type Control struct {
+	// Count, if set, is called with -1 when Leave or Pause has the job no longer count as being at
+	// work, before another job can begin in its place, and with 1 when Resume has it count again.
+	// So the caller may have a count of its own that is never behind Stats. Config.New may set it.
+	// It is called with the pool's mutex held: it must not block, panic or call the pool.
+	Count func(change int)
+
+	worker controlled
+}
 
 // controlled is a worker of any type of job.
 type controlled interface {
-	leave() bool
-	pause() bool
-	resume() bool
+	leave(count func(int)) bool
+	pause(count func(int)) bool
+	resume(count func(int)) bool
 }
 
 // Leave is for a job that turns into something else, such as a hijacked connection: from now on its
 // worker no longer counts, the pool continues as if the job were done, and the goroutine ends when
 // the job returns. It reports whether the worker was at work until now, which it was not if the job
 // was paused or has left already.
-func (c *Control) Leave() (worked bool) { return c.worker.leave() }
+func (c *Control) Leave() (worked bool) { return c.worker.leave(c.Count) }
 
 // Pause is for a job that is about to wait for something: until it calls Resume, or returns, its
 // worker does not count as being at work, so that another job may run. It reports whether it has
 // paused the job. It does nothing if the job is paused already or has left, or if MaxPaused would
 // be exceeded.
-func (c *Control) Pause() bool { return c.worker.pause() }
+func (c *Control) Pause() bool { return c.worker.pause(c.Count) }
 
 // Resume ends Pause. It does not wait: if Max workers are at work by now, there is one more for a
 // while, and workers that finish a job take no other until there are Max of them again. If it
 // waited for one of them, and that one for something that the resumed job holds, such as a mutex,
 // neither would ever continue. Resume reports whether it has resumed the job, which it has not if
 // the job was not paused, or has left.
-func (c *Control) Resume() bool { return c.worker.resume() }
+func (c *Control) Resume() bool { return c.worker.resume(c.Count) }
 
-func (w *worker[T]) leave() (worked bool) {
+func (w *worker[T]) leave(count func(int)) (worked bool) {
 	p := w.pool
 	p.mu.lock()
 	switch w.stage {
 	case working:
+		if count != nil {
+			count(-1)
+		}
 		w.exitLocked(left)
 		return true
 	case paused:
@@ -50,12 +61,15 @@ func (w *worker[T]) leave() (worked bool) {
 	return false
 }
 
-func (w *worker[T]) pause() bool {
+func (w *worker[T]) pause(count func(int)) bool {
 	p := w.pool
 	p.mu.lock()
 	if w.stage != working || !p.mayPauseLocked() {
 		p.mu.Unlock()
 		return false
+	}
+	if count != nil {
+		count(-1)
 	}
 	w.stage = paused
 	p.paused++
@@ -72,7 +86,7 @@ func (w *worker[T]) pause() bool {
 	return true
 }
 
-func (w *worker[T]) resume() bool {
+func (w *worker[T]) resume(count func(int)) bool {
 	p := w.pool
 	p.mu.lock()
 	if w.stage != paused {
@@ -82,15 +96,18 @@ func (w *worker[T]) resume() bool {
 	w.stage = working
 	p.workers++
 	p.busy++
-	wanted := false
 	if p.c.Group != nil {
 		p.permits.Overdraw()
 		w.permit = true
-		wanted = p.permitWantedLocked()
 	} else if p.busy > p.c.Max {
 		p.overfull.Store(true)
 	}
 	p.unpauseLocked() // after Overdraw, so that the job counts all the time
+	if count != nil {
+		count(1)
+	}
+	// Overdraw may have held a free permit for a moment, and a pool may have missed it.
+	wanted := p.c.Group != nil && p.permitWantedLocked()
 	p.mu.Unlock()
 	if wanted {
 		p.c.Group.wakePools()

@@ -73,7 +73,7 @@ func (w *worker[T]) run() {
 func (w *worker[T]) serve() (again bool) {
 	defer func() {
 		if w.stage == paused {
-			w.resume()
+			w.resume(nil)
 		}
 		if w.stage != working && w.stage != left {
 			return // do not recover a panic of Lead or of the pool's own code
@@ -91,12 +91,12 @@ func (w *worker[T]) serve() (again bool) {
 		}
 		p := w.pool
 		if w.work == nil {
-			w.work = p.c.New(&Control{w})
+			w.work = p.c.New(&Control{worker: w})
 		}
 		work := w.work
 		for ok {
 			work(job)
-			if w.stage != working && !w.resume() { // it has left
+			if w.stage != working && !w.resume(nil) { // it has left
 				return false
 			}
 			front := w.front

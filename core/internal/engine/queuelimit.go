@@ -128,7 +128,10 @@ func (l *queueLimiter) admit(s *shard, batch []*park.Conn, free int) []*park.Con
 		}
 	}
 	in := batch
-	if n := int(min(over-l.beyond()-l.maxOver, int64(len(batch)))); n > 0 {
+	if over -= l.maxOver; over > 0 {
+		over -= l.beyond()
+	}
+	if n := int(min(over, int64(len(batch)))); n > 0 {
 		l.done(s, n)
 		in = batch[:len(batch)-n]
 		for _, c := range batch[len(in):] {

@@ -18,8 +18,8 @@ type turn struct {
 	control *pool.Control
 
 	// current is the shard of the connection, and admitted is the same if the queueLimiter counts
-	// the connection. A handler may pause on one goroutine and hijack on another; then whichever
-	// was first according to the pool changes admitted.
+	// the connection. A handler may pause on one goroutine and hijack on another, so admitted only
+	// changes in count while the handler runs: the pool's mutex is held then.
 	current, admitted *shard
 }
 
@@ -27,7 +27,8 @@ type turn struct {
 func (e *Engine) newWork(control *pool.Control) func(*park.Conn) {
 	t := &turn{engine: e, control: control}
 	w := http1.NewWorker(e.http)
-	w.Hijacked, w.Pause, w.Resume = t.leave, t.pause, t.resume
+	control.Count = t.count
+	w.Hijacked, w.Pause, w.Resume = func() { control.Leave() }, control.Pause, t.resume
 	work := e.work(w)
 	return func(c *park.Conn) {
 		s := httpConn(c).Scheduler.(*shard)
@@ -45,28 +46,22 @@ func (t *turn) done() {
 	}
 }
 
-func (t *turn) leave() {
-	if t.control.Leave() {
-		t.done()
-	}
-}
-
-func (t *turn) pause() bool {
-	if !t.control.Pause() {
-		return false
-	}
-	t.done()
-	return true
-}
-
-func (t *turn) resume() {
-	over := t.engine.queue.add(t.current, 1)
-	t.admitted = t.current
-	if !t.control.Resume() { // the handler has hijacked its connection meanwhile
+// count is called before the worker's permit of the group is released, and after it was taken. So a
+// connection that arrives at that moment may find one place more in the queue than there is, but
+// never one less.
+func (t *turn) count(change int) {
+	if change < 0 {
 		t.done()
 		return
 	}
-	if over > 0 {
+	t.engine.queue.add(t.current, 1)
+	t.admitted = t.current
+}
+
+// resume has the handler count again. Like a connection that has to wait, it ends all stays if there
+// are more connections than permits.
+func (t *turn) resume() {
+	if t.control.Resume() && t.engine.queue.crowded() {
 		t.engine.leaveStays()
 	}
 }
