@@ -17,8 +17,9 @@ type Limits struct {
 	// requests in a row gives up its worker after 32 requests or after 10 milliseconds.
 	MaxWorkers int `json:"max_workers"`
 
-	// MaxWaiting is the number of handlers that may be inside offload.Waiting and not count against
-	// MaxWorkers, for all listeners together. So there are never more than MaxWorkers + MaxWaiting
+	// MaxWaiting is the number of handlers that may be inside offload.Waiting, or wait in another
+	// way that package offload knows of, such as for a worker of an offload.Pool, and not count
+	// against MaxWorkers, for all listeners together. So there are never more than MaxWorkers + MaxWaiting
 	// requests whose handler was called and has not returned, apart from those of HTTP/2, of
 	// hijacked connections and for HealthPath. Only [Recycling] has such handlers. Zero means
 	// 65,536; a negative value means no limit.

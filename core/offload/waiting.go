@@ -7,9 +7,9 @@ import (
 )
 
 // Waiting calls f, which waits for something else than a processor: a database, another server, a
-// lock, a worker of a [Pool]. ctx is the context of a request, or one derived from it. While f
-// runs, the handler of that request does not count against the server's MaxWorkers, so that another
-// request can be served.
+// lock. ctx is the context of a request, or one derived from it. While f runs, the handler of that
+// request does not count against the server's MaxWorkers, so that another request can be served.
+// [Do], [Use], [Pool.Admit] and [Pool.Middleware] do this themselves, as does a call of a task.
 //
 //	offload.Waiting(r.Context(), func() { rows, err = db.QueryContext(r.Context(), query) })
 //
@@ -30,9 +30,15 @@ import (
 // Waiting returns when f returns, on the same goroutine. If f panics or calls [runtime.Goexit], so
 // does Waiting.
 func Waiting(ctx context.Context, f func()) {
-	if w, ok := ctx.Value(wait.Key{}).(wait.Waiter); ok {
+	if w := waiter(ctx); w != nil {
 		w.Wait(f)
 		return
 	}
 	f()
+}
+
+// waiter returns the Waiter of the request that ctx is the context of, or nil.
+func waiter(ctx context.Context) wait.Waiter {
+	w, _ := ctx.Value(wait.Key{}).(wait.Waiter)
+	return w
 }
