@@ -21,7 +21,7 @@ type Stats struct {
 	Workers int `json:"workers"` // goroutines that serve connections
 	Standby int `json:"standby"` // of Workers, those that are idle, being woken or leading
 	Busy    int `json:"busy"`    // of Workers, those that serve a connection
-	Waiting int `json:"waiting"` // handlers in offload.Waiting; they count neither in Workers nor in Busy
+	Waiting int `json:"waiting"` // handlers that wait in package offload; they count neither in Workers nor in Busy
 
 	Open       int64 `json:"open"`       // connections now, including parked ones
 	Parked     int64 `json:"parked"`     // connections that wait for bytes and hold no worker

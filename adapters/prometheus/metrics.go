@@ -203,7 +203,7 @@ var metrics = []metric{
 	},
 	{
 		name: "recycling_handlers_waiting", kind: gauge,
-		help:   "Handlers that wait in offload.Waiting, and so do not count as busy workers.",
+		help:   "Handlers that wait in package offload, and so do not count as busy workers.",
 		do:     "Compare it with the limit MaxWaiting. If it grows while the rate of requests does not, what they wait for has become slow.",
 		values: stat(func(s *recycling.Stats) int { return s.Waiting }),
 	},
@@ -217,7 +217,7 @@ var metrics = []metric{
 	// Limits.
 	{
 		name: "recycling_utilization_ratio", kind: gauge, labels: []string{"limit"},
-		help:   "How close the server is to a limit, from 0 to 1: busy workers of MaxWorkers, handlers in offload.Waiting of MaxWaiting, queued connections of MaxQueue, open connections of MaxConns. 0 if there is no limit.",
+		help:   "How close the server is to a limit, from 0 to 1: busy workers of MaxWorkers, waiting handlers of MaxWaiting, queued connections of MaxQueue, open connections of MaxConns. 0 if there is no limit.",
 		do:     "From about 0.8 on, prepare for more load: raise the limit if the machine has capacity left, or add machines.",
 		values: utilization,
 	},

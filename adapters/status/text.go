@@ -43,7 +43,7 @@ func (s *serverReport) text(b *bytes.Buffer, heading string) {
 	if s.HasWorkers() {
 		fmt.Fprintf(b, "  workers      %s busy, %s standby", number(stats.Busy), number(stats.Standby))
 		if stats.Waiting > 0 {
-			fmt.Fprintf(b, "; %s in offload.Waiting", number(stats.Waiting))
+			fmt.Fprintf(b, "; %s wait in package offload", number(stats.Waiting))
 		}
 		fmt.Fprintln(b)
 	}
