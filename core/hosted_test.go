@@ -269,6 +269,9 @@ func TestHostAnswersWhatWaitsToBeAccepted(t *testing.T) {
 						clients = append(clients, c)
 					}
 					receive(t, g.entered, "the handler")
+					for _, c := range clients {
+						c.arrived()
+					}
 					ended := make(chan bool)
 					go func() { end(srv, l); close(ended) }()
 					receive(t, served, "Serve")

@@ -12,10 +12,18 @@ type Limits struct {
 	// no limit.
 	//
 	// Under [Recycling] no request waits while fewer than MaxWorkers are serving. The reserve
-	// workers for HealthPath and the goroutines in a TLS handshake do not count. While other
-	// connections wait, a connection with many requests in a row gives up its worker after 32
-	// requests or after 10 milliseconds.
+	// workers for HealthPath and the goroutines in a TLS handshake do not count, nor do handlers
+	// that say that they wait: see MaxWaiting. While other connections wait, a connection with many
+	// requests in a row gives up its worker after 32 requests or after 10 milliseconds.
 	MaxWorkers int `json:"max_workers"`
+
+	// MaxWaiting is the number of handlers that may be inside offload.Waiting, or wait in another
+	// way that package offload knows of, such as for a worker of an offload.Pool, and not count
+	// against MaxWorkers, for all listeners together. So there are never more than MaxWorkers + MaxWaiting
+	// requests whose handler was called and has not returned, apart from those of HTTP/2, of
+	// hijacked connections and for HealthPath. Only [Recycling] has such handlers. Zero means
+	// 65,536; a negative value means no limit.
+	MaxWaiting int `json:"max_waiting"`
 
 	// MaxQueue is the number of connections that may wait for a worker while MaxWorkers are
 	// serving, for all listeners together. Further connections get a 503 response: see Shed. Zero

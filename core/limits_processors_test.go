@@ -154,3 +154,49 @@ func TestConnectionsOfAllKindsAreServedByFewWorkers(t *testing.T) {
 		}
 	})
 }
+
+// TestMaxWaitingIsOneLimit has as many handlers wait as may, and more than MaxWorkers at work once
+// they go on.
+func TestMaxWaitingIsOneLimit(t *testing.T) {
+	forEachProcessors(t, func(t *testing.T) {
+		const workers, waiting, queue = 130, 60, 20
+		h := newStepper(t)
+		limits := recycling.Limits{MaxWorkers: workers, MaxWaiting: waiting, MaxQueue: queue, QueueWait: -1}
+		all := startMixed(t, &recycling.Server{Limits: limits, Standby: 5}, h.serve)
+		s := all[0]
+		var clients []*client
+		ask := func(n int, path string) {
+			for i := range n {
+				clients = append(clients, all[i%len(all)].asks(t, path))
+			}
+		}
+		ask(waiting, "/wait/work")
+		s.counts(t, 0, waiting)
+		ask(workers, "/wait/work")
+		s.counts(t, workers, waiting) // MaxWaiting is used up
+		ask(queue, "/work")
+		s.await(t, "others to be queued", func(st recycling.Stats) bool { return st.Queued == queue })
+		for range workers + waiting {
+			h.let["wait"] <- struct{}{}
+		}
+		s.counts(t, workers+waiting, 0)
+		for range 3 {
+			s.asks(t, "/").refused()
+		}
+		for range waiting {
+			h.let["work"] <- struct{}{}
+		}
+		s.counts(t, workers, 0)
+		if st := s.Stats(); st.Queued != queue {
+			t.Errorf("%+v, want %d queued", st, queue)
+		}
+		s.await(t, "3 to count as refused", func(st recycling.Stats) bool { return st.ShedQueue == 3 })
+		for range queue {
+			h.let["work"] <- struct{}{}
+		}
+		s.await(t, "the queue to be served", func(st recycling.Stats) bool { return st.Queued == 0 && st.Busy == workers })
+		h.open()
+		answered(t, clients...)
+		s.counts(t, 0, 0)
+	})
+}

@@ -24,7 +24,7 @@ func TestLargestSettingsAreNoOverflow(t *testing.T) {
 			HTTP: &http.Server{
 				MaxHeaderBytes: math.MaxInt, ReadTimeout: forever, ReadHeaderTimeout: forever, WriteTimeout: forever, IdleTimeout: forever,
 			},
-			Standby: math.MaxInt, Limits: recycling.Limits{MaxWorkers: math.MaxInt, MaxQueue: math.MaxInt, QueueWait: forever, MaxConns: math.MaxInt, MaxConnsPerIP: math.MaxInt, MaxRequestsPerConn: math.MaxInt, MaxConnAge: forever, BodyTimeout: forever, AnswerTimeout: forever},
+			Standby: math.MaxInt, Limits: recycling.Limits{MaxWorkers: math.MaxInt, MaxWaiting: math.MaxInt, MaxQueue: math.MaxInt, QueueWait: forever, MaxConns: math.MaxInt, MaxConnsPerIP: math.MaxInt, MaxRequestsPerConn: math.MaxInt, MaxConnAge: forever, BodyTimeout: forever, AnswerTimeout: forever},
 		}, func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
 			fmt.Fprintf(w, "%s %v", body, err)
@@ -57,10 +57,10 @@ func TestStatsSayWhichLimitsThereAre(t *testing.T) {
 	parallel(t)
 	st := serveOne(t, &recycling.Server{
 		HTTP: answering(), Strategy: recycling.Recycling,
-		Limits: recycling.Limits{MaxWorkers: 7, MaxQueue: -1, QueueWait: time.Second, MaxConns: 100, MaxConnsPerIP: 50, MaxRequestsPerConn: 1000, MaxConnAge: time.Hour, BodyTimeout: time.Minute, AnswerTimeout: time.Hour}, Standby: 3,
+		Limits: recycling.Limits{MaxWorkers: 7, MaxWaiting: 9, MaxQueue: -1, QueueWait: time.Second, MaxConns: 100, MaxConnsPerIP: 50, MaxRequestsPerConn: 1000, MaxConnAge: time.Hour, BodyTimeout: time.Minute, AnswerTimeout: time.Hour}, Standby: 3,
 	})
 	want := recycling.Limits{
-		MaxWorkers: 7, MaxQueue: -1, QueueWait: time.Second, MaxConns: 100, MaxConnsPerIP: 50,
+		MaxWorkers: 7, MaxWaiting: 9, MaxQueue: -1, QueueWait: time.Second, MaxConns: 100, MaxConnsPerIP: 50,
 		MaxRequestsPerConn: 1000, MaxConnAge: time.Hour, BodyTimeout: time.Minute, AnswerTimeout: time.Hour,
 	}
 	if st.Limits != want {
@@ -69,11 +69,11 @@ func TestStatsSayWhichLimitsThereAre(t *testing.T) {
 	for _, off := range []int{-1, math.MinInt} {
 		d := time.Duration(off)
 		none := recycling.Limits{
-			MaxWorkers: off, MaxQueue: off, QueueWait: d, MaxConns: off, MaxConnsPerIP: off,
+			MaxWorkers: off, MaxWaiting: off, MaxQueue: off, QueueWait: d, MaxConns: off, MaxConnsPerIP: off,
 			MaxRequestsPerConn: off, MaxConnAge: d, BodyTimeout: d, AnswerTimeout: d,
 		}
 		want = recycling.Limits{
-			MaxWorkers: -1, MaxQueue: -1, QueueWait: -1, MaxConns: -1, MaxConnsPerIP: -1,
+			MaxWorkers: -1, MaxWaiting: -1, MaxQueue: -1, QueueWait: -1, MaxConns: -1, MaxConnsPerIP: -1,
 			MaxRequestsPerConn: -1, MaxConnAge: -1, BodyTimeout: -1, AnswerTimeout: -1,
 		}
 		for _, strategy := range []recycling.Strategy{recycling.Recycling, recycling.Fixed} {

@@ -25,6 +25,7 @@ type settings struct {
 const (
 	defaultMaxWorkers   = 1 << 16 // Recycling: handlers beyond that wait
 	defaultFixedWorkers = 256     // Fixed: one for each connection, so there must be enough
+	defaultMaxWaiting   = 1 << 16 // Recycling: handlers beyond that count as workers
 	defaultMaxQueue     = 1 << 16 // Recycling: they hold no worker, and QueueWait bounds the wait
 	defaultQueueWait    = 10 * time.Second
 	defaultStall        = time.Minute // BodyTimeout, AnswerTimeout
@@ -102,7 +103,7 @@ func (l *Limits) setDefaults(strategy Strategy) {
 		limit *int
 		value int
 	}{
-		{&l.MaxWorkers, noLimit}, {&l.MaxQueue, queue}, {&l.MaxConns, conns}, {&l.MaxConnsPerIP, noLimit}, {&l.MaxRequestsPerConn, noLimit},
+		{&l.MaxWorkers, noLimit}, {&l.MaxWaiting, defaultMaxWaiting}, {&l.MaxQueue, queue}, {&l.MaxConns, conns}, {&l.MaxConnsPerIP, noLimit}, {&l.MaxRequestsPerConn, noLimit},
 	} {
 		*n.limit = max(cmp.Or(*n.limit, n.value), noLimit)
 	}
@@ -133,6 +134,7 @@ func (s *Server) engineConfig(set settings) engine.Config {
 		KeepWorkers:     set.strategy == Fixed,
 		Standby:         set.standby,
 		Workers:         max(set.MaxWorkers, 0),
+		Waiting:         max(set.MaxWaiting, 0),
 		Queue:           max(set.MaxQueue, 0),
 		QueueWait:       max(set.QueueWait, 0),
 		Conns:           max(set.MaxConns, 0),

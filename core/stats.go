@@ -21,6 +21,7 @@ type Stats struct {
 	Workers int `json:"workers"` // goroutines that serve connections
 	Standby int `json:"standby"` // of Workers, those that are idle, being woken or leading
 	Busy    int `json:"busy"`    // of Workers, those that serve a connection
+	Waiting int `json:"waiting"` // handlers that wait in package offload; they count neither in Workers nor in Busy
 
 	Open       int64 `json:"open"`       // connections now, including parked ones
 	Parked     int64 `json:"parked"`     // connections that wait for bytes and hold no worker
@@ -56,7 +57,7 @@ type Stats struct {
 
 // add sets the fields of s that an engine counts.
 func (s *Stats) add(e engine.Stats) {
-	s.Workers, s.Standby, s.Busy = e.Workers, e.Standby, e.Busy
+	s.Workers, s.Standby, s.Busy, s.Waiting = e.Workers, e.Standby, e.Busy, e.Waiting
 	s.Open, s.Parked, s.Queued, s.Handshakes = e.Open, e.Parked, e.Queued, e.Handshakes
 	s.Accepted, s.Closed, s.Hijacked, s.HijackedBusy = e.Accepted, e.Closed, e.Hijacked, e.HijackedBusy
 	s.Shed, s.ShedConns, s.ShedPerIP, s.ShedQueue = e.Shed, e.ShedConns, e.ShedPerIP, e.ShedQueue

@@ -60,7 +60,8 @@ func (c *Client) Do(ctx context.Context, j *task.Job) error {
 		// While Write blocks, nothing else would tell the worker.
 		defer context.AfterFunc(ctx, w.dismiss)()
 	}
-	return w.do(ctx)
+	offload.Waiting(ctx, func() { err = w.do(ctx) })
+	return err
 }
 
 // A verdict says what follows an attempt.

@@ -96,7 +96,7 @@ var notExported = map[string]string{
 // TestEveryCounterIsAMetric sets the fields of Stats one by one, and looks for an instrument whose
 // value changes.
 func TestEveryCounterIsAMetric(t *testing.T) {
-	stats := recycling.Stats{Busy: 1, Queued: 1, Open: 1}
+	stats := recycling.Stats{Busy: 1, Waiting: 1, Queued: 1, Open: 1}
 	var visit func(v reflect.Value)
 	visit = func(v reflect.Value) {
 		for i := range v.NumField() {

@@ -169,13 +169,18 @@ var instruments = []instrument{
 		do:   "Compare it with the limit MaxWorkers.", value: stat(func(s *recycling.Stats) int { return s.Busy }),
 	},
 	{
+		name: "recycling.handlers.waiting", kind: upDown, unit: "{handler}",
+		help: "Handlers that wait in package offload, and so do not count as busy workers.",
+		do:   "Compare it with MaxWaiting. If it grows while the rate of requests does not, what they wait for has become slow.", value: stat(func(s *recycling.Stats) int { return s.Waiting }),
+	},
+	{
 		name: "recycling.workers.standby", kind: upDown, unit: "{worker}",
 		help: "Workers that are idle, being woken or leading.",
 		do:   "Nothing: see Server.Standby.", value: stat(func(s *recycling.Stats) int { return s.Standby }),
 	},
 	{
 		name: "recycling.utilization", kind: gauge, unit: "1", attributes: []string{limitKey},
-		help:   "How close the server is to a limit, from 0 to 1: busy workers of MaxWorkers, queued connections of MaxQueue, open connections of MaxConns. 0 if there is no limit.",
+		help:   "How close the server is to a limit, from 0 to 1: busy workers of MaxWorkers, waiting handlers of MaxWaiting, queued connections of MaxQueue, open connections of MaxConns. 0 if there is no limit.",
 		do:     "From about 0.8 on, prepare for more load: raise the limit if the machine has capacity left, or add machines.",
 		ratios: utilization,
 	},
@@ -190,6 +195,7 @@ func utilization(s *recycling.Stats) map[string]float64 {
 	}
 	return map[string]float64{
 		"MaxWorkers": ratio(int64(s.Busy), s.Limits.MaxWorkers),
+		"MaxWaiting": ratio(int64(s.Waiting), s.Limits.MaxWaiting),
 		"MaxQueue":   ratio(s.Queued, s.Limits.MaxQueue),
 		"MaxConns":   ratio(s.Open, s.Limits.MaxConns),
 	}

@@ -290,6 +290,7 @@ func TestConnectionsAndQueueing(t *testing.T) {
 	await(t, "a connection to wait", func() bool { return c.points("recycling.connections.queued")[port] == "1" })
 	c.expect("recycling.utilization", map[string]string{
 		"recycling.limit=MaxConns," + port:   "0.25",
+		"recycling.limit=MaxWaiting," + port: "0",
 		"recycling.limit=MaxQueue," + port:   "0.5",
 		"recycling.limit=MaxWorkers," + port: "1",
 	})

@@ -72,6 +72,7 @@ var dashboard = []struct {
 			{`sum(recycling_workers{$})`, "all"},
 			{`sum(recycling_workers_busy{$})`, "busy"},
 			{`sum(recycling_workers_standby{$})`, "standby"},
+			{`sum(recycling_handlers_waiting{$})`, "waiting"},
 		}},
 		{"System errors per second", "ops", []query{
 			{`sum(rate(recycling_accept_errors_total{$}[$__rate_interval]))`, "accept"},

@@ -202,6 +202,12 @@ var metrics = []metric{
 		values: stat(func(s *recycling.Stats) int { return s.Busy }),
 	},
 	{
+		name: "recycling_handlers_waiting", kind: gauge,
+		help:   "Handlers that wait in package offload, and so do not count as busy workers.",
+		do:     "Compare it with the limit MaxWaiting. If it grows while the rate of requests does not, what they wait for has become slow.",
+		values: stat(func(s *recycling.Stats) int { return s.Waiting }),
+	},
+	{
 		name: "recycling_workers_standby", kind: gauge,
 		help:   "Workers that are idle, being woken or leading.",
 		do:     "Nothing: see Server.Standby.",
@@ -211,7 +217,7 @@ var metrics = []metric{
 	// Limits.
 	{
 		name: "recycling_utilization_ratio", kind: gauge, labels: []string{"limit"},
-		help:   "How close the server is to a limit, from 0 to 1: busy workers of MaxWorkers, queued connections of MaxQueue, open connections of MaxConns. 0 if there is no limit.",
+		help:   "How close the server is to a limit, from 0 to 1: busy workers of MaxWorkers, waiting handlers of MaxWaiting, queued connections of MaxQueue, open connections of MaxConns. 0 if there is no limit.",
 		do:     "From about 0.8 on, prepare for more load: raise the limit if the machine has capacity left, or add machines.",
 		values: utilization,
 	},
@@ -248,6 +254,7 @@ func utilization(s *snapshot, emit func(float64, ...string)) {
 		emit(v, limit)
 	}
 	ratio("MaxWorkers", int64(s.Busy), s.Limits.MaxWorkers)
+	ratio("MaxWaiting", int64(s.Waiting), s.Limits.MaxWaiting)
 	ratio("MaxQueue", s.Queued, s.Limits.MaxQueue)
 	ratio("MaxConns", s.Open, s.Limits.MaxConns)
 }
@@ -255,6 +262,7 @@ func utilization(s *snapshot, emit func(float64, ...string)) {
 func limits(s *snapshot, emit func(float64, ...string)) {
 	l := &s.Limits
 	emit(limited(float64(l.MaxWorkers)), "MaxWorkers")
+	emit(limited(float64(l.MaxWaiting)), "MaxWaiting")
 	emit(limited(float64(l.MaxQueue)), "MaxQueue")
 	emit(limited(float64(l.MaxConns)), "MaxConns")
 	emit(limited(float64(l.MaxConnsPerIP)), "MaxConnsPerIP")

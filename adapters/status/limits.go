@@ -52,6 +52,7 @@ func limitsOf(s *serverReport, last *sample) []limit {
 	count := func(r observe.Reason) int64 { return int64(last.refused[r] + last.evicted[r]) }
 	return []limit{
 		{Name: "MaxWorkers", Limit: int64(set.MaxWorkers), Used: ref(int64(stats.Busy)), What: "busy workers"},
+		{Name: "MaxWaiting", Limit: int64(set.MaxWaiting), Used: ref(int64(stats.Waiting)), What: "handlers that wait in package offload"},
 		{Name: "MaxQueue", Limit: int64(set.MaxQueue), Used: ref(stats.Queued), Hits: ref(count(observe.MaxQueue)), What: "connections that wait for a worker"},
 		{Name: "QueueWait", Unit: "ns", Limit: int64(set.QueueWait), Used: ref(int64(s.QueueDelay.P99)), Hits: ref(count(observe.QueueWait)), What: "p99 of the queueing delay"},
 		{Name: "MaxConns", Limit: int64(set.MaxConns), Used: ref(stats.Open), Hits: ref(count(observe.MaxConns) + stats.Held), What: "open connections"},

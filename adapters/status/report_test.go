@@ -118,6 +118,7 @@ func TestJSONHasWhatStatsAndTheRecorderSay(t *testing.T) {
 	}
 	limits := map[string][3]int64{ // limit, used, hits
 		"MaxWorkers":         {2, int64(stats.Busy), -1},
+		"MaxWaiting":         {65536, 0, -1},
 		"MaxQueue":           {1, stats.Queued, 1},
 		"QueueWait":          {int64(10 * time.Second), int64(rec.Queued().Quantile(0.99)), 0},
 		"MaxConns":           {50, stats.Open, 0},

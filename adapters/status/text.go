@@ -41,7 +41,11 @@ func (s *serverReport) text(b *bytes.Buffer, heading string) {
 		fmt.Fprintf(b, "  recycling %s, strategy %s\n", stats.Version, stats.Strategy)
 	}
 	if s.HasWorkers() {
-		fmt.Fprintf(b, "  workers      %s busy, %s standby\n", number(stats.Busy), number(stats.Standby))
+		fmt.Fprintf(b, "  workers      %s busy, %s standby", number(stats.Busy), number(stats.Standby))
+		if stats.Waiting > 0 {
+			fmt.Fprintf(b, "; %s wait in package offload", number(stats.Waiting))
+		}
+		fmt.Fprintln(b)
 	}
 	fmt.Fprintf(b, "  connections  %s open, %s parked, %s queued, %s in a handshake\n", number(stats.Open), number(stats.Parked), number(stats.Queued), number(stats.Handshakes))
 	fmt.Fprintf(b, "  requests     %s/s, p50 %s, p99 %s, %s in flight\n", rate(s.Requests.PerSecond), s.Durations.P50Text(), s.Durations.P99Text(), number(s.InFlight))

@@ -3,6 +3,8 @@ package offload
 import (
 	"context"
 	"time"
+
+	"github.com/recycling-go/recycling/core/internal/wait"
 )
 
 // A call is one Admit, Do or Use. It belongs to its caller, except as noted below. Each call is
@@ -116,8 +118,23 @@ func (p *pool) refuseLocked(c *call, why fate) {
 
 // await waits, after enter, until c has a worker, or, if c has a task, until that has ended, but no
 // longer than ctx, which is parent with the pool's own limits. It returns c's fate, which is begun
-// or a final one.
+// or a final one. If the caller is a handler that has to wait, it does so as in Waiting.
 func (p *pool) await(parent, ctx context.Context, c *call) fate {
+	if len(c.wake) == 0 {
+		if w := waiter(parent); w != nil {
+			return p.awaitAs(w, parent, ctx, c)
+		}
+	}
+	return p.awaitCounting(parent, ctx, c)
+}
+
+func (p *pool) awaitAs(w wait.Waiter, parent, ctx context.Context, c *call) (to fate) {
+	w.Wait(func() { to = p.awaitCounting(parent, ctx, c) })
+	return to
+}
+
+// awaitCounting is await, and if the caller is a handler, its worker of the server counts.
+func (p *pool) awaitCounting(parent, ctx context.Context, c *call) fate {
 	var expired <-chan time.Time
 	if c.expires != 0 {
 		t := time.NewTimer(c.expires - time.Since(p.born))

@@ -7,6 +7,9 @@
 //	...
 //	router.With(heavy.Middleware).Get("/report", report)
 //
+// [Waiting] is for handlers that are not heavy, but slow: they wait for something else. A handler
+// that waits in this package, for a worker or for its task, waits in the same way.
+//
 // There are three ways to get a worker, all with the same queue, limits and errors:
 //
 //   - [Pool.Middleware] and [Pool.Admit], on which the middleware for other frameworks is built: a
@@ -58,10 +61,15 @@
 // server, so the server's goroutine would still be occupied, and a second one as well. The change
 // of goroutine would gain nothing, and would lose what belongs to a goroutine: the stack of a
 // panic, runtime.Goexit through the framework's deferred functions, profiler labels and locked
-// threads. So the middleware is a semaphore with a queue. While a handler waits it occupies its
-// worker of the server: the server's MaxWorkers must be well above Workers + Queue, or light
-// requests wait behind heavy ones after all. With the default limits, this matters only under
-// Fixed, whose MaxWorkers is 256.
+// threads. So the middleware is a semaphore with a queue.
+//
+// While a handler waits for a worker, or for the function of Do or Use, it does not count against
+// the server's MaxWorkers, but against its MaxWaiting: see [Waiting]. The context must be derived
+// from that of the request. If a handler calls Do on another goroutine and computes meanwhile, it
+// does not count either. Under the strategies fixed and goroutine, and when MaxWaiting handlers
+// wait, a handler that waits occupies its worker of the server. Then MaxWorkers must be well above
+// Workers + Queue, or light requests wait behind heavy ones after all. With the default limits,
+// this matters only under Fixed, whose MaxWorkers is 256.
 //
 // The functions of Do and Use run on goroutines of github.com/alitto/pond, since their caller must
 // be able to return before them. A panic or runtime.Goexit is passed on to the caller: see [Panic].

@@ -125,3 +125,19 @@ func ExamplePool_With() {
 	// <nil>
 	// offload: needs more slots than there are: wants 3 of "GPU", there are 2
 }
+
+// A handler that waits for another server, and then computes. While it waits, it does not count
+// against MaxWorkers.
+func ExampleWaiting() {
+	http.HandleFunc("GET /price", func(w http.ResponseWriter, r *http.Request) {
+		var res *http.Response
+		var err error
+		offload.Waiting(r.Context(), func() { res, err = http.Get("http://prices.example/today") })
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		defer res.Body.Close()
+		fmt.Fprintln(w, res.Status)
+	})
+}

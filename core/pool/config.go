@@ -23,13 +23,8 @@ type Config[T any] struct {
 	// New returns the Work function of one worker, which may own memory. It is called on the
 	// worker's goroutine when the worker gets its first job, and again after a job that panicked,
 	// since the state of the old Work function may be inconsistent. If New panics, the pool treats
-	// it as a panic of that job.
-	//
-	// A job that turns into something else, such as a hijacked connection, may call leave: from
-	// then on its worker no longer counts, the pool continues as if the job were done, and the
-	// goroutine ends when the job returns. leave must not be called after the job has returned; a
-	// second call does nothing.
-	New func(leave func()) func(job T)
+	// it as a panic of that job. A job may use c while it runs: see Control.
+	New func(c *Control) func(job T)
 
 	// Lead is called by a worker with nothing to do, one worker at a time: it waits for work from
 	// outside, and returns it, appended to batch[:0]. The pool does not use the batch any more when
@@ -54,8 +49,13 @@ type Config[T any] struct {
 	// limit. Negative is an error. Jobs from Lead and Push count, but are always accepted.
 	Queue int
 
-	// Group, if set, is the group that the pool belongs to. Max and Standby then apply to all pools
-	// of the group together, and must be the same in each of them. Work or New must do the same in
+	// MaxPaused bounds the jobs that are paused, and those that have resumed beyond Max: see
+	// [Control.Pause]. So there are never more than Max + MaxPaused jobs that have begun. Zero means
+	// Max. Negative is an error.
+	MaxPaused int
+
+	// Group, if set, is the group that the pool belongs to. Max, Standby and MaxPaused then apply to
+	// all pools of the group together, and must be the same in each of them. Work or New must do the same in
 	// each of them too, because an idle worker may move to another pool of the group, and a worker
 	// may run jobs of another pool: see Lent in Stats. Queue must be zero.
 	Group *Group[T]
@@ -75,6 +75,8 @@ func (c Config[T]) resolve() (Config[T], error) {
 		return c, fmt.Errorf("pool: Max is %d, want zero (the default) or more", c.Max)
 	case c.Queue < 0:
 		return c, fmt.Errorf("pool: Queue is %d, want zero (no bound) or more", c.Queue)
+	case c.MaxPaused < 0:
+		return c, fmt.Errorf("pool: MaxPaused is %d, want zero (the default) or more", c.MaxPaused)
 	case c.IdleTime < 0:
 		return c, fmt.Errorf("pool: IdleTime is %v, want zero (the default) or more", c.IdleTime)
 	}
@@ -91,6 +93,9 @@ func (c Config[T]) resolve() (Config[T], error) {
 		c.Standby = min(runtime.GOMAXPROCS(0), c.Max)
 	}
 	c.Standby = max(c.Standby, 0)
+	if c.MaxPaused == 0 {
+		c.MaxPaused = c.Max
+	}
 	if c.Queue == 0 {
 		c.Queue = math.MaxInt
 	}
@@ -99,7 +104,7 @@ func (c Config[T]) resolve() (Config[T], error) {
 	}
 	if c.New == nil {
 		work := c.Work
-		c.New = func(func()) func(T) { return work }
+		c.New = func(*Control) func(T) { return work }
 	}
 	return c, nil
 }

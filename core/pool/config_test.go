@@ -17,7 +17,7 @@ func TestConfigErrorsNameFieldAndValue(t *testing.T) {
 		want []string
 	}{
 		{pool.Config[int]{}, []string{"Work", "New"}},
-		{pool.Config[int]{Work: work, New: func(func()) func(int) { return work }}, []string{"Work", "New"}},
+		{pool.Config[int]{Work: work, New: func(*pool.Control) func(int) { return work }}, []string{"Work", "New"}},
 		{pool.Config[int]{Work: work, Max: -3}, []string{"Max", "-3"}},
 		{pool.Config[int]{Work: work, Queue: -4}, []string{"Queue", "-4"}},
 		{pool.Config[int]{Work: work, IdleTime: -5 * time.Second}, []string{"IdleTime", "-5s"}},

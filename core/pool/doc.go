@@ -17,7 +17,8 @@
 //	└────────────── idle ◄───┘ nothing to do                ▲
 //	                  └──── surplus, or the pool stopped ───┘
 //
-// A worker that has left (see [Config.New]) no longer counts, although its goroutine still runs.
+// A worker that has left (see [Control.Leave]) no longer counts, although its goroutine still runs.
+// One whose job is paused (see [Control.Pause]) does not count until the job resumes.
 //
 // Start with [New], [Pool.Submit] and [Pool.Shutdown].
 //

@@ -115,7 +115,7 @@ func ExamplePool_Close() {
 func ExampleConfig_new() {
 	p, err := pool.New(pool.Config[string]{
 		Max: 1,
-		New: func(func()) func(string) {
+		New: func(*pool.Control) func(string) {
 			var b bytes.Buffer
 			return func(name string) {
 				b.Reset()

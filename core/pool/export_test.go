@@ -1,5 +1,7 @@
 package pool
 
+import "github.com/recycling-go/recycling/core/internal/permits"
+
 // A Ring exposes ring to tests.
 type Ring[T any] struct{ r ring[T] }
 
@@ -28,3 +30,6 @@ func (p *Pool[T]) Spares() (slots, batches, waiters int) {
 	}
 	return len(p.jobs.buf), batches, waiters
 }
+
+// Permits returns a user of the permits of g, which needs a pool.
+func (g *Group[T]) Permits() *permits.Share { return g.permits.Share() }

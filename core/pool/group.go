@@ -37,6 +37,7 @@ type Group[T any] struct {
 	permits *permits.Set               // Max of them: one for each worker at work, or about to be
 	pools   atomic.Pointer[[]*Pool[T]] // nil before the first; the slice does not change
 	waiting atomic.Int64               // the length of queue
+	paused  atomic.Int64               // jobs of all pools that are paused
 
 	_ [64]byte // so that reading the above is not slowed down by writes to the following
 
@@ -44,6 +45,7 @@ type Group[T any] struct {
 	// held, but not the other way round.
 	mu      sync.Mutex
 	max     int        // Max of all pools, set by the first
+	pauses  int        // MaxPaused of all pools, likewise
 	standby int        // Standby of all pools, likewise
 	queue   []*Pool[T] // pools with jobs that wait for a permit, in the order of their turns
 }
@@ -54,13 +56,14 @@ func (g *Group[T]) add(p *Pool[T]) error {
 	all := g.allLocked()
 	if g.permits == nil {
 		g.permits = permits.New(int64(p.c.Max))
-		g.max = p.c.Max
+		g.max, g.pauses = p.c.Max, p.c.MaxPaused
 	}
 	if len(all) == 0 {
 		g.standby = p.c.Standby
 	}
-	if p.c.Max != g.max || p.c.Standby != g.standby {
-		err := fmt.Errorf("pool: Max is %d and Standby is %d, want %d and %d as in the Group", p.c.Max, p.c.Standby, g.max, g.standby)
+	if p.c.Max != g.max || p.c.Standby != g.standby || p.c.MaxPaused != g.pauses {
+		err := fmt.Errorf("pool: Max is %d, Standby is %d and MaxPaused is %d, want %d, %d and %d as in the Group",
+			p.c.Max, p.c.Standby, p.c.MaxPaused, g.max, g.standby, g.pauses)
 		g.mu.Unlock()
 		return err
 	}
@@ -75,6 +78,16 @@ func (g *Group[T]) add(p *Pool[T]) error {
 		p.mu.Unlock()
 	}
 	return nil
+}
+
+// Overdrawn returns how many more than Max workers are at work, because jobs have resumed.
+func (g *Group[T]) Overdrawn() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.permits == nil {
+		return 0
+	}
+	return g.permits.Debt()
 }
 
 // remove removes p, which no longer has workers, from g.
@@ -276,15 +289,20 @@ func (p *Pool[T]) lend() (job T, ok bool) {
 	return job, ok
 }
 
-// releaseLocked releases w's permit. If it returns true, a pool may be waiting for one: the caller
-// must take a job of that pool, or call wakePools.
+// releaseLocked releases w's permit. If it returns true, a pool may be waiting for one that is free
+// now: the caller must take a job of that pool, or call wakePools.
 func (w *worker[T]) releaseLocked() bool {
 	if !w.permit {
 		return false
 	}
 	w.permit = false
 	w.pool.permits.Put(1)
-	return w.pool.c.Group.waiting.Load() > 0
+	return w.pool.permitWantedLocked()
+}
+
+// permitWantedLocked reports whether there is a free permit and a pool that may be waiting for one.
+func (p *Pool[T]) permitWantedLocked() bool {
+	return p.c.Group.waiting.Load() > 0 && !p.groupFull()
 }
 
 // wakePools has the pools in the queue wake workers, while there are permits. The caller must not

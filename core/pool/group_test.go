@@ -66,18 +66,18 @@ func TestPoolsOfAGroupTakeTurns(t *testing.T) {
 }
 
 func TestWorkerThatEndsWakesTheNextPool(t *testing.T) {
-	for name, end := range map[string]func(leave func()){
-		"Goexit": func(func()) { runtime.Goexit() },
-		"leave":  func(leave func()) { leave() },
-		"panic":  func(func()) { panic("group") },
+	for name, end := range map[string]func(*pool.Control){
+		"Goexit": func(*pool.Control) { runtime.Goexit() },
+		"leave":  func(c *pool.Control) { c.Leave() },
+		"panic":  func(*pool.Control) { panic("group") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := pool.Config[chan bool]{Max: 1, Group: new(pool.Group[chan bool])}
-				c.New = func(leave func()) func(chan bool) {
+				c.New = func(control *pool.Control) func(chan bool) {
 					return func(let chan bool) {
 						<-let
-						end(leave)
+						end(control)
 					}
 				}
 				a, b := newPool(t, c), newPool(t, c)
@@ -224,7 +224,7 @@ func forgetting(t *testing.T, rounds int, rnd *rand.Rand) {
 		IdleTime: time.Duration(rnd.IntN(200)) * time.Microsecond,
 		Group:    new(pool.Group[groupJob]),
 	}
-	c.New = func(leave func()) func(groupJob) {
+	c.New = func(control *pool.Control) func(groupJob) {
 		return func(j groupJob) {
 			if n := atWork.Add(1); n > int64(limit) {
 				most.Store(n)
@@ -239,7 +239,7 @@ func forgetting(t *testing.T, rounds int, rnd *rand.Rand) {
 				runtime.Goexit()
 			case 2:
 				left()
-				leave()
+				control.Leave()
 			case 3, 4, 5:
 				runtime.Gosched()
 			case 6:

@@ -15,7 +15,7 @@ import (
 func TestWorkerIsRecycled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		made, done := 0, 0 // there is only one worker, so no lock is needed
-		p := newPool(t, pool.Config[int]{Max: 8, New: func(func()) func(int) {
+		p := newPool(t, pool.Config[int]{Max: 8, New: func(*pool.Control) func(int) {
 			made++
 			return func(int) { done++ }
 		}})
@@ -47,7 +47,7 @@ func TestLastIdleWorkerIsWokenFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		let := make(chan struct{}, 5)
 		var last *int // the worker that finished the last job
-		p := newPool(t, pool.Config[int]{Max: 5, Standby: 5, New: func(func()) func(int) {
+		p := newPool(t, pool.Config[int]{Max: 5, Standby: 5, New: func(*pool.Control) func(int) {
 			me := new(int)
 			return func(int) {
 				<-let
@@ -96,7 +96,7 @@ func TestGoexitKeepsTheSlot(t *testing.T) {
 func TestPanicEndsOnlyItsJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		made := 0
-		p := newPool(t, pool.Config[any]{Max: 1, New: func(func()) func(any) {
+		p := newPool(t, pool.Config[any]{Max: 1, New: func(*pool.Control) func(any) {
 			made++
 			return func(job any) { panicIfNotNil(job) }
 		}})
@@ -137,7 +137,7 @@ func TestPanicInNewLosesOnlyTheJob(t *testing.T) {
 		calls, done := 0, 0
 		p := newPool(t, pool.Config[int]{
 			Max: 1,
-			New: func(func()) func(int) {
+			New: func(*pool.Control) func(int) {
 				if calls++; calls < 3 {
 					panic("not yet")
 				}
@@ -241,20 +241,21 @@ func TestMemoryOfAPeakIsFreed(t *testing.T) {
 	})
 }
 
-// TestJobThatLeavesMakesRoom has a job call leave, so that its worker no longer counts.
+// TestJobThatLeavesMakesRoom has a job call Leave, so that its worker no longer counts.
 func TestJobThatLeavesMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone, done := make(chan string), 0
 		p := newPool(t, pool.Config[string]{
 			Max: 1,
-			New: func(leave func()) func(string) {
+			New: func(c *pool.Control) func(string) {
 				return func(job string) {
 					if job == "" {
 						done++
 						return
 					}
-					leave()
-					leave()
+					if !c.Leave() || c.Leave() {
+						t.Error("Leave does not say whether the worker was at work")
+					}
 					switch <-gone; job {
 					case "panic":
 						panic(job)

@@ -22,6 +22,10 @@ type Pool[T any] struct {
 	// Written under the mutex.
 	needsRoom atomic.Bool
 
+	// overfull is set while more than Max workers are at work, because jobs have resumed, in a pool
+	// without Group. Written under the mutex.
+	overfull atomic.Bool
+
 	standby      atomic.Int64 // how many idle workers are kept; changes only in a group
 	inGroupQueue atomic.Bool  // p is in its group's queue; written under the group's mutex
 
@@ -40,6 +44,7 @@ type Pool[T any] struct {
 	front     *claimBatch[T] // jobs older than those in the ring; nil until first used
 
 	workers int          // all of them, including those being woken or started
+	paused  int          // those whose job is paused, which do not count in workers and busy
 	idle    []*worker[T] // a stack: the last one became idle last
 	waiters waiters[T]
 	trimmer idleTrimmer
@@ -111,7 +116,7 @@ func (p *Pool[T]) setStateLocked(to state) {
 // finishLocked closes p.done if the pool was stopped and has no workers, and, unless it is closed,
 // no queued jobs.
 func (p *Pool[T]) finishLocked() {
-	if p.state == open || p.workers > 0 || p.state == draining && p.queuedLocked() > 0 {
+	if p.state == open || p.workers > 0 || p.paused > 0 || p.state == draining && p.queuedLocked() > 0 {
 		return
 	}
 	select {

@@ -5,7 +5,7 @@ func (p *Pool[T]) queuedLocked() int { return p.jobs.len() + p.front.len() }
 
 // fullLocked reports whether the queue is full, so that no job may be submitted. A worker that is
 // not at work makes room: the job that it is going to run does not count as waiting.
-func (p *Pool[T]) fullLocked() bool { return p.queuedLocked()+p.busy >= p.limit }
+func (p *Pool[T]) fullLocked() bool { return p.queuedLocked()+min(p.busy, p.c.Max) >= p.limit }
 
 // needsLeaderLocked reports whether a worker should lead and none does.
 func (p *Pool[T]) needsLeaderLocked() bool {

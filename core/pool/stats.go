@@ -5,6 +5,7 @@ type Stats struct {
 	Workers int  // goroutines of the pool: idle, at work, leading or being woken
 	Idle    int  // workers standing by
 	Busy    int  // workers at work
+	Paused  int  // workers whose job is paused; they count neither in Workers nor in Busy
 	Leading bool // a worker is inside Lead
 	Queued  int  // jobs waiting for a worker
 	// Lent is how many jobs of this pool the workers of other pools of the group have taken, minus
@@ -28,13 +29,14 @@ func (p *Pool[T]) Stats() Stats {
 		Workers: p.workers,
 		Idle:    len(p.idle),
 		Busy:    p.busy,
+		Paused:  p.paused,
 		Leading: p.leading,
 		Queued:  p.jobs.len() + left,
 		Lent:    p.lent,
 		Waiting: p.waiters.n,
 		Started: p.started,
 		Taken:   p.taken - uint64(left),
-		Done:    p.taken - uint64(left+p.busy+p.lent),
+		Done:    p.taken - uint64(left+p.busy+p.paused+p.lent),
 		Panics:  p.panics,
 	}
 }

@@ -24,14 +24,18 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s := p.Stats()
-	if s.Workers == 0 && s.Queued == 0 {
+	if s.Workers+s.Paused == 0 && s.Queued == 0 {
 		return nil
 	}
 	leader := ""
 	if s.Leading {
 		leader = ", Lead has not returned"
 	}
-	return fmt.Errorf("pool: shutdown: %d jobs queued, %d at work%s: %w", s.Queued, s.Busy, leader, ctx.Err())
+	paused := ""
+	if s.Paused > 0 {
+		paused = fmt.Sprintf(", %d paused", s.Paused)
+	}
+	return fmt.Errorf("pool: shutdown: %d jobs queued, %d at work%s%s: %w", s.Queued, s.Busy, paused, leader, ctx.Err())
 }
 
 // Close stops the pool at once: no further job is started, and the queued ones are returned, oldest

@@ -39,7 +39,7 @@ func (p *Pool[T]) Submit(ctx context.Context, job T) error {
 // ended.
 func (p *Pool[T]) Push(jobs ...T) error {
 	p.mu.lock()
-	if p.state == closed || p.state == draining && p.workers == 0 && p.queuedLocked() == 0 {
+	if p.state == closed || p.state == draining && p.workers+p.paused == 0 && p.queuedLocked() == 0 {
 		p.mu.Unlock()
 		return ErrClosed
 	}

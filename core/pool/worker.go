@@ -34,7 +34,8 @@ const (
 	managing                    // the pool's own code, perhaps with the mutex held
 	working                     // Work or New; it counts as busy
 	leading                     // Lead
-	left                        // Work, but it no longer counts: see Config.New
+	paused                      // Work, but it does not count at present: see Control.Pause
+	left                        // Work, but it no longer counts: see Control.Leave
 	ended                       // nothing: it no longer counts
 )
 
@@ -56,7 +57,7 @@ func (w *worker[T]) run() {
 	defer func() {
 		switch w.stage {
 		case working, leading: // runtime.Goexit, or a panic that ends the program
-			w.exit()
+			w.exit(ended)
 		case managing, left, ended:
 			// managing: a panic of the pool's own code, perhaps with the mutex held
 		default:
@@ -71,6 +72,9 @@ func (w *worker[T]) run() {
 // called again: recovering here spares every job a deferred call.
 func (w *worker[T]) serve() (again bool) {
 	defer func() {
+		if w.stage == paused {
+			w.resume(nil)
+		}
 		if w.stage != working && w.stage != left {
 			return // do not recover a panic of Lead or of the pool's own code
 		}
@@ -87,15 +91,16 @@ func (w *worker[T]) serve() (again bool) {
 		}
 		p := w.pool
 		if w.work == nil {
-			w.work = p.c.New(w.leave)
+			w.work = p.c.New(&Control{worker: w})
 		}
-		work, front := w.work, w.front
+		work := w.work
 		for ok {
 			work(job)
-			if w.stage == left {
+			if w.stage != working && !w.resume(nil) { // it has left
 				return false
 			}
-			if front == nil || group && p.othersWait() {
+			front := w.front
+			if front == nil || group && p.othersWait() || p.overdrawn() {
 				break
 			}
 			if job, ok = front.take(); ok && p.needsRoom.Load() {
@@ -121,6 +126,9 @@ func (w *worker[T]) next() (job T, ok bool) {
 	p := w.pool
 	p.mu.lock()
 	submitter := w.doneLocked()
+	if w.permit && p.permits.Repay() {
+		w.permit = false
+	}
 	for {
 		if w.waking {
 			w.waking = false
@@ -215,9 +223,17 @@ func (w *worker[T]) doneLocked() *waiter[T] {
 	if w.stage != working {
 		return nil
 	}
-	p := w.pool
 	w.stage = managing
+	return w.unworkLocked()
+}
+
+// unworkLocked is the part of doneLocked that pausing a job has in common with ending it.
+func (w *worker[T]) unworkLocked() *waiter[T] {
+	p := w.pool
 	p.busy--
+	if p.busy <= p.c.Max && p.overfull.Load() {
+		p.overfull.Store(false)
+	}
 	if w.front != nil {
 		p.removeUserLocked(w.front)
 		w.front = nil
@@ -235,22 +251,15 @@ func (w *worker[T]) endLocked() *worker[T] {
 	return picked
 }
 
-// leave is the leave function that Config.New gets.
-func (w *worker[T]) leave() {
-	switch w.stage {
-	case working:
-		w.exit()
-		w.stage = left
-	case left:
-	default:
-		panic("pool: leave was called outside its job")
-	}
+// exit ends w where it is: its job has left, or its goroutine ends inside Work or Lead.
+func (w *worker[T]) exit(to workerStage) {
+	w.pool.mu.lock()
+	w.exitLocked(to)
 }
 
-// exit ends w where it is: its job has called leave, or its goroutine ends inside Work or Lead.
-func (w *worker[T]) exit() {
+// exitLocked is exit, and releases the mutex.
+func (w *worker[T]) exitLocked(to workerStage) {
 	p := w.pool
-	p.mu.lock()
 	if w.stage == leading {
 		p.leading = false
 		p.leadEnded = true
@@ -258,6 +267,7 @@ func (w *worker[T]) exit() {
 	submitter := w.doneLocked()
 	wanted := w.releaseLocked()
 	picked := w.endLocked()
+	w.stage = to
 	p.mu.Unlock()
 	submitter.wake()
 	picked.wake()

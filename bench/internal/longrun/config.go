@@ -11,7 +11,7 @@ type Config struct {
 	Rounds   int           // each round measures everything once
 	Duration time.Duration // how long clients send requests; then they wait for the last responses
 	Clients  int
-	Workers  int      // how many tasks offload and process run at the same time
+	Workers  int      // how many tasks offload and process run at the same time, and waiting without those that wait
 	Tasks    []string // nil means all
 	Servers  []string // nil means all
 
@@ -21,7 +21,7 @@ type Config struct {
 	FileSize int64         // size of the file that copy copies, in bytes
 }
 
-// Full returns the source's parameters, except for the time: 5 rounds of 36 measurements of 10
+// Full returns the source's parameters, except for the time: 5 rounds of 42 measurements of 10
 // seconds.
 func Full() Config {
 	return Config{

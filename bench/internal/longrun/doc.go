@@ -1,5 +1,5 @@
 // Package longrun measures long-running work inside a web server. The tasks, the number of clients
-// and the columns are those of a benchmark of Tornado; here six servers run the six tasks.
+// and the columns are those of a benchmark of Tornado; here seven servers run the six tasks.
 //
 // The tasks are those of github.com/pioneer/httpd-background-tasks:
 //
@@ -20,6 +20,8 @@
 //	recycling  strategy recycling
 //	goroutine  net/http
 //	fixed      strategy fixed, with a worker for each client
+//	waiting    recycling with as many workers as the source has threads; what a task only waits for
+//	           is inside offload.Waiting: sleeps and fetches, but not parsing and copying
 //	offload    recycling with offload's middleware; as many tasks at once as the source has threads
 //	process    recycling, with tasks that run in as many child processes
 //

@@ -50,7 +50,7 @@ func TestEveryTaskIsDoneUnderEveryServer(t *testing.T) {
 	}
 	rows := 0
 	for _, task := range []string{"sleep", "split", "fetch", "https", "xml", "copy"} {
-		for _, server := range []string{"one", "recycling", "goroutine", "fixed", "offload", "process"} {
+		for _, server := range []string{"one", "recycling", "goroutine", "fixed", "waiting", "offload", "process"} {
 			row := table.Rows[rows]
 			rows++
 			if !slices.Equal(row.Key, []string{task, server}) {
@@ -116,7 +116,7 @@ func addUp(t *testing.T, row *record.Row, c longrun.Config) {
 func TestBoundsOfServers(t *testing.T) {
 	c := tiny()
 	c.Clients, c.Tasks = 12, []string{"sleep", "split"}
-	bounds := map[string]int{"one": 1, "recycling": 12, "goroutine": 12, "fixed": 12, "offload": 2, "process": 2}
+	bounds := map[string]int{"one": 1, "recycling": 12, "goroutine": 12, "fixed": 12, "waiting": 12, "offload": 2, "process": 2}
 	table, err := measure(t, t.Context(), c, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +130,24 @@ func TestBoundsOfServers(t *testing.T) {
 		most := float64(bound) / (c.Sleep - time.Microsecond).Seconds()
 		if got, ok := row.Median("transaction rate"); !ok || got > most {
 			t.Errorf("%q: %v/s, want no more than %v/s, %d at a time", row.Key, got, most, bound)
+		}
+	}
+}
+
+// TestWaitingTasksDoNotCount has more tasks wait than may run: they are done faster than the workers
+// could do them one after the other.
+func TestWaitingTasksDoNotCount(t *testing.T) {
+	c := tiny()
+	c.Clients, c.Duration, c.Sleep = 12, 200*time.Millisecond, 50*time.Millisecond
+	c.Tasks, c.Servers = []string{"sleep", "split"}, []string{"waiting"}
+	table, err := measure(t, t.Context(), c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range table.Rows {
+		least := float64(c.Workers) / c.Sleep.Seconds()
+		if got, ok := row.Median("transaction rate"); row.Failed != "" || !ok || got <= least {
+			t.Errorf("%q: %v/s, %s, want more than %v/s, what %d workers can do", row.Key, got, row.Failed, least, c.Workers)
 		}
 	}
 }
@@ -206,7 +224,7 @@ func TestFailuresAreCountedAndTold(t *testing.T) {
 }
 
 func TestEndOfContextKeepsWhatWasMeasured(t *testing.T) {
-	for _, server := range []string{"one", "recycling", "goroutine", "fixed", "offload", "process"} {
+	for _, server := range []string{"one", "recycling", "goroutine", "fixed", "waiting", "offload", "process"} {
 		t.Run(server, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

@@ -20,11 +20,12 @@ const (
 	recycled  = "recycling"
 	goroutine = "goroutine"
 	pooled    = "fixed"
+	patient   = "waiting"
 	offloaded = "offload"
 	processes = "process"
 )
 
-var servers = []string{one, recycled, goroutine, pooled, offloaded, processes}
+var servers = []string{one, recycled, goroutine, pooled, patient, offloaded, processes}
 
 // done is the response to a request whose task has done all of its work.
 const done = "done\n"
@@ -76,6 +77,8 @@ func (s *contestant) serve(l net.Listener) { s.served <- s.server.Serve(l) }
 func (s *contestant) handler(ctx context.Context, name string, t task, w *worker, c Config) (http.Handler, error) {
 	here := answer(func(ctx context.Context) error { return t.do(w, ctx) })
 	switch name {
+	case patient:
+		return answer(func(ctx context.Context) error { return t.do(w, allowWaiting(ctx)) }), nil
 	case offloaded:
 		p, err := offload.New(bounds(c))
 		if err != nil {
@@ -126,6 +129,8 @@ func (s *contestant) listen(ctx context.Context, name string, srv *http.Server, 
 		return net.Listen("tcp", srv.Addr)
 	case one:
 		ours.MaxWorkers, ours.Standby = 1, 1
+	case patient:
+		ours.MaxWorkers, ours.Standby = c.Workers, min(c.Workers, 2)
 	case pooled:
 		// A client's next connection may arrive before the worker has finished with its last one.
 		ours.Strategy, ours.MaxWorkers, ours.MaxQueue = recycling.Fixed, c.Clients, 2*c.Clients

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/recycling-go/recycling/core/offload"
 )
 
 // A setup is all that tasks need to know, whichever process runs them.
@@ -66,11 +68,34 @@ func newWorker(s setup) (*worker, error) {
 	}}}, nil
 }
 
-func (w *worker) sleep(ctx context.Context) error { return sleep(ctx, w.Sleep) }
+// waitingKey is the key of a context in which a task may use offload.Waiting.
+type waitingKey struct{}
+
+// allowWaiting returns a context in which waiting has an effect.
+func allowWaiting(ctx context.Context) context.Context {
+	return context.WithValue(ctx, waitingKey{}, true)
+}
+
+// waiting calls f, which does not compute. With the server named so, its handler does not count
+// meanwhile.
+func waiting(ctx context.Context, f func()) {
+	if ctx.Value(waitingKey{}) == nil {
+		f()
+		return
+	}
+	offload.Waiting(ctx, f)
+}
+
+func (w *worker) sleep(ctx context.Context) (err error) {
+	waiting(ctx, func() { err = sleep(ctx, w.Sleep) })
+	return err
+}
 
 func (w *worker) split(ctx context.Context) error {
 	for _, part := range []time.Duration{1, 3, 10} {
-		if err := sleep(ctx, w.Sleep*part/14); err != nil {
+		var err error
+		waiting(ctx, func() { err = sleep(ctx, w.Sleep*part/14) })
+		if err != nil {
 			return err
 		}
 	}
@@ -101,7 +126,12 @@ func (w *worker) page(ctx context.Context, url string) error {
 	return err
 }
 
-func (w *worker) get(ctx context.Context, url string) ([]byte, error) {
+func (w *worker) get(ctx context.Context, url string) (body []byte, err error) {
+	waiting(ctx, func() { body, err = w.fetchNow(ctx, url) })
+	return body, err
+}
+
+func (w *worker) fetchNow(ctx context.Context, url string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
 		return nil, err

@@ -53,6 +53,7 @@ type Config struct {
 	Standby int
 
 	Workers    int           // at work at the same time
+	Waiting    int           // handlers that wait, beside those workers; without KeepWorkers only
 	Queue      int           // connections that wait for a worker; further ones are refused
 	QueueWait  time.Duration // how long they wait; without KeepWorkers only
 	Conns      int           // open connections
@@ -89,9 +90,11 @@ const unlimited = math.MaxInt - 1
 
 func (c *Config) workers() int { return min(cmp.Or(c.Workers, unlimited), unlimited) }
 
+func (c *Config) waiting() int { return min(cmp.Or(c.Waiting, unlimited), unlimited) }
+
 // Stats is a snapshot of an Engine's counters. The Stats of package recycling describe them.
 type Stats struct {
-	Workers, Standby, Busy                   int
+	Workers, Standby, Busy, Waiting          int
 	Handshakes                               int
 	Open, Parked, Queued                     int64
 	Accepted, Closed, Hijacked, HijackedBusy int64

@@ -4,7 +4,7 @@
 //	config.go      what it gets from the Server
 //	serve.go       how it serves a listener; accept.go: how it accepts
 //	shutdown.go    how it ends; lame.go: what it does before that
-//	shard.go       workers that are recycled, with an epoll set
+//	shard.go       workers that are recycled, with an epoll set; turn.go: what one of them does
 //	fixedpool.go   workers that keep their connection
 //	locked.go      workers that a handler has left locked to their thread
 //	connlimit.go   which connections may stay; evict.go: which ones make room

@@ -19,8 +19,10 @@ type queueLimiter struct {
 	wait    time.Duration // how long one may wait; zero: no limit
 
 	// A connection has a permit of room, or is counted in over, from when it is admitted until its
-	// worker is done with it. There are as many permits as workers. So over is how many connections
-	// wait. The shards write over, which they share, only if connections wait.
+	// worker is done with it, except while its handler waits: see turn. There are as many permits
+	// as workers. So over is how many connections wait, plus the number of workers that are at work
+	// beyond the limit because handlers have waited: see beyond. The shards write over, which they
+	// share, only if connections wait.
 	//
 	// While over is positive, room has no free permit, except for a moment: see settle.
 	room *permits.Set
@@ -39,6 +41,10 @@ func newQueueLimiter(e *Engine) *queueLimiter {
 	}
 	return l
 }
+
+// beyond returns how many workers are at work beyond the limit, for a while, because their handlers
+// have waited.
+func (l *queueLimiter) beyond() int64 { return l.engine.group.Overdrawn() }
 
 // crowded reports whether connections wait for a worker.
 func (l *queueLimiter) crowded() bool { return l.over.Load() > 0 }
@@ -122,7 +128,10 @@ func (l *queueLimiter) admit(s *shard, batch []*park.Conn, free int) []*park.Con
 		}
 	}
 	in := batch
-	if n := int(min(over-l.maxOver, int64(len(batch)))); n > 0 {
+	if over -= l.maxOver; over > 0 {
+		over -= l.beyond()
+	}
+	if n := int(min(over, int64(len(batch)))); n > 0 {
 		l.done(s, n)
 		in = batch[:len(batch)-n]
 		for _, c := range batch[len(in):] {

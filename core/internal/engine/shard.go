@@ -82,6 +82,8 @@ func newShard(e *Engine, parks bool, index uint8) (*shard, error) {
 		Max:     e.config.workers(),
 		Standby: min(e.config.Standby, e.config.workers()),
 		Group:   e.group,
+
+		MaxPaused: e.config.waiting(),
 	}
 	s := &shard{schedulerBase: schedulerBase{e}, index: index, set: set, room: e.queue.room.Share()}
 	if parks {
@@ -131,37 +133,16 @@ func (e *Engine) noteReadable(conns ...*park.Conn) {
 	}
 }
 
-// newWork returns the function with which one worker serves connections, one after another. A
-// handler that hijacks its connection may keep the goroutine for long, as for a WebSocket: the
-// goroutine then no longer counts as a worker.
-func (e *Engine) newWork(leave func()) func(*park.Conn) {
-	var admitted *shard // that of the current connection, if the queueLimiter counts it
-	done := func() {
-		if s := admitted; s != nil {
-			admitted = nil
-			e.queue.done(s, 1)
-		}
-	}
-	work := e.work(http1.NewWorker(e.http), func() {
-		done()
-		leave()
-	})
-	return func(c *park.Conn) {
-		admitted = httpConn(c).Scheduler.(*shard)
-		defer done()
-		work(c)
-	}
-}
-
-// newReserve is newWork for a reserve worker, which serves one request of a connection at a time.
-func (e *Engine) newReserve(leave func()) func(*park.Conn) {
+// newReserve returns the function with which a reserve worker serves connections, one request of
+// each. Reserve workers do not count, so their handlers need not pause.
+func (e *Engine) newReserve(control *pool.Control) func(*park.Conn) {
 	w := http1.NewWorker(e.http)
 	w.Reserve = true
-	return e.work(w, leave)
+	w.Hijacked = func() { control.Leave() }
+	return e.work(w)
 }
 
-func (e *Engine) work(w *http1.Worker, leave func()) func(*park.Conn) {
-	w.Hijacked = leave
+func (e *Engine) work(w *http1.Worker) func(*park.Conn) {
 	lock := lockCheck{watch: &e.threads}
 	return func(c *park.Conn) {
 		w.Serve(httpConn(c))
@@ -174,7 +155,7 @@ func (e *Engine) work(w *http1.Worker, leave func()) func(*park.Conn) {
 // newHandshakeWork returns the function with which one worker performs handshakes, one after
 // another. The functions of a tls.Config may lock the thread as handlers may. Compared to a
 // handshake, checking for that every time costs nothing.
-func (e *Engine) newHandshakeWork(func()) func(clientHello) {
+func (e *Engine) newHandshakeWork(*pool.Control) func(clientHello) {
 	lock := lockCheck{watch: &lockWatch{strict: true}}
 	return func(h clientHello) {
 		e.handshake(h)
@@ -259,6 +240,7 @@ func (s *shard) stats(st *Stats) {
 		st.Standby += p.Workers - p.Busy
 		st.Busy += p.Busy
 		st.Queued += int64(p.Queued)
+		st.Waiting += p.Paused
 	}
 	h := s.handshakers.Stats()
 	st.Handshakes += h.Busy + h.Queued

@@ -174,7 +174,8 @@ func (e *Engine) abandon() (busy int) {
 		}
 	}
 	e.endLog()
-	return e.Stats().Busy
+	s := e.Stats()
+	return s.Busy + s.Waiting
 }
 
 func endAll(left []*park.Conn) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/route"
+	"github.com/recycling-go/recycling/core/internal/wait"
 )
 
 // A requestContext is a request's context. It ends when the handler has returned, when the client
@@ -22,6 +23,7 @@ type requestContext struct {
 	x     *exchange  // nil once the exchange has ended
 	local net.Addr   // the connection's address, once x is nil
 	armed bool
+	wait  waitState
 	err   error
 	done  chan struct{}      // nil until someone asks for it
 	after map[*func()]func() // passed to AfterFunc and not yet called
@@ -31,8 +33,8 @@ type requestContext struct {
 // Deadline returns the deadline of the server's context.
 func (x *requestContext) Deadline() (time.Time, bool) { return x.base.Deadline() }
 
-// Value returns the server and the connection's local address for their keys, and otherwise asks
-// the server's context.
+// Value returns the server and the connection's local address for their keys, itself for those of
+// the interfaces that it implements, and otherwise asks the server's context.
 func (x *requestContext) Value(key any) any {
 	switch key {
 	case http.ServerContextKey:
@@ -43,6 +45,8 @@ func (x *requestContext) Value(key any) any {
 		if x.srv.Observer != nil {
 			return x
 		}
+	case wait.Key{}:
+		return x
 	}
 	return x.base.Value(key)
 }
@@ -161,6 +165,11 @@ func (x *requestContext) arm() {
 // cancel ends the context with err, unless it has already ended.
 func (x *requestContext) cancel(err error) {
 	x.mu.Lock()
+	x.cancelLocked(err)
+}
+
+// cancelLocked is cancel, and releases mu.
+func (x *requestContext) cancelLocked(err error) {
 	if x.err != nil {
 		x.mu.Unlock()
 		return

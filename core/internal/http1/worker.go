@@ -19,6 +19,12 @@ type Worker struct {
 	// It may be nil.
 	Hijacked func()
 
+	// Pause is called when the handler is about to wait, and reports whether the worker does not
+	// count until Resume is called. They may be called by any goroutine, but not at the same time,
+	// and not after the handler has returned. Nil means that the worker always counts.
+	Pause  func() bool
+	Resume func()
+
 	// Reserve makes the worker serve only one request of a connection, and leave the following
 	// requests to other workers: see Scheduler.Reserve.
 	Reserve bool

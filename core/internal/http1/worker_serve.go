@@ -55,7 +55,7 @@ func (w *Worker) rescue(c *Conn, v any) {
 	if x := w.x; x != nil {
 		defer c.guard(func() { w.observeEnd(x, outcomeAfterPanic(x)) })
 		defer c.guard(func() {
-			x.ctx.cancel(context.Canceled)
+			x.ctx.handlerDone()
 			x.abort()
 		})
 	}
@@ -337,7 +337,7 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 		w.in.limit(srv.Limits.BodyTimeout)
 	}
 	srv.ServeHTTP(&x.res, r)
-	x.ctx.cancel(context.Canceled)
+	x.ctx.handlerDone()
 	if x.res.settle() {
 		x.abort()
 		w.observeEnd(x, observe.Hijacked)

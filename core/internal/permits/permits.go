@@ -10,6 +10,9 @@
 // miss a permit: one that finds none first makes known that it waits, and looks for a permit again;
 // one that returns a permit calls Put, and looks for waiting users afterwards. One of the two sees
 // the other.
+//
+// A user that must not wait may overdraw the Set: then more permits are in use than there are, and
+// the next ones that are returned make up for that.
 package permits
 
 import (
@@ -23,6 +26,7 @@ import (
 // [New] to create one. A Set must not be copied.
 type Set struct {
 	shares atomic.Pointer[[]*Share] // the first has no user, and all permits at first
+	debt   atomic.Int64             // how many permits more are in use than there are
 
 	mu    sync.Mutex // guards the following, and changes of shares
 	spare []*Share   // of shares, those that nobody uses
@@ -107,8 +111,56 @@ func (x *Share) take(n int64) int64 {
 	}
 }
 
-// Put returns n permits to x.
-func (x *Share) Put(n int64) { x.free.Add(n) }
+// Put returns n permits to x, of which some pay off what the Set owes.
+func (x *Share) Put(n int64) {
+	for n > 0 && x.Repay() {
+		n--
+	}
+	if n > 0 {
+		x.free.Add(n)
+		x.settle()
+	}
+}
+
+// Overdraw takes a permit. If there is no free one, the Set owes one from now on. Like one that
+// calls Put, the caller must look for waiting users afterwards: see settle.
+func (x *Share) Overdraw() {
+	if x.Take(1) == 0 {
+		x.set.debt.Add(1)
+		x.settle()
+	}
+}
+
+// Repay returns a permit if the Set owes one, and reports whether it did.
+func (x *Share) Repay() bool {
+	for {
+		debt := x.set.debt.Load()
+		if debt == 0 {
+			return false
+		}
+		if x.set.debt.CompareAndSwap(debt, debt-1) {
+			return true
+		}
+	}
+}
+
+// settle pays off what the Set owes with free permits. It is called after a permit has become free,
+// and after the Set owes one: the later of the two calls sees what the other caller has done.
+// Meanwhile another user may miss the permit that settle holds for a moment and perhaps returns.
+func (x *Share) settle() {
+	for x.set.debt.Load() > 0 && x.Take(1) == 1 {
+		if !x.Repay() {
+			x.free.Add(1)
+		}
+	}
+}
+
+// Debt returns how many permits more are in use than there are. While it is positive, there is no
+// free permit, except for a moment.
+func (s *Set) Debt() int64 { return s.debt.Load() }
+
+// Owing reports whether the Set of x owes permits.
+func (x *Share) Owing() bool { return x.set.debt.Load() > 0 }
 
 // Available reports whether x or another share holds a free permit.
 func (x *Share) Available() bool { return x.free.Load() > 0 || x.set.Free() > 0 }

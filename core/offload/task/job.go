@@ -11,7 +11,8 @@ import (
 type Place interface {
 	// Do runs a job and returns when it has ended, or when the caller has to be released because
 	// ctx has ended. The errors are those of [Task.Do]. Do must not use the job after it has
-	// returned, except for [Job.Run] and [Job.Begin].
+	// returned, except for [Job.Run] and [Job.Begin]. If the task runs elsewhere than on the
+	// caller's goroutine, Do waits as in [offload.Waiting].
 	Do(ctx context.Context, j *Job) error
 }
 

@@ -88,6 +88,7 @@ var tables = []struct {
 	{"stopping", stopping},
 	{"lost", lost},
 	{"observing", observing},
+	{"waiting", waiting},
 }
 
 // Run tests target for every behaviour, each in a parallel subtest of a test with the target's
