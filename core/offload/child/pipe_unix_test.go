@@ -3,10 +3,13 @@
 package child_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,5 +47,77 @@ func TestStreamToADeadParentReturns(t *testing.T) {
 	err = cmd.Wait()
 	if text, e := os.ReadFile(file); e != nil || len(text) == 0 {
 		t.Errorf("the task has not got an error (%v): the child has ended with %v", e, err)
+	}
+}
+
+// stop stops a child, and waits until it does nothing any more.
+func stop(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("status %v, %v; want stopped", status, err)
+	}
+}
+
+// A child that is stopped, and so neither reads nor ends, is killed in the end, whatever it is
+// doing.
+func TestChildThatIsStopped(t *testing.T) {
+	large := make([]byte, 1<<20) // more than a pipe holds
+	for name, do := range map[string]func(context.Context, *child.Place) error{
+		"task":  func(ctx context.Context, p *child.Place) error { _, err := echo.Do(ctx, p, nil); return err },
+		"input": func(ctx context.Context, p *child.Place) error { _, err := echo.Do(ctx, p, large); return err },
+		"stream": func(ctx context.Context, p *child.Place) error {
+			return pour.Do(ctx, p, 1<<40, io.Discard)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := workers(1)
+			c.Groups[0].Command.Grace = 20 * time.Millisecond
+			p := open(t, c)
+			stopped, err := pid.Do(ctx, p, struct{}{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+			defer cancel()
+			if name == "stream" { // in the middle of it
+				time.AfterFunc(20*time.Millisecond, func() { syscall.Kill(stopped, syscall.SIGSTOP) })
+			} else {
+				stop(t, stopped)
+			}
+			if err := do(short, p); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v, want DeadlineExceeded", err)
+			}
+			if n, err := pid.Do(ctx, p, struct{}{}); n == stopped || err != nil {
+				t.Errorf("process %d, %v; want another one", n, err)
+			}
+			syscall.Kill(stopped, syscall.SIGCONT) // whatever happened
+		})
+	}
+}
+
+// Close and Restart do not need a child that reads.
+func TestIdleChildThatIsStoppedIsReplaced(t *testing.T) {
+	c := workers(1)
+	c.Groups[0].Command.Grace = 20 * time.Millisecond
+	p := open(t, c)
+	stopped, err := pid.Do(ctx, p, struct{}{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(t, stopped)
+	if err := p.Restart(ctx, "all"); err != nil {
+		t.Error(err)
+	}
+	next, err := pid.Do(ctx, p, struct{}{})
+	if err != nil || next == stopped {
+		t.Errorf("process %d, %v; want another than %d", next, err, stopped)
+	}
+	stop(t, next)
+	if err := p.Shutdown(ctx); err != nil {
+		t.Error(err)
 	}
 }

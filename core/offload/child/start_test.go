@@ -1,46 +1,13 @@
 package child_test
 
 import (
-	"context"
-	"encoding/binary"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/recycling-go/recycling/core/offload/child"
-	"github.com/recycling-go/recycling/core/offload/task"
 )
-
-// late is a place that sends a job whose context has just ended, and keeps what was sent.
-type late struct{ sent []byte }
-
-func (l *late) Do(_ context.Context, j *task.Job) error {
-	input, err := j.Input()
-	if err != nil {
-		return err
-	}
-	over, cancel := context.WithCancel(ctx)
-	cancel()
-	l.sent = child.SentToLateTask(over, j, input)
-	return context.Canceled
-}
-
-// A child drops what it gets about a task that it does not have yet. So it must learn that the
-// context of a task has ended after it has got the task, however close to each other the two are.
-func TestChildLearnsOfACancellationAfterTheTask(t *testing.T) {
-	for _, input := range []string{"", strings.Repeat("x", 1<<20)} {
-		var l late
-		echo.Do(ctx, &l, []byte(input))
-		var kinds []uint32
-		for b := l.sent; len(b) >= 16; b = b[16+binary.BigEndian.Uint32(b):] {
-			kinds = append(kinds, binary.BigEndian.Uint32(b[4:]))
-		}
-		if want := []uint32{child.Ask, child.Cancel}; !slices.Equal(kinds, want) {
-			t.Errorf("with an input of %d bytes, the child gets frames of the kinds %v, want %v", len(input), kinds, want)
-		}
-	}
-}
 
 // What a child says while it warms up is bounded, even if it has no time limit.
 func TestWarmUpThatFloodsIsRefused(t *testing.T) {
