@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	places.Main(tasks.Register)
+	places.Main(tasks.Register, longrun.Register)
 	if len(os.Args) > 1 {
 		switch child := os.Args[2:]; os.Args[1] { // processes that a measurement starts
 		case "serve":

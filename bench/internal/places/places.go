@@ -61,6 +61,15 @@ func (p Place) OpenFloor(ctx context.Context, o *Opened) (call func(context.Cont
 	return p.floor(ctx, o)
 }
 
+// Names returns the names of All.
+func Names() []string {
+	var names []string
+	for _, p := range All {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
 func (c Config) limits() offload.Config {
 	return offload.Config{Workers: c.Workers, Queue: c.Queue, Wait: c.Wait}
 }

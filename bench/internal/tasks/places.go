@@ -37,11 +37,7 @@ var oneMachine = len(places.All) - 1
 
 // Places returns the names of all places.
 func Places() []string {
-	var names []string
-	for _, p := range places.All {
-		names = append(names, p.Name)
-	}
-	return names
+	return places.Names()
 }
 
 func newPlacesTable() *record.Table {
