@@ -35,24 +35,25 @@ the calls. "of floor" is how many times as long the median of the calls is.`,
 	return t
 }
 
-// runOverhead measures empty calls in one place.
-func (m *measurement) runOverhead(ctx context.Context, p places.Place) {
+// runOverhead measures empty calls in one place. It reports whether this machine can have the
+// place.
+func (m *measurement) runOverhead(ctx context.Context, p places.Place) bool {
 	if ctx.Err() != nil {
-		return
+		return false
 	}
 	m.progress.Say("tasks: round %d of %d: an empty call, %s", m.round, m.Rounds, p.Name)
 	both, err := m.emptyCalls(ctx, p)
 	switch {
 	case ctx.Err() != nil:
-		return
+		return false
 	case errors.Is(err, hosts.ErrUnsupported):
 		m.progress.Say("tasks: %s is skipped: %v", p.Name, err)
-		return
+		return false
 	}
 	row := m.overhead.Row(p.Name)
 	if err != nil {
 		m.fail(row, err.Error())
-		return
+		return true
 	}
 	for i, prefix := range []string{"", "floor "} {
 		if e := both[i].first; e != nil {
@@ -65,6 +66,7 @@ func (m *measurement) runOverhead(ctx context.Context, p places.Place) {
 		row.Add("of floor", both[0].micros(50)/floor)
 	}
 	row.Add("failed", float64(both[0].failed))
+	return true
 }
 
 // emptyCalls opens a place, and measures calls of it, and its floor.

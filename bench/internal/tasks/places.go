@@ -2,14 +2,12 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/places"
 	"github.com/recycling-go/recycling/bench/internal/record"
-	"github.com/recycling-go/recycling/bench/internal/trial/hosts"
 	offloadtask "github.com/recycling-go/recycling/core/offload/task"
 )
 
@@ -64,34 +62,33 @@ and the same bounds of the queue.`,
 	return t
 }
 
-// runPlaces measures an empty call and the scenarios in all places.
+// runPlaces measures an empty call and the scenarios in all places. The baseline of a scenario is
+// measured just before the places, when the machine is in the same state.
 func (m *measurement) runPlaces(ctx context.Context, chosen []scenario) {
-	m.runBare(ctx, chosen)
+	var usable []places.Place
 	for _, p := range places.All {
-		if slices.Contains(m.Places, p.Name) {
-			m.runPlace(ctx, p, chosen)
+		if slices.Contains(m.Places, p.Name) && m.runOverhead(ctx, p) {
+			usable = append(usable, p)
+		}
+	}
+	for _, s := range chosen {
+		m.runBare(ctx, s)
+		for _, p := range usable {
+			m.runPlace(ctx, p, s)
 		}
 	}
 }
 
-// runPlace measures all scenarios in one place.
-func (m *measurement) runPlace(ctx context.Context, p places.Place, chosen []scenario) {
-	m.runOverhead(ctx, p)
-	for _, s := range chosen {
-		if ctx.Err() != nil {
-			return
-		}
-		m.progress.Say("tasks: round %d of %d: %s, %s", m.round, m.Rounds, s.name, p.Name)
-		c := childConfig{Workers: m.Workers, Sleep: s.sleep, Spins: int(m.spins * float64(s.compute.Milliseconds()))}
-		c.Queue, c.Wait = s.bounds(m.Workers)
-		requests, clients := m.amount(s)
-		r, err := m.atPlace(ctx, p, c, clients, requests)
-		if ctx.Err() != nil {
-			return
-		}
-		if errors.Is(err, hosts.ErrUnsupported) {
-			return // runOverhead has said so
-		}
+// runPlace measures a scenario in one place.
+func (m *measurement) runPlace(ctx context.Context, p places.Place, s scenario) {
+	if ctx.Err() != nil {
+		return
+	}
+	m.progress.Say("tasks: round %d of %d: %s, %s", m.round, m.Rounds, s.name, p.Name)
+	c := childConfig{Workers: m.Workers, Sleep: s.sleep, Spins: int(m.spins * float64(s.compute.Milliseconds()))}
+	c.Queue, c.Wait = s.bounds(m.Workers)
+	requests, clients := m.amount(s)
+	if r, err := m.atPlace(ctx, p, c, clients, requests); ctx.Err() == nil {
 		m.addPlace(s, p.Name, r, err)
 	}
 }
@@ -136,21 +133,17 @@ func (m *measurement) atPlace(ctx context.Context, p places.Place, c childConfig
 	return closedLoop(ctx, all, requests), nil
 }
 
-// runBare measures the baseline of the places.
-func (m *measurement) runBare(ctx context.Context, chosen []scenario) {
-	for _, s := range chosen {
-		if ctx.Err() != nil {
-			return
-		}
-		requests, clients := m.amount(s)
-		c := childConfig{Sleep: s.sleep, Spins: int(m.spins * float64(s.compute.Milliseconds()))}
-		all := make([]request, min(clients, m.Workers))
-		for i := range all {
-			all[i] = c.plain
-		}
-		if r := closedLoop(ctx, all, requests); ctx.Err() == nil {
-			m.addPlace(s, bare, r, nil)
-		}
+// runBare measures the baseline of a scenario.
+func (m *measurement) runBare(ctx context.Context, s scenario) {
+	if ctx.Err() != nil {
+		return
+	}
+	m.progress.Say("tasks: round %d of %d: %s, %s", m.round, m.Rounds, s.name, bare)
+	requests, clients := m.amount(s)
+	c := childConfig{Sleep: s.sleep, Spins: int(m.spins * float64(s.compute.Milliseconds()))}
+	all := slices.Repeat([]request{c.plain}, min(clients, m.Workers))
+	if r := closedLoop(ctx, all, requests); ctx.Err() == nil {
+		m.addPlace(s, bare, r, nil)
 	}
 }
 

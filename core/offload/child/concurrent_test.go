@@ -10,12 +10,11 @@ import (
 
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/child"
-	"github.com/recycling-go/recycling/core/offload/stash"
 	"github.com/recycling-go/recycling/core/offload/task"
 )
 
-// crowd calls the stash from as many goroutines as its input says, with values that a pipe does not
-// hold together, and returns how many calls were answered.
+// crowd calls the stash from as many goroutines as its input says, with values that are larger
+// than a pipe, and returns how many calls were answered.
 var crowd = task.Register(&tasks, "crowd", func(ctx context.Context, n int) (int, error) {
 	s := child.Stash(nil)
 	var mu sync.Mutex
@@ -23,7 +22,7 @@ var crowd = task.Register(&tasks, "crowd", func(ctx context.Context, n int) (int
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			key, value := fmt.Sprint("k", i), make([]byte, stash.MaxValue)
+			key, value := fmt.Sprint("k", i), make([]byte, 100<<10)
 			value[i] = byte(i + 1)
 			_, err := s.Put(ctx, key, value, 0)
 			var got []byte
@@ -47,7 +46,7 @@ var crowd = task.Register(&tasks, "crowd", func(ctx context.Context, n int) (int
 }, task.Options{})
 
 func TestStashCallsOfManyGoroutines(t *testing.T) {
-	const many = 50
+	const many = 20
 	c := workers(1)
 	c.Stash = newStash(t)
 	p := open(t, c)
@@ -55,7 +54,7 @@ func TestStashCallsOfManyGoroutines(t *testing.T) {
 	if n, err := crowd.Do(ctx, p, many); n != many || err != nil {
 		t.Errorf("%d answers, %v; want %d", n, err, many)
 	}
-	for i := range 20 { // at whatever point it is canceled
+	for i := range 10 { // at whatever point it is canceled
 		short, cancel := context.WithTimeout(ctx, time.Duration(i)*time.Millisecond)
 		if n, err := crowd.Do(short, p, many); err != nil && err != context.DeadlineExceeded {
 			t.Errorf("%d answers, %v", n, err)
