@@ -87,4 +87,3 @@ func TestRestartAndCloseAtOnce(t *testing.T) {
 		t.Errorf("before there were %+v, now there are %+v", before, after)
 	}
 }
-
