@@ -112,8 +112,8 @@ func (s *contestant) handler(ctx context.Context, name string, t task, w *worker
 	return here, nil
 }
 
-// bounds returns the configuration of offload, process and the places: no request is refused or times out while
-// it waits.
+// bounds returns the configuration of offload, process and the places: no request is refused or
+// times out while it waits.
 func bounds(c Config) offload.Config {
 	return offload.Config{Workers: c.Workers, Queue: c.Clients, Wait: -1}
 }

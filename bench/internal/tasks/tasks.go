@@ -62,8 +62,8 @@ func Scenarios() []string {
 }
 
 // Run adds the tables "tasks", "task_places", "task_overhead" and "light_tasks" to r. If a server
-// fails, its row says so. Run returns an error if c is wrong, or if ctx ends; then the tables have every measurement except the
-// interrupted one.
+// fails, its row says so. Run returns an error if c is wrong, or if ctx ends; then the tables have
+// every measurement except the interrupted one.
 func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error {
 	chosen, err := c.choose()
 	if err != nil {

@@ -91,10 +91,13 @@ func TestChildThatIsStopped(t *testing.T) {
 			if err := do(short, p); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v, want DeadlineExceeded", err)
 			}
-			if n, err := pid.Do(ctx, p, struct{}{}); n == stopped || err != nil {
-				t.Errorf("process %d, %v; want another one", n, err)
-			}
-			syscall.Kill(stopped, syscall.SIGCONT) // whatever happened
+			eventually(t, "another child serves", func() bool {
+				// On a busy machine, the first call may have ended before the child had it.
+				limited, cancel := context.WithTimeout(ctx, time.Second)
+				defer cancel()
+				n, err := pid.Do(limited, p, struct{}{})
+				return n != stopped && err == nil
+			})
 		})
 	}
 }
