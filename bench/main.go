@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/recycling-go/recycling/bench/internal/longrun"
+	"github.com/recycling-go/recycling/bench/internal/places"
 	"github.com/recycling-go/recycling/bench/internal/server"
 	"github.com/recycling-go/recycling/bench/internal/tasks"
 	"github.com/recycling-go/recycling/bench/internal/trial/faults"
@@ -20,7 +21,7 @@ import (
 )
 
 func main() {
-	tasks.ChildMain()
+	places.Main(tasks.Register, longrun.Register)
 	if len(os.Args) > 1 {
 		switch child := os.Args[2:]; os.Args[1] { // processes that a measurement starts
 		case "serve":

@@ -1,5 +1,5 @@
 // Package longrun measures long-running work inside a web server. The tasks, the number of clients
-// and the columns are those of a benchmark of Tornado; here seven servers run the six tasks.
+// and the columns are those of a benchmark of Tornado; here eleven servers run the six tasks.
 //
 // The tasks are those of github.com/pioneer/httpd-background-tasks:
 //
@@ -24,6 +24,9 @@
 //	           is inside offload.Waiting: sleeps and fetches, but not parsing and copying
 //	offload    recycling with offload's middleware; as many tasks at once as the source has threads
 //	process    recycling, with tasks that run in as many child processes
+//
+// and, with as many workers, recycling with a task of package task in each of the places of package
+// places. Three hosts do not reach the simulated servers, so the workers there have their own.
 //
 // The servers run in this process, one at a time, and each measurement uses a new server. All run
 // the same code. The load is that of siege: each client requests one page after the other, each

@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/recycling-go/recycling/bench/internal/longrun"
+	"github.com/recycling-go/recycling/bench/internal/places"
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
 // TestMain makes the test binary a child when it is started as one. Otherwise it fails if a
 // goroutine, a file or a child process is left after all tests.
 func TestMain(m *testing.M) {
+	places.Main(longrun.Register)
 	if len(os.Args) > 1 && os.Args[1] == longrun.ChildArg {
 		if err := longrun.ChildMain(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -35,7 +37,7 @@ func clean(m *testing.M) int {
 		os.Setenv(name, dir)
 	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise children take a second to exit with -race
-	code := leak.Main(m, "longrun", "trial/harness", "recycling/core", "net/http", "os/exec", "alitto/pond")
+	code := leak.Main(m, "longrun", "bench/internal/places", "trial/harness", "recycling/core", "net/http", "os/exec", "alitto/pond")
 	if code == 0 {
 		for _, left := range [][]string{filesLeft(dir), leak.Children()} {
 			for _, name := range left {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/recycling-go/recycling/bench/internal/record"
+	"github.com/recycling-go/recycling/bench/internal/trial/hosts"
 )
 
 // A bench is one call of Run.
@@ -74,7 +75,12 @@ func (b *bench) rounds(ctx context.Context, p *record.Progress) error {
 			for i := range n {
 				server := b.c.Servers[(round+i)%n]
 				p.Say("longrun, round %d of %d: %s, %s", round+1, b.c.Rounds, name, server)
-				if err := b.measure(ctx, t, server); err != nil {
+				err := b.measure(ctx, t, server)
+				if errors.Is(err, hosts.ErrUnsupported) {
+					p.Say("longrun: %s is skipped: %v", server, err)
+					continue
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -83,7 +89,8 @@ func (b *bench) rounds(ctx context.Context, p *record.Progress) error {
 	return nil
 }
 
-// measure adds a sample to a row. It returns an error only if ctx has ended.
+// measure adds a sample to a row. It returns an error only if ctx has ended, or if this machine
+// cannot have the server.
 func (b *bench) measure(ctx context.Context, t task, server string) error {
 	s, err := start(ctx, server, t, b.worker, b.c)
 	if ctx.Err() != nil {
@@ -91,6 +98,9 @@ func (b *bench) measure(ctx context.Context, t task, server string) error {
 			s.stop()
 		}
 		return ctx.Err()
+	}
+	if errors.Is(err, hosts.ErrUnsupported) {
+		return err
 	}
 	if err != nil {
 		b.fail(b.table.Row(t.name, server), 1, err)

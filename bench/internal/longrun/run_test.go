@@ -19,10 +19,14 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/record"
 )
 
+// oneMachine are the servers that need no network namespaces.
+var oneMachine = longrun.Servers()[:len(longrun.Servers())-1]
+
 // tiny returns a Config that takes only a moment to measure everything.
 func tiny() longrun.Config {
 	return longrun.Config{
-		Rounds: 1, Duration: time.Millisecond, Clients: 3, Workers: 2,
+		Servers: oneMachine,
+		Rounds:  1, Duration: time.Millisecond, Clients: 3, Workers: 2,
 		Sleep: 5 * time.Millisecond, Latency: 5 * time.Millisecond, Parses: 1, FileSize: 100_001,
 	}
 }
@@ -50,7 +54,7 @@ func TestEveryTaskIsDoneUnderEveryServer(t *testing.T) {
 	}
 	rows := 0
 	for _, task := range []string{"sleep", "split", "fetch", "https", "xml", "copy"} {
-		for _, server := range []string{"one", "recycling", "goroutine", "fixed", "waiting", "offload", "process"} {
+		for _, server := range oneMachine {
 			row := table.Rows[rows]
 			rows++
 			if !slices.Equal(row.Key, []string{task, server}) {
@@ -116,7 +120,8 @@ func addUp(t *testing.T, row *record.Row, c longrun.Config) {
 func TestBoundsOfServers(t *testing.T) {
 	c := tiny()
 	c.Clients, c.Tasks = 12, []string{"sleep", "split"}
-	bounds := map[string]int{"one": 1, "recycling": 12, "goroutine": 12, "fixed": 12, "waiting": 12, "offload": 2, "process": 2}
+	bounds := map[string]int{"one": 1, "recycling": 12, "goroutine": 12, "fixed": 12, "waiting": 12, "offload": 2, "process": 2,
+		"in process": 2, "child processes": 2, "NATS": 2}
 	table, err := measure(t, t.Context(), c, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -148,6 +153,27 @@ func TestWaitingTasksDoNotCount(t *testing.T) {
 		least := float64(c.Workers) / c.Sleep.Seconds()
 		if got, ok := row.Median("transaction rate"); row.Failed != "" || !ok || got <= least {
 			t.Errorf("%q: %v/s, %s, want more than %v/s, what %d workers can do", row.Key, got, row.Failed, least, c.Workers)
+		}
+	}
+}
+
+// On three hosts, the simulated servers are beside the workers.
+func TestTasksAreDoneOnThreeHosts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long")
+	}
+	c := tiny()
+	c.Servers, c.Tasks = longrun.Servers()[len(oneMachine):], []string{"https", "copy"}
+	table, err := measure(t, t.Context(), c, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(table.Rows) == 0 {
+		t.Skip("this machine cannot have hosts")
+	}
+	for _, row := range table.Rows {
+		if got := row.Samples["availability"]; !slices.Equal(got, []float64{100}) || row.Failed != "" {
+			t.Errorf("%q: availability is %v, and failed is %q", row.Key, got, row.Failed)
 		}
 	}
 }
@@ -224,7 +250,7 @@ func TestFailuresAreCountedAndTold(t *testing.T) {
 }
 
 func TestEndOfContextKeepsWhatWasMeasured(t *testing.T) {
-	for _, server := range []string{"one", "recycling", "goroutine", "fixed", "waiting", "offload", "process"} {
+	for _, server := range oneMachine {
 		t.Run(server, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()

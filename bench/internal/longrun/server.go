@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/recycling-go/recycling/bench/internal/places"
 	recycling "github.com/recycling-go/recycling/core"
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/child"
@@ -25,7 +27,12 @@ const (
 	processes = "process"
 )
 
-var servers = []string{one, recycled, goroutine, pooled, patient, offloaded, processes}
+// servers are the names of all servers; the last ones are those of places.
+var servers = append([]string{one, recycled, goroutine, pooled, patient, offloaded, processes}, places.Names()...)
+
+// Servers returns the names of the servers, in the order of the table. The last one needs network
+// namespaces.
+func Servers() []string { return slices.Clone(servers) }
 
 // done is the response to a request whose task has done all of its work.
 const done = "done\n"
@@ -72,9 +79,12 @@ func start(ctx context.Context, name string, t task, w *worker, c Config) (*cont
 
 func (s *contestant) serve(l net.Listener) { s.served <- s.server.Serve(l) }
 
-// handler returns the handler that runs the task: directly, with the bound of offload, or in a
-// child process.
+// handler returns the handler that runs the task: directly, with the bound of offload, in a child
+// process, or in a place.
 func (s *contestant) handler(ctx context.Context, name string, t task, w *worker, c Config) (http.Handler, error) {
+	if p, ok := placeNamed(name); ok {
+		return s.inPlace(ctx, p, t, w, c)
+	}
 	here := answer(func(ctx context.Context) error { return t.do(w, ctx) })
 	switch name {
 	case patient:
@@ -102,8 +112,8 @@ func (s *contestant) handler(ctx context.Context, name string, t task, w *worker
 	return here, nil
 }
 
-// bounds returns the configuration of offload and process: no request is refused or times out while
-// it waits.
+// bounds returns the configuration of offload, process and the places: no request is refused or
+// times out while it waits.
 func bounds(c Config) offload.Config {
 	return offload.Config{Workers: c.Workers, Queue: c.Clients, Wait: -1}
 }

@@ -60,21 +60,40 @@ func news() ([]byte, error) {
 // serveSite runs the process of the simulated servers: it prints the address of the local one, and
 // serves until its standard input ends. To every line on standard input, it replies with its site.
 func serveSite(latency time.Duration) error {
-	doc, err := news()
+	s, err := openSite(latency)
 	if err != nil {
 		return err
+	}
+	here, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	fmt.Println(strings.TrimPrefix(s.HTTP, "http://"))
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		fmt.Printf("%s\n", here)
+	}
+	return in.Err()
+}
+
+// openSite starts the simulated servers. They serve until the process ends.
+func openSite(latency time.Duration) (s site, err error) {
+	doc, err := news()
+	if err != nil {
+		return s, err
 	}
 	cert, err := selfsigned.New("127.0.0.1")
 	if err != nil {
-		return err
+		return s, err
 	}
 	local, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return s, err
 	}
 	external, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		local.Close()
+		return s, err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /page", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, page) })
@@ -83,20 +102,11 @@ func serveSite(latency time.Duration) error {
 	go exitAfter((&http.Server{Handler: mux, ErrorLog: quiet}).Serve, local)
 	go exitAfter((&http.Server{Handler: slow(mux, latency), ErrorLog: quiet}).Serve,
 		tls.NewListener(external, &tls.Config{Certificates: []tls.Certificate{cert}}))
-	here, err := json.Marshal(site{
+	return site{
 		HTTP:  "http://" + local.Addr().String(),
 		HTTPS: "https://" + external.Addr().String(),
 		Cert:  cert.Certificate[0],
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Println(local.Addr())
-	in := bufio.NewScanner(os.Stdin)
-	for in.Scan() {
-		fmt.Printf("%s\n", here)
-	}
-	return in.Err()
+	}, nil
 }
 
 // exitAfter calls serve, and exits the process when it returns, because serve must not return.

@@ -51,7 +51,7 @@ func newTable(c Config) *record.Table {
 
 func note(c Config) string {
 	return fmt.Sprintf(`sleep and split take %v. The external server of https and xml answers after %v. xml parses its document this many times: %d.
-copy copies %d KiB and does not wait for the disk. one serves one request at a time; offload and process run %[5]d tasks at a time; waiting runs
+copy copies %d KiB and does not wait for the disk. one serves one request at a time; offload, process and the places run %[5]d tasks at a time; waiting runs
 %[5]d that do not wait, and any number that wait; and the others as many as there are clients. Clients send requests for %v, and wait for the
 last answers. The published figures are availability, response time and transaction rate of Tornado with 25 clients and 4 workers.`,
 		c.Sleep, c.Latency, c.Parses, c.FileSize>>10, c.Workers, c.Duration)

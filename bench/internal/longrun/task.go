@@ -17,11 +17,12 @@ import (
 
 // A setup is all that tasks need to know, whichever process runs them.
 type setup struct {
-	Site   site
-	Sleep  time.Duration
-	Parses int
-	File   string // the file that copy copies
-	Dir    string // the folder for the copies
+	Site    site
+	Latency time.Duration // of the external server, if Site is empty
+	Sleep   time.Duration
+	Parses  int
+	File    string // the file that copy copies
+	Dir     string // the folder for the copies
 }
 
 // A worker runs tasks. Several goroutines may call its methods at once.

@@ -28,8 +28,6 @@ type childConfig struct {
 	Wait    time.Duration // of its pool
 	Sleep   time.Duration // how long a task sleeps
 	Spins   int           // how long it computes afterwards
-
-	NATS natsConfig // only for processes on hosts
 }
 
 // ServerMain is the main function of the server process; args are the arguments after [ServerArg].
@@ -54,9 +52,6 @@ func (c childConfig) serve() error {
 			task(c.Sleep, c.Spins)
 			return nil, nil
 		})
-	}
-	if c.Server == natsServer || c.Server == natsWorker {
-		return c.serveNATS()
 	}
 	var heavy http.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		task(c.Sleep, c.Spins)

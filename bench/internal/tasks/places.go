@@ -2,13 +2,12 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/recycling-go/recycling/bench/internal/places"
 	"github.com/recycling-go/recycling/bench/internal/record"
-	"github.com/recycling-go/recycling/bench/internal/trial/hosts"
 	offloadtask "github.com/recycling-go/recycling/core/offload/task"
 )
 
@@ -18,57 +17,32 @@ type work struct {
 	Spins int
 }
 
-// workTasks are the tasks of the places: one.
-type workTasks struct {
-	set  offloadtask.Set
-	work *offloadtask.Task[work, struct{}]
-}
+// Register adds the task that runs in each place to a set.
+func Register(set *offloadtask.Set) { register(set) }
 
-func newWorkTasks() *workTasks {
-	t := new(workTasks)
-	t.work = offloadtask.Register(&t.set, "work", func(_ context.Context, in work) (struct{}, error) {
+func register(set *offloadtask.Set) *offloadtask.Task[work, struct{}] {
+	return offloadtask.Register(set, "work", func(_ context.Context, in work) (struct{}, error) {
 		task(in.Sleep, in.Spins)
 		return struct{}{}, nil
 	}, offloadtask.Options{Idempotent: true})
-	return t
 }
-
-// empty is the scenario of a task that does nothing. One client calls it.
-var empty = scenario{"empty", 0, 0, 1, 20_000, 0, 0}
 
 // bare is the baseline of the places.
 const bare = "bare goroutines"
 
-// A place is where tasks run. open starts what it needs; the caller must call close.
-type place struct {
-	name, about string
-	open        func(ctx context.Context, t *workTasks, c childConfig) (p offloadtask.Place, close func(), err error)
-}
-
-var places = []place{
-	{"in process", "task.Local: a pool in this process", openLocal},
-	{"child processes", "a process for each worker", openChildren},
-	{"NATS", "the embedded server, and a worker in this process", openEmbedded},
-	{"NATS, three hosts", "three servers that keep three copies, and the workers on the same hosts, in network namespaces; calls come from outside", openHosts},
-}
-
 // oneMachine is how many places need no network namespaces. They come first.
-const oneMachine = 3
+var oneMachine = len(places.All) - 1
 
 // Places returns the names of all places.
 func Places() []string {
-	var names []string
-	for _, p := range places {
-		names = append(names, p.name)
-	}
-	return names
+	return places.Names()
 }
 
 func newPlacesTable() *record.Table {
 	t := &record.Table{
 		Name:  "task_places",
 		Title: "The same task in each place",
-		Note: `Calls of a task, without HTTP: gunicorn's scenarios, and an empty task that one client calls. All places have the same number of workers,
+		Note: `Calls of a task, without HTTP: gunicorn's scenarios. All places have the same number of workers,
 and the same bounds of the queue.`,
 		Terms:    []record.Term{{Name: bare, Meaning: "no place: as many goroutines as workers, or clients if these are fewer, do one task after the other"}},
 		Keys:     []string{"scenario", "place"},
@@ -82,66 +56,71 @@ and the same bounds of the queue.`,
 		},
 		Charts: []record.Chart{{Name: "task_places", Title: "The same task in each place: calls per second", Column: "calls/s", X: "scenario", Series: "place"}},
 	}
-	for _, p := range places {
-		t.Terms = append(t.Terms, record.Term{Name: p.name, Meaning: p.about})
+	for _, p := range places.All {
+		t.Terms = append(t.Terms, record.Term{Name: p.Name, Meaning: p.About})
 	}
 	return t
 }
 
-// runPlaces measures the empty task and the scenarios in all places.
+// runPlaces measures an empty call and the scenarios in all places. The baseline of a scenario is
+// measured just before the places, when the machine is in the same state.
 func (m *measurement) runPlaces(ctx context.Context, chosen []scenario) {
-	all := append([]scenario{empty}, chosen...)
-	m.runBare(ctx, all)
-	for _, p := range places {
-		if slices.Contains(m.Places, p.name) {
-			m.runPlace(ctx, p, all)
+	var usable []places.Place
+	for _, p := range places.All {
+		if slices.Contains(m.Places, p.Name) && m.runOverhead(ctx, p) {
+			usable = append(usable, p)
+		}
+	}
+	for _, s := range chosen {
+		m.runBare(ctx, s)
+		for _, p := range usable {
+			m.runPlace(ctx, p, s)
 		}
 	}
 }
 
-// runPlace measures all scenarios in one place.
-func (m *measurement) runPlace(ctx context.Context, p place, chosen []scenario) {
-	for _, s := range chosen {
-		if ctx.Err() != nil {
-			return
-		}
-		m.progress.Say("tasks: round %d of %d: %s, %s", m.round, m.Rounds, s.name, p.name)
-		c := childConfig{Workers: m.Workers, Sleep: s.sleep, Spins: int(m.spins * float64(s.compute.Milliseconds()))}
-		c.Queue, c.Wait = s.bounds(m.Workers)
-		requests, clients := m.amount(s)
-		r, err := m.atPlace(ctx, p, c, clients, requests)
-		if ctx.Err() != nil {
-			return
-		}
-		if errors.Is(err, hosts.ErrUnsupported) {
-			m.progress.Say("tasks: %s is skipped: %v", p.name, err)
-			return
-		}
-		m.addPlace(s, p.name, r, err)
+// runPlace measures a scenario in one place.
+func (m *measurement) runPlace(ctx context.Context, p places.Place, s scenario) {
+	if ctx.Err() != nil {
+		return
+	}
+	m.progress.Say("tasks: round %d of %d: %s, %s", m.round, m.Rounds, s.name, p.Name)
+	c := childConfig{Workers: m.Workers, Sleep: s.sleep, Spins: int(m.spins * float64(s.compute.Milliseconds()))}
+	c.Queue, c.Wait = s.bounds(m.Workers)
+	requests, clients := m.amount(s)
+	if r, err := m.atPlace(ctx, p, c, clients, requests); ctx.Err() == nil {
+		m.addPlace(s, p.Name, r, err)
 	}
 }
 
 // amount returns how many calls and clients a scenario has.
 func (m *measurement) amount(s scenario) (requests, clients int) {
-	if s == empty {
-		return max(1, min(s.requests, int(m.Duration/(100*time.Microsecond)))), 1
-	}
 	requests = s.count(s.ideal(m.Workers, m.cores), m.Duration, m.Workers)
 	return requests, min(s.clients, requests)
 }
 
+// open opens a place, and returns it and a function that calls its task.
+func open(ctx context.Context, p places.Place, c childConfig) (*places.Opened, func(context.Context, work) error, error) {
+	var set offloadtask.Set
+	t := register(&set)
+	o, err := p.Open(ctx, places.Config{Tasks: &set, Workers: c.Workers, Queue: c.Queue, Wait: c.Wait})
+	if err != nil {
+		return nil, nil, err
+	}
+	return o, func(ctx context.Context, in work) error {
+		_, err := t.Do(ctx, o, in)
+		return err
+	}, nil
+}
+
 // atPlace opens a place and lets clients call its task.
-func (m *measurement) atPlace(ctx context.Context, p place, c childConfig, clients, requests int) (*result, error) {
-	t := newWorkTasks()
-	where, closePlace, err := p.open(ctx, t, c)
+func (m *measurement) atPlace(ctx context.Context, p places.Place, c childConfig, clients, requests int) (*result, error) {
+	o, call, err := open(ctx, p, c)
 	if err != nil {
 		return nil, err
 	}
-	defer closePlace()
-	send := func(ctx context.Context) error {
-		_, err := t.work.Do(ctx, where, work{c.Sleep, c.Spins})
-		return err
-	}
+	defer o.Close()
+	send := func(ctx context.Context) error { return call(ctx, work{c.Sleep, c.Spins}) }
 	for range m.Workers { // so that connections are open
 		if err := send(ctx); err != nil {
 			return nil, fmt.Errorf("the first call: %w", err)
@@ -154,21 +133,17 @@ func (m *measurement) atPlace(ctx context.Context, p place, c childConfig, clien
 	return closedLoop(ctx, all, requests), nil
 }
 
-// runBare measures the baseline of the places.
-func (m *measurement) runBare(ctx context.Context, chosen []scenario) {
-	for _, s := range chosen {
-		if ctx.Err() != nil {
-			return
-		}
-		requests, clients := m.amount(s)
-		c := childConfig{Sleep: s.sleep, Spins: int(m.spins * float64(s.compute.Milliseconds()))}
-		all := make([]request, min(clients, m.Workers))
-		for i := range all {
-			all[i] = c.plain
-		}
-		if r := closedLoop(ctx, all, requests); ctx.Err() == nil {
-			m.addPlace(s, bare, r, nil)
-		}
+// runBare measures the baseline of a scenario.
+func (m *measurement) runBare(ctx context.Context, s scenario) {
+	if ctx.Err() != nil {
+		return
+	}
+	m.progress.Say("tasks: round %d of %d: %s, %s", m.round, m.Rounds, s.name, bare)
+	requests, clients := m.amount(s)
+	c := childConfig{Sleep: s.sleep, Spins: int(m.spins * float64(s.compute.Milliseconds()))}
+	all := slices.Repeat([]request{c.plain}, min(clients, m.Workers))
+	if r := closedLoop(ctx, all, requests); ctx.Err() == nil {
+		m.addPlace(s, bare, r, nil)
 	}
 }
 

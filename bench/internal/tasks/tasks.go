@@ -47,7 +47,7 @@ func Quick() Config {
 	return Config{Rounds: 1, Duration: 250 * ms, Light: time.Second, Workers: 4, Places: Places()[:oneMachine], Scenarios: Scenarios()[:gunicorns]}
 }
 
-// Full returns a Config that takes about half an hour.
+// Full returns a Config that takes about an hour.
 func Full() Config {
 	return Config{Rounds: 5, Duration: 7 * time.Second, Light: 10 * time.Second, Workers: 4, Places: Places()}
 }
@@ -61,9 +61,9 @@ func Scenarios() []string {
 	return names
 }
 
-// Run adds the tables "tasks", "task_places" and "light_tasks" to r. If a server fails, its row says so. Run
-// returns an error if c is wrong, or if ctx ends; then the tables have every measurement except the
-// interrupted one.
+// Run adds the tables "tasks", "task_places", "task_overhead" and "light_tasks" to r. If a server
+// fails, its row says so. Run returns an error if c is wrong, or if ctx ends; then the tables have
+// every measurement except the interrupted one.
 func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error {
 	chosen, err := c.choose()
 	if err != nil {
@@ -78,8 +78,8 @@ func Run(ctx context.Context, c Config, p *record.Progress, r *record.Run) error
 		r.Tables = append(r.Tables, m.tasks)
 	}
 	if len(c.Places) > 0 {
-		m.places = newPlacesTable()
-		r.Tables = append(r.Tables, m.places)
+		m.places, m.overhead = newPlacesTable(), newOverheadTable()
+		r.Tables = append(r.Tables, m.places, m.overhead)
 	}
 	if c.Light > 0 {
 		m.light = newLightTable(c.heavyClients())
@@ -113,6 +113,7 @@ type measurement struct {
 	round    int     // counts from 1
 	tasks    *record.Table
 	places   *record.Table
+	overhead *record.Table
 	light    *record.Table
 }
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/recycling-go/recycling/bench/internal/places"
 	"github.com/recycling-go/recycling/bench/internal/record"
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
@@ -22,7 +23,7 @@ import (
 // TestMain makes the test binary a server when it is started as one. Otherwise it fails if a
 // goroutine of a measurement is left after all tests.
 func TestMain(m *testing.M) {
-	ChildMain()
+	places.Main(Register)
 	if len(os.Args) > 1 && os.Args[1] == ServerArg {
 		if err := ServerMain(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)

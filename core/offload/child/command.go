@@ -91,20 +91,23 @@ func (c Command) start(ctx context.Context, failed func(error), prepare []string
 		ctx, cancel = context.WithTimeoutCause(ctx, c.Ready, fmt.Errorf("not ready within %v", c.Ready))
 		defer cancel()
 	}
+	ready := false
+	defer func() {
+		if !ready { // even if progress has panicked
+			p.kill()
+			p.Close()
+		}
+	}()
 	if err := p.handshake(ctx, prepare, progress); err != nil {
-		p.kill()
-		p.Close()
 		return nil, err
 	}
 	if err := c.renice(p); err != nil {
-		p.kill()
-		p.Close()
 		return nil, fmt.Errorf("child: Nice: %w", err)
 	}
 	if p.setState(serving) != starting {
-		p.Close()
 		return nil, p.failure(errEnded)
 	}
+	ready = true
 	return p, nil
 }
 
@@ -119,6 +122,9 @@ func (c Command) renice(p *Process) error {
 // launch starts the process and the goroutine that supervises it.
 func (c Command) launch(failed func(error)) (*Process, error) {
 	cmd := c.New()
+	if cmd == nil {
+		return nil, errors.New("New has returned nil, want a command")
+	}
 	if cmd.Stdin != nil || cmd.Stdout != nil {
 		return nil, errors.New("the command already has a Stdin or Stdout")
 	}

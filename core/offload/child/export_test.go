@@ -37,9 +37,22 @@ func ServeTasksOn(in io.Reader, out io.Writer, tasks *task.Set) error {
 func Exchange(ctx context.Context, j *task.Job, input, sends []byte) (task.Outcome, error) {
 	p := &Process{asked: 1, in: sender{w: io.Discard}, out: newReader(bytes.NewReader(sends))}
 	p.c.MaxAnswer = 1 << 20
-	r := runner{p: p, ctx: ctx, job: j, limit: p.limit(ctx, false)}
+	r := runner{p: p, ctx: ctx, job: j, limit: p.limit(ctx)}
 	defer r.limit.lift()
 	return r.exchange(input)
+}
+
+// SentToLateTask is what a child gets of a job whose context has ended, and whose cancellation is
+// over, when the job is sent.
+func SentToLateTask(ctx context.Context, j *task.Job, input []byte) []byte {
+	var sent bytes.Buffer
+	p := &Process{asked: 1, in: sender{w: &sent}, out: newReader(new(bytes.Reader))}
+	p.c.Grace, p.c.MaxAnswer = time.Hour, 1<<20
+	l := &limit{p: p, id: p.asked, stop: func() bool { return false }}
+	defer l.lift()
+	l.arm()
+	(&runner{p: p, ctx: ctx, job: j, limit: l}).exchange(input)
+	return sent.Bytes()
 }
 
 // Greet is the parent's side until the child, which sends these bytes, is ready.

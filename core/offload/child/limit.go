@@ -10,20 +10,20 @@ import (
 // ended. The child of a task is told first that the context has ended.
 type limit struct {
 	p    *Process
-	tell bool        // whether the child understands
 	id   uint64      // of the task
 	stop func() bool // from context.AfterFunc
 
 	mu      sync.Mutex // guards following
 	lifted  bool
+	tell    bool        // the child has a task, and is told when its context ends
 	waiting bool        // for the caller's writer, not for the child
 	overdue bool        // the grace period has passed meanwhile
 	timer   *time.Timer // nil until the context has ended
 	struck  bool
 }
 
-func (p *Process) limit(ctx context.Context, tell bool) *limit {
-	l := &limit{p: p, tell: tell, id: p.asked}
+func (p *Process) limit(ctx context.Context) *limit {
+	l := &limit{p: p, id: p.asked}
 	l.stop = context.AfterFunc(ctx, l.arm)
 	return l
 }
@@ -36,13 +36,28 @@ func (l *limit) arm() {
 		return
 	}
 	l.timer = time.AfterFunc(l.p.c.Grace, l.strike)
+	tell := l.tell
 	l.mu.Unlock()
-	if l.tell {
-		// This may block while the child does not read its task, but not after strike. It may also
-		// come after the task has ended: then the child drops it.
-		l.p.in.send(frame{kind: cancel, id: l.id})
+	if tell {
+		l.cancel()
 	}
 }
+
+// sent is called when the child has been sent a task. If the context of the task has ended
+// meanwhile, the child learns it now: before it has the task, it would drop that.
+func (l *limit) sent() {
+	l.mu.Lock()
+	l.tell = true
+	armed := l.timer != nil
+	l.mu.Unlock()
+	if armed {
+		l.cancel()
+	}
+}
+
+// cancel tells the child that the context of its task has ended. If the task has ended too, the
+// child drops that. If the child does not read, cancel blocks until strike.
+func (l *limit) cancel() { l.p.in.send(frame{kind: cancel, id: l.id}) }
 
 // strike is called when the grace period has passed.
 func (l *limit) strike() {

@@ -271,6 +271,8 @@ func TestChildThatHoardsMemoryIsReplaced(t *testing.T) {
 }
 
 func TestHundredRestartsUnderLoad(t *testing.T) {
+	start(t, as("obedient"), nil).Close() // so that everything that is created once exists
+	before := left()
 	p := open(t, workers(2))
 	stop := make(chan struct{})
 	var callers sync.WaitGroup
@@ -305,6 +307,11 @@ func TestHundredRestartsUnderLoad(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	t.Logf("%d tasks", s.Done)
+	p.Close()
+	<-p.Done()
+	if after := left(); after != before {
+		t.Errorf("before there were %+v, now there are %+v", before, after)
+	}
 }
 
 func TestObserverKnowsHowManyTasksRunInChildren(t *testing.T) {

@@ -111,6 +111,7 @@ func (p *Process) greet(prepare []string, progress func(pid int, task string)) (
 			return "", err
 		}
 	}
+	left := prepare
 	for {
 		h, err := p.out.head()
 		if err != nil {
@@ -130,6 +131,10 @@ func (p *Process) greet(prepare []string, progress func(pid int, task string)) (
 		case failed:
 			return during, errors.New(string(f.payload))
 		}
+		if len(left) == 0 || left[0] != string(f.payload) {
+			return during, fmt.Errorf("it warms up %q, want the tasks %q, in this order", f.payload, prepare)
+		}
+		left = left[1:]
 		during = fmt.Sprintf(", while it was warming up %q", f.payload)
 		progress(p.Pid(), string(f.payload))
 	}
@@ -152,7 +157,7 @@ func (p *Process) Call(ctx context.Context, request []byte) ([]byte, error) {
 		return nil, err
 	}
 	p.asked++
-	limit := p.limit(ctx, false)
+	limit := p.limit(ctx)
 	answer, err := p.exchange(request)
 	if hung := limit.lift(); hung && err != nil {
 		return nil, p.hung(ctx)

@@ -27,7 +27,7 @@ func (p *Process) run(ctx context.Context, j *task.Job, input []byte) (task.Outc
 	}
 	j.Begin()
 	p.asked++
-	r := runner{p: p, ctx: ctx, job: j, limit: p.limit(ctx, true)}
+	r := runner{p: p, ctx: ctx, job: j, limit: p.limit(ctx)}
 	defer r.limit.lift() // the caller's writer may panic
 	o, err := r.exchange(input)
 	hung := r.limit.lift()
@@ -65,6 +65,7 @@ func (r *runner) exchange(input []byte) (o task.Outcome, err error) {
 	if err := r.ask(input); err != nil {
 		return o, fmt.Errorf("%w: %w", errUnsent, err)
 	}
+	r.limit.sent()
 	for {
 		h, err := r.p.out.head()
 		if err != nil {

@@ -24,7 +24,7 @@ func (e Error) Error() string { return string(e) }
 // server drains and still needs them. So a child ends when its parent closes its standard input or
 // dies, and not by a signal: Serve ignores [os.Interrupt], SIGTERM and SIGHUP, and so do processes
 // that f starts. If the parent dies while f is running, f has 5 seconds to return; then the process
-// exits with status 1.
+// exits with status 1. SIGPIPE does not end it before that.
 //
 // While Serve runs, and after it, os.Stdout is os.Stderr, so that nothing is printed among the
 // answers. The program should complete its preparations before it calls Serve.
@@ -36,6 +36,9 @@ func Serve(f func(request []byte) (answer []byte, err error)) error {
 // takePipes takes standard input and output for the protocol.
 func takePipes() (in io.Reader, out io.Writer) {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// If the parent is gone, a write to it returns an error: the task can clean up. SIGPIPE is not
+	// ignored, because the processes that a task starts would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	in, out = os.Stdin, os.Stdout
 	os.Stdout = os.Stderr
 	return in, out

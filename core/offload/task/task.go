@@ -44,6 +44,9 @@ func (t *Task[In, Out]) Options() Options { return t.entry.options }
 //     have fewer slots than it needs.
 //
 // If the task panics, Do panics with an [*offload.Panic] that has the stack of the task.
+//
+// If Do returns because a context has ended, the task may still be reading in, or p may still be
+// sending it: what in refers to must not be changed then.
 func (t *Task[In, Out]) Do(ctx context.Context, p Place, in In) (Out, error) {
 	c := &taskCall[In, Out]{task: t, in: in}
 	c.Job.entry, c.Job.body = &t.entry, c
