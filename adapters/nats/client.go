@@ -145,15 +145,29 @@ func (c *Client) begin(ctx context.Context) error {
 			return nil
 		}
 		c.log.Warn("recyclingnats: cannot create streams", "error", err)
+		if tooSmall(err) {
+			return fmt.Errorf("recyclingnats: BacklogBytes is %d, which NATS cannot reserve for each of its streams: %w",
+				c.c.BacklogBytes, err)
+		}
 		if !retriable(err) || !sleep(ctx, reconnectDelay(try)) {
 			return fmt.Errorf("recyclingnats: creating streams: %w", err)
 		}
 	}
 }
 
-// noPeers is the error of a cluster that has not enough servers or storage for a stream, perhaps
-// because it is starting.
-const noPeers jetstream.ErrorCode = 10005
+// Errors of a server, or of a cluster, that has not enough storage for a stream. A cluster that is
+// starting has not enough servers either.
+const (
+	noPeers   jetstream.ErrorCode = 10005
+	noMemory  jetstream.ErrorCode = 10028
+	noStorage jetstream.ErrorCode = 10047
+)
+
+// tooSmall reports whether a server has not the space that a stream is to reserve.
+func tooSmall(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == noMemory || api.ErrorCode == noStorage)
+}
 
 // retriable reports whether an error of JetStream may end by itself.
 func retriable(err error) bool {

@@ -40,7 +40,12 @@ func serve(t testing.TB, client *recyclingnats.Client, tasks *task.Set, wc recyc
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- w.Run(ctx) }()
-	<-w.Ready()
+	select {
+	case <-w.Ready():
+	case err := <-done:
+		cancel()
+		t.Fatalf("the worker has ended: %v", err)
+	}
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -30,6 +30,9 @@ type workerProcess struct {
 	Slots   offload.Slots
 }
 
+// smallBacklog is what a stream of one of many instances may reserve.
+const smallBacklog = 4 << 20
+
 func TestMain(m *testing.M) {
 	if s := os.Getenv(workerVariable); s != "" {
 		if err := runWorker(s); err != nil {
@@ -52,7 +55,7 @@ func runWorker(s string) error {
 		_, _ = os.Stdin.Read(make([]byte, 1))
 		stop()
 	}()
-	return recyclingnats.Serve(ctx, recyclingnats.Config{URL: p.URL, Name: p.Name}, &tasktest.Tasks,
+	return recyclingnats.Serve(ctx, recyclingnats.Config{URL: p.URL, Name: p.Name, BacklogBytes: smallBacklog}, &tasktest.Tasks,
 		recyclingnats.WorkerConfig{Workers: p.Workers, Slots: p.Slots, Grace: -1})
 }
 
@@ -110,7 +113,7 @@ func TestPlaceOfProcesses(t *testing.T) {
 		Name:      "processes",
 		Processes: true,
 		Start: func(t testing.TB, o offload.Config) *tasktest.Instance {
-			c := recyclingnats.Config{URL: s.URL(), Name: nextName()}
+			c := recyclingnats.Config{URL: s.URL(), Name: nextName(), BacklogBytes: smallBacklog}
 			c.Queue, c.Wait, c.Timeout, c.RetryAfter = o.Queue, o.Wait, o.Timeout, o.RetryAfter
 			client, err := recyclingnats.Connect(t.Context(), c)
 			if err != nil {
