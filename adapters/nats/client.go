@@ -136,7 +136,7 @@ func (c *Client) connect(ctx context.Context) error {
 func (c *Client) begin(ctx context.Context) error {
 	c.chunk = int(min(maxInline, c.nc.MaxPayload()/2))
 	var err error
-	if c.replies, err = newMux[*waiter](c.nc, dismissStray); err != nil {
+	if c.replies, err = newMux[*waiter](c.nc, c.dismissStray); err != nil {
 		return err
 	}
 	for try := 0; ; try++ {
