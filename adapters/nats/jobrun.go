@@ -29,6 +29,7 @@ type jobRun struct {
 	name   string
 	id     string
 	job    job
+	taken  time.Time // when the message came
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
@@ -51,7 +52,8 @@ const (
 func (w *Worker) runJob(g *group, m *nats.Msg, waited bool) {
 	defer w.count.Done()
 	defer w.next(g, waited)
-	r := &jobRun{w: w, m: m, g: g, last: time.Now()}
+	r := &jobRun{w: w, m: m, g: g, taken: time.Now()}
+	r.last = r.taken
 	rest, _ := strings.CutPrefix(m.Subject, g.subjects[jobs])
 	r.name, r.id, _ = strings.Cut(rest, ".")
 	if !validName(r.name) || !validName(r.id) {
@@ -92,8 +94,11 @@ func (r *jobRun) refuse(reason error) {
 func (r *jobRun) begin() bool {
 	ctx, cancel := context.WithTimeout(r.ctx, stateWithin)
 	defer cancel()
-	given := false
+	given, late := false, false
 	rec, err := r.w.client.change(ctx, r.id, func(rec *record) bool {
+		if late = time.Since(r.taken) > r.w.client.c.AckWait/2; late {
+			return false
+		}
 		if given = rec.State.final() || rec.Attempt >= r.w.client.c.Attempts; given {
 			return false
 		}
@@ -109,6 +114,8 @@ func (r *jobRun) begin() bool {
 	case err != nil:
 		r.w.client.log.Warn("recyclingnats: cannot begin a task", "task", r.name, "id", r.id, "error", err)
 		r.nak(time.Second)
+		return false
+	case late: // this worker was paused, and another one may have got the message
 		return false
 	case rec.State.final():
 		r.finish(rec.State)

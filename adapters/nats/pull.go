@@ -215,9 +215,9 @@ func (l *line) receive(m *nats.Msg) {
 	if !answer { // a message of the stream has its own subject
 		if p := l.takePull(""); p != nil {
 			p.got(m)
-		} else {
+		} else if l.from == calls {
 			nakStray(m)
-		}
+		} // else it is so late that another worker may have got it: giving it back would disturb that one
 		return
 	}
 	status := m.Header.Get("Status")
