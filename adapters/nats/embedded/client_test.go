@@ -102,28 +102,6 @@ func await(t testing.TB, client *recyclingnats.Client, id string, want recycling
 	}
 }
 
-func BenchmarkCall(b *testing.B) {
-	for _, idempotent := range []bool{false, true} {
-		name := "asks"
-		if idempotent {
-			name = "idempotent"
-		}
-		b.Run(name, func(b *testing.B) {
-			var tasks task.Set
-			empty := task.Register(&tasks, "empty", func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil },
-				task.Options{Idempotent: idempotent})
-			client := connect(b, recyclingnats.Config{})
-			serve(b, client, &tasks, recyclingnats.WorkerConfig{})
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := empty.Do(context.Background(), client, struct{}{}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
 var names atomic.Uint64
 
 // nextName returns a name that has not been used.
