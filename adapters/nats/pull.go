@@ -146,9 +146,10 @@ func (w *Worker) giveLocked(g *group) {
 
 // arm places as many waiting requests as there is room for.
 func (w *Worker) arm() {
+	connected := w.client.nc.IsConnected() // it blocks while the connection does
 	w.mu.Lock()
 	var list []*pull
-	if w.phase == serving && w.client.nc.IsConnected() {
+	if w.phase == serving && connected {
 		for _, g := range w.groups {
 			room := min(g.workers-g.running, fit(w.free, g.need))
 			for s := range g.waiting {
@@ -217,7 +218,7 @@ func (l *line) receive(m *nats.Msg) {
 			p.got(m)
 		} else if l.from == calls {
 			nakStray(m)
-		} // else it is so late that another worker may have got it: giving it back would disturb that one
+		} // else as in got
 		return
 	}
 	status := m.Header.Get("Status")
@@ -253,7 +254,9 @@ func (p *pull) got(m *nats.Msg) {
 	}
 	w.mu.Unlock()
 	if !ok {
-		nakStray(m)
+		if p.from == calls || time.Since(p.placed) < pullExpires {
+			nakStray(m)
+		} // else this worker was paused, and another one may have got the task: it is not to be disturbed
 		return
 	}
 	waited := !p.probe && time.Since(p.placed) > atOnce
