@@ -41,6 +41,7 @@ type Client struct {
 	replies *mux[*waiter] // of calls
 	setup   setup
 	stock   stock
+	listing listing
 	swept   atomic.Int64 // when the last sweep began that a full bucket caused, since epoch
 
 	mu     sync.Mutex // guards following
@@ -67,6 +68,7 @@ func Connect(ctx context.Context, c Config) (*Client, error) {
 		return nil, err
 	}
 	cl := &Client{c: c, log: c.Log, idle: make(chan struct{})}
+	cl.listing.turn = make(chan struct{}, 1)
 	if err := cl.connect(ctx); err != nil {
 		return nil, err
 	}

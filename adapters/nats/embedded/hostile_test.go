@@ -101,6 +101,5 @@ func only(t *testing.T, s jetstream.Stream, subjects ...string) bool {
 	for _, name := range subjects {
 		delete(info.State.Subjects, name)
 	}
-	t.Log(info.State.Subjects)
 	return len(info.State.Subjects) == 0
 }

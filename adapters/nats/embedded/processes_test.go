@@ -16,11 +16,15 @@ import (
 	recyclingnats "github.com/recycling-go/recycling/adapters/nats"
 	"github.com/recycling-go/recycling/adapters/nats/embedded"
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/child"
 	"github.com/recycling-go/recycling/core/offload/task/tasktest"
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
-const workerVariable = "EMBEDDED_TEST_WORKER"
+const (
+	workerVariable = "EMBEDDED_TEST_WORKER"
+	childVariable  = "EMBEDDED_TEST_CHILD"
+)
 
 // A workerProcess is what the test tells a process that is a worker.
 type workerProcess struct {
@@ -40,6 +44,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if os.Getenv(childVariable) != "" {
+		child.Main(&tasktest.Tasks)
 	}
 	os.Exit(leak.Main(m, "adapters/nats", "nats-io/nats.go", "nats-io/nats-server"))
 }
