@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 
 	recyclingnats "github.com/recycling-go/recycling/adapters/nats"
 	"github.com/recycling-go/recycling/adapters/nats/embedded"
@@ -32,6 +33,8 @@ type workerProcess struct {
 	Name    string
 	Workers int
 	Slots   offload.Slots
+	Queue   int // as the client's: the worker creates the streams too
+	Wait    time.Duration
 }
 
 // smallBacklog is what a stream of one of many instances may reserve.
@@ -62,7 +65,9 @@ func runWorker(s string) error {
 		_, _ = os.Stdin.Read(make([]byte, 1))
 		stop()
 	}()
-	return recyclingnats.Serve(ctx, recyclingnats.Config{URL: p.URL, Name: p.Name, BacklogBytes: smallBacklog}, &tasktest.Tasks,
+	return recyclingnats.Serve(ctx, recyclingnats.Config{
+		URL: p.URL, Name: p.Name, BacklogBytes: smallBacklog, Queue: p.Queue, Wait: p.Wait,
+	}, &tasktest.Tasks,
 		recyclingnats.WorkerConfig{Workers: p.Workers, Slots: p.Slots, Grace: -1})
 }
 
@@ -97,6 +102,24 @@ func keepWorker(t testing.TB, p workerProcess) (stop func()) {
 	}
 }
 
+// awaitWorkers waits until a worker asks for calls.
+func awaitWorkers(t testing.TB, client *recyclingnats.Client, name string) {
+	t.Helper()
+	js, err := jetstream.New(client.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		c, err := js.Consumer(t.Context(), name+"-calls", "default")
+		if err == nil && c.CachedInfo().NumWaiting > 0 {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("no worker is ready: %v", err)
+		}
+	}
+}
+
 // listening returns a server that other processes can reach.
 func listening(t testing.TB) *embedded.Server {
 	t.Helper()
@@ -126,7 +149,10 @@ func TestPlaceOfProcesses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			stop := keepWorker(t, workerProcess{URL: s.URL(), Name: c.Name, Workers: o.Workers, Slots: o.Slots})
+			stop := keepWorker(t, workerProcess{
+				URL: s.URL(), Name: c.Name, Workers: o.Workers, Slots: o.Slots, Queue: o.Queue, Wait: o.Wait,
+			})
+			awaitWorkers(t, client, c.Name)
 			done := make(chan struct{})
 			end := sync.OnceFunc(func() {
 				go func() {
