@@ -20,9 +20,49 @@ type Backlog struct {
 	Calls    int           `json:"calls"`    // calls that wait for a worker
 }
 
-// Backlog returns the backlogs of all tasks that have one, sorted by name. The cost grows with the
-// number of enqueued tasks, so it should not be called more often than every few seconds.
+// A listing is the last answer of Backlog.
+type listing struct {
+	turn chan struct{} // has a value while somebody asks NATS, and guards following
+	list []Backlog
+	at   time.Time
+	cost time.Duration // of asking NATS
+}
+
+const (
+	listShare = 10               // of the time, NATS lists subjects in one part at most
+	listLimit = 30 * time.Second // for which a listing may be used again
+)
+
+// Backlog returns the backlogs of all tasks that have one, sorted by name. NATS lists the subjects
+// of all enqueued tasks for that, because a work queue can count only whole groups, so the cost grows
+// with their number. However often Backlog is called, a client asks only a tenth of the time: it
+// gives the same answer again for nine times as long as that took, and at most 30 seconds.
 func (c *Client) Backlog(ctx context.Context) ([]Backlog, error) {
+	l := &c.listing
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-l.turn }()
+	if age := time.Since(l.at); l.list == nil || age > min((listShare-1)*l.cost, listLimit) {
+		begin := time.Now()
+		list, err := c.list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		l.list, l.at, l.cost = list, time.Now(), time.Since(begin)
+	}
+	list := slices.Clone(l.list)
+	for i := range list {
+		if list[i].Oldest > 0 {
+			list[i].Oldest += time.Since(l.at)
+		}
+	}
+	return list, nil
+}
+
+func (c *Client) list(ctx context.Context) ([]Backlog, error) {
 	all := map[string]*Backlog{}
 	of := func(name string) *Backlog {
 		if all[name] == nil {

@@ -18,13 +18,13 @@ import (
 const (
 	beatEvery  = time.Second         // how often a worker tells the caller that the call runs
 	probeAfter = 3 * time.Second / 2 // of silence, NATS is asked whether the worker is there
-	lostAfter  = 8 * time.Second     // of silence, the worker is lost
+	maxProbes  = 9                   // questions without an answer, one each probeAfter/2, after which it is lost
 	ackWithin  = time.Second         // NATS confirms that it has a call
 	window     = 16                  // chunks that a worker may send before the caller has consumed any
 	maxParts   = 4096                // of an input or an output
 	maxRetries = 3                   // calls sent again after their worker was lost
 	fewCrowded = 4                   // calls sent again after the queue was full
-	maxCrowded = 9                   // the same, while workers are getting calls
+	maxCrowded = 60                  // the same, while workers are getting calls: about 12 s
 	doubtEvery = time.Second         // and again
 	soon       = 100 * time.Millisecond
 	doubtAfter = 200 * time.Millisecond
@@ -166,13 +166,9 @@ func (w *waiter) try(ctx context.Context, patience <-chan time.Time) (verdict, e
 		case <-timer.C:
 			switch {
 			case w.running():
-				silence := time.Since(w.heardAt())
-				if silence >= lostAfter {
+				if !w.watch() {
 					w.dismiss()
-					return lost, fmt.Errorf("the worker has been silent for %v", silence.Round(time.Millisecond))
-				}
-				if silence >= probeAfter {
-					w.probe()
+					return lost, fmt.Errorf("the worker has been silent for %v", time.Since(w.heardAt()).Round(time.Millisecond))
 				}
 				timer.Reset(probeAfter / 2)
 			case !w.queued:

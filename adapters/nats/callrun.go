@@ -3,6 +3,7 @@ package recyclingnats
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,9 +15,9 @@ import (
 )
 
 const (
-	grantWithin = callAckWait      // after which a worker gives back a call that it may not begin
-	callerGone  = 10 * time.Second // of silence, the caller has left
-	sendWithin  = lostAfter        // after which a result that cannot be sent is dropped
+	grantWithin = callAckWait     // after which a worker gives back a call that it may not begin
+	callerGone  = 10              // beats without an answer, the caller has left
+	sendWithin  = 8 * time.Second // after which a result that cannot be sent is dropped
 )
 
 var (
@@ -36,7 +37,8 @@ type callRun struct {
 	parts  chan order
 	credit chan struct{} // has a value after acked has changed
 	acked  atomic.Uint64 // chunks that the caller has consumed
-	heard  atomic.Int64  // when the caller was last heard of, since epoch
+	silent atomic.Int64  // beats since the caller was last heard of
+	beaten time.Time     // when the last beat was; owned by the goroutine of Worker.Run
 
 	mu    sync.Mutex // guards following
 	begun bool
@@ -50,9 +52,9 @@ func (w *Worker) runCall(g *group, m *nats.Msg, waited bool) {
 	r := &callRun{
 		w: w, grants: make(chan order, 1), parts: make(chan order, 1), credit: make(chan struct{}, 1),
 	}
-	name := lastToken(m.Subject)
-	if r.request.decode(m.Data) != nil {
-		w.client.log.Error("recyclingnats: malformed call was dropped", "task", name)
+	name, _ := strings.CutPrefix(m.Subject, g.subjects[calls])
+	if r.request.decode(m.Data) != nil || !validName(name) || !w.client.c.validReply(r.request.inbox) {
+		w.client.log.Error("recyclingnats: malformed call was dropped", "subject", m.Subject)
 		_ = m.Respond([]byte("+TERM"))
 		return
 	}
@@ -60,7 +62,6 @@ func (w *Worker) runCall(g *group, m *nats.Msg, waited bool) {
 	r.control = w.controls.inbox + token
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	defer r.cancel(nil)
-	r.heard.Store(int64(time.Since(epoch)))
 	w.controls.add(token, r)
 	defer w.controls.remove(token)
 	remaining, ok := r.ask(m, waited)
@@ -83,7 +84,7 @@ func (w *Worker) runCall(g *group, m *nats.Msg, waited bool) {
 		r.result(ctx, out, task.Outcome{Kind: task.Canceled, Message: err.Error()})
 		return
 	}
-	o := w.run(ctx, name, input, out)
+	o := w.run(ctx, g, name, input, out)
 	out.end()
 	r.result(ctx, out, o)
 }
@@ -146,7 +147,7 @@ func (r *callRun) receive(m *nats.Msg) {
 	if o.decode(m.Data) != nil {
 		return
 	}
-	r.heard.Store(int64(time.Since(epoch)))
+	r.silent.Store(0)
 	switch o.kind {
 	case orderGrant:
 		offer(r.grants, o)
@@ -160,6 +161,9 @@ func (r *callRun) receive(m *nats.Msg) {
 			}
 		}
 		offer(r.credit, struct{}{})
+		if m.Reply != "" { // the caller has not heard a beat
+			_ = r.send(frameBeat, 0, nil)
+		}
 	case orderCancel:
 		r.cancel(errLeft)
 	}
@@ -172,13 +176,18 @@ func offer[T any](c chan T, v T) {
 	}
 }
 
-// beat tells the caller that the call runs.
-func (r *callRun) beat(time.Time) {
-	if time.Since(epoch)-time.Duration(r.heard.Load()) > callerGone {
+// beat tells the caller that the call runs. Beats are counted, not time, so that a worker that was
+// paused does not take the caller for lost.
+func (r *callRun) beat(now time.Time) {
+	if now.Sub(r.beaten) < beatEvery*3/4 {
+		return
+	}
+	r.beaten = now
+	if r.silent.Add(1) > callerGone {
 		r.cancel(errLeft)
 		return
 	}
-	r.send(frameBeat, 0, nil)
+	_ = r.send(frameBeat, 0, nil)
 }
 
 // giveBack ends the call because the worker ends.

@@ -41,6 +41,7 @@ type Client struct {
 	replies *mux[*waiter] // of calls
 	setup   setup
 	stock   stock
+	listing listing
 	swept   atomic.Int64 // when the last sweep began that a full bucket caused, since epoch
 
 	mu     sync.Mutex // guards following
@@ -67,6 +68,7 @@ func Connect(ctx context.Context, c Config) (*Client, error) {
 		return nil, err
 	}
 	cl := &Client{c: c, log: c.Log, idle: make(chan struct{})}
+	cl.listing.turn = make(chan struct{}, 1)
 	if err := cl.connect(ctx); err != nil {
 		return nil, err
 	}
@@ -136,7 +138,7 @@ func (c *Client) connect(ctx context.Context) error {
 func (c *Client) begin(ctx context.Context) error {
 	c.chunk = int(min(maxInline, c.nc.MaxPayload()/2))
 	var err error
-	if c.replies, err = newMux[*waiter](c.nc, dismissStray); err != nil {
+	if c.replies, err = newMux[*waiter](c.nc, c.dismissStray); err != nil {
 		return err
 	}
 	for try := 0; ; try++ {
@@ -145,15 +147,29 @@ func (c *Client) begin(ctx context.Context) error {
 			return nil
 		}
 		c.log.Warn("recyclingnats: cannot create streams", "error", err)
+		if tooSmall(err) {
+			return fmt.Errorf("recyclingnats: BacklogBytes is %d, which NATS cannot reserve for each of its streams: %w",
+				c.c.BacklogBytes, err)
+		}
 		if !retriable(err) || !sleep(ctx, reconnectDelay(try)) {
 			return fmt.Errorf("recyclingnats: creating streams: %w", err)
 		}
 	}
 }
 
-// noPeers is the error of a cluster that has not enough servers or storage for a stream, perhaps
-// because it is starting.
-const noPeers jetstream.ErrorCode = 10005
+// Errors of a server, or of a cluster, that has not enough storage for a stream. A cluster that is
+// starting has not enough servers either.
+const (
+	noPeers   jetstream.ErrorCode = 10005
+	noMemory  jetstream.ErrorCode = 10028
+	noStorage jetstream.ErrorCode = 10047
+)
+
+// tooSmall reports whether a server has not the space that a stream is to reserve.
+func tooSmall(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == noMemory || api.ErrorCode == noStorage)
+}
 
 // retriable reports whether an error of JetStream may end by itself.
 func retriable(err error) bool {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -20,6 +21,7 @@ const (
 	defaultRetryAfter = time.Second
 	defaultBacklog    = 100_000
 	defaultBytes      = 1 << 30
+	defaultMemory     = 64 << 20 // instead, if the embedded server has no directory
 	defaultAttempts   = 5
 	defaultBackoff    = time.Second
 	defaultAckWait    = 30 * time.Second
@@ -97,7 +99,9 @@ type Config struct {
 
 	// Backlog is how many enqueued tasks there may be that are not done, and, separately, how many
 	// dead letters; BacklogBytes how many bytes each of them, the results and the large inputs may
-	// take. Zero means 100,000 and 1 GiB. A cluster reserves the space.
+	// take. Zero means 100,000 and 1 GiB, or 64 MiB if the embedded server keeps them in memory. NATS
+	// reserves the space five times, for each of the Replicas; Connect returns an error if a server
+	// has less. While the results take that much, no enqueued task begins until some have expired.
 	Backlog      int
 	BacklogBytes int64
 
@@ -133,6 +137,9 @@ func (c Config) resolve() (Config, error) {
 	c.Wait = cmp.Or(c.Wait, defaultWait)
 	c.RetryAfter = cmp.Or(c.RetryAfter, defaultRetryAfter)
 	c.Backlog = cmp.Or(c.Backlog, defaultBacklog)
+	if c.BacklogBytes == 0 && c.storage() == jetstream.MemoryStorage {
+		c.BacklogBytes = defaultMemory
+	}
 	c.BacklogBytes = cmp.Or(c.BacklogBytes, defaultBytes)
 	c.Attempts = cmp.Or(c.Attempts, defaultAttempts)
 	c.Backoff = cmp.Or(c.Backoff, defaultBackoff)

@@ -30,52 +30,76 @@ const (
 	headerAttempts = "Attempts"
 	headerCode     = "Code"
 	headerMessage  = "Message"
+	headerPlace    = "Place" // of the message that was given up, in the stream of tasks
 	maxHeader      = 1 << 10
 	maxList        = 1000
 )
 
 // bury makes a dead letter of the task: first a copy, then the record, then the end of the message,
 // so that at any time at least one of them exists. If the worker is lost in between, the next one
-// does it again; a second copy replaces the first, since it has the same subject.
+// does it again; a second copy replaces the first, since it has the same subject. rec is the record
+// as it was loaded or stored last: if it has changed since then, because another attempt has begun
+// or ended, the message belongs to that.
 func (r *jobRun) bury(rec record) {
+	c := r.w.client
 	ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
 	defer cancel()
-	if err := r.copyAsDead(ctx, rec); err != nil {
-		r.w.client.log.Error("recyclingnats: cannot store a dead letter", "task", r.name, "id", r.id, "error", err)
+	now, err := c.load(ctx, r.id)
+	switch {
+	case err != nil:
+		r.nak(time.Second)
+		return
+	case now.State.final():
+		r.finish(now.State)
+		return
+	case now.revision != rec.revision:
+		return
+	}
+	place, err := r.copyAsDead(ctx, rec)
+	if err != nil {
+		c.log.Error("recyclingnats: cannot store a dead letter", "task", r.name, "id", r.id, "error", err)
 		r.nak(maxBackoff / 2)
 		return
 	}
-	final, err := r.w.client.change(ctx, r.id, func(now *record) bool {
-		if now.State == Done {
-			return false // another attempt has succeeded after all
+	rec.State, rec.Output, rec.Object = Dead, nil, ""
+	if err = c.store(ctx, r.id, &rec); conflict(err) {
+		if now, err = c.load(ctx, r.id); err == nil && now.State != Dead {
+			c.unbury(ctx, place)
 		}
-		revision := now.revision
-		*now = rec
-		now.revision, now.State, now.Output, now.Object = revision, Dead, nil, ""
-		return true
-	})
+		return
+	}
 	if err != nil {
 		r.nak(time.Second)
 		return
 	}
-	r.record = final
-	if final.State == Done {
-		_ = r.w.client.DeleteDead(ctx, r.id)
-	} else {
-		r.w.client.log.Error("recyclingnats: task was given up",
-			"task", r.name, "id", r.id, "attempts", rec.Attempt, "error", rec.Message)
-	}
-	r.finish()
+	c.log.Error("recyclingnats: task was given up",
+		"task", r.name, "id", r.id, "attempts", rec.Attempt, "error", rec.Message)
+	r.finish(Dead)
 }
 
-func (r *jobRun) copyAsDead(ctx context.Context, rec record) error {
-	m := nats.NewMsg(r.w.client.c.deadSubject(r.group, r.name, r.id))
+// unbury deletes a dead letter, but nothing else.
+func (c *Client) unbury(ctx context.Context, place uint64) {
+	if s, err := c.js.Stream(ctx, c.c.deadStream()); err == nil {
+		_ = s.DeleteMsg(ctx, place)
+	}
+}
+
+// copyAsDead returns the place of the copy in its stream.
+func (r *jobRun) copyAsDead(ctx context.Context, rec record) (uint64, error) {
+	c := r.w.client
+	m := nats.NewMsg(c.c.deadSubject(r.g.name, r.name, r.id))
 	m.Data = r.m.Data
 	m.Header.Set(headerAttempts, strconv.Itoa(rec.Attempt))
 	m.Header.Set(headerCode, headerText(rec.Code))
 	m.Header.Set(headerMessage, headerText(rec.Message))
-	_, err := r.w.client.js.PublishMsg(ctx, m)
-	return err
+	if meta, err := r.m.Metadata(); err == nil {
+		m.Header.Set(headerPlace, strconv.FormatUint(meta.Sequence.Stream, 10))
+	}
+	ack, err := c.js.PublishMsg(ctx, m)
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
 }
 
 func headerText(s string) string {
@@ -144,25 +168,56 @@ func (c *Client) RetryDead(ctx context.Context, id string) error {
 		return err
 	}
 	group, name, _ := address(m.Subject)
-	_, err = c.change(ctx, id, func(r *record) bool {
-		if r.State == Done {
+	rec, err := c.change(ctx, id, func(r *record) bool {
+		if r.State == Done || r.Deleted {
 			return false
 		}
 		*r = record{Task: name, State: Queued, revision: r.revision}
 		return true
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case rec.Deleted:
+		return fmt.Errorf("%w: %s is being deleted", ErrNotFound, id)
+	case rec.State != Done:
+		if err := c.enqueueDead(ctx, c.c.jobSubject(group, name, id), m); err != nil {
+			return err
+		}
 	}
-	_, err = c.js.PublishMsg(ctx, &nats.Msg{Subject: c.c.jobSubject(group, name, id), Data: m.Data})
-	var api *jetstream.APIError
-	if errors.As(err, &api) && duplicate(api) {
-		err = c.accepted(ctx, id)
+	return deleted(s.DeleteMsg(ctx, m.Sequence))
+}
+
+// enqueueDead enqueues the task of a dead letter. The message that was given up may still be there,
+// and its worker about to end it, so it is no substitute for a new one.
+func (c *Client) enqueueDead(ctx context.Context, subject string, letter *jetstream.RawStreamMsg) error {
+	for {
+		_, err := c.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: letter.Data})
+		var api *jetstream.APIError
+		if !errors.As(err, &api) || !duplicate(api) {
+			return err
+		}
+		s, err := c.js.Stream(ctx, c.c.jobStream())
+		if err != nil {
+			return err
+		}
+		old, err := s.GetLastMsgForSubject(ctx, subject)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			continue
+		case err != nil:
+			return err
+		case strconv.FormatUint(old.Sequence, 10) != letter.Header.Get(headerPlace):
+			return nil // it has been enqueued again already
+		}
+		if err := deleted(s.DeleteMsg(ctx, old.Sequence)); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	err = s.DeleteMsg(ctx, m.Sequence)
+}
+
+// deleted is the error of deleting a message, which somebody else may have done.
+func deleted(err error) error {
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil
 	}
@@ -176,11 +231,24 @@ func (c *Client) DeleteDead(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.DeleteMsg(ctx, m.Sequence); err != nil {
+	_, name, _ := address(m.Subject)
+	// From here on it cannot be retried. If it has been retried before, it needs its input.
+	rec, err := c.change(ctx, id, func(r *record) bool {
+		if r.State != "" && r.State != Dead || r.Deleted {
+			return false
+		}
+		r.Task, r.State, r.Deleted = name, Dead, true
+		return true
+	})
+	var api *jetstream.APIError
+	if err != nil && !(errors.As(err, &api) && full(api.Description)) { // if it is, Sweep deletes the input
+		return err
+	}
+	if err := deleted(s.DeleteMsg(ctx, m.Sequence)); err != nil {
 		return err
 	}
 	var j job
-	if j.decode(m.Data) == nil {
+	if err == nil && rec.State.final() && j.decode(m.Data) == nil {
 		c.removeInput(ctx, j.object)
 	}
 	return nil

@@ -53,6 +53,9 @@ func (c *Client) Enqueue(ctx context.Context, t Named, input []byte, o EnqueueOp
 		return "", err
 	}
 	defer c.leave()
+	if !validName(t.Name()) {
+		return "", fmt.Errorf("recyclingnats: name of a task is %q, want 1 to %d letters, digits, _ and -", t.Name(), maxName)
+	}
 	id = rand.Text() // whoever knows it may ask for the result
 	if o.Key != "" {
 		id = keyID(t.Name(), o.Key)
@@ -111,9 +114,19 @@ func (e *enqueuing) try(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if r.State != "" {
+		if r.State.final() {
 			e.tidy()
 			return nil
+		}
+		if r.State != "" {
+			// It is in the stream, unless a process was killed while it enqueued a dead letter again.
+			switch _, err := c.queued(ctx, e.id); {
+			case err == nil:
+				e.tidy()
+				return nil
+			case !errors.Is(err, ErrNotFound):
+				return err
+			}
 		}
 	}
 	j := job{enqueued: time.Now(), input: e.input}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,35 +18,53 @@ const (
 	maxBackoff   = time.Minute
 	stateWithin  = 5 * time.Second // for one write of a record
 	unknownDelay = 5 * time.Second // before a task that a worker does not know is offered again
+	maxReason    = 8 << 10         // of the text why an attempt failed
 )
 
 // A jobRun is an attempt to run an enqueued task.
 type jobRun struct {
 	w      *Worker
 	m      *nats.Msg
-	group  string
+	g      *group
 	name   string
 	id     string
 	job    job
-	record record // of this attempt
+	taken  time.Time // when the message came
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	mu   sync.Mutex // guards following
-	last time.Time  // when NATS last heard of it
-	over bool       // it has been given back
+	mu     sync.Mutex // guards following
+	phase  runPhase
+	record record    // as this attempt has stored it
+	last   time.Time // when NATS last heard of it
 }
+
+// A runPhase is that of a jobRun's life.
+type runPhase uint8
+
+const (
+	attempting runPhase = iota
+	failing             // the attempt has failed, and that is being recorded
+	givenBack
+)
 
 // runJob runs the enqueued task of a message. The group's place and slots are its own.
 func (w *Worker) runJob(g *group, m *nats.Msg, waited bool) {
 	defer w.count.Done()
 	defer w.next(g, waited)
-	r := &jobRun{w: w, m: m, last: time.Now()}
-	r.group, r.name, r.id = address(m.Subject)
+	r := &jobRun{w: w, m: m, g: g, taken: time.Now()}
+	r.last = r.taken
+	rest, _ := strings.CutPrefix(m.Subject, g.subjects[jobs])
+	r.name, r.id, _ = strings.Cut(rest, ".")
+	if !validName(r.name) || !validName(r.id) {
+		w.client.log.Error("recyclingnats: malformed task was dropped", "subject", m.Subject)
+		_ = m.Respond([]byte("+TERM"))
+		return
+	}
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	defer r.cancel(nil)
 	if err := r.job.decode(m.Data); err != nil {
-		r.bury(record{Task: r.name, Message: err.Error()})
+		r.refuse(err)
 		return
 	}
 	w.mu.Lock()
@@ -57,13 +76,29 @@ func (w *Worker) runJob(g *group, m *nats.Msg, waited bool) {
 	}
 }
 
+// refuse makes a dead letter of a message that nobody can decode.
+func (r *jobRun) refuse(reason error) {
+	ctx, cancel := context.WithTimeout(r.ctx, stateWithin)
+	defer cancel()
+	rec, err := r.w.client.load(ctx, r.id)
+	if err != nil {
+		r.nak(time.Second)
+		return
+	}
+	rec.Task, rec.Message = r.name, reason.Error()
+	r.bury(rec)
+}
+
 // begin counts the attempt, before it begins, so that a task that kills its worker is given up at
 // last. It reports whether the task is to be run.
 func (r *jobRun) begin() bool {
 	ctx, cancel := context.WithTimeout(r.ctx, stateWithin)
 	defer cancel()
-	given := false
+	given, late := false, false
 	rec, err := r.w.client.change(ctx, r.id, func(rec *record) bool {
+		if late = time.Since(r.taken) > r.w.client.c.AckWait/2; late {
+			return false
+		}
 		if given = rec.State.final() || rec.Attempt >= r.w.client.c.Attempts; given {
 			return false
 		}
@@ -71,20 +106,28 @@ func (r *jobRun) begin() bool {
 		rec.Attempt++
 		return true
 	})
+	r.mu.Lock()
 	r.record = rec
+	over := r.phase == givenBack
+	r.mu.Unlock()
 	switch {
 	case err != nil:
 		r.w.client.log.Warn("recyclingnats: cannot begin a task", "task", r.name, "id", r.id, "error", err)
 		r.nak(time.Second)
 		return false
+	case late: // this worker was paused, and another one may have got the message
+		return false
 	case rec.State.final():
-		r.finish()
+		r.finish(rec.State)
 		return false
 	case given:
 		if rec.Message == "" {
 			rec.Message = "the worker was lost in each attempt"
 		}
 		r.bury(rec)
+		return false
+	case over:
+		r.back(rec, 0)
 		return false
 	}
 	return true
@@ -104,7 +147,7 @@ func (r *jobRun) run() task.Outcome {
 			return task.Outcome{Kind: task.Failed, Message: fmt.Sprintf("input %s: %v", r.job.object, err)}
 		}
 	}
-	return r.w.run(ctx, r.name, input, discard{})
+	return r.w.run(ctx, r.g, r.name, input, discard{})
 }
 
 type discard struct{}
@@ -124,24 +167,43 @@ func (r *jobRun) end(o task.Outcome) {
 		r.done(o.Output)
 		return
 	}
-	if r.isOver() {
+	rec, ok := r.leave(failing)
+	if !ok {
 		return
 	}
-	r.record.Kind, r.record.Code = o.Kind, o.Code[:min(len(o.Code), maxCode)]
-	r.record.Message = failure(o)
-	if o.Kind == task.Unknown {
-		r.back(unknownDelay)
-		return
+	rec.Kind, rec.Code = o.Kind, o.Code[:min(len(o.Code), maxCode)]
+	rec.Message = failure(o)
+	switch {
+	case o.Kind == task.Unknown:
+		r.back(rec, unknownDelay)
+	case rec.Attempt >= r.w.client.c.Attempts || o.Code == task.CodeInput:
+		r.bury(rec)
+	default:
+		rec.State = Failed
+		r.again(rec, backoff(r.w.client.c.Backoff, rec.Attempt))
 	}
-	if r.record.Attempt >= r.w.client.c.Attempts || o.Code == task.CodeInput {
-		r.bury(r.record)
-		return
+}
+
+// leave ends the phase in which the attempt runs, and reports whether it was that.
+func (r *jobRun) leave(to runPhase) (rec record, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.phase != attempting {
+		return record{}, false
 	}
+	r.phase = to
+	return r.record, true
+}
+
+// again stores a record that is not final, and lets the next attempt begin after d. If another
+// attempt has begun meanwhile, because this worker had disappeared, the message belongs to that.
+func (r *jobRun) again(rec record, d time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
 	defer cancel()
-	r.record.State = Failed
-	_ = r.w.client.store(ctx, r.id, &r.record) // otherwise it stays running until the next attempt
-	r.nak(backoff(r.w.client.c.Backoff, r.record.Attempt))
+	if rec.revision != 0 && conflict(r.w.client.store(ctx, r.id, &rec)) {
+		return
+	}
+	r.nak(d) // if the record could not be stored, the attempt counts, and stays running until the next
 }
 
 func failure(o task.Outcome) string {
@@ -160,7 +222,7 @@ func failure(o task.Outcome) string {
 	case task.Unknown:
 		text = "no worker knows the task"
 	}
-	return text[:min(len(text), maxText)]
+	return text[:min(len(text), maxReason)]
 }
 
 // backoff is the time after an attempt, with jitter.
@@ -179,6 +241,9 @@ func backoff(first time.Duration, attempt int) time.Duration {
 // has no room for another task meanwhile, and NATS is told that this one is in progress.
 func (r *jobRun) done(output []byte) {
 	c := r.w.client
+	r.mu.Lock()
+	attempt := r.record.Attempt
+	r.mu.Unlock()
 	object := ""
 	for try := 0; ; try++ {
 		ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
@@ -191,18 +256,22 @@ func (r *jobRun) done(output []byte) {
 					return err
 				}
 			}
-			var kept bool
+			var kept, buried bool
 			_, err = c.change(ctx, r.id, func(rec *record) (changed bool) {
-				changed, kept = rec.complete(r.name, r.record.Attempt, output, object)
+				buried = rec.State == Dead
+				changed, kept = rec.complete(r.name, attempt, output, object)
 				return changed
 			})
 			if err == nil && !kept && object != "" {
 				c.removeOutput(ctx, object)
 			}
+			if err == nil && buried {
+				_ = c.DeleteDead(ctx, r.id) // otherwise RetryDead does it
+			}
 			return err
 		}()
 		if err == nil {
-			r.finish()
+			r.finish(Done)
 			return
 		}
 		if try == 0 {
@@ -229,13 +298,10 @@ func (c *Client) removeOutput(ctx context.Context, object string) {
 	_ = s.Delete(ctx, object) // otherwise it is removed after Keep
 }
 
-// finish removes what is not needed any more. The task's state is final.
-func (r *jobRun) finish() {
-	if r.isOver() {
-		return
-	}
+// finish removes what is not needed any more. The task has a final state.
+func (r *jobRun) finish(s State) {
 	_ = r.m.Respond([]byte("+ACK")) // if it is lost, the next worker finds the final state
-	if r.job.object != "" && r.record.State != Dead {
+	if r.job.object != "" && s != Dead {
 		ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
 		defer cancel()
 		r.w.client.removeInput(ctx, r.job.object)
@@ -249,7 +315,7 @@ func (r *jobRun) nak(d time.Duration) {
 // beat tells NATS that the task is in progress.
 func (r *jobRun) beat(now time.Time) {
 	r.mu.Lock()
-	due := !r.over && now.Sub(r.last) >= r.w.client.c.AckWait/3-beatEvery/2
+	due := r.phase != givenBack && now.Sub(r.last) >= r.w.client.c.AckWait/3-r.w.interval()/2
 	if due {
 		r.last = now
 	}
@@ -259,30 +325,18 @@ func (r *jobRun) beat(now time.Time) {
 	}
 }
 
-func (r *jobRun) isOver() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.over
-}
-
 // giveBack ends the attempt because the worker ends. It does not count.
 func (r *jobRun) giveBack() {
-	r.mu.Lock()
-	r.over = true
-	r.mu.Unlock()
+	rec, ok := r.leave(givenBack)
 	r.cancel(errGrace)
-	r.back(0)
+	if ok && rec.revision != 0 { // otherwise begin notices it
+		r.back(rec, 0)
+	}
 }
 
 // back lets another worker begin at once, or after d, and does not count the attempt.
-func (r *jobRun) back(d time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	rec := r.record
+func (r *jobRun) back(rec record, d time.Duration) {
 	rec.State = Queued
 	rec.Attempt = max(rec.Attempt-1, 0)
-	if rec.revision != 0 {
-		_ = r.w.client.store(ctx, r.id, &rec) // otherwise the attempt counts
-	}
-	r.nak(d)
+	r.again(rec, d)
 }

@@ -10,6 +10,7 @@ import (
 
 const (
 	maxName      = 64
+	maxSubject   = 256 // of an inbox
 	defaultGroup = "default"
 )
 
@@ -79,6 +80,23 @@ func (c *Config) jobSubject(group, task, id string) string {
 }
 func (c *Config) deadSubject(group, task, id string) string {
 	return c.Name + ".dead." + group + "." + task + "." + id
+}
+
+// validReply reports whether messages may be sent to a subject that a message names: not to
+// JetStream or another part of NATS, nor to the streams of tasks, to which the sender may have no
+// right itself. nats.go would also send a text with spaces or line breaks as it is.
+func (c *Config) validReply(subject string) bool {
+	if subject == "" || len(subject) > maxSubject || subject[0] == '$' || subject[0] == '.' ||
+		subject[len(subject)-1] == '.' || strings.Contains(subject, "..") {
+		return false
+	}
+	for i := range len(subject) {
+		if b := subject[i]; b <= ' ' || b >= 0x7f || b == '*' || b == '>' {
+			return false
+		}
+	}
+	own, below := strings.CutPrefix(subject, c.Name)
+	return !below || own == "" || own[0] != '.'
 }
 
 func lastToken(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }

@@ -54,6 +54,7 @@ type group struct {
 	waiting      [numSources]int // requests that wait
 	turn         uint
 	lines        [numSources][2]*line // by waiting and probing; set before the first request
+	subjects     [numSources]string   // what those of messages begin with; set with them
 }
 
 // A line is the requests of one kind of a group, with their subscription. JetStream delivers a
@@ -80,6 +81,8 @@ type pull struct {
 
 // subscribe creates the lines of g.
 func (w *Worker) subscribe(g *group) error {
+	c := &w.client.c
+	g.subjects = [numSources]string{calls: c.calls() + "." + g.name + ".", jobs: c.jobs() + "." + g.name + "."}
 	for s := range source(numSources) {
 		for i := range g.lines[s] {
 			l := &line{w: w, g: g, from: s, probe: i == probing, inbox: w.client.nc.NewInbox() + "."}
@@ -143,9 +146,10 @@ func (w *Worker) giveLocked(g *group) {
 
 // arm places as many waiting requests as there is room for.
 func (w *Worker) arm() {
+	connected := w.client.nc.IsConnected() // it blocks while the connection does
 	w.mu.Lock()
 	var list []*pull
-	if w.phase == serving && w.client.nc.IsConnected() {
+	if w.phase == serving && connected {
 		for _, g := range w.groups {
 			room := min(g.workers-g.running, fit(w.free, g.need))
 			for s := range g.waiting {
@@ -208,21 +212,24 @@ func (p *pull) place() {
 
 // receive gets an answer.
 func (l *line) receive(m *nats.Msg) {
-	status, token := "", ""
-	if len(m.Data) == 0 {
-		status, token = m.Header.Get("Status"), strings.TrimPrefix(m.Subject, l.inbox)
+	token, answer := strings.CutPrefix(m.Subject, l.inbox)
+	if !answer { // a message of the stream has its own subject
+		if p := l.takePull(""); p != nil {
+			p.got(m)
+		} else if l.from == calls {
+			nakStray(m)
+		} // else as in got
+		return
 	}
-	if status == "100" {
+	status := m.Header.Get("Status")
+	if status == "" || status == "100" {
 		return
 	}
 	p := l.takePull(token)
 	if p == nil {
-		nakStray(m)
 		return
 	}
 	switch status {
-	case "":
-		p.got(m)
 	case "404", "408":
 		p.empty(false)
 	default: // no consumer, no leader, too many requests
@@ -247,7 +254,9 @@ func (p *pull) got(m *nats.Msg) {
 	}
 	w.mu.Unlock()
 	if !ok {
-		nakStray(m)
+		if p.from == calls || time.Since(p.placed) < pullExpires {
+			nakStray(m)
+		} // else this worker was paused, and another one may have got the task: it is not to be disturbed
 		return
 	}
 	waited := !p.probe && time.Since(p.placed) > atOnce
@@ -347,7 +356,7 @@ func (w *Worker) drainPulls() {
 
 // nakStray gives a message back.
 func nakStray(m *nats.Msg) {
-	if m.Reply != "" && len(m.Data) > 0 {
+	if m.Reply != "" {
 		_ = m.Respond([]byte("-NAK"))
 	}
 }

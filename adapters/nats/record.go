@@ -40,21 +40,23 @@ type record struct {
 	Code    string    `json:"code,omitempty"`
 	Message string    `json:"message,omitempty"`
 	Output  []byte    `json:"output,omitempty"`
-	Object  string    `json:"object,omitempty"` // where a large output is
-	Changed time.Time `json:"changed"`          // by the clock of the machine that wrote it
+	Object  string    `json:"object,omitempty"`  // where a large output is
+	Changed time.Time `json:"changed"`           // by the clock of the machine that wrote it
+	Deleted bool      `json:"deleted,omitempty"` // the dead letter was deleted, and cannot be retried
 
 	revision uint64 // zero if there is none yet
 }
 
-// complete makes the record that of a task that is done, unless it is final already. The output is
-// in the object, if that has a name. kept reports whether the record has this output: it may have it
-// although it is final, if an earlier write of it was done but got no answer.
+// complete makes the record that of a task that is done, unless it is that already. A task that was
+// given up while a worker that had disappeared still ran it is done after all. The output is in the
+// object, if that has a name. kept reports whether the record has this output: it may have it
+// already, if an earlier write of it was done but got no answer.
 func (r *record) complete(name string, attempt int, output []byte, object string) (changed, kept bool) {
-	if r.State.final() {
+	if r.State == Done {
 		return false, object != "" && r.Object == object
 	}
 	r.Task, r.State, r.Attempt, r.Kind = name, Done, max(r.Attempt, attempt), task.Returned
-	r.Code, r.Message, r.Output, r.Object = "", "", output, object
+	r.Code, r.Message, r.Output, r.Object, r.Deleted = "", "", output, object, false
 	if object != "" {
 		r.Output = nil
 	}

@@ -15,13 +15,13 @@ const (
 	sweepEvery  = time.Hour
 	sweepPause  = time.Minute      // between two sweeps that a full bucket causes
 	sweepWithin = 10 * time.Second // of these
-	sweepAge    = 10 * time.Minute // longer than any Enqueue takes, even if clocks differ by minutes
+	sweepAge    = 10 * time.Minute // longer than any Enqueue takes
 )
 
 // Sweep deletes large inputs that are older than age and belong neither to an enqueued task nor to
 // a dead letter, and returns how many. They are left over if a process is killed while it enqueues
-// or finishes a task. Workers do this about once
-// an hour, and clients when there is no room for another input.
+// or finishes a task. Workers do this about once an hour, and clients when there is no room for
+// another input. Ages are by the clock of NATS.
 func (c *Client) Sweep(ctx context.Context, age time.Duration) (int, error) {
 	c.stock.mu.Lock()
 	s := c.stock.inputs
@@ -33,10 +33,15 @@ func (c *Client) Sweep(ctx context.Context, age time.Duration) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("recyclingnats: sweep: %w", err)
 	}
+	stream, err := c.js.Stream(ctx, "OBJ_"+c.c.inputBucket())
+	if err != nil {
+		return 0, fmt.Errorf("recyclingnats: sweep: %w", err)
+	}
+	now := stream.CachedInfo().TimeStamp
 	n := 0
 	for _, o := range list {
 		id, _, _ := strings.Cut(o.Name, ".")
-		if time.Since(o.ModTime) < age || !validName(id) {
+		if now.Sub(o.ModTime) < age || !validName(id) {
 			continue
 		}
 		used, err := c.used(ctx, id)
@@ -68,8 +73,8 @@ func (c *Client) used(ctx context.Context, id string) (bool, error) {
 	return false, nil
 }
 
-// sweepNow reports whether it is time for a worker to sweep: about once an hour.
-func sweepNow() bool { return rand.N(sweepEvery) < beatEvery }
+// sweepNow, which a worker asks at an interval, reports whether to sweep: about once an hour.
+func sweepNow(interval time.Duration) bool { return rand.N(sweepEvery) < interval }
 
 // sweep runs in the background of a worker.
 func (w *Worker) sweep(ctx context.Context) {

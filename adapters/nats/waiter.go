@@ -40,6 +40,8 @@ type waiter struct {
 	sequence uint64
 	doubted  bool   // the timer is that after which the workers are asked for their slots
 	watched  bool   // the timer is that of the worker's silence
+	noted    int64  // heard, when watch looked at it last
+	probes   int    // since then
 	chunks   uint64 // that have come
 	partial  []byte // of a Write
 	whole    []byte // the chunks of an output that is not a stream
@@ -67,7 +69,8 @@ func (w *waiter) next() {
 	w.control.Store(nil)
 	w.consumed.Store(0)
 	w.broken.Store(false)
-	w.queued, w.sequence, w.watched, w.doubted, w.chunks, w.partial, w.whole = false, 0, false, false, 0, nil, nil
+	w.queued, w.sequence, w.watched, w.doubted, w.probes, w.chunks = false, 0, false, false, 0, 0
+	w.partial, w.whole = nil, nil
 }
 
 // receive is called for each message, on the subscription's goroutine.
@@ -83,7 +86,7 @@ func (w *waiter) receive(m *nats.Msg) {
 		return
 	}
 	var f frame
-	if f.decode(m.Data) != nil {
+	if f.decode(m.Data) != nil || m.Reply != "" && !w.c.c.validReply(m.Reply) {
 		return
 	}
 	control := w.control.Load()
@@ -144,7 +147,23 @@ func (w *waiter) answer(ctx context.Context, e event) {
 	w.order(e.reply, order{kind: orderGrant, n: micros(remaining)})
 }
 
-// probe asks whether somebody still listens to the worker's subject. NATS answers if not.
+// watch asks for a worker that is silent, and reports whether it may still be there. Questions are
+// counted, not time, so that a caller that was paused does not take its worker for lost.
+func (w *waiter) watch() bool {
+	if heard := w.heard.Load(); heard != w.noted {
+		w.noted, w.probes = heard, 0
+	}
+	if time.Since(w.heardAt()) < probeAfter {
+		return true
+	}
+	if w.probes++; w.probes > maxProbes {
+		return false
+	}
+	w.probe()
+	return true
+}
+
+// probe asks the worker for a beat. NATS answers if nobody listens to the worker's subject.
 func (w *waiter) probe() {
 	if control := w.control.Load(); control != nil {
 		_ = w.c.nc.PublishRequest(*control, w.inbox, order{kind: orderCredit, n: w.consumed.Load()}.encode())
@@ -227,9 +246,9 @@ func (w *waiter) withdraw() {
 }
 
 // dismissStray answers a worker that works for a call that has ended.
-func dismissStray(m *nats.Msg) {
+func (c *Client) dismissStray(m *nats.Msg) {
 	var f frame
-	if m.Reply != "" && f.decode(m.Data) == nil && f.kind.needsCaller() {
+	if c.c.validReply(m.Reply) && f.decode(m.Data) == nil && f.kind.needsCaller() {
 		_ = m.Respond(order{kind: orderCancel}.encode())
 	}
 }

@@ -83,7 +83,7 @@ const (
 
 // A run is a task that runs.
 type run interface {
-	beat(now time.Time) // is called about once a second
+	beat(now time.Time) // is called at least about once a second
 	giveBack()          // ends the run without a result; the task may still be returning
 }
 
@@ -198,8 +198,15 @@ func (w *Worker) Run(ctx context.Context) error {
 // connected.
 func (w *Worker) Ready() <-chan struct{} { return w.ready }
 
-// run runs a task on this machine.
-func (w *Worker) run(ctx context.Context, name string, input []byte, out io.Writer) task.Outcome {
+// run runs a task of g on this machine. A task that needs more slots than g has taken is unknown
+// here: it came with the name of a wrong group.
+func (w *Worker) run(ctx context.Context, g *group, name string, input []byte, out io.Writer) task.Outcome {
+	o, _ := w.tasks.Lookup(name)
+	for slot, n := range o.Slots {
+		if n > g.need[slot] {
+			return task.Outcome{Kind: task.Unknown, Message: name}
+		}
+	}
 	if w.c.Place == nil {
 		return w.tasks.Run(ctx, name, input, out)
 	}
@@ -284,7 +291,7 @@ func (w *Worker) consumers(ctx context.Context) error {
 
 // tend does what has to be done at intervals, until ctx ends.
 func (w *Worker) tend(ctx context.Context) {
-	t := time.NewTicker(beatEvery)
+	t := time.NewTicker(w.interval())
 	defer t.Stop()
 	for {
 		select {
@@ -295,13 +302,16 @@ func (w *Worker) tend(ctx context.Context) {
 			w.repair(ctx)
 			w.forget(now)
 			w.arm()
-			if sweepNow() {
+			if sweepNow(w.interval()) {
 				w.count.Add(1)
 				go w.sweep(ctx)
 			}
 		}
 	}
 }
+
+// interval is the time between two beats: enqueued tasks are reported three times in AckWait.
+func (w *Worker) interval() time.Duration { return min(beatEvery, w.client.c.AckWait/3) }
 
 func (w *Worker) runs() []run {
 	w.mu.Lock()
@@ -343,7 +353,7 @@ func (w *Worker) stop() error {
 	go w.await(done)
 	grace := time.NewTimer(max(w.c.Grace, 0))
 	defer grace.Stop()
-	t := time.NewTicker(beatEvery)
+	t := time.NewTicker(w.interval())
 	defer t.Stop()
 	for {
 		select {

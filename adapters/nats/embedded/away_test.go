@@ -136,3 +136,24 @@ func TestClusterRestartsLoseNoTask(t *testing.T) {
 	}
 	t.Logf("%d tasks done, %d refused", len(ids), refused)
 }
+
+func TestServerThatIsTooSmallIsAnError(t *testing.T) {
+	t.Parallel()
+	s, err := embedded.StartOptions(&server.Options{
+		DontListen: true, JetStream: true, JetStreamMaxMemory: 32 << 20, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	client, err := recyclingnats.Connect(t.Context(), recyclingnats.Config{
+		Embedded: func(string) (recyclingnats.Server, error) { return shared{s}, nil }, BacklogBytes: 10 << 20,
+	})
+	if err == nil {
+		client.Close()
+		t.Fatal("connected to a server that cannot store the streams")
+	}
+	if !strings.Contains(err.Error(), "BacklogBytes is 10485760") {
+		t.Errorf("error is %v, want the field and its value", err)
+	}
+}

@@ -40,7 +40,12 @@ func serve(t testing.TB, client *recyclingnats.Client, tasks *task.Set, wc recyc
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- w.Run(ctx) }()
-	<-w.Ready()
+	select {
+	case <-w.Ready():
+	case err := <-done:
+		cancel()
+		t.Fatalf("the worker has ended: %v", err)
+	}
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -94,28 +99,6 @@ func await(t testing.TB, client *recyclingnats.Client, id string, want recycling
 			t.Fatalf("state of %s is %+v, %v; want %s", id, s, err, want)
 		}
 		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-func BenchmarkCall(b *testing.B) {
-	for _, idempotent := range []bool{false, true} {
-		name := "asks"
-		if idempotent {
-			name = "idempotent"
-		}
-		b.Run(name, func(b *testing.B) {
-			var tasks task.Set
-			empty := task.Register(&tasks, "empty", func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil },
-				task.Options{Idempotent: idempotent})
-			client := connect(b, recyclingnats.Config{})
-			serve(b, client, &tasks, recyclingnats.WorkerConfig{})
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := empty.Do(context.Background(), client, struct{}{}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }
 

@@ -106,7 +106,7 @@ func TestPlaceOfCluster(t *testing.T) {
 		},
 		Start: func(t testing.TB, o offload.Config) *tasktest.Instance {
 			slots <- struct{}{}
-			in := instance(t, recyclingnats.Config{URL: c.url(), Name: nextName(), Replicas: 3, BacklogBytes: 4 << 20}, o)
+			in := instance(t, recyclingnats.Config{URL: c.url(), Name: nextName(), Replicas: 3, BacklogBytes: smallBacklog}, o)
 			go func() {
 				select {
 				case <-in.Done:

@@ -362,3 +362,23 @@ func TestInputOfTaskThatIsRefusedIsRemoved(t *testing.T) {
 		}
 	}
 }
+
+func TestBacklogThatIsAskedForOftenIsStillRight(t *testing.T) {
+	t.Parallel()
+	var tasks task.Set
+	number := task.Register(&tasks, "number", func(_ context.Context, n int) (int, error) { return n, nil }, task.Options{})
+	client := connect(t, recyclingnats.Config{})
+	for i := range 20 {
+		enqueue(t, client, number, i, "")
+		limit := time.Now().Add(30 * time.Second)
+		for {
+			list, err := client.Backlog(t.Context())
+			if err == nil && len(list) == 1 && list[0].Enqueued == i+1 {
+				break
+			}
+			if time.Now().After(limit) {
+				t.Fatalf("backlog is %+v, %v; want %d tasks", list, err, i+1)
+			}
+		}
+	}
+}

@@ -12,15 +12,20 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 
 	recyclingnats "github.com/recycling-go/recycling/adapters/nats"
 	"github.com/recycling-go/recycling/adapters/nats/embedded"
 	"github.com/recycling-go/recycling/core/offload"
+	"github.com/recycling-go/recycling/core/offload/child"
 	"github.com/recycling-go/recycling/core/offload/task/tasktest"
 	"github.com/recycling-go/recycling/core/recyclingtest/leak"
 )
 
-const workerVariable = "EMBEDDED_TEST_WORKER"
+const (
+	workerVariable = "EMBEDDED_TEST_WORKER"
+	childVariable  = "EMBEDDED_TEST_CHILD"
+)
 
 // A workerProcess is what the test tells a process that is a worker.
 type workerProcess struct {
@@ -28,7 +33,12 @@ type workerProcess struct {
 	Name    string
 	Workers int
 	Slots   offload.Slots
+	Queue   int // as the client's: the worker creates the streams too
+	Wait    time.Duration
 }
+
+// smallBacklog is what a stream of one of many instances may reserve.
+const smallBacklog = 4 << 20
 
 func TestMain(m *testing.M) {
 	if s := os.Getenv(workerVariable); s != "" {
@@ -37,6 +47,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if os.Getenv(childVariable) != "" {
+		child.Main(&tasktest.Tasks)
 	}
 	os.Exit(leak.Main(m, "adapters/nats", "nats-io/nats.go", "nats-io/nats-server"))
 }
@@ -52,7 +65,9 @@ func runWorker(s string) error {
 		_, _ = os.Stdin.Read(make([]byte, 1))
 		stop()
 	}()
-	return recyclingnats.Serve(ctx, recyclingnats.Config{URL: p.URL, Name: p.Name}, &tasktest.Tasks,
+	return recyclingnats.Serve(ctx, recyclingnats.Config{
+		URL: p.URL, Name: p.Name, BacklogBytes: smallBacklog, Queue: p.Queue, Wait: p.Wait,
+	}, &tasktest.Tasks,
 		recyclingnats.WorkerConfig{Workers: p.Workers, Slots: p.Slots, Grace: -1})
 }
 
@@ -87,6 +102,24 @@ func keepWorker(t testing.TB, p workerProcess) (stop func()) {
 	}
 }
 
+// awaitWorkers waits until a worker asks for calls.
+func awaitWorkers(t testing.TB, client *recyclingnats.Client, name string) {
+	t.Helper()
+	js, err := jetstream.New(client.Conn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		c, err := js.Consumer(t.Context(), name+"-calls", "default")
+		if err == nil && c.CachedInfo().NumWaiting > 0 {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("no worker is ready: %v", err)
+		}
+	}
+}
+
 // listening returns a server that other processes can reach.
 func listening(t testing.TB) *embedded.Server {
 	t.Helper()
@@ -110,13 +143,16 @@ func TestPlaceOfProcesses(t *testing.T) {
 		Name:      "processes",
 		Processes: true,
 		Start: func(t testing.TB, o offload.Config) *tasktest.Instance {
-			c := recyclingnats.Config{URL: s.URL(), Name: nextName()}
+			c := recyclingnats.Config{URL: s.URL(), Name: nextName(), BacklogBytes: smallBacklog}
 			c.Queue, c.Wait, c.Timeout, c.RetryAfter = o.Queue, o.Wait, o.Timeout, o.RetryAfter
 			client, err := recyclingnats.Connect(t.Context(), c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			stop := keepWorker(t, workerProcess{URL: s.URL(), Name: c.Name, Workers: o.Workers, Slots: o.Slots})
+			stop := keepWorker(t, workerProcess{
+				URL: s.URL(), Name: c.Name, Workers: o.Workers, Slots: o.Slots, Queue: o.Queue, Wait: o.Wait,
+			})
+			awaitWorkers(t, client, c.Name)
 			done := make(chan struct{})
 			end := sync.OnceFunc(func() {
 				go func() {
