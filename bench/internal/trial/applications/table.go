@@ -89,6 +89,7 @@ func (r *Result) report(w *harness.Report) {
 		second := func(d time.Duration) time.Duration { return d.Round(100 * time.Millisecond) }
 		w.Line("%s: build with an empty cache: plain %v, recycled %v; again: plain %v, recycled %v", r.Name, second(b.Cold[plain]), second(b.Cold[recycled]), second(b.Warm[plain]), second(b.Warm[recycled]))
 	}
+	w.Line("%s: took %v", r.Name, r.Took.Round(time.Second))
 }
 
 func (d Difference) title() string { return d.Request + ": " + d.What }
