@@ -319,17 +319,17 @@ func TestResultsAreWritten(t *testing.T) {
 	f := newFindings()
 	f.Results = []*Result{
 		{Name: "some", Module: "example.com/some@v1.2.3", Framework: "gin", Traits: []string{"TLS"}, Exits: true, Replay: &Replay{Requests: 3}, Stop: &[kinds]*Stop{{Broken: 1}, {Broken: 2}}},
-		{Name: "other", Module: "example.com/other@v1.0.0", Framework: "chi", Error: "build", Build: &BuildTime{Cold: [kinds]time.Duration{10, 11}}},
+		{Name: "other", Module: "example.com/other@v1.0.0", Framework: "chi", Error: "build", Build: &BuildTime{Cold: [kinds]time.Duration{10, 11}, Warm: [kinds]time.Duration{300 * time.Millisecond, time.Second}}},
 	}
 	dir := t.TempDir()
 	if err := f.write(dir); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "applications.md"))
-	want := `| application | built with | responses that differ | requests lost by SIGTERM | cold build |
-|---|---|---|---|---|
-| some v1.2.3 | gin, TLS | 0 of 3 | 1 → 2, exits at once |  |
-| other v1.0.0 | chi | failed |  | *1.10* |
+	want := `| application | built with | responses that differ | requests lost by SIGTERM | cold build | warm build |
+|---|---|---|---|---|---|
+| some v1.2.3 | gin, TLS | 0 of 3 | 1 → 2, exits at once |  |  |
+| other v1.0.0 | chi | failed |  | *1.10* | 0.3 → 1.0 s |
 `
 	if err != nil || !strings.HasPrefix(string(text), want) {
 		t.Errorf("%s, %v, want\n%s", text, err, want)
