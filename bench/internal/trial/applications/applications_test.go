@@ -209,16 +209,18 @@ not JSON
 {"Action":"run","Package":"a/b.c","Test":"TestX"}
 {"Action":"output","Package":"a/b.c","Test":"TestX","Output":"{\"Action\":\"fail\"}"}
 {"Action":"pass","Package":"a/b.c","Test":"TestX/sub.Test"}
+{"Action":"fail","Package":"a/b.c","Test":"TestX/https://127.0.0.1:4711/y"}
+{"Action":"pass","Package":"a/b.c","Test":"TestX/https://127.0.0.1:4712/y"}
 {"Action":"fail","Package":"a/b.c","Test":"TestX"}
 {"Action":"fail","Package":"a/b.c"}
 {"Action":"fail","Package":"a/d"}
 {"Action":"skip","Package":"a/e"}
 `
 	got := parseResults([]byte(out))
-	if want := (results{"a/b.c.TestX/sub.Test": "pass", "a/b.c.TestX": "fail", "a/d": "fail"}); !reflect.DeepEqual(got, want) {
+	if want := (results{"a/b.c.TestX/sub.Test": "pass", "a/b.c.TestX/https://127.0.0.1:{port}/y": "fail", "a/b.c.TestX": "fail", "a/d": "fail"}); !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	other := results{"a/b.c.TestX/sub.Test": "pass", "a/b.c.TestX": "pass", "a/d.TestY": "pass"}
+	other := results{"a/b.c.TestX/sub.Test": "pass", "a/b.c.TestX/https://127.0.0.1:{port}/y": "fail", "a/b.c.TestX": "pass", "a/d.TestY": "pass"}
 	if d := differ(got, other); !reflect.DeepEqual(d, []string{"a/b.c.TestX", "a/d", "a/d.TestY"}) {
 		t.Errorf("%v differ", d)
 	}
