@@ -249,7 +249,8 @@ func (s *Server) Serve(l net.Listener) error {
 // the client's first record and to the rest of the handshake, so the whole handshake may take twice
 // as long. Hooks and hijacking handlers get a [*tls.Conn] whose NetConn method returns the
 // *net.TCPConn, which is also the Conn of a [tls.ClientHelloInfo]. Once the application has got one
-// of these, an idle connection takes more memory, but less than under net/http.
+// of these, an idle connection takes more memory, but less than under net/http, and the handshake
+// takes some 30 more system calls. A callback such as GetCertificate gets one in each handshake.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	b, err := s.start()
 	if err != nil {

@@ -67,7 +67,7 @@ type Request struct {
 
 	// Send are the messages of a WebSocket, which Path is opened as if Send or Receive is set. During
 	// are requests that are sent next, over another connection. Receive is how many messages are read
-	// before the WebSocket is closed.
+	// before the WebSocket is closed: one after each that is sent, and the others at the end.
 	Send    []string  `json:",omitempty"`
 	During  []Request `json:",omitempty"`
 	Receive int       `json:",omitempty"`

@@ -209,16 +209,18 @@ not JSON
 {"Action":"run","Package":"a/b.c","Test":"TestX"}
 {"Action":"output","Package":"a/b.c","Test":"TestX","Output":"{\"Action\":\"fail\"}"}
 {"Action":"pass","Package":"a/b.c","Test":"TestX/sub.Test"}
+{"Action":"fail","Package":"a/b.c","Test":"TestX/https://127.0.0.1:4711/y"}
+{"Action":"pass","Package":"a/b.c","Test":"TestX/https://127.0.0.1:4712/y"}
 {"Action":"fail","Package":"a/b.c","Test":"TestX"}
 {"Action":"fail","Package":"a/b.c"}
 {"Action":"fail","Package":"a/d"}
 {"Action":"skip","Package":"a/e"}
 `
 	got := parseResults([]byte(out))
-	if want := (results{"a/b.c.TestX/sub.Test": "pass", "a/b.c.TestX": "fail", "a/d": "fail"}); !reflect.DeepEqual(got, want) {
+	if want := (results{"a/b.c.TestX/sub.Test": "pass", "a/b.c.TestX/https://127.0.0.1:{port}/y": "fail", "a/b.c.TestX": "fail", "a/d": "fail"}); !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	other := results{"a/b.c.TestX/sub.Test": "pass", "a/b.c.TestX": "pass", "a/d.TestY": "pass"}
+	other := results{"a/b.c.TestX/sub.Test": "pass", "a/b.c.TestX/https://127.0.0.1:{port}/y": "fail", "a/b.c.TestX": "pass", "a/d.TestY": "pass"}
 	if d := differ(got, other); !reflect.DeepEqual(d, []string{"a/b.c.TestX", "a/d", "a/d.TestY"}) {
 		t.Errorf("%v differ", d)
 	}
@@ -319,17 +321,17 @@ func TestResultsAreWritten(t *testing.T) {
 	f := newFindings()
 	f.Results = []*Result{
 		{Name: "some", Module: "example.com/some@v1.2.3", Framework: "gin", Traits: []string{"TLS"}, Exits: true, Replay: &Replay{Requests: 3}, Stop: &[kinds]*Stop{{Broken: 1}, {Broken: 2}}},
-		{Name: "other", Module: "example.com/other@v1.0.0", Framework: "chi", Error: "build", Build: &BuildTime{Cold: [kinds]time.Duration{10, 11}}},
+		{Name: "other", Module: "example.com/other@v1.0.0", Framework: "chi", Error: "build", Build: &BuildTime{Cold: [kinds]time.Duration{10, 11}, Warm: [kinds]time.Duration{300 * time.Millisecond, time.Second}}},
 	}
 	dir := t.TempDir()
 	if err := f.write(dir); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "applications.md"))
-	want := `| application | built with | responses that differ | requests lost by SIGTERM | cold build |
-|---|---|---|---|---|
-| some v1.2.3 | gin, TLS | 0 of 3 | 1 → 2, exits at once |  |
-| other v1.0.0 | chi | failed |  | *1.10* |
+	want := `| application | built with | responses that differ | requests lost by SIGTERM | cold build | warm build |
+|---|---|---|---|---|---|
+| some v1.2.3 | gin, TLS | 0 of 3 | 1 → 2, exits at once |  |  |
+| other v1.0.0 | chi | failed |  | *1.10* | 0.3 → 1.0 s |
 `
 	if err != nil || !strings.HasPrefix(string(text), want) {
 		t.Errorf("%s, %v, want\n%s", text, err, want)

@@ -90,6 +90,7 @@ type Result struct {
 	Stop                                    *[kinds]*Stop `json:",omitempty"`
 	Exits                                   bool          `json:",omitempty"` // see Application
 	Measured                                *Measurement  `json:",omitempty"`
+	Took                                    time.Duration // all of it, in nanoseconds
 }
 
 // Run tries the applications one after the other, and writes what it finds. An application that
@@ -123,7 +124,9 @@ func Run(ctx context.Context, c Config, p *record.Progress, w io.Writer) error {
 	found := newFindings()
 	report := &harness.Report{W: w, Wrong: ErrFailed}
 	for _, a := range apps {
+		begin := time.Now()
 		r := t.try(ctx, a)
+		r.Took = time.Since(begin)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

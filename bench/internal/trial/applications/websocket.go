@@ -45,9 +45,23 @@ func (p *process) talk(ctx context.Context, r Request, a *answer) error {
 	}
 	defer conn.CloseNow()
 	conn.SetReadLimit(1 << 20)
+	read := func() error {
+		_, text, err := conn.Read(ctx)
+		if err == nil {
+			a.Messages = append(a.Messages, string(text))
+		}
+		return err
+	}
+	left := r.Receive
 	for _, text := range r.Send {
 		if err := conn.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
 			return err
+		}
+		if left > 0 {
+			if err := read(); err != nil {
+				return err
+			}
+			left--
 		}
 	}
 	for _, during := range r.During {
@@ -55,12 +69,10 @@ func (p *process) talk(ctx context.Context, r Request, a *answer) error {
 		a.Messages = append(a.Messages, c.do(during).Body)
 		c.close()
 	}
-	for range r.Receive {
-		_, text, err := conn.Read(ctx)
-		if err != nil {
+	for range left {
+		if err := read(); err != nil {
 			return err
 		}
-		a.Messages = append(a.Messages, string(text))
 	}
 	return conn.Close(websocket.StatusNormalClosure, "")
 }
