@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// The released tool that the rules are tested with, and the version of x/net of the test's programs.
+// The released tool that the rules are tested with, and the version of x/net that the programs of
+// the test use.
 const (
 	tool = "github.com/DataDog/orchestrion"
 	at   = "v1.15.0"

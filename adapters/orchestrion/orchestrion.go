@@ -1,4 +1,0 @@
-// Package orchestrion
-package orchestrion
-
-import _ "github.com/recycling-go/recycling/core/auto"
