@@ -14,8 +14,8 @@
 //	)
 //
 // An application that has been instrumented by orchestrion before has this file already, and needs
-// the last import only. The application is then built by the tool, whose version must be that of
-// go.mod:
+// the last import only. The application is then built by the tool. Its version must be that of
+// go.mod, and the tool itself must be compiled by no older Go than the application:
 //
 //	go install github.com/DataDog/orchestrion@v1.15.0
 //	go get github.com/DataDog/orchestrion@v1.15.0
