@@ -124,10 +124,14 @@ func setKeepAlives(s *http.Server, own *atomic.Value, enabled bool) {
 	}
 }
 
+// builder returns what has put the hooks into net/http. The rules of adapters/orchestrion have
+// another result.
+func builder() string { return "the command recycle" }
+
 // announce writes the line that the package comment promises.
 var announce = sync.OnceFunc(func() {
 	if os.Getenv(EnvQuiet) == "" {
-		fmt.Fprintf(os.Stderr, "recycling: built in by the command recycle, %s: http.Servers of this program run on recycled workers (%s=%s: on net/http; %s=1: no such line)\n",
-			attach.Version(), recycling.EnvStrategy, recycling.Goroutine, EnvQuiet)
+		fmt.Fprintf(os.Stderr, "recycling: built in by %s, %s: http.Servers of this program run on recycled workers (%s=%s: on net/http; %s=1: no such line)\n",
+			builder(), attach.Version(), recycling.EnvStrategy, recycling.Goroutine, EnvQuiet)
 	}
 })

@@ -1,6 +1,6 @@
 // Package auto makes every http.Server of a program serve on recycled workers. It has an effect
-// only in programs that are built by the command recycle, in core/cmd/recycle. That command adds
-// the import of this package to each package main.
+// only in programs that are built by the command recycle, in core/cmd/recycle, or with the rules
+// in adapters/orchestrion. These add the import of this package to each package main.
 //
 // What the program does with an http.Server stays as it is: Serve, ServeTLS, ListenAndServe,
 // http.Serve, Shutdown, Close, RegisterOnShutdown, SetKeepAlivesEnabled and the hooks. The server
@@ -27,7 +27,8 @@
 //	RECYCLING_EXCEPT=127.0.0.1:6060,/run/admin.sock
 //
 // When the first server begins to serve, the program writes one line to standard error, unless the
-// environment variable RECYCLING_QUIET is set to anything but the empty string:
+// environment variable RECYCLING_QUIET is set to anything but the empty string. It names orchestrion
+// instead of the command if that was used:
 //
 //	recycling: built in by the command recycle, v0.1.0: http.Servers of this program run on recycled workers (RECYCLING_STRATEGY=goroutine: on net/http; RECYCLING_QUIET=1: no such line)
 package auto
