@@ -118,8 +118,8 @@ func (p *pool) refuseLocked(c *call, why fate) {
 
 // await waits until c, for which enter has returned nil, has a worker, or, if c has a task, until
 // the task has ended. It does not wait longer than ctx, which is parent with the pool's own limits.
-// It returns c's fate, which is begun or a final one. If the caller is a handler that has to wait, it
-// does so as in Waiting.
+// It returns c's fate, which is begun or a final one. If the caller is a handler that has to wait,
+// it does so as in Waiting.
 func (p *pool) await(parent, ctx context.Context, c *call) fate {
 	if len(c.wake) == 0 {
 		if w := waiter(parent); w != nil {

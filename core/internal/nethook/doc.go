@@ -7,7 +7,8 @@
 //
 // Package auto sets the hooks. It refers to the variable by its linker symbol, so that it also
 // compiles and links, without an effect, where net/http is not replaced. The name of the variable
-// contains the [Version] of the hooks. The rules of adapters/orchestrion have the same declarations.
+// contains the [Version] of the hooks. The rules of adapters/orchestrion have the same
+// declarations.
 package nethook
 
 import (
