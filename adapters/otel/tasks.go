@@ -41,7 +41,7 @@ var taskInstruments = []instrument{
 	},
 	{
 		name: nameTaskDuration, kind: histogram, unit: "s", attributes: []string{placeKey, taskKey, resultKey},
-		help: "Time from the begin of a task until its call ended. Calls whose task did not begin are left out.",
+		help: "Time from the start of a task until its call ended. Calls whose task did not begin are left out.",
 		do:   "Find the task that has become slow, and profile it where it runs.",
 	},
 	{

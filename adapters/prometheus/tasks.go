@@ -83,7 +83,7 @@ var taskMetrics = []metric{
 	},
 	{
 		name: "recycling_task_duration_seconds", kind: histogram, labels: []string{"place", "task"},
-		help: "Time from the begin of a task until its call ended. Calls whose task did not begin are left out.",
+		help: "Time from the start of a task until its call ended. Calls whose task did not begin are left out.",
 		do:   "Find the task that has become slow, and profile it where it runs. It contains the time for passing the output to the caller.",
 		times: func(s *snapshot, emit func(observe.Distribution, ...string)) {
 			for _, t := range s.tasks {

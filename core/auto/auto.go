@@ -17,7 +17,7 @@ import (
 	"github.com/recycling-go/recycling/core/internal/attach"
 )
 
-// Environment variables: see the package comment.
+// The names of environment variables: see the package comment.
 const (
 	EnvExcept = "RECYCLING_EXCEPT"
 	EnvQuiet  = "RECYCLING_QUIET"
@@ -27,7 +27,8 @@ const (
 // not have the hooks that the command has put into net/http, the file does not compile.
 const Hooks1 = true
 
-// The same declaration is in core/internal/nethook/hooks.go.txt.
+// netHooks are the functions that net/http calls. The same declaration is in
+// core/internal/nethook/hooks.go.txt.
 type netHooks struct {
 	serve      func(s *http.Server, own *atomic.Value, l net.Listener) (err error, served bool)
 	shutdown   func(s *http.Server, own *atomic.Value, ctx context.Context) (err error, shut bool)
@@ -35,7 +36,7 @@ type netHooks struct {
 	keepAlives func(s *http.Server, own *atomic.Value, enabled bool)
 }
 
-// hooks is a variable of net/http if that was replaced. Otherwise nothing reads it.
+// hooks is a variable of net/http if that has been patched. Otherwise nothing reads it.
 //
 //go:linkname hooks net/http.recyclingHooks1
 var hooks atomic.Pointer[netHooks]

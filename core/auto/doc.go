@@ -9,13 +9,14 @@
 // RECYCLING_MAX_WORKERS apply. With RECYCLING_STRATEGY=goroutine the program is served by net/http
 // itself, and this package does nothing.
 //
-// With a listener of a type of its own, each connection holds a worker while it waits, as with any
-// Server. The listener of echo v4, which embeds a *net.TCPListener and sets the keep-alive time of
-// TCP to three minutes, is replaced by that *net.TCPListener, where the time is 15 seconds.
+// If the program passes a listener of its own type to Serve, each connection holds a worker while
+// it waits, as with any recycling.Server. The listener of echo v4, which embeds a *net.TCPListener
+// and sets the keep-alive time of TCP to three minutes, is replaced by that *net.TCPListener, where
+// the time is 15 seconds.
 //
 // These are left alone:
 //
-//   - a server to which the program itself applies package recycling, such as with [recycling.Use];
+//   - a server that the program itself passes to package recycling, for example to [recycling.Use];
 //   - a server that is started in an init function, or for a package variable, on the goroutine
 //     that initializes the packages. A server that is started there on another goroutine waits up
 //     to a second until all packages on which this one depends are initialized;
@@ -27,8 +28,8 @@
 //	RECYCLING_EXCEPT=127.0.0.1:6060,/run/admin.sock
 //
 // When the first server begins to serve, the program writes one line to standard error, unless the
-// environment variable RECYCLING_QUIET is set to anything but the empty string. It names orchestrion
-// instead of the command if that was used:
+// environment variable RECYCLING_QUIET is set to anything but the empty string. It names
+// orchestrion instead of the command if that was used:
 //
 //	recycling: built in by the command recycle, v0.1.0: http.Servers of this program run on recycled workers (RECYCLING_STRATEGY=goroutine: on net/http; RECYCLING_QUIET=1: no such line)
 package auto

@@ -40,9 +40,9 @@ func (r *backlogReader) now() []Backlog {
 	return list
 }
 
-// AddBacklog makes Backlogs return what read returns, under the name of a place. Read must respect
-// its context, which ends after a second; it is not called more often than every 5 seconds. If there
-// is a backlog of this name already, it is replaced.
+// AddBacklog makes Backlogs return what read returns, under the name of a place. read must return
+// when its context ends, which is after a second; it is called by one goroutine at a time, at most
+// every 5 seconds. If there is a backlog of this name already, it is replaced.
 func (rec *TaskRecorder) AddBacklog(place string, read func(context.Context) ([]Backlog, error)) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
@@ -52,8 +52,8 @@ func (rec *TaskRecorder) AddBacklog(place string, read func(context.Context) ([]
 	rec.backlogs[place] = &backlogReader{read: read}
 }
 
-// Backlogs returns the backlog of each place that AddBacklog was given, by name, as it was at most 5
-// seconds ago. One that cannot be read is empty.
+// Backlogs returns the backlog of each place that AddBacklog was given, by name, as it was at most
+// 5 seconds ago. A backlog that cannot be read is empty.
 func (rec *TaskRecorder) Backlogs() map[string][]Backlog {
 	rec.mu.Lock()
 	readers := maps.Clone(rec.backlogs)

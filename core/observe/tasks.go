@@ -16,7 +16,7 @@ type TaskCall struct {
 	// last one counts. If it did not begin, it is the time until the call ended.
 	Queued time.Duration
 
-	// Running is the time from the begin of the task until the call ended. It is zero if the task
+	// Running is the time from the start of the task until the call ended. It is zero if the task
 	// did not begin.
 	Running time.Duration
 
@@ -28,13 +28,13 @@ type TaskCall struct {
 type TaskResult uint8
 
 const (
-	TaskReturned   TaskResult = iota // without an error
+	TaskReturned   TaskResult = iota // the task returned without an error
 	TaskFailed                       // the task returned an error, or its values could not be encoded
 	TaskPanicked                     // the task panicked, or ended its goroutine
 	TaskTimedOut                     // a deadline passed
 	TaskLeft                         // the caller left, or its Writer failed
 	TaskShedFull                     // there was no room in the queue
-	TaskShedWait                     // it waited for too long
+	TaskShedWait                     // the call waited too long for a worker
 	TaskShedClosed                   // the place was closed
 	TaskLost                         // the worker was lost
 	TaskRefused                      // no worker knows the task, or has the slots that it needs
@@ -69,7 +69,7 @@ type PlaceStats struct {
 // A Backlog is the work for one task that is stored at a place, such as NATS, for workers on any
 // machine.
 type Backlog struct {
-	Task     string
+	Task     string        // its name
 	Enqueued int           // enqueued tasks that are not done: queued, running or failed
 	Oldest   time.Duration // the age of the oldest of them; zero if there is none
 	Calls    int           // calls that wait for a worker

@@ -116,9 +116,10 @@ func (p *pool) refuseLocked(c *call, why fate) {
 	c.wake <- struct{}{}
 }
 
-// await waits, after enter, until c has a worker, or, if c has a task, until that has ended, but no
-// longer than ctx, which is parent with the pool's own limits. It returns c's fate, which is begun
-// or a final one. If the caller is a handler that has to wait, it does so as in Waiting.
+// await waits until c, for which enter has returned nil, has a worker, or, if c has a task, until
+// the task has ended. It does not wait longer than ctx, which is parent with the pool's own limits.
+// It returns c's fate, which is begun or a final one. If the caller is a handler that has to wait,
+// it does so as in Waiting.
 func (p *pool) await(parent, ctx context.Context, c *call) fate {
 	if len(c.wake) == 0 {
 		if w := waiter(parent); w != nil {
@@ -168,7 +169,7 @@ func (p *pool) awaitCounting(parent, ctx context.Context, c *call) fate {
 	}
 }
 
-// leave is called when c's context has ended, which is parent with the pool's own limits. It
+// leave is called when the context of c, which is parent with the pool's own limits, has ended. It
 // returns c's fate, which is a final one.
 func (p *pool) leave(parent context.Context, c *call) fate {
 	gone := late // because of Timeout

@@ -60,10 +60,11 @@ type Config struct {
 	// means that package log prints them.
 	Panic func(v any, stack []byte)
 
-	// Event is called when workers come and go, and when resources do; possibly by several
-	// goroutines at once. It may call methods of the pool, except Shutdown and Restart, which would
-	// wait for it. It should return soon, since a resource is used only after ResourceOpened has
-	// been reported. Nil means that there is nothing to do.
+	// Event is called when a worker has been added or removed, and when a resource has been opened,
+	// replaced or closed, or has failed. Several goroutines may call it at once. It may call
+	// methods of the pool, except Shutdown and Restart, which would wait for it. It should return
+	// soon, since a resource is used only after ResourceOpened has been reported. Nil means that
+	// there is nothing to do.
 	Event func(Event)
 }
 

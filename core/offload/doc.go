@@ -1,4 +1,4 @@
-// Package offload keeps heavy work from crowding out light work: a [Pool] lets a fixed number of
+// Package offload keeps heavy work from crowding out light work: a [Pool] lets a limited number of
 // handlers or tasks run at the same time, and a limited number wait, in order and for a limited
 // time. Any excess is shed: it gets an error at once, which a handler turns into 503 and
 // Retry-After.
@@ -50,9 +50,9 @@
 //
 // [Pool.Resize] adds and removes workers. [Resources.Restart] replaces all resources, one after the
 // other: the new one is opened before the old one is closed, and a task keeps its resource until it
-// returns, so the number of workers stays the same and no call fails. [ResourceConfig] has resources
-// replaced in the same way when they are too old, have done too many tasks, or have grown too
-// large. [Config.Event] reports all this.
+// returns, so the number of workers stays the same and no call fails. [ResourceConfig] can say that
+// resources are replaced in the same way when they are too old, have done too many tasks, or have
+// grown too large. [Config.Event] reports all this.
 //
 // # Where tasks run
 //

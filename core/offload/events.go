@@ -8,13 +8,13 @@ import (
 
 // An Event is something that has happened to a pool: see [Config.Event].
 type Event struct {
-	Kind EventKind
+	Kind EventKind // what has happened
 
-	// Resource is the resource that was opened, replaced or closed. It must not be used, only
-	// looked at. Nil for other kinds.
+	// Resource is the resource that was opened, replaced or closed. Event may compare it and read
+	// what identifies it, but must not use it otherwise. It is nil for other kinds.
 	Resource any
 
-	// Err says why a resource has failed or was replaced. Nil for other kinds.
+	// Err says why a resource has failed or was replaced. It is nil for other kinds.
 	Err error
 }
 
@@ -22,12 +22,12 @@ type Event struct {
 type EventKind uint8
 
 const (
-	WorkerAdded      EventKind = iota // by Resize
-	WorkerRemoved                     // by Resize; its last task has returned, its resource is closed
-	ResourceOpened                    // and is about to be used
-	ResourceReplaced                  // by a new one, though it had not failed
-	ResourceFailed                    // or could not be opened or closed
-	ResourceClosed                    // with or without an error
+	WorkerAdded      EventKind = iota // Resize added a worker
+	WorkerRemoved                     // a worker that Resize removes has ended, and its resource is closed
+	ResourceOpened                    // a resource was opened, and is about to be used
+	ResourceReplaced                  // a new resource replaced one that had not failed
+	ResourceFailed                    // a resource failed, or could not be opened or closed
+	ResourceClosed                    // a resource was closed, with or without an error
 )
 
 func (k EventKind) String() string {
@@ -51,7 +51,7 @@ func (k EventKind) String() string {
 // event calls Config.Event.
 func (p *pool) event(e Event) {
 	if p.c.Event != nil {
-		p.told(func() { p.c.Event(e) })
+		p.callback(func() { p.c.Event(e) })
 	}
 }
 
@@ -74,9 +74,9 @@ func (p *pool) deliver(e Event) {
 	p.event(e)
 }
 
-// told calls f, which is a function of the configuration that is told something. Its panic must not
-// end the process, nor what called it.
-func (p *pool) told(f func()) {
+// callback calls f, which calls a function of the configuration, such as Event or Failed. If f
+// panics, callback reports that and returns: the panic must not end the process, nor the caller.
+func (p *pool) callback(f func()) {
 	returned := false
 	defer func() {
 		if returned {
@@ -94,7 +94,7 @@ func (p *pool) told(f func()) {
 func (p *pool) panicked(v any, stack []byte) {
 	defer func() {
 		if again := recover(); again != nil {
-			log.Printf("offload: panic in Config.Panic: %v, while it was told of: %v\n%s", again, v, stack)
+			log.Printf("offload: panic in Config.Panic: %v, which was called for this panic: %v\n%s", again, v, stack)
 		}
 	}()
 	p.c.Panic(v, stack)

@@ -19,7 +19,7 @@ type Pool struct {
 	needs []need // the slots that each call through this Pool needs; see With
 }
 
-// A pool is what Pools share that With has made of one another.
+// A pool is the state that a Pool shares with those that its method With returns.
 type pool struct {
 	c          Config     // resolved
 	tasks      pond.Pool  // as many goroutines as workers; its queue holds functions about to begin

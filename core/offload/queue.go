@@ -92,7 +92,7 @@ func (p *pool) enqueueLocked(q *waitQueue, c *call) {
 	}
 }
 
-// dequeueLocked removes c from its queue, wherever it is in it.
+// dequeueLocked removes c from its queue, or from the lists of its slots.
 func (p *pool) dequeueLocked(c *call) {
 	c.queue.waiting--
 	p.queued--

@@ -83,6 +83,6 @@ func (s *resources[R]) check(o *owned[R]) {
 
 // wornOut calls ResourceConfig.Worn.
 func (s *resources[R]) wornOut(o *owned[R]) (why error) {
-	s.pool.told(func() { why = s.c.Worn(o.resource) })
+	s.pool.callback(func() { why = s.c.Worn(o.resource) })
 	return why
 }

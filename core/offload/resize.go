@@ -9,13 +9,14 @@ import (
 // ErrWorkers reports that a pool cannot have so few or so many workers.
 var ErrWorkers = errors.New("offload: number of workers is out of range")
 
-// Resize adds by workers, or removes some if by is negative, and returns how many there are to be
-// then. It does not wait: if not enough workers are idle, those end whose tasks return first, and
-// until then they count towards [Config.MaxWorkers]. Under [RoundRobin], the calls that wait for a
-// worker that is removed are assigned to others.
+// Resize adds by workers, or removes -by workers if by is negative, and returns the new number of
+// workers. It does not wait: if too few workers are idle, it removes those whose tasks return
+// first, and until then they count towards [Config.MaxWorkers]. Under [RoundRobin], the calls that
+// wait for a worker that is removed are assigned to others.
 //
 // If the number would be less than one or more than MaxWorkers, the error wraps [ErrWorkers] and
-// nothing changes. If p is stopped, it wraps [ErrClosed].
+// nothing changes. If p is stopped, the error wraps [ErrClosed]. On error, workers is the present
+// number.
 func (p *Pool) Resize(by int) (workers int, err error) { return p.resize(by) }
 
 func (p *pool) resize(by int) (workers int, err error) {
@@ -96,8 +97,8 @@ func (p *pool) growLocked() {
 	}
 }
 
-// shrinkLocked removes the worker whose end costs least: one whose resource is not ready, or else an
-// idle one.
+// shrinkLocked removes the worker whose end costs least: one whose resource is not ready, or else
+// an idle one.
 func (p *pool) shrinkLocked() {
 	var w *worker
 	for _, stage := range []stage{restarting, idle, working} {

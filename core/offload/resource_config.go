@@ -46,9 +46,9 @@ type ResourceConfig[R any] struct {
 	// be closed; possibly by several goroutines at once. Nil means that package log prints it.
 	Failed func(error)
 
-	// The following say when a resource is replaced though it has not failed, without a call
-	// having to wait or fail: it stays in use until the new one has been built. If that cannot be
-	// built, the old one stays in use, and the next attempt is made after Backoff.
+	// The following say when a resource is replaced although it has not failed. It stays in use
+	// until the new one has been built, so no call waits or fails because of that. If the new one
+	// cannot be built, the old one stays in use, and the next attempt is made after Backoff.
 
 	// MaxAge is the age at which a resource is replaced. To spread the work, it is up to a tenth
 	// less for each resource, at random. Zero means no limit. Negative is an error.
@@ -58,17 +58,18 @@ type ResourceConfig[R any] struct {
 	// for each resource, at random. Zero means no limit. Negative is an error.
 	MaxTasks int
 
-	// Worn returns why a resource should be replaced, such as that it has too much memory, or nil.
+	// Worn returns why a resource should be replaced, such as that it uses too much memory, or nil.
 	// It is called by the worker after each task, and every CheckEvery at any other time: then it
 	// must not disturb a task that uses the resource. It should return soon. Nil means that there
 	// is no such reason.
 	Worn func(R) error
 
-	// CheckEvery is how often Worn is called besides. Zero means 10 seconds. Negative means never.
+	// CheckEvery is the time between calls of Worn that follow no task. Zero means 10 seconds.
+	// Negative means that Worn is called after tasks only.
 	CheckEvery time.Duration
 
 	// ReplaceAtOnce is how many resources are replaced at the same time, and so how many there may
-	// be besides those of the workers. Zero means 1. Negative is an error.
+	// be in addition to those of the workers. Zero means 1. Negative is an error.
 	ReplaceAtOnce int
 
 	// CloseFirst says that there cannot be more resources than workers, for example because the

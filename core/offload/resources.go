@@ -20,7 +20,7 @@ type Resources[R any] struct {
 	needs []need // the slots that each call through this Resources needs; see With
 }
 
-// A resources is what Resources share that With has made of one another.
+// A resources is the state that a Resources shares with those that its method With returns.
 type resources[R any] struct {
 	pool *pool
 	c    ResourceConfig[R]
@@ -113,7 +113,7 @@ func (s *resources[R]) judge(w *worker, o *owned[R], failed error) {
 	w.tries = 0
 	o.tasks++
 	if o.tasks == o.maxTasks {
-		s.pool.wear(o.lease, fmt.Errorf("offload: %d tasks are done", o.tasks))
+		s.pool.wear(o.lease, fmt.Errorf("offload: resource has done %d tasks", o.tasks))
 	}
 	if s.c.Worn != nil {
 		if why := s.wornOut(o); why != nil {
@@ -131,7 +131,7 @@ func (s *resources[R]) fail(l *lease, err error) {
 
 // report reports a failure of a resource.
 func (s *resources[R]) report(err error) {
-	s.pool.told(func() { s.c.Failed(err) })
+	s.pool.callback(func() { s.c.Failed(err) })
 	s.pool.event(Event{Kind: ResourceFailed, Err: err})
 }
 
@@ -154,8 +154,8 @@ func (s *Resources[R]) Resize(by int) (workers int, err error) { return s.pool.r
 // not return is replaced last.
 //
 // If ctx ends first, the error wraps ctx's, and those resources that have not been replaced by then
-// stay in use; why a new one could not be opened is reported to Failed. If the pool is stopped, the
-// error wraps [ErrClosed].
+// stay in use. [ResourceConfig.Failed] gets the reason why a new one could not be opened. If the
+// pool is stopped, the error wraps [ErrClosed].
 func (s *Resources[R]) Restart(ctx context.Context) error { return s.pool.restartAll(ctx) }
 
 // Shutdown is like [Pool.Shutdown]. Resources are closed when their workers have nothing more to

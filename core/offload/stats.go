@@ -4,7 +4,7 @@ import "time"
 
 // Stats is a snapshot of a [Pool], or of [Resources].
 type Stats struct {
-	Workers int // as set by Config or Resize; those that are removed are not counted any more
+	Workers int // as set by Config or Resize, without those that Resize is still removing
 	Queued  int // calls waiting for a worker
 	Running int // workers that run a task or a handler, including abandoned ones
 	Idle    int // workers with nothing to do
@@ -29,7 +29,7 @@ type Stats struct {
 	// Failed counts resources that failed before they were closed, and failed attempts to build
 	// one.
 	Failed uint64
-	// Replaced counts resources replaced though they had not failed.
+	// Replaced counts resources that were replaced although they had not failed.
 	Replaced uint64
 
 	// Oldest is when the oldest resource that is in use was opened. It is zero without resources.
@@ -62,7 +62,8 @@ func (p *pool) stats() Stats {
 	}
 }
 
-// Occupied returns how much of each of [Config.Slots] is taken by tasks.
+// Occupied returns how much of each of [Config.Slots] tasks occupy at present. Names whose amount
+// in Config.Slots is zero are absent. The caller may change the result.
 func (p *Pool) Occupied() Slots { return p.occupied() }
 
 // Occupied is like [Pool.Occupied].

@@ -190,8 +190,8 @@ func TestHandlerThatLeavesCounts(t *testing.T) {
 	}
 }
 
-// TestHandlerThatGetsAWorkerAtOnceDoesNotWait compares the allocations of a call with the context of a
-// request, and without.
+// TestHandlerThatGetsAWorkerAtOnceDoesNotWait compares the allocations of a call with the context
+// of a request, and without.
 func TestHandlerThatGetsAWorkerAtOnceDoesNotWait(t *testing.T) {
 	p := newPool(t, offload.Config{Workers: 1})
 	with, without := make(chan float64, 1), make(chan float64, 1)

@@ -14,14 +14,14 @@ type command struct {
 	rest     []string // what follows the packages
 }
 
-// withValue are the flags of the four verbs that have a value, which may be the next argument.
+// withValue are those flags of the four verbs that have a value, which may be the next argument.
 var withValue = words(`C asmflags bench benchtime blockprofile blockprofilerate buildmode compiler count covermode
 	coverpkg coverprofile cpu cpuprofile debug-actiongraph debug-runtime-trace debug-trace exec fuzz fuzzcachedir
 	fuzzminimizetime fuzztime gccgoflags gcflags installsuffix ldflags list memprofile memprofilerate mod modfile
 	mutexprofile mutexprofilefraction o outputdir overlay p parallel pgo pkgdir run shuffle skip tags test.run timeout
 	toolexec trace vet`)
 
-// forList are the flags that select packages and files, and so go list must get them too.
+// forList are the flags that select packages and files. Therefore go list must get them too.
 var forList = words("asan buildmode compiler cover covermode coverpkg installsuffix mod modfile msan race tags")
 
 func words(s string) map[string]bool {
@@ -32,15 +32,9 @@ func words(s string) map[string]bool {
 	return m
 }
 
-// flagName returns the name of a flag, such as "mod", and its value if that is in the same argument.
+// flagName returns the name of a flag, such as "mod", and its value if the argument contains it.
 func flagName(arg string) (name, value string, hasValue bool) {
-	name = strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")
-	return cut(name)
-}
-
-func cut(s string) (name, value string, hasValue bool) {
-	name, value, hasValue = strings.Cut(s, "=")
-	return name, value, hasValue
+	return strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
 }
 
 // parse splits the arguments of a verb as the go command does.

@@ -96,6 +96,6 @@ func TestLanguageOfCore(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.language != coreLanguage {
-		t.Errorf("the line go in go.mod of core is %s, and the constant is %s", c.language, coreLanguage)
+		t.Errorf("the go line in go.mod of core has the version %s, and the constant is %s", c.language, coreLanguage)
 	}
 }

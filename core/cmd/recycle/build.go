@@ -24,14 +24,15 @@ type build struct {
 	store     store
 	overlay   map[string]string // contents, by the path of the file that they replace
 	foreign   map[string]string // the files of another overlay, by the path of the file that they replace
-	extra     []gomodPath       // what the added module of a workspace requires beside core
+	extra     []gomodPath       // what the added module of a workspace requires in addition to core
 	versioned bool              // the packages were given with a version
-	left      bool              // the environment was changed so that GOROOT is outside of the module cache
+	left      bool              // leaveCache has changed the environment
 	goFlags   []string          // for the go command
 	goEnv     []string          // environment variables for it
 }
 
-// prepare finds out everything that the go command has to be told to do what cmd says.
+// prepare writes the files and collects the flags and environment variables with which the go
+// command does what cmd says.
 func prepare(o options, cmd *command) (*build, error) {
 	b := &build{opts: o, cmd: cmd, overlay: map[string]string{}, foreign: map[string]string{}}
 	if cmd.chdir != "" {
@@ -57,7 +58,8 @@ func prepare(o options, cmd *command) (*build, error) {
 	return b, nil
 }
 
-// leaveCache makes the go command find its own files outside of the module cache.
+// leaveCache sets GOROOT to a folder outside of the module cache if the toolchain is in it, because
+// the go command replaces no file in the cache.
 func (b *build) leaveCache() error {
 	dir := filepath.Join(string(b.store), sum(b.env.GOROOT))
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -76,7 +78,7 @@ func (b *build) leaveCache() error {
 // replaceNetHTTP puts the hooks into net/http.
 func (b *build) replaceNetHTTP() error {
 	if err := nethook.Tested(b.env.GOVERSION); err != nil && !b.opts.force {
-		return fmt.Errorf("%w; the flag -force tries it", err)
+		return fmt.Errorf("%w; flag -force tries it", err)
 	}
 	dir := filepath.Join(b.env.GOROOT, "src", "net", "http")
 	file := filepath.Join(dir, "server.go")
@@ -93,10 +95,10 @@ func (b *build) replaceNetHTTP() error {
 	return nil
 }
 
-// An overlayFile is a file for the flag -overlay.
+// An overlayFile is the contents of a file for flag -overlay.
 type overlayFile struct{ Replace map[string]string }
 
-// mergeOverlay adds the files of an overlay that the go command has been given anyway.
+// mergeOverlay adds the files of the overlay that the user or GOFLAGS has named.
 func (b *build) mergeOverlay() error {
 	name, ok := b.cmd.value("overlay")
 	if !ok {
@@ -181,7 +183,7 @@ func (b *build) run() (int, error) {
 	return 0, err
 }
 
-// forward passes signals on to the go command. A terminal has sent its own to both.
+// forward passes signals on to the go command, except those that a terminal sends to both.
 func forward(signals <-chan os.Signal, to *os.Process, done <-chan struct{}) {
 	for {
 		select {

@@ -20,7 +20,7 @@ type core struct {
 	version  string      // what programs must require at least
 	require  []gomodPath // what core itself requires
 	replace  map[string]string
-	language string // of the line go in its go.mod, such as "1.25.0"
+	language string // of the go line in its go.mod, such as "1.25.0"
 }
 
 type gomodPath struct{ Path, Version string }
@@ -51,9 +51,9 @@ func readModule(kind, file string) (*gomod, error) {
 	return m, nil
 }
 
-// findCore returns the core that this command is part of. It is a released version, which the go
-// command fetches, or else a folder: dir, or if that is empty the one that this command was
-// compiled from.
+// findCore returns the core to build with. It is the folder dir, or, if dir is empty, the core that
+// this command is part of: a released version, which the go command fetches, or the folder that
+// this command was compiled from.
 func findCore(dir string) (*core, error) {
 	if dir == "" {
 		if version := ownVersion(); version != "" {
@@ -88,7 +88,7 @@ func findCore(dir string) (*core, error) {
 // develVersion is the version that programs require if core is a folder.
 const develVersion = "v0.0.0"
 
-// coreLanguage is the line go in the go.mod of core. A test compares the two.
+// coreLanguage is the version in the go line of core's go.mod. A test compares the two.
 const coreLanguage = "1.25.0"
 
 // ownVersion returns the version of core that the go command has built this command from, or "" if
@@ -111,10 +111,10 @@ func sourceDir() (string, error) {
 	_, file, _, _ := runtime.Caller(0)
 	dir := filepath.Join(filepath.Dir(file), "..", "..")
 	if !filepath.IsAbs(file) {
-		return "", errors.New("this command was built from a folder, with -trimpath: name the folder of core with the flag -core")
+		return "", errors.New("this command was built from a folder, with -trimpath: name the folder of core with flag -core")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
-		return "", fmt.Errorf("this command was built from a folder that is no longer there: name the folder of core with the flag -core: %w", err)
+		return "", fmt.Errorf("this command was built from a folder that is no longer there: name the folder of core with flag -core: %w", err)
 	}
 	return dir, nil
 }

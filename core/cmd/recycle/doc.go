@@ -1,6 +1,6 @@
 // Recycle runs the go command so that every http.Server of the programs that it builds is served on
-// recycled workers. Nothing of the application changes, neither its source nor go.mod, go.sum,
-// go.work or the folder vendor.
+// recycled workers. No file of the application changes, neither its source nor go.mod, go.sum,
+// go.work or the vendor folder.
 //
 //	recycle [flags] build|run|test|install [flags of the go command] [packages]
 //	recycle [flags] env [flags of go build] [packages]
@@ -16,7 +16,7 @@
 // program, so that http.Servers and httptest.Servers of the tests run on recycled workers.
 //
 // env prints what a shell must set so that go build does the same. It is valid for the packages
-// given, with the present go.mod, and as long as the folder of the flag -dir is there.
+// given, with the present go.mod, and as long as the folder of flag -dir exists.
 //
 // doctor lists each place where the packages, or those that they depend on, can start a server, and
 // says what will happen to it. It does not know whether the program gets there.
@@ -30,8 +30,8 @@
 //	-force        try a Go version that has not been tested
 //	-x            print the go command before running it
 //
-// The documentation of package auto says what the programs do differently, and by which environment
-// variables they can be told not to.
+// The documentation of package auto says what the programs do differently, and which environment
+// variables switch that off.
 //
 // # How it works
 //
@@ -41,17 +41,18 @@
 //
 // How the module core gets into the build depends on the application:
 //
-//   - A module: the flag -modfile names a copy of go.mod, with a copy of go.sum beside it, that
-//     requires core and what core requires. If its line go is older than core's, that is raised,
-//     and a line godebug keeps the defaults of GODEBUG.
-//   - A module whose line go is older than 1.22: in a temporary workspace (GOWORK) there is also a
-//     module that requires core. The application's own line go stays, and with it the meaning of
-//     its loops. But in a workspace the go command considers the requirements of all dependencies,
-//     and so it may select newer versions of them, and need their go.mod files.
+//   - A module: flag -modfile names a copy of go.mod, with a copy of go.sum beside it, that
+//     requires core and what core requires. If the version in its go line is older than core's, it
+//     is raised, and a godebug line keeps the defaults of GODEBUG.
+//   - A module whose go line has a version before 1.22: a temporary workspace (GOWORK) contains it
+//     and a module that requires core. The application's own go line stays, and with it the meaning
+//     of its loops. But in a workspace the go command considers the requirements of all
+//     dependencies, and so it may select newer versions of them, and need their go.mod files.
 //   - A workspace: a copy of go.work that also has such a module.
-//   - A folder vendor: a temporary workspace with a folder vendor of symbolic links. The packages of
-//     core are in modules that vendor/modules.txt does not call explicit, and those need no
-//     requirement. The overlay cannot do this, since the go command reads modules.txt without it.
+//   - A vendor folder: a temporary workspace with a vendor folder of symbolic links. The packages
+//     of core are in modules that vendor/modules.txt does not mark as explicit, and no go.mod has
+//     to require those. The overlay cannot do this, since the go command reads modules.txt without
+//     it.
 //   - A package with a version: a temporary workspace in which its module is replaced by a copy,
 //     since nothing in the module cache can be replaced.
 //
@@ -60,8 +61,7 @@
 //
 // A program contains one version of core: the newest of those that the application, its
 // dependencies and this command require. If the application replaces core, its replacement is
-// taken. If the application uses package recycling itself, the http.Servers that it gives to that
-// are left to it.
+// taken. An http.Server that the application itself passes to package recycling is left alone.
 //
 // The go command caches what it builds: the files of the overlay have the same names as long as
 // they have the same contents. A second build compiles nothing.
@@ -69,8 +69,9 @@
 // Limits:
 //
 //   - Servers that an init function starts and waits for are served by net/http: see package auto.
-//   - A plugin (-buildmode=plugin) and the program that opens it must both be built by this command.
-//   - With a folder vendor, -modfile cannot be used, and symbolic links must be possible.
+//   - A plugin (-buildmode=plugin) and the program that opens it must both be built by this
+//     command.
+//   - With a vendor folder, -modfile cannot be used, and symbolic links must be possible.
 //   - If GOTOOLCHAIN has selected a downloaded toolchain, the go command runs with GOROOT set to a
 //     symbolic link to it, because files in the module cache cannot be replaced.
 package main

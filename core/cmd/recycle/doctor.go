@@ -17,7 +17,7 @@ import (
 	"github.com/recycling-go/recycling/core/internal/nethook"
 )
 
-// This file is recycle doctor. Package verdicts says what it looks for.
+// This file is recycle doctor. verdicts.go says what it looks for.
 
 // A listed is a package in the output of go list.
 type listed struct {
@@ -89,7 +89,7 @@ func newExamination(all []listed) *examination {
 	d.from = importer.ForCompiler(d.set, "gc", func(path string) (io.ReadCloser, error) {
 		file := d.exports[path]
 		if file == "" {
-			return nil, fmt.Errorf("there is no export data of %s", path)
+			return nil, fmt.Errorf("there is no export data for %s", path)
 		}
 		return os.Open(file)
 	})

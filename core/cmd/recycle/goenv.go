@@ -43,8 +43,8 @@ func (e *goEnv) flag(name string) string {
 	return value
 }
 
-// output runs a command with more environment variables, and returns what it prints. If it fails,
-// the error has what it printed to standard error.
+// output runs a command with more environment variables, and returns its standard output. If the
+// command fails, the error contains what it printed to standard error.
 func output(env []string, name string, args ...string) ([]byte, error) {
 	return outputIn("", env, name, args...)
 }

@@ -53,7 +53,7 @@ func run(args []string, stdout io.Writer) (int, error) {
 	case "env", "doctor":
 		verb = "build"
 	default:
-		return 0, fmt.Errorf("there is no command %q: it is build, run, test, install, env or doctor", verb)
+		return 0, fmt.Errorf("there is no command %q, want build, run, test, install, env or doctor", verb)
 	}
 	cmd, err := parse(verb, flags.Args()[1:])
 	if err != nil {

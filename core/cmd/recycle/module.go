@@ -50,15 +50,15 @@ func (b *build) addModule() error {
 }
 
 // loopVersion is the first version of the language in which each iteration of a loop has its own
-// variables. A go.mod that requires core must have a line go with core's version or a later one.
-// Modules with an older line keep the meaning that loops have there only in a workspace.
+// variables. A go.mod that requires core must have a go line with core's version or a later one, so
+// the loops of an older module keep their meaning only in a workspace.
 const loopVersion = "1.22"
 
-// older reports whether version a of the language, as in go.mod, is older than b. If there is no
-// such line, it is.
+// older reports whether version a of the language, as in go.mod, is older than b. If a is empty,
+// because go.mod has no go line, it is older.
 func older(a, b string) bool { return version.Compare("go"+a, "go"+b) < 0 }
 
-// addToModule makes a copy of the module's go.mod, for the flag -modfile. A workspace with another
+// addToModule makes a copy of the module's go.mod, for flag -modfile. A workspace with another
 // module that requires core was rejected, except for old modules: in workspaces, the go command
 // considers the requirements of all dependencies, and so may select other versions.
 func (b *build) addToModule(m *gomod, file string) error {
@@ -88,10 +88,10 @@ func (b *build) addToModule(m *gomod, file string) error {
 			return err
 		}
 	}
-	// The go command selects versions and adds checksums. First it looks at the requirements of all
-	// modules: one that the packages below do not need may require a newer version of what core
-	// requires, and then the go command would refuse the copy. It loads no package of the application
-	// here: with -mod=mod it would also add what the application has forgotten to require.
+	// The go command selects versions and adds checksums. First it considers the requirements of
+	// all modules: one that the packages below do not need may require a newer version of what core
+	// requires, and then the go command would refuse the copy. It must not load packages of the
+	// application: with -mod=mod it would add what the application has forgotten to require.
 	for _, what := range [][]string{{"-m", "all"}, {"-deps", autoPath}} {
 		args := append([]string{"list", "-mod=mod", "-modfile=" + copied}, what...)
 		if _, err := output([]string{"GOFLAGS="}, "go", args...); err != nil {
@@ -114,8 +114,8 @@ func (b *build) addToModule(m *gomod, file string) error {
 	return nil
 }
 
-// edits returns the flags of go mod edit that make a module require core, which m may do anyway. If
-// m replaces core or what core requires, that stays.
+// edits returns the flags of go mod edit by which m requires core and what core requires. It leaves
+// out what m requires already, and keeps what m replaces.
 func (c *core) edits(m *gomod) (edits []string) {
 	if m.Module.Path == corePath {
 		return nil
@@ -142,7 +142,7 @@ func (c *core) edits(m *gomod) (edits []string) {
 }
 
 // keepGodebug returns the flags of go mod edit that keep the default of GODEBUG, which depends on
-// the line go.
+// the go line.
 func (m *gomod) keepGodebug() []string {
 	for _, d := range m.Godebug {
 		if d.Key == "default" {

@@ -209,7 +209,7 @@ func TestUntestedGoVersionIsRefused(t *testing.T) {
 		cmd.Args = append([]string{"sh", "-c", `exec "$0" "$@"`}, append([]string{cmd.Path}, cmd.Args[1:]...)...)
 		cmd.Path = "/bin/sh"
 		out, err := cmd.CombinedOutput()
-		want := "recycle: go1.99.1 has not been tested; tested are the releases of Go 1.25 to 1.27; the flag -force tries it\n"
+		want := "recycle: go1.99.1 has not been tested; tested are the releases of Go 1.25 to 1.27; flag -force tries it\n"
 		if err == nil || string(out) != want {
 			t.Errorf("it says %q, %v; want %q", out, err, want)
 		}

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// envText returns what a shell must set so that the go command does what this command would have it
-// do.
+// envText returns the lines for a shell that set the environment variables with which a plain go
+// command does the same.
 func (b *build) envText() (string, error) {
 	var s strings.Builder
 	quote := func(v string) string { return "'" + strings.ReplaceAll(v, "'", `'\''`) + "'" }
@@ -19,7 +19,7 @@ func (b *build) envText() (string, error) {
 		if strings.ContainsAny(f, " \t\n'\"") {
 			f = `"` + f + `"`
 			if strings.ContainsAny(f[1:len(f)-1], "\n\"") {
-				return "", fmt.Errorf("the path in %s cannot be written into GOFLAGS; choose another folder with the flag -dir", f)
+				return "", fmt.Errorf("the path in %s cannot be written into GOFLAGS; choose another folder with flag -dir", f)
 			}
 		}
 		flags = append(flags, f)

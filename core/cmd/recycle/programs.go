@@ -15,9 +15,9 @@ type pkg struct {
 	Error                     *struct{ Err string }
 }
 
-// addPrograms adds a file to each package main among the packages, or for go test to the external
-// tests of each package that has tests. Only that package may import what it likes: package auto
-// may import the one under test.
+// addPrograms adds a file to each package main among the packages, or, for go test, to the external
+// test package of each package that has tests. The package under test itself could not import
+// package auto, which may depend on it.
 func (b *build) addPrograms() error {
 	args := append([]string{"list", "-e", "-json=Dir,Name,ImportPath,Standard,TestGoFiles,XTestGoFiles,Error"}, b.goFlags...)
 	args = append(append(args, b.cmd.listFlags()...), "--")
@@ -32,7 +32,7 @@ func (b *build) addPrograms() error {
 	n := 0
 	for _, p := range all {
 		if p.Standard || p.Dir == "" {
-			continue // of a package that go list did not find, the go command will say so
+			continue // the go command reports packages that do not exist
 		}
 		file, clause := "zz_recycle.go", p.Name
 		switch {

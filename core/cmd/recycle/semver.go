@@ -9,8 +9,8 @@ import (
 // newer reports whether version a of a module is newer than b, which may be empty.
 func newer(a, b string) bool { return b == "" || compareVersions(a, b) > 0 }
 
-// compareVersions compares two versions of a module by https://semver.org/#spec-item-11. x/mod/semver
-// does the same, but core must not depend on it.
+// compareVersions compares two versions of a module by https://semver.org/#spec-item-11. Package
+// golang.org/x/mod/semver does the same, but core must not depend on it.
 func compareVersions(a, b string) int {
 	a, _, _ = strings.Cut(strings.TrimPrefix(a, "v"), "+")
 	b, _, _ = strings.Cut(strings.TrimPrefix(b, "v"), "+")

@@ -17,7 +17,7 @@ func openStore(dir string) (store, error) {
 	if dir == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return "", fmt.Errorf("there is no folder for caches: name one with the flag -dir: %w", err)
+			return "", fmt.Errorf("there is no folder for caches: name one with flag -dir: %w", err)
 		}
 		dir = filepath.Join(cache, "recycle")
 	}
@@ -25,7 +25,7 @@ func openStore(dir string) (store, error) {
 	if err != nil {
 		return "", err
 	}
-	// The go command compares names, and has resolved its own.
+	// The go command compares paths without symbolic links.
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("flag -dir: %w", err)
 	}
@@ -43,8 +43,8 @@ func sum(parts ...string) string {
 	return fmt.Sprintf("%x", h.Sum(nil)[:8])
 }
 
-// folder returns the path of a folder with these files, by name. It does not exist before all of
-// them are written.
+// folder returns the path of a folder with these files, by name. The folder appears when all of
+// them have been written.
 func (s store) folder(files map[string]string) (string, error) {
 	return s.folderWith(files, func(string) error { return nil })
 }

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// A tree is a folder vendor that is put together from two: that of the application, and the
-// packages whose folders the tree lists, by import path, which come before the application's.
+// A tree describes a vendor folder: it has the packages of the application's vendor folder, except
+// those whose import paths are keys of the tree, which are in the folders that are the values.
 type tree map[string]string
 
 // merge adds packages to those of modules.txt. If a module is newer than the application's, all its
@@ -69,13 +69,14 @@ func merge(all []*vendored, needed []neededPackage) ([]*vendored, tree) {
 	return all, t
 }
 
-// String returns what the tree consists of.
-func (t tree) String() string { return fmt.Sprint(map[string]string(t)) } // in the order of the keys
+// String returns the keys and values of t, in the order of the keys.
+func (t tree) String() string { return fmt.Sprint(map[string]string(t)) }
 
-// make makes the folder to of symbolic links, for an application that has vendor.
+// make creates the vendor folder to, of symbolic links, for an application with the folder vendor.
 func (t tree) make(to, vendor string) error { return t.link(to, vendor, "") }
 
-// link makes the folder of an import path. Where the tree has nothing, it is one link.
+// link creates the folder of an import path. If t has no package in it, the folder is one symbolic
+// link.
 func (t tree) link(to, vendor, importPath string) error {
 	source, here := t[importPath]
 	names := map[string]bool{} // of the folders below, and whether the tree has something there

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// This file is about applications with a folder vendor. The go command compares vendor/modules.txt
-// with go.mod, and reads it without regard to overlays. Therefore the application becomes a
-// workspace, whose folder vendor this command makes: see tree.go. It has packages of modules that
-// no go.mod requires, which the go command allows if modules.txt does not call them explicit.
+// This file is about applications with a vendor folder. The go command compares vendor/modules.txt
+// with go.mod, and reads it without regard to overlays. Therefore this command makes a workspace of
+// the application, with a vendor folder of its own: see tree.go. That has packages of modules that
+// no go.mod requires, which the go command allows if modules.txt does not mark them as explicit.
 
-// isVendored reports whether the go command would use the folder vendor in dir, by go help
-// build-flags. mod is the value of the flag -mod, and language is the version in go.mod or go.work.
+// isVendored reports whether the go command would use the vendor folder in dir: see go help
+// build-flags. mod is the value of flag -mod, and language is the version in go.mod or go.work.
 func (b *build) isVendored(mod, dir, language string, work bool) (bool, error) {
 	if mod != "" {
 		return mod == "vendor", nil
@@ -38,7 +38,7 @@ func (b *build) isVendored(mod, dir, language string, work bool) (bool, error) {
 // addToVendored makes a workspace of a vendored module.
 func (b *build) addToVendored(m *gomod, file string) error {
 	if file != b.env.GOMOD {
-		return errors.New("flag -modfile cannot be used with a folder vendor")
+		return errors.New("flag -modfile cannot be used with a vendor folder")
 	}
 	ws, _ := b.workspaceOf(m)
 	return b.vendorWorkspace(ws, filepath.Dir(file))
@@ -112,8 +112,8 @@ func (v *vendored) relocate(from, to string) error {
 	return nil
 }
 
-// vendorWorkspace makes the folder vendor of a workspace whose own, or that of its only module, is
-// in dir.
+// vendorWorkspace makes a copy of a workspace with a vendor folder. The present one, of the
+// workspace or of its only module, is in dir.
 func (b *build) vendorWorkspace(ws workspace, dir string) error {
 	vendor := filepath.Join(dir, "vendor")
 	all, err := readVendored(filepath.Join(vendor, "modules.txt"))

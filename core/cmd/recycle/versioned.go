@@ -95,7 +95,7 @@ func (b *build) addCopy(m moduleInfo) error {
 	if err := b.useWorkspace(ws, map[string]bool{}); err != nil {
 		return err
 	}
-	// It also selects the toolchain.
+	// The go command also selects the toolchain by GOWORK.
 	return os.Setenv("GOWORK", strings.TrimPrefix(b.goEnv[len(b.goEnv)-1], "GOWORK="))
 }
 

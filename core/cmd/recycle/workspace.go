@@ -70,15 +70,14 @@ func (b *build) addToWorkspace(mod string) error {
 // addBeside makes a workspace of a module that is in none.
 func (b *build) addBeside(m *gomod, file string) error {
 	if file != b.env.GOMOD {
-		return fmt.Errorf("flag -modfile: the line go in %s is %q; with this flag it must be %s or later", file, m.Go, loopVersion)
+		return fmt.Errorf("flag -modfile: the go line in %s has the version %q; with this flag it must be %s or later", file, m.Go, loopVersion)
 	}
 	b.dropMod()
 	ws, replaced := b.workspaceOf(m)
 	return b.useWorkspace(ws, replaced)
 }
 
-// dropMod drops a flag -mod=mod, since the go command does not have that in a workspace. Nothing
-// could be written anyway.
+// dropMod removes flag -mod, because the go command refuses -mod=mod in a workspace.
 func (b *build) dropMod() {
 	b.cmd.without("mod")
 	if b.env.flag("mod") != "" {
@@ -87,7 +86,7 @@ func (b *build) dropMod() {
 }
 
 // workspaceOf returns a workspace of the application's only module, and what that replaces. It
-// keeps the default of GODEBUG, which depends on the line go.
+// keeps the default of GODEBUG, which depends on the go line.
 func (b *build) workspaceOf(m *gomod) (ws workspace, replaced map[string]bool) {
 	ws = workspace{language: m.Go, toolchain: m.Toolchain, use: []string{filepath.Dir(b.env.GOMOD)}}
 	for _, d := range m.Godebug {
@@ -113,7 +112,7 @@ func absolute(path, dir string) string {
 	return filepath.Join(dir, path)
 }
 
-// addReplace adds a line replace, whose path is relative to dir.
+// addReplace adds a replace line. If the path of to is relative, it is relative to dir.
 func (w *workspace) addReplace(from, to gomodPath, dir string) {
 	if to.Version == "" {
 		to.Path = absolute(to.Path, dir)
@@ -141,8 +140,8 @@ func (w *workspace) text() string {
 	return s.String()
 }
 
-// useWorkspace writes the workspace, with one more module, and makes the go command use it.
-// replaced are the modules that are in it or replaced by it.
+// useWorkspace writes the workspace ws, with one more module, and makes the go command use it.
+// replaced are the modules that ws contains or replaces.
 func (b *build) useWorkspace(ws workspace, replaced map[string]bool) error {
 	for _, path := range sortedKeys(b.core.replace) {
 		if !replaced[path] {
@@ -188,8 +187,8 @@ func (b *build) useWorkspace(ws workspace, replaced map[string]bool) error {
 	return nil
 }
 
-// modules returns the modules whose checksums the workspace may lack. Of an application with a
-// version, it lacks all.
+// modules returns the modules whose checksums the workspace may lack, where nil means all modules:
+// a package with a version comes without checksums.
 func (b *build) modules(replaced map[string]bool) []string {
 	if b.versioned {
 		return nil

@@ -6,9 +6,9 @@
 //	tasks remove GROUP [N]     # remove N workers, or one, when their tasks have ended
 //	tasks restart GROUP        # replace all workers without losing a task, and wait for that
 //
-// The flags come first: -addr is the URL of the handler, -socket the Unix socket that it is served
-// on, if it is one, and -timeout how long to wait. The status is 0, or 1 if something has failed,
-// or 2 if the arguments are wrong.
+// The flags come first: -addr is the URL of the handler, -socket is a Unix socket to connect to
+// instead of the host in -addr, and -timeout is how long to wait. The exit status is 0, or 1 if
+// something has failed, or 2 if the arguments are wrong.
 package main
 
 import (
@@ -50,7 +50,7 @@ func main() {
 	os.Exit(status)
 }
 
-// run runs the command and returns its status.
+// run runs the command and returns its exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("tasks", flag.ContinueOnError)
 	flags.SetOutput(stderr)

@@ -1,4 +1,4 @@
-// Package attach is how package auto gets from package recycling what that does not export.
+// Package attach gives package auto what package recycling does not export.
 package attach
 
 import (
@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// A Server serves in place of an http.Server. Its methods have the meaning and results that they
-// have there.
+// A Server serves in place of an http.Server. Its methods do and return what the methods of the
+// http.Server with the same names do.
 type Server interface {
 	Serve(net.Listener) error
 	Shutdown(context.Context) error

@@ -38,7 +38,8 @@ func NewHost(srv *http.Server, all bool, start func(net.Listener) (*Engine, erro
 	return h
 }
 
-// IsHost reports whether srv is the http.Server of a Host. It is not if its BaseContext was replaced.
+// IsHost reports whether srv is the http.Server of a Host. It is not if its BaseContext was
+// replaced.
 func IsHost(srv *http.Server) bool {
 	return srv.BaseContext != nil && reflect.ValueOf(srv.BaseContext).Pointer() == hostContext
 }

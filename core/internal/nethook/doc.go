@@ -1,4 +1,4 @@
-// Package nethook makes a copy of package net/http whose http.Servers are served by package auto.
+// Package nethook patches a copy of package net/http so that package auto serves its http.Servers.
 //
 // The copy has a hook at the beginning of the methods Serve, Shutdown, Close and
 // SetKeepAlivesEnabled of http.Server. Where the hooks go is found in the syntax tree. They are
@@ -7,8 +7,8 @@
 //
 // Package auto sets the hooks. It refers to the variable by its linker symbol, so that it also
 // compiles and links, without an effect, where net/http is not replaced. The name of the variable
-// contains the [Version] of what the two agree on. The same declarations are in the rules of
-// adapters/orchestrion.
+// contains the [Version] of the hooks. The rules of adapters/orchestrion have the same
+// declarations.
 package nethook
 
 import (
@@ -22,7 +22,7 @@ import (
 // must the symbol there and in package auto.
 const Version = 1
 
-// Hooks is the file that the copy of net/http has in addition.
+// Hooks is the text of the file that is added to the copy of net/http.
 //
 //go:embed hooks.go.txt
 var Hooks string

@@ -26,8 +26,8 @@ type source struct {
 }
 
 // Patch returns text, the file server.go of net/http, with hooks. name is the file's path, for
-// errors. It returns an error if the file is not as expected. Then the Go version is one that this
-// package does not know, whatever [Tested] says.
+// errors. Patch returns an error if the file is not as expected: then this package does not know
+// the Go version, whatever [Tested] says.
 func Patch(name string, text []byte) ([]byte, error) {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, name, text, parser.SkipObjectResolution)
@@ -136,10 +136,10 @@ func (s *source) code(n ast.Node) string {
 	return string(s.text[s.set.Position(n.Pos()).Offset:s.set.Position(n.End()).Offset])
 }
 
-// patchServe inserts the hook where Serve begins to serve the listener. Before that it only calls a
-// hook of net/http's own tests and, with Go 1.27, recognizes a listener by which x/net/http2 says
-// something, and that is none. These are if statements. The first other statement must store the
-// listener.
+// patchServe inserts the hook where Serve begins to serve the listener. Before that, Serve only
+// calls a hook of net/http's own tests and, with Go 1.27, recognizes a value that is not a real
+// listener, by which x/net/http2 passes information. These are if statements. The first other
+// statement must store the listener.
 func (s *source) patchServe() error {
 	f, recv, l, err := s.method("Serve", "net.Listener", "error")
 	if err != nil {

@@ -30,7 +30,7 @@ func CheckKey(key string) error {
 	return checkCharacters("key", key)
 }
 
-// reserved is how keys begin that clients of NATS use for themselves: see its ADR-8.
+// reserved is the prefix of keys that clients of NATS use for themselves: see ADR-8 of NATS.
 const reserved = "_kv"
 
 // CheckKeys returns nil if prefix and limit are acceptable to [Store.Keys], and otherwise an error

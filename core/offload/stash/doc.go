@@ -8,9 +8,9 @@
 //	...
 //	progress, _, err := stash.GetJSON[Progress](ctx, shared, "job.17")
 //
-// A task depends on the interface [Store], so that it need not know where the entries are. [Memory]
-// is in this process. Other implementations pass the tests of package stashtest, and so behave in
-// the same way.
+// A task depends on the interface [Store], so that it need not know where the entries are. A
+// [Memory] keeps them in this process. All implementations pass the tests of package stashtest, and
+// so behave in the same way.
 //
 // # Entries
 //
@@ -32,7 +32,8 @@
 // if there is no entry. All others get [ErrConflict]. [ModifyJSON] reads, changes and writes, and
 // repeats that after a conflict:
 //
-//	n, err := stash.ModifyJSON(ctx, shared, "visits", 0, func(n int) (int, error) { return n + 1, nil })
+//	increment := func(n int) (int, error) { return n + 1, nil }
+//	n, err := stash.ModifyJSON(ctx, shared, "visits", 0, increment)
 //
 // A lock that its owner may lose by dying is an entry with a time to live: Create it, do the work,
 // and Delete it with the revision that Create returned. If it has expired meanwhile and somebody

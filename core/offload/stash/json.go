@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// GetJSON is s.Get for a value that [PutJSON] or [ModifyJSON] wrote. A value that is not JSON for a
-// T is an error.
+// GetJSON is s.Get for a value that [PutJSON] or [ModifyJSON] wrote. If the value is not JSON for a
+// T, GetJSON returns an error and zero values.
 func GetJSON[T any](ctx context.Context, s Store, key string) (v T, revision uint64, err error) {
 	b, revision, err := s.Get(ctx, key)
 	if err != nil {
@@ -22,7 +22,8 @@ func GetJSON[T any](ctx context.Context, s Store, key string) (v T, revision uin
 	return v, revision, nil
 }
 
-// PutJSON is s.Put with v as JSON.
+// PutJSON is s.Put with v as JSON. If v cannot be encoded, PutJSON returns an error and writes
+// nothing.
 func PutJSON[T any](ctx context.Context, s Store, key string, v T, ttl time.Duration) (revision uint64, err error) {
 	b, err := json.Marshal(v)
 	if err != nil {

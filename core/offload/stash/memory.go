@@ -55,7 +55,7 @@ type entry struct {
 	index    int           // in Memory.expiring, if expires is not zero
 }
 
-// New returns an empty Memory.
+// New returns an empty Memory. An error names the invalid field and its value.
 func New(c Config) (*Memory, error) {
 	switch {
 	case c.Entries < 0:

@@ -3,9 +3,9 @@
 // [Place].
 //
 //	var tasks task.Set
-//	var shrink = task.Register(&tasks, "shrink", func(ctx context.Context, in Picture) (Picture, error) {
-//		...
-//	}, task.Options{Idempotent: true})
+//	var shrink = task.Register(&tasks, "shrink", shrinkPicture, task.Options{Idempotent: true})
+//
+//	func shrinkPicture(ctx context.Context, in Picture) (Picture, error) { ... }
 //
 //	small, err := shrink.Do(r.Context(), place, large)
 //

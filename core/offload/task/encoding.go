@@ -8,15 +8,19 @@ import (
 // An Encoding encodes inputs and outputs for another process. Its methods may be called by several
 // goroutines at once.
 type Encoding interface {
+	// Marshal returns v in its encoded form.
 	Marshal(v any) ([]byte, error)
-	Unmarshal(b []byte, v any) error // v is a pointer
+
+	// Unmarshal decodes b and stores the result where the pointer v points. The result may refer to
+	// b, which must not be changed afterwards.
+	Unmarshal(b []byte, v any) error
 }
 
 var (
 	// JSON encodes as package encoding/json does.
 	JSON Encoding = jsonEncoding{}
 
-	// Bytes leaves a []byte as it is. Other types are an error.
+	// Bytes passes a []byte on as it is, without a copy. Other types are an error.
 	Bytes Encoding = bytesEncoding{}
 )
 

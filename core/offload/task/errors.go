@@ -12,14 +12,14 @@ var (
 	// task may have run in part, or in full.
 	ErrLost = errors.New("task: worker was lost")
 
-	// ErrUnknown reports that a worker does not know the task: it runs another version of the
-	// program.
+	// ErrUnknown reports that the place does not know the task: its workers run another version of
+	// the program, or its configuration leaves the task out.
 	ErrUnknown = errors.New("task: unknown task")
 
 	// ErrSlots reports that a task needs more slots than any worker has.
 	ErrSlots = offload.ErrSlots
 
-	// ErrLeft is the error of writing to a Stream whose caller has left.
+	// ErrLeft is the error of a Write by a streaming task whose caller has left.
 	ErrLeft = errors.New("task: caller has left")
 )
 
@@ -30,7 +30,7 @@ const CodeInput = "input"
 // is the same wherever the task ran, but Unwrap returns the task's own error only if the task ran
 // in this process.
 type Error struct {
-	Task    string // the name of the task; set by Do
+	Task    string // the name of the task; set by Do, whatever the task has set
 	Code    string // what went wrong, for programs; empty if the task did not choose one
 	Message string // what went wrong, for people
 
@@ -47,7 +47,7 @@ func (e *Error) Error() string {
 // Unwrap returns the error that the task returned, or nil if it is not known here.
 func (e *Error) Unwrap() error { return e.err }
 
-// wrap makes what a task returned what its caller gets.
+// wrap returns the error that the caller gets if the task has returned err.
 func (e *entry) wrap(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err

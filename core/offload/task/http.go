@@ -46,7 +46,8 @@ func Status(err error, of func(*Error) int) int {
 
 // Fail responds with the [Status] for err and a line of text, and with Retry-After if the call was
 // shed, as [offload.Pool.Middleware] does. The text is that of the status, because the message of
-// err may not be meant for clients.
+// err may not be meant for clients. err must not be nil, and nothing may have been written to w,
+// except by a Stream.
 //
 //	small, err := shrink.Do(r.Context(), place, large)
 //	if err != nil {
@@ -54,8 +55,8 @@ func Status(err error, of func(*Error) int) int {
 //		return
 //	}
 //
-// If err is that of a Stream of which w has got a part, the client must not take that part for the
-// whole: Fail panics with [http.ErrAbortHandler], by which the server closes the connection or,
+// If err is that of a Stream of which w has got a part, the client must not mistake that part for
+// the whole: Fail panics with [http.ErrAbortHandler], by which the server closes the connection or,
 // with HTTP/2, resets the stream. Middleware that recovers from this panic, as gin.Recovery does,
 // does not change that, because Fail also lets all further writes to w fail.
 func Fail(w http.ResponseWriter, err error, of func(*Error) int) {

@@ -6,9 +6,10 @@ import (
 	"github.com/recycling-go/recycling/core/offload"
 )
 
-// Local returns a [Place] that runs tasks in this process, on the workers of p: [offload.Do] with a
-// name. Inputs and outputs are not encoded; they are the same values on both sides. Slots are those
-// of [offload.Config]. Nothing is warmed up. [Pools] has several pools, and can be managed.
+// Local returns a [Place] that runs tasks in this process, on the workers of p, as [offload.Do]
+// does. Inputs and outputs are not encoded: caller and task have the same values. A task takes its
+// slots from those of [offload.Config]. Options.Warm is not called. [Pools] has several pools,
+// warms up their tasks, and can be managed.
 func Local(p *offload.Pool) Place { return local{p} }
 
 type local struct{ pool *offload.Pool }

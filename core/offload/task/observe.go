@@ -11,9 +11,9 @@ import (
 	"github.com/recycling-go/recycling/core/offload"
 )
 
-// Observe returns a [Place] that runs tasks at p, and tells observers about each call. Name is how
-// they call the place: "local", "children", "gpu". Nil observers are left out. If none is left,
-// Observe returns p.
+// Observe returns a [Place] that runs tasks at p, and tells observers about each call. They get
+// name as the name of the place: "local", "children", "gpu". Nil observers are left out. If none is
+// left, Observe returns p.
 //
 //	rec := observe.NewTaskRecorder()
 //	place := task.Observe(task.Local(pool), "local", rec)
@@ -23,7 +23,7 @@ import (
 // and run at p, in all groups together. [Local], [Pools] and the places of package child have it;
 // Observe also finds it in a place that it has wrapped before.
 //
-// The place that Observe returns has no method but Do; what p has besides is used as before.
+// The place that Observe returns has no method but Do. Call p's other methods on p.
 func Observe(p Place, name string, observers ...observe.TaskObserver) Place {
 	o := observed{place: p, name: name}
 	for _, observer := range observers {
@@ -44,7 +44,7 @@ func Observe(p Place, name string, observers ...observe.TaskObserver) Place {
 	return &o
 }
 
-// statsOf returns a function that returns the state of p, or nil if p does not tell.
+// statsOf returns a function that returns the state of p, or nil if p has no method Stats.
 func statsOf(p Place) func() observe.PlaceStats {
 	switch p := p.(type) {
 	case *observed:
@@ -105,7 +105,7 @@ func (p *observed) Do(ctx context.Context, j *Job) (err error) {
 	return err
 }
 
-// failure returns how a call has ended that has returned err.
+// failure returns the result of a call that has returned err.
 func failure(ctx context.Context, err error) observe.TaskResult {
 	var own *Error
 	switch {
@@ -129,9 +129,9 @@ func failure(ctx context.Context, err error) observe.TaskResult {
 	return observe.TaskFailed
 }
 
-// Begin tells the observers that the task begins now. A [Place] must call it when a worker takes
-// the job, each time if it is run again, unless it calls [Job.Run], which does. It may be called
-// after [Place].Do has returned.
+// Begin records, for [Observe], that the task begins now. A [Place] must call Begin each time a
+// worker takes the job, unless the place calls [Job.Run], which calls Begin. Begin may be called
+// after [Place].Do has returned, and by any goroutine.
 func (j *Job) Begin() {
 	if !j.watched.Load() {
 		return

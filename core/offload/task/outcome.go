@@ -39,7 +39,7 @@ type Outcome struct {
 }
 
 // outcome runs the task on a goroutine of its own, because the task may call runtime.Goexit, and
-// says how it ended.
+// returns how it ended.
 func (e *entry) outcome(ctx context.Context, input []byte, w io.Writer) (o Outcome) {
 	ended := make(chan struct{})
 	go e.runTo(ctx, input, w, func(got Outcome) {
@@ -84,8 +84,9 @@ func outcomeOf(output []byte, err error) Outcome {
 	return Outcome{Kind: Failed, Message: err.Error()}
 }
 
-// Finish does on the caller's side what the task did on the worker's: it gives the output to the
-// caller, returns the error, or panics with an [*offload.Panic] whose Value is a text.
+// Finish ends the call as the task has ended: it gives the output to the caller, returns the error,
+// panics with an [*offload.Panic] whose Value is a text or with [http.ErrAbortHandler], or calls
+// [runtime.Goexit]. A [Place] must call it on the goroutine that called Do, before Do returns.
 func (j *Job) Finish(o Outcome) error {
 	switch o.Kind {
 	case Returned:

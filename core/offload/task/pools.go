@@ -18,20 +18,21 @@ var (
 
 // A PoolConfig configures one group of [Pools]: tasks that share workers.
 type PoolConfig struct {
-	// Name is the name of the group: 1 to 64 letters, digits, _ and -. Each has another one.
+	// Name is the name of the group: 1 to 64 letters, digits, _ and -. No two groups have the same.
 	Name string
 
 	// Tasks are the names of the tasks. Empty means all that no other group has; only one group may
 	// have no Tasks.
 	Tasks []string
 
-	// Config configures the pool. Its Slots are those of this group only.
+	// Config configures the pool. Slots are those of this group only: a task that needs more gets
+	// [ErrSlots]. ErrorHandler is not used.
 	offload.Config
 }
 
 // Pools is a [Place] that runs tasks in this process, like [Local], with a pool of workers for each
-// group of tasks, so that tasks of one group never wait for those of another. NewPools creates it.
-// Its methods may be called by several goroutines at once. It is a [Manager]; Restart is not
+// group of tasks, so that tasks of one group never wait for those of another. [NewPools] creates
+// it. Its methods may be called by several goroutines at once. It is a [Manager]; Restart is not
 // supported, because workers in this process have nothing that could be restarted.
 type Pools struct {
 	pools  []namedPool // sorted by name
@@ -52,7 +53,8 @@ type access struct {
 }
 
 // NewPools returns Pools with the given groups, after it has warmed up all of their tasks: see
-// [Options]. Errors name the group, the field and the value. The Pools must be stopped with
+// [Options]. If one cannot be warmed up, NewPools returns that error. Errors in the configuration
+// name the group, the field and the value. The Pools must be stopped with
 // Shutdown or Close.
 func NewPools(ctx context.Context, tasks *Set, groups ...PoolConfig) (*Pools, error) {
 	groups, err := resolveGroups(tasks, groups)
@@ -184,7 +186,7 @@ func (p *Pools) pool(group string) (*offload.Pool, error) {
 	return nil, fmt.Errorf("%w: %q", ErrGroup, group)
 }
 
-// Stats returns the counters of each group, by its name.
+// Stats returns the counters of each group, by the name of the group.
 func (p *Pools) Stats() map[string]offload.Stats {
 	all := make(map[string]offload.Stats, len(p.pools))
 	for _, g := range p.pools {
@@ -193,7 +195,7 @@ func (p *Pools) Stats() map[string]offload.Stats {
 	return all
 }
 
-// Shutdown is [offload.Pool.Shutdown] for all groups at the same time.
+// Shutdown is [offload.Pool.Shutdown] for all groups at the same time. It joins their errors.
 func (p *Pools) Shutdown(ctx context.Context) error {
 	errs := make([]error, len(p.pools))
 	var all sync.WaitGroup
@@ -215,5 +217,5 @@ func (p *Pools) Close() {
 	}
 }
 
-// Done returns a channel that is closed when [offload.Pool.Done] is for all groups.
+// Done returns a channel that is closed when the channels of [offload.Pool.Done] of all groups are.
 func (p *Pools) Done() <-chan struct{} { return p.done }

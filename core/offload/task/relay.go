@@ -10,8 +10,9 @@ import (
 	"github.com/recycling-go/recycling/core/offload"
 )
 
-// RunAt is like [Set.Run], but the task runs at p: a [Place] that got the call from another process
-// passes it on, for example to a child process. If p has no room, the Outcome is Failed.
+// RunAt is like [Set.Run], but runs the task at p. It is for a [Place] that passes on calls which
+// it got from another process, for example to child processes. If p has no room, the Outcome is
+// Failed.
 func (s *Set) RunAt(ctx context.Context, p Place, name string, input []byte, w io.Writer) Outcome {
 	e := s.tasks[name]
 	if e == nil {

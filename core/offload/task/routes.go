@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Routes is a [Place] that runs each task at another place, as configuration says. Its fields must
-// not be changed once it is in use. It is also a [Manager] of those places that are Managers, also if
-// [Observe] has wrapped them; the names of their groups should differ. Starting and stopping the
-// places is up to their owner.
+// Routes is a [Place] that runs each task at the place that its fields name. They must not be
+// changed once Routes is in use; its methods may be called by several goroutines at once. Routes is
+// also a [Manager] of those places that are Managers, even if [Observe] has wrapped them; the names
+// of their groups should differ. Routes neither starts nor stops the places.
 type Routes struct {
 	// Tasks are the places of tasks, by the name of the task. A nil Place means Default.
 	Tasks map[string]Place
@@ -71,7 +71,8 @@ func contains(all []Manager, m Manager) bool {
 	})
 }
 
-// Groups returns the groups of all places, and the errors of those that could not be asked.
+// Groups returns the groups of all places, sorted by name, and joins the errors of the places whose
+// groups are not known.
 func (r Routes) Groups(ctx context.Context) (all []Group, err error) {
 	var errs []error
 	for _, m := range r.managers() {

@@ -11,14 +11,14 @@ import (
 	"github.com/recycling-go/recycling/core/offload"
 )
 
-// Options are what a Set knows of a task besides its function. The zero value is ready to use.
+// Options say how a task may be run. The zero value is ready to use.
 type Options struct {
 	// Encoding encodes the input and the output if the task runs in another process. Nil means
 	// [JSON].
 	Encoding Encoding
 
-	// Slots are what the task occupies while it runs, such as {"GPU": 1}. The place must have that
-	// many. Nil means nothing.
+	// Slots are what the task occupies while it runs, such as {"GPU": 1}. If the place has fewer,
+	// the caller gets [ErrSlots]. Nil means nothing. A negative amount is an error.
 	Slots offload.Slots
 
 	// Idempotent says that running the task twice does no harm. Then it is run again if the worker
@@ -31,13 +31,15 @@ type Options struct {
 	Timeout time.Duration
 
 	// Warm prepares a worker for the task: it loads a model, opens a database. It is called once in
-	// each process that runs the task, before the first task begins. If it returns an error, the
-	// process is not used, and started again later. Nil means that there is nothing to do.
+	// each process that runs the task, before the first task begins, but not by [Local]. If it
+	// returns an error, the process gets no tasks: [NewPools] and workers on other machines return
+	// the error, and a child process is started again later. Nil means that there is nothing to do.
 	Warm func(context.Context) error
 }
 
-// A Set is the tasks of a program, by name. The zero value is an empty Set. Register adds to it,
-// while the program starts; after that its methods may be called by several goroutines at once.
+// A Set has the tasks of a program, by name. The zero value is an empty Set. [Register] and
+// [RegisterStream] add to it while the program starts; after that its methods may be called by
+// several goroutines at once.
 type Set struct {
 	tasks map[string]*entry
 }
@@ -127,9 +129,9 @@ func (e *entry) warm(ctx context.Context) (err error) {
 	return e.options.Warm(ctx)
 }
 
-// Run runs a task with encoded input in this process, for a [Place] that got it from another one.
-// What a streaming task writes goes to w. The outcome of the task, be it an error or a panic, is in
-// the Outcome. Run does not apply Options.Timeout and Options.Slots.
+// Run runs a task with encoded input in this process, for a [Place] that got the call from another
+// process. A streaming task writes to w. The Outcome says how the task ended, even if it panicked.
+// Run does not apply Options.Timeout and Options.Slots.
 func (s *Set) Run(ctx context.Context, name string, input []byte, w io.Writer) Outcome {
 	e := s.tasks[name]
 	if e == nil {

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// A Stream is a task whose output is a stream of bytes. RegisterStream creates it. Its methods may
-// be called by several goroutines at once.
+// A Stream is a task whose output is a stream of bytes. [RegisterStream] creates it. Its methods
+// may be called by several goroutines at once.
 type Stream[In any] struct {
 	entry entry
 	f     func(context.Context, In, io.Writer) error
@@ -64,7 +64,8 @@ func flusher(w io.Writer) func() error {
 	return nil
 }
 
-// Encode returns in as the encoded input of the task, for a place that keeps it.
+// Encode returns in as the encoded input of the task, for a place that stores it. An error says
+// that in cannot be encoded.
 func (t *Stream[In]) Encode(in In) ([]byte, error) { return t.entry.encode(in) }
 
 func (t *Stream[In]) run(ctx context.Context, input []byte, w io.Writer) ([]byte, error) {

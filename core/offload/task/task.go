@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// A Task is a function with a name, an input and an output. Register creates it. Its methods may be
-// called by several goroutines at once.
+// A Task is a function with a name, an input and an output. [Register] creates it. Its methods may
+// be called by several goroutines at once.
 type Task[In, Out any] struct {
 	entry entry
 	f     func(context.Context, In) (Out, error)
@@ -32,16 +32,19 @@ func (t *Task[In, Out]) Name() string { return t.entry.name }
 // Options returns the options of the task.
 func (t *Task[In, Out]) Options() Options { return t.entry.options }
 
-// Do runs the task at p and returns its result. The error is, whatever p is:
+// Do runs the task at p and returns its result. If the task calls runtime.Goexit, so does Do. The
+// error is, whatever p is:
 //
-//   - a [*Error] if the task returned an error. Its text, and the code that the task may have
+//   - an [*Error] if the task returned an error. Its text, and the code that the task may have
 //     chosen, are the same wherever it ran; the error itself can be unwrapped only if it ran in
 //     this process;
-//   - an [*offload.ShedError] if p has no room, waited too long for a worker, or is closed;
+//   - an [*offload.ShedError] if p has no room or is closed, or if the call waited too long for a
+//     worker;
 //   - the context's error if ctx has ended, and [context.DeadlineExceeded] if a Timeout has passed;
 //   - an error that wraps [ErrLost] if the worker was lost;
 //   - an error that wraps [ErrUnknown] if p's workers do not know the task, or [ErrSlots] if they
-//     have fewer slots than it needs.
+//     have fewer slots than it needs;
+//   - any other error if the input cannot be encoded, or the output cannot be decoded.
 //
 // If the task panics, Do panics with an [*offload.Panic] that has the stack of the task.
 //
@@ -57,10 +60,12 @@ func (t *Task[In, Out]) Do(ctx context.Context, p Place, in In) (Out, error) {
 	return c.out, nil
 }
 
-// Encode returns in as the encoded input of the task, for a place that keeps it.
+// Encode returns in as the encoded input of the task, for a place that stores it. An error says
+// that in cannot be encoded.
 func (t *Task[In, Out]) Encode(in In) ([]byte, error) { return t.entry.encode(in) }
 
-// Decode returns the output of the task from its encoded form.
+// Decode returns the output of the task from its encoded form. An error says that it cannot be
+// decoded.
 func (t *Task[In, Out]) Decode(output []byte) (out Out, err error) {
 	err = t.entry.decode(output, &out)
 	return out, err

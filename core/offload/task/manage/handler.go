@@ -21,10 +21,10 @@ const maxForm = 4 << 10
 
 // A Reply is the JSON of a response. Fields that do not apply are left out.
 type Reply struct {
-	Groups  []task.Group `json:"groups,omitempty"`  // of GET
-	Group   string       `json:"group,omitempty"`   // that was changed
-	Workers int          `json:"workers,omitempty"` // that the group is to have, after add and remove
-	Error   string       `json:"error,omitempty"`
+	Groups  []task.Group `json:"groups,omitempty"`  // after GET
+	Group   string       `json:"group,omitempty"`   // after POST, the group that was to change
+	Workers int          `json:"workers,omitempty"` // after add and remove, the new number of workers
+	Error   string       `json:"error,omitempty"`   // a text for people; empty after success
 }
 
 // Handler returns a handler for m. Every response is a [Reply] as JSON.
@@ -33,13 +33,13 @@ type Reply struct {
 //     and the status is 502.
 //   - POST changes a group. It has a form (application/x-www-form-urlencoded) with the fields
 //     action (add, remove or restart), group, and n, how many workers to add or remove (1 if it is
-//     absent), each at most once. A restart responds when all workers have been replaced; if the
-//     client leaves before, those that have not been replaced stay.
+//     absent), each at most once. The response to restart follows when all workers have been
+//     replaced; if the client leaves before that, those that have not been replaced stay.
 //
 // The status is 400 if the form is wrong, 403 if the request comes from a web site elsewhere, 404
 // if there is no such group, 405 for other methods, 409 if the group would have too few or too many
-// workers, 501 if the place cannot do that, 503 if it is closed, 504 if a deadline has passed, and
-// 500 for other errors.
+// workers, 501 if the place cannot make this change, 503 if the place is closed, 504 if a deadline
+// has passed, and 500 for other errors.
 func Handler(m task.Manager) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
