@@ -22,7 +22,7 @@ var withValue = words(`C asmflags bench benchtime blockprofile blockprofilerate 
 	toolexec trace vet`)
 
 // forList are the flags that select packages and files. Therefore go list must get them too.
-var forList = words("asan buildmode compiler cover covermode coverpkg installsuffix mod modfile msan race tags")
+var forList = words("asan buildmode compiler cover covermode coverpkg installsuffix mod modfile msan overlay race tags")
 
 func words(s string) map[string]bool {
 	m := map[string]bool{}
@@ -97,11 +97,12 @@ func (c *command) value(flag string) (value string, ok bool) {
 	for _, args := range [][]string{c.flags, c.testFlags()} {
 		for i := 0; i < len(args); i++ {
 			name, v, has := flagName(args[i])
+			isFlag := strings.HasPrefix(args[i], "-")
 			if withValue[name] && !has && i+1 < len(args) {
 				i++
 				v = args[i]
 			}
-			if name == flag {
+			if name == flag && isFlag {
 				value, ok = v, true
 			}
 		}

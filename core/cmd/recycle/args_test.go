@@ -52,7 +52,7 @@ func normal(c *command) string {
 }
 
 func TestFlagsAreFoundAndRemoved(t *testing.T) {
-	c, err := parse("test", f("-mod=mod -tags a --mod vendor . -race -modfile x.mod -args -mod readonly"))
+	c, err := parse("test", f("-mod=mod -tags a --mod vendor . -race -modfile x.mod modfile=y -args -mod readonly"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestFlagsAreFoundAndRemoved(t *testing.T) {
 	}
 	c.without("mod")
 	c.without("modfile")
-	if got := strings.Join(c.args(f("-new")), " "); got != "test -new -tags a . -race -args -mod readonly" {
+	if got := strings.Join(c.args(f("-new")), " "); got != "test -new -tags a . -race modfile=y -args -mod readonly" {
 		t.Errorf("left is %s", got)
 	}
 }

@@ -35,14 +35,19 @@ type build struct {
 // command does what cmd says.
 func prepare(o options, cmd *command) (*build, error) {
 	b := &build{opts: o, cmd: cmd, overlay: map[string]string{}, foreign: map[string]string{}}
-	if cmd.chdir != "" {
-		if err := os.Chdir(cmd.chdir); err != nil {
-			return nil, fmt.Errorf("flag -C: %w", err)
-		}
-	}
 	var err error
 	if b.store, err = openStore(o.dir); err != nil {
 		return nil, err
+	}
+	if o.core != "" {
+		if o.core, err = filepath.Abs(o.core); err != nil {
+			return nil, err
+		}
+	}
+	if cmd.chdir != "" { // the folders of this command's own flags are not relative to it
+		if err := os.Chdir(cmd.chdir); err != nil {
+			return nil, fmt.Errorf("flag -C: %w", err)
+		}
 	}
 	if b.core, err = findCore(o.core); err != nil {
 		return nil, err

@@ -18,7 +18,8 @@ func module(language string) map[string]string {
 
 func TestModuleServesOnRecycledWorkers(t *testing.T) {
 	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
-	a.recycle("build", "-o", "out/app", ".")
+	_, first := a.recycle("build", "-x", "-o", "out/app", ".")
+	_, second := a.recycle("build", "-x", "-o", "out/app", ".")
 	out, errs := a.run(a.path("out/app"), "x", "-y")
 	a.says(out, "server: recycling")
 	a.says(out, "shutdown: <nil> http: Server closed")
@@ -35,76 +36,42 @@ func TestModuleServesOnRecycledWorkers(t *testing.T) {
 			t.Errorf("with %s the program says %s", env, errs)
 		}
 	}
-}
-
-func TestBuildInformationNamesTheModule(t *testing.T) {
-	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
-	a.recycle("build", "-o", "out/app", ".")
-	out, _ := a.run("go", "version", "-m", "out/app")
-	if !regexp.MustCompile(`\tdep\t` + corePath + `\tv0\.0\.0\n\t=>\t/`).MatchString(out) {
-		t.Errorf("go version -m does not name %s:\n%s", corePath, out)
+	info, _ := a.run("go", "version", "-m", "out/app")
+	if !regexp.MustCompile(`\tdep\t` + corePath + `\tv0\.0\.0\n\t=>\t/`).MatchString(info) {
+		t.Errorf("go version -m does not name %s:\n%s", corePath, info)
 	}
+	a.checkLine(out)
+	checkTools(t, first, second)
 }
 
-// A module that the application does not import from may need a newer version of what core requires
-// than the one that core requires. The go command selects it only when it looks at the requirements
-// of all modules, and then refuses a go.mod with an older one.
-func TestNewerRequirementsOfOtherModulesHold(t *testing.T) {
-	const sys = "golang.org/x/sys v0.50.0"
-	for name, language := range map[string]string{
-		"module": "1.25.0", "old module": "1.21", "indirect": "1.25.0", "workspace": "1.25.0",
-		"vendored": "1.21", "vendored indirect": "1.25.0", "vendored workspace": "1.25.0",
-	} {
-		t.Run(name, func(t *testing.T) {
-			a := newApp(t, []string{"facts.txt"}, dep())
-			a.write("dep/go.mod", "module example.com/dep\n\ngo "+language+"\n\nrequire "+sys+"\n")
-			mod := "module example.com/app\n\ngo " + language + "\n"
-			if strings.Contains(name, "indirect") {
-				mod += "\nrequire " + sys + " // indirect\n"
-			}
-			vendor := "mod"
-			if strings.Contains(name, "workspace") {
-				a.write("go.work", "go "+language+"\n\nuse .\nuse ./dep\n")
-				vendor = "work"
-			} else {
-				mod += "\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => ./dep\n"
-			}
-			a.write("go.mod", mod)
-			want := "golang.org/x/sys\tv0.50.0"
-			if strings.HasPrefix(name, "vendored") {
-				a.run("go", vendor, "vendor")
-				want = "golang.org/x/sys\tv" // a vendor folder has no module that no package needs
-			}
-			a.recycle("build", "-o", "out/app", ".")
-			out, _ := a.run(a.path("out/app"))
-			a.says(out, "server: recycling")
-			if out, _ := a.run("go", "version", "-m", "out/app"); !strings.Contains(out, want) {
-				t.Errorf("go version -m has no %q:\n%s", want, out)
-			}
-		})
-	}
-}
-
-// A line of server.go in a stack trace must be that line of the file on disk.
-func TestStackTracesLeadToRealLines(t *testing.T) {
-	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
-	out, _ := a.recycle("run", ".")
+// checkLine checks that the line of server.go in a stack trace is that line of the file on disk.
+func (a *app) checkLine(out string) {
+	a.Helper()
 	m := regexp.MustCompile(`(?m)^line: (.*server\.go):(\d+)$`).FindStringSubmatch(out)
 	if m == nil {
-		t.Fatalf("there is no line of server.go in %s", out)
+		a.Fatalf("there is no line of server.go in %s", out)
 	}
-	root, _ := a.run("go", "env", "GOROOT")
-	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(root), "src", "net", "http", "server.go"))
+	text, err := os.ReadFile(m[1])
 	if err != nil {
-		t.Fatal(err)
+		a.Fatal(err)
 	}
 	var n int
 	fmt.Sscan(m[2], &n)
 	if line := strings.Split(string(text), "\n")[n-1]; strings.TrimSpace(line) != "f(w, r)" {
-		t.Errorf("line %d is %q, want the call in HandlerFunc.ServeHTTP", n, line)
+		a.Errorf("line %d is %q, want the call in HandlerFunc.ServeHTTP", n, line)
 	}
-	if _, err := os.Stat(m[1]); err != nil {
-		t.Error(err)
+}
+
+// checkTools checks that a second build compiles nothing. The overlay's files have the same paths
+// and contents each time, so the go command finds what it has compiled before.
+func checkTools(t *testing.T, first, second string) {
+	t.Helper()
+	tool := regexp.MustCompile(`(?m)^\S*/tool/\S*/(compile|asm|link)\S* `)
+	if !tool.MatchString(first) {
+		t.Errorf("the first build does not run the compiler:\n%s", first)
+	}
+	if all := tool.FindAllString(second, -1); len(all) > 0 {
+		t.Errorf("the second build runs %d tools: %s", len(all), all)
 	}
 }
 
@@ -112,27 +79,24 @@ func TestOldLanguageKeepsItsMeaning(t *testing.T) {
 	for language, want := range map[string]string{"1.21": "3", "1.23.0": "0"} {
 		t.Run(language, func(t *testing.T) {
 			a := newApp(t, []string{"facts.txt"}, module(language))
-			a.run("go", "build", "-o", "out/plain", ".")
 			a.recycle("build", "-o", "out/app", ".")
 			out, _ := a.run(a.path("out/app"))
 			a.says(out, "server: recycling")
 			a.says(out, "loop: "+want)
-			if plain, got := a.godebug("out/plain"), a.godebug("out/app"); plain != got {
-				t.Errorf("the default of GODEBUG is %s, want %s", got, plain)
+			plain, _ := a.run("go", "list", "-f", "DefaultGODEBUG={{.DefaultGODEBUG}}", ".")
+			info, _ := a.run("go", "version", "-m", "out/app")
+			if got := regexp.MustCompile(`DefaultGODEBUG=.*`).FindString(info); got != strings.TrimSpace(plain) {
+				t.Errorf("the default of GODEBUG is %q, want %q", got, plain)
 			}
 		})
 	}
 }
 
-func (a *app) godebug(program string) string {
-	out, _ := a.run("go", "version", "-m", program)
-	return regexp.MustCompile(`DefaultGODEBUG=.*`).FindString(out)
-}
-
 func TestFlagsOfTheGoCommand(t *testing.T) {
 	for _, flags := range []string{
-		"-race", "-trimpath", "-ldflags=-X=main.value=set", "-tags=special -ldflags -X=main.value=set",
-		"-mod=mod", "-buildmode=pie", "-modfile=other.mod", "-overlay other.json",
+		"-race",
+		"-trimpath -mod=mod --tags=special -ldflags -X=main.value=set",
+		"-buildmode=pie -modfile=other.mod -overlay other.json",
 	} {
 		t.Run(flags, func(t *testing.T) {
 			a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
@@ -166,28 +130,49 @@ func TestFlagsOfTheGoCommand(t *testing.T) {
 	}
 }
 
-func TestFlagsInTheEnvironment(t *testing.T) {
+func TestFlagsInTheEnvironmentAndAnotherFolder(t *testing.T) {
 	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
-	a.env = append(a.env, "GOFLAGS=-tags=special -buildvcs=false -mod=mod", "CGO_ENABLED=0")
-	out, _ := a.recycle("run", ".")
+	a.env = append(a.env, "GOFLAGS=-tags=special -buildvcs=false -mod=vendor", "CGO_ENABLED=0")
+	core, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := t.TempDir()
+	if err := os.Symlink(core, filepath.Join(other, "core")); err != nil {
+		t.Skip(err)
+	}
+	cmd := a.recycleCommand("-core", "core", "build", "-C", a.dir, "-o", "out/app")
+	cmd.Dir = other
+	a.succeed(cmd)
+	out, _ := a.run(a.path("out/app"))
 	a.says(out, "server: recycling")
 	a.says(out, "value:  tagged")
 }
 
-func TestOtherFolder(t *testing.T) {
-	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
-	cmd := a.recycleCommand("build", "-C", a.dir, "-o", "out/app")
-	cmd.Dir = t.TempDir()
-	a.succeed(cmd)
-	out, _ := a.run(a.path("out/app"))
-	a.says(out, "server: recycling")
-}
-
 func TestFilesInsteadOfAPackage(t *testing.T) {
 	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
-	out, _ := a.recycle("run", "main.go", "notag.go", "z")
+	for _, dir := range []string{"", "./", a.dir + string(filepath.Separator)} {
+		out, _ := a.recycle("run", dir+"main.go", dir+"notag.go", "z")
+		a.says(out, "server: recycling")
+		a.says(out, "args: z")
+	}
+}
+
+// What is added to a package must not be missing because go list does not know the package.
+func TestOverlaidPackage(t *testing.T) {
+	a := newApp(t, nil, module("1.25.0"))
+	text, err := os.ReadFile(filepath.Join("testdata", "facts.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range unpack(string(text)) {
+		a.write("out/"+name, text)
+	}
+	a.write("o.json", `{"Replace": {"cmd/main.go": "out/main.go", "cmd/tag.go": "out/notag.go"}}`)
+	a.write("out/notag.go", "package main\n\nconst tagged = \"overlaid\"\n")
+	out, _ := a.recycle("run", "-overlay=o.json", "./cmd")
 	a.says(out, "server: recycling")
-	a.says(out, "args: z")
+	a.says(out, "value:  overlaid")
 }
 
 func TestSeveralPrograms(t *testing.T) {
@@ -239,35 +224,58 @@ func TestExitCodeIsThatOfTheGoCommand(t *testing.T) {
 	}
 }
 
+// The race detector runs only in this program. In the command itself, there is nothing for it to
+// find.
 func TestBehaviourStays(t *testing.T) {
-	a := newApp(t, []string{"behaviour.txt"}, nil)
-	for _, flags := range [][]string{nil, {"-race"}} {
-		if len(flags) > 0 && runtime.GOOS != "linux" {
-			continue
-		}
-		a.recycle(append(append([]string{"build", "-o", "out/app"}, flags...), ".")...)
-		for _, strategy := range []string{"goroutine", "", "fixed"} {
-			cmd := a.command(a.path("out/app"))
-			cmd.Env = append(cmd.Env, "RECYCLING_STRATEGY="+strategy)
-			out, _ := a.succeed(cmd)
-			a.says(out, "ok a closed server is collected")
-		}
+	a := newProgram(t, []string{"behaviour.txt"}, nil)
+	build := []string{"build", "-o", "out/app", "."}
+	if raceEnabled {
+		build = []string{"build", "-race", "-o", "out/app", "."}
+	}
+	a.recycle(build...)
+	for _, strategy := range []string{"goroutine", "", "fixed"} {
+		cmd := a.command(a.path("out/app"))
+		cmd.Env = append(cmd.Env, "RECYCLING_STRATEGY="+strategy)
+		out, _ := a.succeed(cmd)
+		a.says(out, "ok a closed server is collected")
 	}
 }
 
-// The overlay's files have the same paths and contents each time, so the go command finds what it
-// has compiled before.
-func TestSecondBuildCompilesNothing(t *testing.T) {
-	a := newApp(t, []string{"facts.txt"}, module("1.25.0"))
-	var errs [2]string
-	for i := range errs {
-		_, errs[i] = a.recycle("build", "-x", "-o", "out/app", ".")
-	}
-	tool := regexp.MustCompile(`(?m)^\S*/tool/\S*/(compile|asm|link)\S* `)
-	if len(tool.FindAllString(errs[0], -1)) == 0 {
-		t.Errorf("the first build does not run the compiler:\n%s", errs[0])
-	}
-	if all := tool.FindAllString(errs[1], -1); len(all) > 0 {
-		t.Errorf("the second build runs %d tools: %s", len(all), all)
+// A module that the application does not import from may need a newer version of what core requires
+// than the one that core requires. The go command selects it only when it looks at the requirements
+// of all modules, and then refuses a go.mod with an older one.
+func TestNewerRequirementsOfOtherModulesHold(t *testing.T) {
+	const sys = "golang.org/x/sys v0.50.0"
+	for name, language := range map[string]string{
+		"module": "1.25.0", "old module": "1.21", "indirect": "1.25.0", "workspace": "1.25.0",
+		"vendored": "1.21", "vendored indirect": "1.25.0", "vendored workspace": "1.25.0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp(t, []string{"facts.txt"}, dep())
+			a.write("dep/go.mod", "module example.com/dep\n\ngo "+language+"\n\nrequire "+sys+"\n")
+			mod := "module example.com/app\n\ngo " + language + "\n"
+			if strings.Contains(name, "indirect") {
+				mod += "\nrequire " + sys + " // indirect\n"
+			}
+			vendor := "mod"
+			if strings.Contains(name, "workspace") {
+				a.write("go.work", "go "+language+"\n\nuse .\nuse ./dep\n")
+				vendor = "work"
+			} else {
+				mod += "\nrequire example.com/dep v1.0.0\n\nreplace example.com/dep => ./dep\n"
+			}
+			a.write("go.mod", mod)
+			want := "golang.org/x/sys\tv0.50.0"
+			if strings.HasPrefix(name, "vendored") {
+				a.run("go", vendor, "vendor")
+				want = "golang.org/x/sys\tv" // a vendor folder has no module that no package needs
+			}
+			a.recycle("build", "-o", "out/app", ".")
+			out, _ := a.run(a.path("out/app"))
+			a.says(out, "server: recycling")
+			if out, _ := a.run("go", "version", "-m", "out/app"); !strings.Contains(out, want) {
+				t.Errorf("go version -m has no %q:\n%s", want, out)
+			}
+		})
 	}
 }

@@ -33,6 +33,7 @@ type gomod struct {
 	Godebug   []struct{ Key, Value string }
 	Require   []gomodPath
 	Replace   []struct{ Old, New gomodPath }
+	Exclude   []gomodPath
 	Use       []struct{ DiskPath string } // only of a go.work
 }
 

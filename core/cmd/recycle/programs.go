@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,10 +30,18 @@ func (b *build) addPrograms() error {
 	if err != nil {
 		return fmt.Errorf("go list: %w", err)
 	}
-	n := 0
+	n, standard := 0, 0
+	var listError string
 	for _, p := range all {
-		if p.Standard || p.Dir == "" {
-			continue // the go command reports packages that do not exist
+		if p.Error != nil && listError == "" {
+			listError = ":\n" + p.Error.Err
+		}
+		if p.Standard {
+			standard++
+			continue
+		}
+		if p.Dir == "" {
+			continue // a package that does not exist, which the go command will report
 		}
 		file, clause := "zz_recycle.go", p.Name
 		switch {
@@ -44,20 +53,30 @@ func (b *build) addPrograms() error {
 			file, clause = "zz_recycle_test.go", p.Name+"_test"
 		}
 		if b.inCache(p.Dir) {
+			if b.cmd.verb == "test" {
+				return fmt.Errorf("%s is in the module cache, where the go command replaces nothing: its tests can run only as they are, by go test", p.ImportPath)
+			}
 			return fmt.Errorf("%s is in the module cache, where the go command replaces nothing: name it with a version, as in %s@latest", p.ImportPath, p.ImportPath)
 		}
 		n++
 		path := filepath.Join(p.Dir, file)
+		if _, err := os.Lstat(path); err == nil {
+			return fmt.Errorf("%s is in the way: this command adds a file with that name", path)
+		}
 		b.overlay[path] = fmt.Sprintf(program, clause, autoPath)
 		if b.cmd.files() {
-			b.cmd.packages = append(b.cmd.packages[:len(b.cmd.packages):len(b.cmd.packages)], relative(path))
+			dir, _ := filepath.Split(b.cmd.packages[0]) // the go command compares these as text
+			b.cmd.packages = append(b.cmd.packages[:len(b.cmd.packages):len(b.cmd.packages)], dir+file)
 		}
+	}
+	if standard > 0 {
+		log.Printf("packages of the standard library are left as they are: %d", standard)
 	}
 	if n == 0 {
 		if b.cmd.verb == "test" {
 			return nil // nothing to run
 		}
-		return fmt.Errorf("there is no package main in %s", orDot(b.cmd.packages))
+		return fmt.Errorf("there is no package main in %s%s", orDot(b.cmd.packages), listError)
 	}
 	return nil
 }
@@ -77,16 +96,6 @@ func orDot(packages []string) string {
 		return "."
 	}
 	return strings.Join(packages, " ")
-}
-
-// relative returns path as seen from the current folder, if possible.
-func relative(path string) string {
-	if wd, err := os.Getwd(); err == nil {
-		if r, err := filepath.Rel(wd, path); err == nil {
-			return "." + string(filepath.Separator) + r
-		}
-	}
-	return path
 }
 
 // inCache reports whether dir is in the module cache.

@@ -44,9 +44,19 @@ type app struct {
 	env []string
 }
 
-// newApp writes the files of archives of testdata, and more files by name and text. Tests that
-// build something are skipped by -short.
+// newApp is newProgram for tests that the race detector says nothing about. It skips them with
+// -race, since building takes long.
 func newApp(t *testing.T, archives []string, files map[string]string) *app {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("runs without -race")
+	}
+	return newProgram(t, archives, files)
+}
+
+// newProgram writes the files of archives of testdata, and more files by name and text. Tests that
+// build something are skipped by -short.
+func newProgram(t *testing.T, archives []string, files map[string]string) *app {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds programs")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +15,9 @@ type store string
 
 // openStore opens the store in dir, or in the user's cache folder if dir is empty.
 func openStore(dir string) (store, error) {
+	hint := "flag -dir"
 	if dir == "" {
+		hint = "the folder for caches cannot be used: name another with the flag -dir"
 		cache, err := os.UserCacheDir()
 		if err != nil {
 			return "", fmt.Errorf("there is no folder for caches: name one with flag -dir: %w", err)
@@ -27,7 +30,7 @@ func openStore(dir string) (store, error) {
 	}
 	// The go command compares paths without symbolic links.
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return "", fmt.Errorf("flag -dir: %w", err)
+		return "", fmt.Errorf("%s: %w", hint, err)
 	}
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return "", err
@@ -57,7 +60,7 @@ func (s store) folderWith(files map[string]string, complete func(dir string) err
 	}
 	dir := filepath.Join(string(s), sum(parts...))
 	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
+		return dir, s.restore(dir, files)
 	}
 	tmp, err := os.MkdirTemp(string(s), "tmp")
 	if err != nil {
@@ -85,4 +88,26 @@ func (s store) folderWith(files map[string]string, complete func(dir string) err
 		} // otherwise another command was faster
 	}
 	return dir, nil
+}
+
+// restore writes those of the files that are no longer there, since what cleans the folder for
+// caches may delete one by one. What is there stays, because the go command adds to go.work.sum.
+func (s store) restore(dir string, files map[string]string) error {
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if _, err := os.Stat(file); err == nil {
+			continue
+		}
+		tmp, err := os.CreateTemp(string(s), "tmp")
+		if err != nil {
+			return err
+		}
+		defer os.Remove(tmp.Name())
+		_, err = tmp.WriteString(text)
+		err = errors.Join(err, tmp.Chmod(0o644), tmp.Close(), os.MkdirAll(filepath.Dir(file), 0o777), os.Rename(tmp.Name(), file))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -54,7 +54,7 @@ type vendored struct {
 
 func readVendored(file string) ([]*vendored, error) {
 	text, err := os.ReadFile(file)
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // without requirements there need be none
 		return nil, err
 	}
 	var all []*vendored

@@ -80,8 +80,8 @@ func (b *build) addCopy(m moduleInfo) error {
 	if err != nil {
 		return err
 	}
-	if len(mod.Replace) > 0 {
-		return fmt.Errorf("%s@%s has replace directives, and so cannot be built with a version", m.Path, m.Version)
+	if len(mod.Replace)+len(mod.Exclude) > 0 {
+		return fmt.Errorf("%s@%s has replace or exclude directives, and so cannot be built with a version", m.Path, m.Version)
 	}
 	dir, err := b.store.folderWith(nil, func(to string) error { return copyModule(to, m) }, m.Path, m.Version)
 	if err != nil {

@@ -25,10 +25,8 @@ func LeaveCache(dir string) error {
 		return nil
 	}
 	link := filepath.Join(dir, "go")
-	if to, err := os.Readlink(link); err != nil || to != root {
-		if err := os.Symlink(root, link); err != nil {
-			return err
-		}
+	if err := symlink(root, link); err != nil {
+		return err
 	}
 	for name, value := range map[string]string{
 		"GOROOT":      link,
@@ -40,4 +38,13 @@ func LeaveCache(dir string) error {
 		}
 	}
 	return nil
+}
+
+// symlink makes link a symbolic link to a folder. Another process may do the same.
+func symlink(to, link string) error {
+	err := os.Symlink(to, link)
+	if got, _ := os.Readlink(link); got == to {
+		return nil
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package park
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/clock"
@@ -26,12 +27,24 @@ type waiting struct {
 // deadlines tracks how long connections wait, and expires those that have waited too long. It owns
 // one timer, which is armed while a connection is listed.
 type deadlines struct {
-	mu     sync.Mutex // guards following, and the links of every Conn
-	lists  [NumClasses]waiting
-	timer  *time.Timer // nil until the first deadline
-	due    int64       // when timer fires, in nanoseconds since epoch; zero if it is not armed
-	closed bool
-	expire func(*Conn) // called with each connection that has expired
+	mu      sync.Mutex // guards following, and the links of every Conn
+	lists   [NumClasses]waiting
+	timer   *time.Timer // nil until the first deadline
+	sweeper *sweeper    // what timer calls
+	due     int64       // when timer fires, in nanoseconds since epoch; zero if it is not armed
+	closed  bool
+	expire  func(*Conn) // called with each connection that has expired
+}
+
+// A sweeper is all that a timer refers to. The runtime may keep a timer that was stopped until the
+// time at which it would have fired, so a timer that refers to the deadlines, and by them to the
+// server and its handler, may keep these for as long as an idle connection may wait.
+type sweeper struct{ of atomic.Pointer[deadlines] } // nil once stopped
+
+func (s *sweeper) sweep() {
+	if d := s.of.Load(); d != nil {
+		d.sweep()
+	}
 }
 
 // longAgo is a deadline that has passed, also by a clock that is years behind, as in package
@@ -118,7 +131,9 @@ func (d *deadlines) armLocked(due, now int64) {
 	d.due = due
 	wait := time.Duration(max(due-now, 0))
 	if d.timer == nil {
-		d.timer = time.AfterFunc(wait, d.sweep)
+		d.sweeper = new(sweeper)
+		d.sweeper.of.Store(d)
+		d.timer = time.AfterFunc(wait, d.sweeper.sweep)
 	} else {
 		d.timer.Reset(wait)
 	}
@@ -221,5 +236,6 @@ func (d *deadlines) stop() {
 	d.closed = true
 	if d.timer != nil {
 		d.timer.Stop()
+		d.sweeper.of.Store(nil)
 	}
 }
