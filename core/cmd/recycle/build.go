@@ -17,18 +17,19 @@ import (
 
 // A build is a go command on its way to build programs with package auto.
 type build struct {
-	opts      options
-	cmd       *command
-	env       *goEnv
-	core      *core
-	store     store
-	overlay   map[string]string // contents, by the path of the file that they replace
-	foreign   map[string]string // the files of another overlay, by the path of the file that they replace
-	extra     []gomodPath       // what the added module of a workspace requires in addition to core
-	versioned bool              // the packages were given with a version
-	left      bool              // leaveCache has changed the environment
-	goFlags   []string          // for the go command
-	goEnv     []string          // environment variables for it
+	opts        options
+	cmd         *command
+	env         *goEnv
+	core        *core
+	store       store
+	overlay     map[string]string // contents, by the path of the file that they replace
+	foreign     map[string]string // the files of another overlay, by the path of the file that they replace
+	foreignName string            // of the file that lists them; empty if there is none
+	extra       []gomodPath       // what the added module of a workspace requires in addition to core
+	versioned   bool              // the packages were given with a version
+	left        bool              // leaveCache has changed the environment
+	goFlags     []string          // for the go command
+	goEnv       []string          // environment variables for it
 }
 
 // prepare writes the files and collects the flags and environment variables with which the go
@@ -55,7 +56,7 @@ func prepare(o options, cmd *command) (*build, error) {
 	if b.env, err = readEnv(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{b.addVersioned, b.leaveCache, b.replaceNetHTTP, b.addModule, b.addPrograms, b.mergeOverlay, b.writeOverlay} {
+	for _, step := range []func() error{b.addVersioned, b.leaveCache, b.readOverlay, b.replaceNetHTTP, b.addModule, b.addPrograms, b.mergeOverlay, b.writeOverlay} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -103,30 +104,26 @@ func (b *build) replaceNetHTTP() error {
 // An overlayFile is the contents of a file for flag -overlay.
 type overlayFile struct{ Replace map[string]string }
 
-// mergeOverlay adds the files of the overlay that the user or GOFLAGS has named.
-func (b *build) mergeOverlay() error {
-	name, ok := b.cmd.value("overlay")
-	if !ok {
-		name = b.env.flag("overlay")
+// readOverlay reads the overlay that the user or GOFLAGS has named.
+func (b *build) readOverlay() error {
+	b.foreignName = b.env.flag("overlay")
+	if name, ok := b.cmd.value("overlay"); ok {
+		b.foreignName = name
 	}
-	if name == "" {
+	if b.foreignName == "" {
 		return nil
 	}
-	b.cmd.without("overlay")
-	text, err := os.ReadFile(name)
+	text, err := os.ReadFile(b.foreignName)
 	if err != nil {
 		return fmt.Errorf("flag -overlay: %w", err)
 	}
 	var f overlayFile
 	if err := json.Unmarshal(text, &f); err != nil {
-		return fmt.Errorf("flag -overlay: %s: %w", name, err)
+		return fmt.Errorf("flag -overlay: %s: %w", b.foreignName, err)
 	}
 	for to, from := range f.Replace {
 		if to, err = filepath.Abs(to); err != nil {
 			return err
-		}
-		if _, ok := b.overlay[to]; ok {
-			return fmt.Errorf("flag -overlay: %s: %s is replaced by this command too", name, to)
 		}
 		if from != "" { // otherwise the file is not there for the go command
 			if from, err = filepath.Abs(from); err != nil {
@@ -134,6 +131,18 @@ func (b *build) mergeOverlay() error {
 			}
 		}
 		b.foreign[to] = from
+	}
+	return nil
+}
+
+// mergeOverlay takes the place of the overlay that was read. Until then, the go command needs that
+// one to find the packages.
+func (b *build) mergeOverlay() error {
+	b.cmd.without("overlay")
+	for to := range b.foreign {
+		if _, ok := b.overlay[to]; ok {
+			return fmt.Errorf("flag -overlay: %s: %s is replaced by this command too", b.foreignName, to)
+		}
 	}
 	return nil
 }

@@ -69,6 +69,9 @@ func findCore(dir string) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil { // what core replaces is relative to it
+		dir = real
+	}
 	m, err := readMod(filepath.Join(dir, "go.mod"))
 	if err != nil {
 		return nil, fmt.Errorf("flag -core: %w", err)
