@@ -173,7 +173,7 @@ func TestPageRemembersWhatIsMadeLater(t *testing.T) {
 	p.stop()
 	b.until("the page to notice", `document.getElementById('pictures').innerText.includes('cannot be reached') || document.querySelectorAll('#pictures img').length === 2`)
 
-	p = start(t, nil, "-place=nats", "-dir="+dir, "-workers=1", "-addr="+addr)
+	start(t, nil, "-place=nats", "-dir="+dir, "-workers=1", "-addr="+addr)
 	b.until("the thumbnails", `document.querySelectorAll('#pictures img').length === 2`)
 	b.call("Page.reload", nil, nil)
 	b.until("the thumbnails after a reload", `document.readyState === 'complete' && document.querySelectorAll('#pictures img').length === 2`)

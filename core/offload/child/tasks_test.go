@@ -118,7 +118,7 @@ var (
 	gpu = task.Register(&tasks, "gpu", func(context.Context, struct{}) (int, error) {
 		return os.Getpid(), nil
 	}, task.Options{Slots: offload.Slots{"GPU": 1}})
-	reluctant = task.Register(&tasks, "reluctant", func(context.Context, struct{}) (int, error) {
+	_ = task.Register(&tasks, "reluctant", func(context.Context, struct{}) (int, error) {
 		return 0, nil
 	}, task.Options{Warm: warm})
 )

@@ -139,7 +139,7 @@ var (
 )
 
 // finish calls f on a goroutine of its own and says how it ended.
-func finish(f func() error) (err error, panicked any, exited bool) {
+func finish(f func() error) (panicked any, exited bool, err error) {
 	done := make(chan struct{})
 	exited = true
 	go func() {
@@ -153,48 +153,48 @@ func finish(f func() error) (err error, panicked any, exited bool) {
 		exited = false
 	}()
 	<-done
-	return err, panicked, exited
+	return panicked, exited, err
 }
 
 func TestFinishDoesWhatTheTaskDid(t *testing.T) {
-	call := func(o Outcome) (string, error, any, bool) {
+	call := func(o Outcome) (string, any, bool, error) {
 		var out string
-		err, p, exited := finish(func() (err error) {
+		p, exited, err := finish(func() (err error) {
 			out, err = outcomeTask.Do(t.Context(), remote{o}, 1)
 			return err
 		})
-		return out, err, p, exited
+		return out, p, exited, err
 	}
-	if out, err, _, _ := call(Outcome{Kind: Returned, Output: []byte(`"x"`)}); out != "x" || err != nil {
+	if out, _, _, err := call(Outcome{Kind: Returned, Output: []byte(`"x"`)}); out != "x" || err != nil {
 		t.Errorf("got %q, %v", out, err)
 	}
-	if out, err, _, _ := call(Outcome{Kind: Returned, Output: []byte(`{`)}); out != "" || err == nil {
+	if out, _, _, err := call(Outcome{Kind: Returned, Output: []byte(`{`)}); out != "" || err == nil {
 		t.Errorf("got %q, %v", out, err)
 	}
 	var own *Error
-	if _, err, _, _ := call(Outcome{Kind: Failed, Code: "c", Message: "m"}); !errors.As(err, &own) || *own != (Error{Task: "task", Code: "c", Message: "m"}) || own.Unwrap() != nil {
+	if _, _, _, err := call(Outcome{Kind: Failed, Code: "c", Message: "m"}); !errors.As(err, &own) || *own != (Error{Task: "task", Code: "c", Message: "m"}) || own.Unwrap() != nil {
 		t.Errorf("got %#v", err)
 	}
-	if _, err, _, _ := call(Outcome{Kind: Canceled}); !errors.Is(err, context.Canceled) {
+	if _, _, _, err := call(Outcome{Kind: Canceled}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if _, err, _, _ := call(Outcome{Kind: TimedOut}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, _, _, err := call(Outcome{Kind: TimedOut}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if _, _, p, _ := call(Outcome{Kind: Panicked, Message: "p", Stack: []byte("s")}); !reflect.DeepEqual(p, &offload.Panic{Value: "p", Stack: []byte("s")}) {
+	if _, p, _, _ := call(Outcome{Kind: Panicked, Message: "p", Stack: []byte("s")}); !reflect.DeepEqual(p, &offload.Panic{Value: "p", Stack: []byte("s")}) {
 		t.Errorf("got %#v", p)
 	}
-	if _, _, p, _ := call(Outcome{Kind: Aborted}); p != http.ErrAbortHandler {
+	if _, p, _, _ := call(Outcome{Kind: Aborted}); p != http.ErrAbortHandler {
 		t.Errorf("got %v", p)
 	}
-	if _, _, _, exited := call(Outcome{Kind: Exited}); !exited {
+	if _, _, exited, _ := call(Outcome{Kind: Exited}); !exited {
 		t.Error("it did not exit")
 	}
-	if _, err, _, _ := call(Outcome{Kind: Unknown}); !errors.Is(err, ErrUnknown) {
+	if _, _, _, err := call(Outcome{Kind: Unknown}); !errors.Is(err, ErrUnknown) {
 		t.Errorf("got %v", err)
 	}
 	for _, k := range []Kind{numKinds, 255} {
-		if _, err, _, _ := call(Outcome{Kind: k}); err == nil || !strings.Contains(err.Error(), fmt.Sprint(uint8(k))) {
+		if _, _, _, err := call(Outcome{Kind: k}); err == nil || !strings.Contains(err.Error(), fmt.Sprint(uint8(k))) {
 			t.Errorf("kind %d: got %v", k, err)
 		}
 	}
@@ -219,7 +219,7 @@ func FuzzFinish(f *testing.F) {
 			func() error { _, err := outcomeTask.Do(context.Background(), remote{o}, 1); return err },
 			func() error { return outcomeStream.Do(context.Background(), remote{o}, 1, io.Discard) },
 		} {
-			err, p, exited := finish(do)
+			p, exited, err := finish(do)
 			switch p := p.(type) {
 			case nil:
 			case *offload.Panic:

@@ -104,41 +104,41 @@ var (
 func (a *Application) check() error {
 	switch {
 	case !plainName.MatchString(a.Name):
-		return fmt.Errorf("Name is %q, want lower-case letters, digits and hyphens", a.Name)
+		return fmt.Errorf("field Name is %q, want lower-case letters, digits and hyphens", a.Name)
 	case !moduleVersion.MatchString(a.Module):
-		return fmt.Errorf("Module is %q, want path@version", a.Module)
+		return fmt.Errorf("field Module is %q, want path@version", a.Module)
 	case a.Package != "." && !strings.HasPrefix(a.Package, "./"):
-		return fmt.Errorf(`Package is %q, want "." or "./..."`, a.Package)
+		return fmt.Errorf(`field Package is %q, want "." or "./..."`, a.Package)
 	case a.Framework == "":
-		return errors.New("Framework is missing")
+		return errors.New("field Framework is missing")
 	case !strings.HasPrefix(a.Ready, "/"):
-		return fmt.Errorf("Ready is %q, want a path", a.Ready)
+		return fmt.Errorf("field Ready is %q, want a path", a.Ready)
 	case !strings.HasPrefix(a.Load, "/"):
-		return fmt.Errorf("Load is %q, want a path", a.Load)
+		return fmt.Errorf("field Load is %q, want a path", a.Load)
 	case len(a.Requests) == 0:
-		return errors.New("Requests is empty")
+		return errors.New("field Requests is empty")
 	}
 	for name := range a.Add {
 		if !fs.ValidPath(name) {
-			return fmt.Errorf("Add has the name %q, want a path below the module", name)
+			return fmt.Errorf("field Add has the name %q, want a path below the module", name)
 		}
 	}
 	for name := range a.Files {
 		if !fs.ValidPath(name) {
-			return fmt.Errorf("Files has the name %q, want a path below {dir}", name)
+			return fmt.Errorf("field Files has the name %q, want a path below {dir}", name)
 		}
 	}
 	for i, r := range a.Requests {
 		if err := r.check(); err != nil {
-			return fmt.Errorf("Requests[%d]: %w", i, err)
+			return fmt.Errorf("field Requests[%d]: %w", i, err)
 		}
 	}
 	for i, m := range a.Masks {
 		if _, err := regexp.Compile(m.Match); err != nil {
-			return fmt.Errorf("Masks[%d]: Match: %w", i, err)
+			return fmt.Errorf("field Masks[%d]: Match: %w", i, err)
 		}
 		if m.Match == "" || m.Why == "" {
-			return fmt.Errorf("Masks[%d]: Match and Why must not be empty", i)
+			return fmt.Errorf("field Masks[%d]: Match and Why must not be empty", i)
 		}
 	}
 	return nil
@@ -146,25 +146,25 @@ func (a *Application) check() error {
 
 func (r Request) check() error {
 	if !strings.HasPrefix(r.Path, "/") && !strings.HasPrefix(r.Path, "{") {
-		return fmt.Errorf("Path is %q, want one that starts with / or a variable", r.Path)
+		return fmt.Errorf("field Path is %q, want one that starts with / or a variable", r.Path)
 	}
 	for i, d := range r.During {
 		if err := d.check(); err != nil || d.webSocket() || len(d.Save) > 0 {
-			return fmt.Errorf("During[%d]: %w", i, cmp.Or(err, errors.New("want no WebSocket, and nothing to save")))
+			return fmt.Errorf("field During[%d]: %w", i, cmp.Or(err, errors.New("want no WebSocket, and nothing to save")))
 		}
 	}
 	for _, h := range r.Header {
 		if !strings.Contains(h, ": ") || strings.ContainsAny(h, "\r\n") {
-			return fmt.Errorf("Header has %q, want a line such as %q", h, "Accept: text/html")
+			return fmt.Errorf("field Header has %q, want a line such as %q", h, "Accept: text/html")
 		}
 	}
 	for name, match := range r.Save {
 		re, err := regexp.Compile(match)
 		if err != nil {
-			return fmt.Errorf("Save[%s]: %w", name, err)
+			return fmt.Errorf("field Save[%s]: %w", name, err)
 		}
 		if re.NumSubexp() != 1 {
-			return fmt.Errorf("Save[%s] is %q, want one group", name, match)
+			return fmt.Errorf("field Save[%s] is %q, want one group", name, match)
 		}
 	}
 	return nil

@@ -50,7 +50,7 @@ func (a *Application) fetch(ctx context.Context, dir string) error {
 	for name, lines := range a.Add {
 		name = filepath.Join(dir, filepath.FromSlash(name))
 		if _, err := os.Stat(name); err == nil {
-			return fmt.Errorf("Add: the module has the file %s", name)
+			return fmt.Errorf("field Add: the module has the file %s", name)
 		}
 		if err := writeLines(name, lines); err != nil {
 			return err
