@@ -123,7 +123,7 @@ func (c Command) renice(p *Process) error {
 func (c Command) launch(failed func(error)) (*Process, error) {
 	cmd := c.New()
 	if cmd == nil {
-		return nil, errors.New("New has returned nil, want a command")
+		return nil, errors.New("function New has returned nil, want a command")
 	}
 	if cmd.Stdin != nil || cmd.Stdout != nil {
 		return nil, errors.New("the command already has a Stdin or Stdout")

@@ -51,7 +51,7 @@ func checkCharacters(what, s string) error {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
 		case c == '-', c == '/', c == '_', c == '=', c == '.':
 		default:
-			return fmt.Errorf("%w: %s %q contains %q, want letters, digits or - / _ = .", ErrInvalid, what, s, s[i:i+1])
+			return fmt.Errorf("%w: %s %q contains %q, want letters, digits or any of -/_=. in it", ErrInvalid, what, s, s[i:i+1])
 		}
 	}
 	return nil
