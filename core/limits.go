@@ -19,10 +19,10 @@ type Limits struct {
 
 	// MaxWaiting is the number of handlers that may be inside offload.Waiting, or wait in another
 	// way that package offload knows of, such as for a worker of an offload.Pool, and not count
-	// against MaxWorkers, for all listeners together. So there are never more than MaxWorkers + MaxWaiting
-	// requests whose handler was called and has not returned, apart from those of HTTP/2, of
-	// hijacked connections and for HealthPath. Only [Recycling] has such handlers. Zero means
-	// 65,536; a negative value means no limit.
+	// against MaxWorkers, for all listeners together. So there are never more than MaxWorkers +
+	// MaxWaiting requests whose handler was called and has not returned, apart from those of
+	// HTTP/2, of hijacked connections and for HealthPath. Only [Recycling] has such handlers. Zero
+	// means 65,536; a negative value means no limit.
 	MaxWaiting int `json:"max_waiting"`
 
 	// MaxQueue is the number of connections that may wait for a worker while MaxWorkers are

@@ -34,9 +34,9 @@ const (
 )
 
 // Backlog returns the backlogs of all tasks that have one, sorted by name. NATS lists the subjects
-// of all enqueued tasks for that, because a work queue can count only whole groups, so the cost grows
-// with their number. However often Backlog is called, a client asks only a tenth of the time: it
-// gives the same answer again for nine times as long as that took, and at most 30 seconds.
+// of all enqueued tasks for that, because a work queue can count only whole groups, so the cost
+// grows with their number. However often Backlog is called, a client asks only a tenth of the time:
+// it gives the same answer again for nine times as long as that took, and at most 30 seconds.
 func (c *Client) Backlog(ctx context.Context) ([]Backlog, error) {
 	l := &c.listing
 	select {

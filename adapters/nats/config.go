@@ -89,8 +89,8 @@ type Config struct {
 	Wait time.Duration
 
 	// Timeout is how long a call may take, including its time in the queue: the contexts of the
-	// call and of the task end then. Zero means no limit except those of the task and of the caller's
-	// context. Negative is an error.
+	// call and of the task end then. Zero means no limit except those of the task and of the
+	// caller's context. Negative is an error.
 	Timeout time.Duration
 
 	// RetryAfter is how long a client that was shed is asked to wait before it retries. Zero means
@@ -99,9 +99,10 @@ type Config struct {
 
 	// Backlog is how many enqueued tasks there may be that are not done, and, separately, how many
 	// dead letters; BacklogBytes how many bytes each of them, the results and the large inputs may
-	// take. Zero means 100,000 and 1 GiB, or 64 MiB if the embedded server keeps them in memory. NATS
-	// reserves the space five times, for each of the Replicas; Connect returns an error if a server
-	// has less. While the results take that much, no enqueued task begins until some have expired.
+	// take. Zero means 100,000 and 1 GiB, or 64 MiB if the embedded server keeps them in memory.
+	// NATS reserves the space five times, for each of the Replicas; Connect returns an error if a
+	// server has less. While the results take that much, no enqueued task begins until some have
+	// expired.
 	Backlog      int
 	BacklogBytes int64
 

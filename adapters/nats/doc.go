@@ -58,9 +58,9 @@
 // it has room, so the backlog would be in the workers; workers that announce their room to callers,
 // where the backlog would be in the callers, and several of them would compete for the same room;
 // and acknowledging the message only when the task is done, with which NATS would run tasks again
-// that must not be. A call over the embedded server passes the stream once and has two or three
-// exchanges, of which each changes goroutines six times. This command prints the median and the 99th
-// percentile of an empty call, and those of two requests with core NATS, which are the floor:
+// that must not be. A call passes the stream once and has two or three exchanges. This command
+// prints the median and the 99th percentile of an empty call over the embedded server, and those of
+// two requests with core NATS, which are the floor:
 //
 //	go test -run '^$' -bench Call ./adapters/nats/embedded
 //
@@ -69,9 +69,9 @@
 // output are numbered: if one is lost, the call fails with an error that wraps [task.ErrLost].
 //
 // A worker that says nothing for 1.5 s is asked for, and is lost at once if NATS knows that it is
-// gone, and otherwise after nine questions, or about 8 s. Then the call is sent again, up to three times, if
-// [task.Job.Retry] allows it; otherwise the error wraps task.ErrLost. If the caller leaves, or its
-// process dies, the context of the task ends.
+// gone, and otherwise after nine questions, or about 8 s. Then the call is sent again, up to three
+// times, if [task.Job.Retry] allows it; otherwise the error wraps task.ErrLost. If the caller
+// leaves, or its process dies, the context of the task ends.
 //
 // Inputs and outputs above 256 KiB, and streams, go from process to process in chunks. A worker
 // sends at most 16 chunks more than the caller has consumed.
@@ -102,9 +102,9 @@
 //	curl -X DELETE http://localhost:9091/dead/ID
 //
 // A task may be run more than once: if its worker is killed after the work but before the record,
-// or cannot reach NATS for AckWait. The result of the first attempt that completes stays, even if the
-// task had been given up meanwhile. Once that is recorded, the task is not run again. The record of a
-// task that runs for longer than Keep expires; then its attempts are counted anew.
+// or cannot reach NATS for AckWait. The result of the first attempt that completes stays, even if
+// the task had been given up meanwhile. Once that is recorded, the task is not run again. The
+// record of a task that runs for longer than Keep expires; then its attempts are counted anew.
 //
 // # When NATS is away
 //

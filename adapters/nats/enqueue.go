@@ -119,7 +119,8 @@ func (e *enqueuing) try(ctx context.Context) error {
 			return nil
 		}
 		if r.State != "" {
-			// It is in the stream, unless a process was killed while it enqueued a dead letter again.
+			// It is in the stream, unless a process was killed while it enqueued a dead letter
+			// again.
 			switch _, err := c.queued(ctx, e.id); {
 			case err == nil:
 				e.tidy()
@@ -208,9 +209,9 @@ func duplicate(api *jetstream.APIError) bool {
 	return api.Description == "maximum messages per subject exceeded"
 }
 
-// putObject stores an object, and reads it back. That is necessary: Put sends chunks without waiting
-// for confirmations, and those for which the stream had no leader again later, so that it may store
-// chunks in another order, and report no error.
+// putObject stores an object, and reads it back. That is necessary: Put sends chunks without
+// waiting for confirmations, and those for which the stream had no leader again later, so that it
+// may store chunks in another order, and report no error.
 func putObject(ctx context.Context, s jetstream.ObjectStore, name string, b []byte) error {
 	if _, err := s.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(b)); err != nil {
 		return err

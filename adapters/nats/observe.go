@@ -6,8 +6,8 @@ import (
 	"github.com/recycling-go/recycling/core/observe"
 )
 
-// ObserveBacklog makes observers that have the method AddBacklog of an [observe.TaskRecorder] record
-// [Client.Backlog], under the name of the place that task.Observe was given with c.
+// ObserveBacklog makes observers that have the method AddBacklog of an [observe.TaskRecorder]
+// record [Client.Backlog], under the name of the place that task.Observe was given with c.
 func (c *Client) ObserveBacklog(place string, observers ...observe.TaskObserver) {
 	for _, o := range observers {
 		if adder, ok := o.(interface {

@@ -50,14 +50,14 @@ type Config[T any] struct {
 	Queue int
 
 	// MaxPaused bounds the jobs that are paused, and those that have resumed beyond Max: see
-	// [Control.Pause]. So there are never more than Max + MaxPaused jobs that have begun. Zero means
-	// Max. Negative is an error.
+	// [Control.Pause]. So there are never more than Max + MaxPaused jobs that have begun. Zero
+	// means Max. Negative is an error.
 	MaxPaused int
 
-	// Group, if set, is the group that the pool belongs to. Max, Standby and MaxPaused then apply to
-	// all pools of the group together, and must be the same in each of them. Work or New must do the same in
-	// each of them too, because an idle worker may move to another pool of the group, and a worker
-	// may run jobs of another pool: see Lent in Stats. Queue must be zero.
+	// Group, if set, is the group that the pool belongs to. Max, Standby and MaxPaused then apply
+	// to all pools of the group together, and must be the same in each of them. Work or New must do
+	// the same in each of them too, because an idle worker may move to another pool of the group,
+	// and a worker may run jobs of another pool: see Lent in Stats. Queue must be zero.
 	Group *Group[T]
 
 	// IdleTime is how long there must be more than Standby idle workers before the surplus workers

@@ -139,8 +139,8 @@ func TestBoundsOfServers(t *testing.T) {
 	}
 }
 
-// TestWaitingTasksDoNotCount has more tasks wait than may run: they are done faster than the workers
-// could do them one after the other.
+// TestWaitingTasksDoNotCount has more tasks wait than may run: they are done faster than the
+// workers could do them one after the other.
 func TestWaitingTasksDoNotCount(t *testing.T) {
 	c := tiny()
 	c.Clients, c.Duration, c.Sleep = 12, 200*time.Millisecond, 50*time.Millisecond

@@ -58,8 +58,8 @@ func (t *turn) count(change int) {
 	t.admitted = t.current
 }
 
-// resume has the handler count again. Like a connection that has to wait, it ends all stays if there
-// are more connections than permits.
+// resume has the handler count again. Like a connection that has to wait, it ends all stays if
+// there are more connections than permits.
 func (t *turn) resume() {
 	if t.control.Resume() && t.engine.queue.crowded() {
 		t.engine.leaveStays()

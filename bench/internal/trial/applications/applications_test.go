@@ -272,7 +272,8 @@ func TestStopCountsWhatIsLost(t *testing.T) {
 	if n := countStops(t, addr, func(n Stop) bool { return n.Refused > 4 }); n.Answered+n.Broken > 0 {
 		t.Errorf("a server that is gone: %+v", n)
 	}
-	// The first request of each connection gets a response, and the second one a part of a response.
+	// The first request of each connection gets a response, and the second one a part of a
+	// response.
 	const whole = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nHe"
 	if n := countStops(t, serveRaw(t, whole, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHe"), broken); n.Answered == 0 || n.Closed > 0 {
 		t.Errorf("a server that breaks off: %+v", n)

@@ -46,8 +46,8 @@ func (m masks) cover(text string, v values) string {
 	return text
 }
 
-// length is the header line whose value differs if parts that masks cover have different lengths, or
-// are compressed to different lengths.
+// length is the header line whose value differs if parts that masks cover have different lengths,
+// or are compressed to different lengths.
 var length = regexp.MustCompile(`(?m)^Content-Length: \d+\r?$`)
 
 // compare returns what differs between two answers to the same request.

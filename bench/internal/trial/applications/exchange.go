@@ -100,7 +100,8 @@ func (c *client) exchange(r Request) (a answer, err error) {
 	}
 }
 
-// longestHeader is the size of the buffer for reading, so that a header can be looked at as a whole.
+// longestHeader is the size of the buffer for reading, so that a header can be looked at as a
+// whole.
 const longestHeader = 256 << 10
 
 // peekHeader returns what comes next up to the empty line, which it includes, without reading it.

@@ -23,8 +23,8 @@ const (
 	keepAliveConns = 32
 	newConns       = 16
 	idleConns      = 4000 // fewer take less than what the heap grows by anyway
-	// descriptors are what a program needs for that: on recycled workers, a server leaves up to 1,024 to
-	// the application.
+	// descriptors are what a program needs for that: on recycled workers, a server leaves up to
+	// 1,024 to the application.
 	descriptors = idleConns + 1024 + 200
 )
 

@@ -48,9 +48,9 @@ func (v values) expandAll(texts []string) []string {
 	return all
 }
 
-// start starts the program in a new folder, and waits until it is ready. name is that of the folder:
-// programs that are compared have names of the same length, so that their responses have the same
-// length too.
+// start starts the program in a new folder, and waits until it is ready. name is that of the
+// folder: programs that are compared have names of the same length, so that their responses have
+// the same length too.
 func (s *subject) start(ctx context.Context, k kind, name string) (*process, error) {
 	p := &process{app: s.Application, dir: filepath.Join(s.dir, name)}
 	if err := p.start(ctx, s, k); err != nil {

@@ -18,8 +18,9 @@ type Stop struct {
 	Answered int // complete responses, from the signal on
 	Refused  int // connections that were refused; nothing was sent
 	Broken   int // requests without a complete response
-	// Closed are the broken requests on a connection that had been used before, without one byte of a
-	// response. HTTP/1.1 lets a server close an idle connection at any time, so clients repeat these.
+	// Closed are the broken requests on a connection that had been used before, without one byte of
+	// a response. HTTP/1.1 lets a server close an idle connection at any time, so clients repeat
+	// these.
 	Closed int
 	First  string `json:",omitempty"` // the error of one of the broken requests
 	// Took is the time from the signal to the end of the process.
@@ -112,8 +113,8 @@ func (t *stopTrial) ended() bool {
 	return t.phase == stopped
 }
 
-// count counts a request. It is called with the error of its connection, if there was none, and with
-// what exchange returns.
+// count counts a request. It is called with the error of its connection, if there was none, and
+// with what exchange returns.
 func (t *stopTrial) count(dial, err error, used, begun bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -159,8 +159,8 @@ func (r *Result) title() string {
 	return r.Name + " " + version
 }
 
-// ratio returns the median of the ratios of recycled to plain, each of one round. It is bold if it is
-// better than plain by 5 % or more in every round, and italic if it is worse.
+// ratio returns the median of the ratios of recycled to plain, each of one round. It is bold if it
+// is better than plain by 5 % or more in every round, and italic if it is worse.
 func ratio(samples [kinds][]float64) string {
 	all := ratios(samples)
 	if len(all) == 0 {

@@ -29,8 +29,8 @@ type Tests struct {
 // that ran, because it does not build for example, has a result by the package's own name.
 type results map[string]string
 
-// test runs the application's tests both ways. Packages with differing results are tested once more:
-// a test that depends on time or on the order of goroutines may fail anywhere.
+// test runs the application's tests both ways. Packages with differing results are tested once
+// more: a test that depends on time or on the order of goroutines may fail anywhere.
 func (s *subject) test(ctx context.Context) (*Tests, error) {
 	if len(s.Tests) == 0 {
 		return nil, nil

@@ -48,7 +48,8 @@ func sum(b []byte) string {
 const attemptLimit = 15 * time.Second
 
 // tookHeader is the header with the time that a call took in the server. Clients and the trial run
-// on one machine, and the time of a client that waits for a processor says nothing about the server.
+// on one machine, and the time of a client that waits for a processor says nothing about the
+// server.
 const tookHeader = "Took"
 
 // post sends v as JSON to a random HTTP server, and reads a response of 200 or 202 into result. It
