@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/recycling-go/recycling/core/offload"
 )
 
 // A Backlog is what there is to do of one task, on all machines together.
@@ -36,7 +38,8 @@ const (
 // Backlog returns the backlogs of all tasks that have one, sorted by name. NATS lists the subjects
 // of all enqueued tasks for that, because a work queue can count only whole groups, so the cost
 // grows with their number. However often Backlog is called, a client asks only a tenth of the time:
-// it gives the same answer again for nine times as long as that took, and at most 30 seconds.
+// it gives the same answer again for nine times as long as that took, and at most 30 seconds. After
+// Close the error wraps [offload.ErrClosed].
 func (c *Client) Backlog(ctx context.Context) ([]Backlog, error) {
 	l := &c.listing
 	select {
@@ -45,6 +48,9 @@ func (c *Client) Backlog(ctx context.Context) ([]Backlog, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-l.turn }()
+	if c.nc.IsClosed() {
+		return nil, c.shed(offload.ErrClosed)
+	}
 	if age := time.Since(l.at); l.list == nil || age > min((listShare-1)*l.cost, listLimit) {
 		begin := time.Now()
 		list, err := c.list(ctx)
