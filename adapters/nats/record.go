@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/recycling-go/recycling/core/offload/task"
@@ -115,7 +116,7 @@ func (c *Client) load(ctx context.Context, id string) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	m, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET.KV_"+bucket, query)
+	m, err := c.ask(ctx, "$JS.API.STREAM.MSG.GET.KV_"+bucket, query)
 	if err != nil {
 		return record{}, err
 	}
@@ -143,6 +144,30 @@ func (c *Client) load(ctx context.Context, id string) (record, error) {
 		return record{}, err
 	}
 	return r, nil
+}
+
+// A server that is stopped leaves questions unanswered. So ask repeats one after askAgain, and gives
+// up after askLimit if ctx has no deadline, as package jetstream does.
+const (
+	askAgain = time.Second
+	askLimit = 5 * time.Second
+)
+
+// ask sends a question that may be repeated, and returns the answer.
+func (c *Client) ask(ctx context.Context, subject string, question []byte) (*nats.Msg, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, askLimit)
+		defer cancel()
+	}
+	for {
+		limited, cancel := context.WithTimeout(ctx, askAgain)
+		m, err := c.nc.RequestWithContext(limited, subject, question)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return m, err
+		}
+	}
 }
 
 // wrongLastSequenceConstant is what a server answers from 2.12 on if there is another revision.
