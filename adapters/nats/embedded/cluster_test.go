@@ -2,9 +2,11 @@ package embedded_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,17 +24,28 @@ type cluster struct {
 	servers []*embedded.Server
 }
 
-// freePorts returns ports that nobody listens on at the moment.
+// nextPort is tried next by freePorts. Each process begins elsewhere.
+var nextPort atomic.Int64
+
+func init() { nextPort.Store(10000 + rand.Int64N(10000)) }
+
+// freePorts returns ports that nobody listens on at the moment. They are below those that systems
+// choose for connections and for port 0: otherwise one may be taken before, or while, a server of
+// the test is restarted.
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for len(ports) < n {
+		port := int(nextPort.Add(1))
+		if port >= 32768 {
+			t.Fatal("no port is free")
+		}
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
 		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, port)
 	}
 	return ports
 }
