@@ -369,9 +369,13 @@ func TestPromtoolAcceptsTheMetrics(t *testing.T) {
 	}
 	url := serve(t, srv)
 	get(t, newClient(t), url+"/hello/you")
-	w := httptest.NewRecorder()
-	promhttp.HandlerFor(reg, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), "GET", "/", nil))
-	text := w.Body.String()
+	text := ""
+	await(t, "the request to be recorded", func() bool {
+		w := httptest.NewRecorder()
+		promhttp.HandlerFor(reg, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), "GET", "/", nil))
+		text = w.Body.String()
+		return strings.Contains(text, "\nrecycling_request_duration_seconds_count{")
+	})
 	for _, m := range metrics {
 		if !strings.Contains(text, "\n# TYPE "+m.name+" "+typeName(m)+"\n") {
 			t.Errorf("there is no %s", m.name)
