@@ -53,7 +53,7 @@ func (w *Worker) runCall(g *group, m *nats.Msg, waited bool) {
 		w: w, grants: make(chan order, 1), parts: make(chan order, 1), credit: make(chan struct{}, 1),
 	}
 	name, _ := strings.CutPrefix(m.Subject, g.subjects[calls])
-	if r.request.decode(m.Data) != nil || !validName(name) || !w.client.c.validReply(r.request.inbox) {
+	if r.request.decode(m.Data) != nil || !task.ValidName(name) || !w.client.c.validReply(r.request.inbox) {
 		w.client.log.Error("recyclingnats: malformed call was dropped", "subject", m.Subject)
 		_ = m.Respond([]byte("+TERM"))
 		return

@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/recycling-go/recycling/core/offload/task"
 )
 
 const (
@@ -179,8 +181,8 @@ func (c *Config) fromEnvironment() {
 
 func (c *Config) check() error {
 	switch {
-	case !validName(c.Name):
-		return fmt.Errorf("recyclingnats: Name is %q, want 1 to %d letters, digits, _ and -", c.Name, maxName)
+	case !task.ValidName(c.Name):
+		return fmt.Errorf("recyclingnats: Name is %q, want 1 to %d letters, digits, _ and -", c.Name, task.MaxName)
 	case c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5:
 		return fmt.Errorf("recyclingnats: Replicas is %d, want 1, 3 or 5", c.Replicas)
 	case c.Queue < 0:
@@ -204,8 +206,8 @@ func (c *Config) check() error {
 	}
 	in := map[string]string{}
 	for group, tasks := range c.Groups {
-		if !validName(group) {
-			return fmt.Errorf("recyclingnats: Groups has %q, want 1 to %d letters, digits, _ and -", group, maxName)
+		if !task.ValidName(group) {
+			return fmt.Errorf("recyclingnats: Groups has %q, want 1 to %d letters, digits, _ and -", group, task.MaxName)
 		}
 		for _, t := range tasks {
 			if other, ok := in[t]; ok {

@@ -94,7 +94,7 @@ func TestKeysHaveTheirOwnIDs(t *testing.T) {
 	ids := map[string]bool{}
 	for _, k := range [][2]string{{"a", "b"}, {"a", "c"}, {"ab", ""}, {"a", "bb"}, {"aa", "b"}} {
 		id := keyID(k[0], k[1])
-		if ids[id] || !validName(id) {
+		if ids[id] || !task.ValidName(id) {
 			t.Errorf("id %s of %v is not its own, or not valid", id, k)
 		}
 		ids[id] = true

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/recycling-go/recycling/core/offload/task"
 )
 
 // A DeadLetter is an enqueued task that was given up.
@@ -146,7 +148,7 @@ func letter(m *jetstream.RawStreamMsg) DeadLetter {
 }
 
 func (c *Client) deadLetter(ctx context.Context, id string) (jetstream.Stream, *jetstream.RawStreamMsg, error) {
-	if !validName(id) {
+	if !task.ValidName(id) {
 		return nil, nil, ErrNotFound
 	}
 	s, err := c.js.Stream(ctx, c.c.deadStream())

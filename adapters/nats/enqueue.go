@@ -53,8 +53,8 @@ func (c *Client) Enqueue(ctx context.Context, t Named, input []byte, o EnqueueOp
 		return "", err
 	}
 	defer c.leave()
-	if !validName(t.Name()) {
-		return "", fmt.Errorf("recyclingnats: name of a task is %q, want 1 to %d letters, digits, _ and -", t.Name(), maxName)
+	if !task.ValidName(t.Name()) {
+		return "", fmt.Errorf("recyclingnats: name of a task is %q, want 1 to %d letters, digits, _ and -", t.Name(), task.MaxName)
 	}
 	id = rand.Text() // whoever knows it may ask for the result
 	if o.Key != "" {

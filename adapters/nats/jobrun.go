@@ -56,7 +56,7 @@ func (w *Worker) runJob(g *group, m *nats.Msg, waited bool) {
 	r.last = r.taken
 	rest, _ := strings.CutPrefix(m.Subject, g.subjects[jobs])
 	r.name, r.id, _ = strings.Cut(rest, ".")
-	if !validName(r.name) || !validName(r.id) {
+	if !task.ValidName(r.name) || !task.ValidName(r.id) {
 		w.client.log.Error("recyclingnats: malformed task was dropped", "subject", m.Subject)
 		_ = m.Respond([]byte("+TERM"))
 		return

@@ -9,21 +9,9 @@ import (
 )
 
 const (
-	maxName      = 64
 	maxSubject   = 256 // of an inbox
 	defaultGroup = "default"
 )
-
-func validName(name string) bool {
-	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
-		default:
-			return false
-		}
-	}
-	return name != "" && len(name) <= maxName
-}
 
 // redacted is a list of URLs without passwords.
 func redacted(list string) string {

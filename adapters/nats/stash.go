@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/recycling-go/recycling/core/offload/stash"
+	"github.com/recycling-go/recycling/core/offload/task"
 )
 
 // A Stash is a [stash.Store] on NATS' key-value store: all processes that are connected to the same
@@ -31,8 +32,8 @@ const markerTTL = time.Minute // how long a deleted key is remembered
 // letters, digits, _ and -. maxBytes is how much its entries may take; zero means 64 MiB.
 func (c *Client) Stash(ctx context.Context, name string, maxBytes int64) (*Stash, error) {
 	switch {
-	case !validName(name):
-		return nil, fmt.Errorf("recyclingnats: name of a stash is %q, want 1 to %d letters, digits, _ and -", name, maxName)
+	case !task.ValidName(name):
+		return nil, fmt.Errorf("recyclingnats: name of a stash is %q, want 1 to %d letters, digits, _ and -", name, task.MaxName)
 	case maxBytes < 0:
 		return nil, fmt.Errorf("recyclingnats: maxBytes is %d, want zero (the default) or more", maxBytes)
 	case maxBytes == 0:

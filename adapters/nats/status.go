@@ -35,7 +35,7 @@ func (c *Client) Status(ctx context.Context, id string) (Status, error) {
 }
 
 func (c *Client) status(ctx context.Context, id string) (Status, record, error) {
-	if !validName(id) {
+	if !task.ValidName(id) {
 		return Status{}, record{}, ErrNotFound
 	}
 	for try := 0; ; try++ {

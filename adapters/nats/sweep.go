@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/recycling-go/recycling/core/offload/task"
 )
 
 const (
@@ -41,7 +43,7 @@ func (c *Client) Sweep(ctx context.Context, age time.Duration) (int, error) {
 	n := 0
 	for _, o := range list {
 		id, _, _ := strings.Cut(o.Name, ".")
-		if now.Sub(o.ModTime) < age || !validName(id) {
+		if now.Sub(o.ModTime) < age || !task.ValidName(id) {
 			continue
 		}
 		used, err := c.used(ctx, id)

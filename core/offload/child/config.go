@@ -108,7 +108,7 @@ func (c Config) resolveGroups() error {
 		g := &c.Groups[i]
 		g.Tasks = slices.Clone(g.Tasks)
 		switch {
-		case !validName(g.Name):
+		case !task.ValidName(g.Name):
 			return fmt.Errorf("child: Groups[%d].Name is %q, want 1 to 64 letters, digits, _ and -", i, g.Name)
 		case names[g.Name]:
 			return fmt.Errorf("child: two of Groups have the name %q", g.Name)
@@ -146,18 +146,6 @@ func (c Config) resolveGroups() error {
 		}
 	}
 	return nil
-}
-
-// validName reports whether name can be the name of a group: the same names as those of tasks.
-func validName(name string) bool {
-	for i := range len(name) {
-		switch c := name[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
-		default:
-			return false
-		}
-	}
-	return name != "" && len(name) <= 64
 }
 
 // Self returns the command that makes a child of this program, for a Command.New that changes

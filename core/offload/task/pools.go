@@ -104,8 +104,8 @@ func resolveGroups(tasks *Set, groups []PoolConfig) ([]PoolConfig, error) {
 		g.Tasks = slices.Clone(g.Tasks)
 		slices.Sort(g.Tasks)
 		switch {
-		case !validName(g.Name):
-			return nil, fmt.Errorf("task: name of a group is %q, want 1 to %d letters, digits, _ and -", g.Name, maxName)
+		case !ValidName(g.Name):
+			return nil, fmt.Errorf("task: name of a group is %q, want 1 to %d letters, digits, _ and -", g.Name, MaxName)
 		case i > 0 && g.Name == groups[i-1].Name:
 			return nil, fmt.Errorf("task: two groups have the name %q", g.Name)
 		case len(g.Tasks) == 0 && rest >= 0:

@@ -53,8 +53,8 @@ type entry struct {
 }
 
 func (s *Set) add(e *entry) {
-	if !validName(e.name) {
-		panic(fmt.Sprintf("task: name is %q, want 1 to %d letters, digits, _ and -", e.name, maxName))
+	if !ValidName(e.name) {
+		panic(fmt.Sprintf("task: name is %q, want 1 to %d letters, digits, _ and -", e.name, MaxName))
 	}
 	if e.options.Timeout < 0 {
 		panic(fmt.Sprintf("task: Timeout of %s is %v, want zero (no limit) or more", e.name, e.options.Timeout))
@@ -76,10 +76,12 @@ func (s *Set) add(e *entry) {
 	s.tasks[e.name] = e
 }
 
-const maxName = 64
+// MaxName is the length of the longest name of a task or of a group of tasks.
+const MaxName = 64
 
-// validName reports whether name can be part of a NATS subject, of a file name and of a metric.
-func validName(name string) bool {
+// ValidName reports whether name may be the name of a task or of a group of tasks: 1 to [MaxName]
+// letters, digits, _ and -. Such a name can be part of a NATS subject, of a file name and of a metric.
+func ValidName(name string) bool {
 	for i := range len(name) {
 		switch c := name[i]; {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
@@ -87,7 +89,7 @@ func validName(name string) bool {
 			return false
 		}
 	}
-	return name != "" && len(name) <= maxName
+	return name != "" && len(name) <= MaxName
 }
 
 // Names returns the names of all tasks, sorted.

@@ -27,13 +27,13 @@ func panicOf(f func()) (text string) {
 }
 
 func TestNamesCanBePartsOfSubjects(t *testing.T) {
-	for _, name := range []string{"a", "Z", "0", "_", "-", "a-B_9", strings.Repeat("x", maxName)} {
+	for _, name := range []string{"a", "Z", "0", "_", "-", "a-B_9", strings.Repeat("x", MaxName)} {
 		var s Set
 		if text := panicOf(func() { Register(&s, name, nothing, Options{}) }); text != "" {
 			t.Errorf("%q: %s", name, text)
 		}
 	}
-	for _, name := range []string{"", " ", "a b", "a.b", "a/b", "a>", "*", "ü", "a\x00", "a\n", strings.Repeat("x", maxName+1)} {
+	for _, name := range []string{"", " ", "a b", "a.b", "a/b", "a>", "*", "ü", "a\x00", "a\n", strings.Repeat("x", MaxName+1)} {
 		var s Set
 		if text := panicOf(func() { Register(&s, name, nothing, Options{}) }); !strings.Contains(text, fmt.Sprintf("name is %q", name)) {
 			t.Errorf("%q: the panic is %q", name, text)
