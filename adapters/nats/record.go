@@ -146,8 +146,8 @@ func (c *Client) load(ctx context.Context, id string) (record, error) {
 	return r, nil
 }
 
-// A server that is stopped leaves questions unanswered. So ask repeats one after askAgain, and gives
-// up after askLimit if ctx has no deadline, as package jetstream does.
+// A server that is stopped leaves questions unanswered. So ask repeats one after askAgain, and
+// gives up after askLimit if ctx has no deadline, as package jetstream does.
 const (
 	askAgain = time.Second
 	askLimit = 5 * time.Second

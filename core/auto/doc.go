@@ -31,5 +31,6 @@
 // environment variable RECYCLING_QUIET is set to anything but the empty string. It names
 // orchestrion instead of the command if that was used:
 //
-//	recycling: built in by the command recycle, v0.1.0: http.Servers of this program run on recycled workers (RECYCLING_STRATEGY=goroutine: on net/http; RECYCLING_QUIET=1: no such line)
+//	recycling: built in by the command recycle, v0.1.0: http.Servers of this program run on
+//	recycled workers (RECYCLING_STRATEGY=goroutine: on net/http; RECYCLING_QUIET=1: no such line)
 package auto

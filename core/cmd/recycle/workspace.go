@@ -29,16 +29,7 @@ func (b *build) addToWorkspace(mod string) error {
 		return err
 	}
 	dir := filepath.Dir(b.env.GOWORK)
-	ws := workspace{language: w.Go, toolchain: w.Toolchain}
-	for _, d := range w.Godebug {
-		ws.godebug = append(ws.godebug, d.Key+"="+d.Value)
-	}
-	if older(w.Go, b.core.language) {
-		ws.language = b.core.language
-		if len(w.keepGodebug()) > 0 {
-			ws.godebug = append(ws.godebug, "default=go"+w.language())
-		}
-	}
+	ws := b.newWorkspace(w)
 	replaced := map[string]bool{}
 	for _, r := range w.Replace {
 		replaced[r.Old.Path] = true
@@ -85,10 +76,11 @@ func (b *build) dropMod() {
 	}
 }
 
-// workspaceOf returns a workspace of the application's only module, and what that replaces. It
-// keeps the default of GODEBUG, which depends on the go line.
-func (b *build) workspaceOf(m *gomod) (ws workspace, replaced map[string]bool) {
-	ws = workspace{language: m.Go, toolchain: m.Toolchain, use: []string{filepath.Dir(b.env.GOMOD)}}
+// newWorkspace returns a workspace without modules that has the settings of m, which is a module or
+// a workspace, but a go line that core can have. It keeps the default of GODEBUG, which depends on
+// the go line.
+func (b *build) newWorkspace(m *gomod) workspace {
+	ws := workspace{language: m.Go, toolchain: m.Toolchain}
 	for _, d := range m.Godebug {
 		ws.godebug = append(ws.godebug, d.Key+"="+d.Value)
 	}
@@ -98,6 +90,13 @@ func (b *build) workspaceOf(m *gomod) (ws workspace, replaced map[string]bool) {
 			ws.godebug = append(ws.godebug, "default=go"+m.language())
 		}
 	}
+	return ws
+}
+
+// workspaceOf returns a workspace of the application's only module, and what that replaces.
+func (b *build) workspaceOf(m *gomod) (ws workspace, replaced map[string]bool) {
+	ws = b.newWorkspace(m)
+	ws.use = []string{filepath.Dir(b.env.GOMOD)}
 	replaced = map[string]bool{m.Module.Path: true}
 	for _, r := range m.Replace {
 		replaced[r.Old.Path] = true

@@ -8,8 +8,8 @@
 //   - builds both programs, and with [Config.Cold] measures how long this takes with an empty build
 //     cache, and again with a full one;
 //   - replays a list of requests against each, and compares the responses as they are on the wire:
-//     status line, header lines in order, and body. Only what a [Mask] of the list covers, such as a
-//     time or an id, may differ. The plain program is tried twice: what differs then is not the
+//     status line, header lines in order, and body. Only what a [Mask] of the list covers, such as
+//     a time or an id, may differ. The plain program is tried twice: what differs then is not the
 //     server's doing, so it needs a mask;
 //   - runs the application's own tests with go test and with recycle test, and compares the result
 //     of each test;
