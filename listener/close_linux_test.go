@@ -4,9 +4,11 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -243,4 +245,33 @@ func open(t testing.TB) string {
 		}
 	}
 	return b.String()
+}
+
+// Other processes may make the socket blocking again at any moment, so also just before accept4.
+func TestRawAcceptReturnsWhileTheSocketIsMadeBlocking(t *testing.T) {
+	forEachSource(t, func(t *testing.T, l net.Listener) {
+		r := raw(t, l)
+		f, err := l.(interface{ File() (*os.File, error) }).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		fd := int(f.Fd())
+		var stop atomic.Bool
+		var other sync.WaitGroup
+		other.Go(func() {
+			for !stop.Load() {
+				unix.SetNonblock(fd, false)
+				runtime.Gosched()
+			}
+		})
+		for range 200 {
+			if _, err := r.Accept(new(listener.Addr)); err != unix.EAGAIN {
+				t.Errorf("got %v, want EAGAIN", err)
+				break
+			}
+		}
+		stop.Store(true)
+		other.Wait()
+	})
 }

@@ -34,14 +34,7 @@ func (c *Config) FromFile(f *os.File) (*Listener, error) {
 }
 
 func (c *Config) fromFile(f *os.File) (*Listener, error) {
-	rc, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	if err := control(rc, checkListening); err != nil {
-		return nil, err
-	}
-	l, err := net.FileListener(f)
+	l, err := fileListener(f)
 	if err != nil {
 		if op, ok := err.(*net.OpError); ok {
 			err = op.Err // the rest of the text says "file" again
@@ -49,7 +42,8 @@ func (c *Config) fromFile(f *os.File) (*Listener, error) {
 		return nil, err
 	}
 	nl := l.(netListener)
-	if rc, err = nl.SyscallConn(); err == nil {
+	rc, err := nl.SyscallConn()
+	if err == nil {
 		err = c.setOptions(rc, nl.Addr().Network() == "tcp")
 	}
 	if err != nil {

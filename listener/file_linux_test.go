@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -219,4 +221,44 @@ func TestPathIsRemovedIfItIsTheOneAtTheFirstCallWithTrue(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A process that inherits a socket must not make it blocking, not even for a moment: the accept
+// calls of other processes may block then.
+func TestFromFileKeepsTheSocketNonblocking(t *testing.T) {
+	forEachSource(t, func(t *testing.T, l net.Listener) {
+		f, err := l.(interface{ File() (*os.File, error) }).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		rc, err := f.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stop, blocking atomic.Bool
+		var looking sync.WaitGroup
+		looking.Go(func() {
+			rc.Control(func(fd uintptr) {
+				for !stop.Load() {
+					flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
+					if err != nil || flags&unix.O_NONBLOCK == 0 {
+						blocking.Store(true)
+					}
+				}
+			})
+		})
+		for range 2000 {
+			inherited, err := listener.FromFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inherited.Close()
+		}
+		stop.Store(true)
+		looking.Wait()
+		if blocking.Load() {
+			t.Error("the socket was blocking for a moment")
+		}
+	})
 }

@@ -5,8 +5,11 @@ package listener
 import (
 	"errors"
 	"math"
+	"net"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // setBacklog calls listen(2) again, which replaces the backlog.
@@ -31,4 +34,36 @@ func checkListening(fd uintptr) error {
 		return errors.New("not a listening socket")
 	}
 	return nil
+}
+
+// fileListener is like [net.FileListener], which calls f's Fd method. If package net created f, that
+// makes the socket blocking for a moment, for other processes too: their calls of accept4 may block
+// then.
+func fileListener(f *os.File) (net.Listener, error) {
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var own *os.File
+	if err := control(rc, func(fd uintptr) error {
+		if err := checkListening(fd); err != nil {
+			return err
+		}
+		n, err := dup(int(fd))
+		if err != nil {
+			return err
+		}
+		unix.SetNonblock(n, true) // before NewFile: otherwise Fd makes it blocking again
+		own = os.NewFile(uintptr(n), f.Name())
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	defer own.Close()
+	return net.FileListener(own)
+}
+
+func dup(fd int) (int, error) {
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	return n, os.NewSyscallError("fcntl", err)
 }

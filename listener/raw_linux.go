@@ -50,7 +50,6 @@ func borrow(l netListener) (*Raw, bool) {
 	}
 	b := &borrowed{conn: rc, held: -1}
 	b.call = func(fd uintptr) {
-		ensureNonblock(int(fd)) // the Fd method of its File makes it blocking
 		b.fd, b.err = accept4(int(fd), b.addr, true)
 		switch {
 		case b.past:
@@ -118,10 +117,14 @@ func bare(err error) error {
 	return err
 }
 
-// accept4 accepts one connection from fd, which is nonblocking. If other code may make it blocking
-// at any moment, accept4 notifies the scheduler of the call: otherwise a call that blocks would
-// stop the world.
+// accept4 accepts one connection from fd, which is nonblocking. If it is shared, other code may make
+// it blocking at any moment. Then accept4 makes it nonblocking first, has a guard, and notifies the
+// scheduler of the call: one that blocks would stop the world.
 func accept4(fd int, a *Addr, shared bool) (int, error) {
+	if shared {
+		ensureNonblock(fd)
+		defer enter(fd).leave()
+	}
 	for {
 		a.sa.len = unix.SizeofSockaddrAny
 		var n uintptr
@@ -145,10 +148,7 @@ func accept4(fd int, a *Addr, shared bool) (int, error) {
 	}
 }
 
-// ensureNonblock makes a socket nonblocking again that other code has made blocking, so that
-// accept4 does not block its caller until the next connection arrives. The other code could do it
-// again before accept4 is called, but it is a side effect of passing a socket on, which happens
-// once.
+// ensureNonblock makes a socket nonblocking again that other code has made blocking.
 func ensureNonblock(fd int) {
 	flags, _, e := syscall.RawSyscall(unix.SYS_FCNTL, uintptr(fd), unix.F_GETFL, 0)
 	if e == 0 && flags&unix.O_NONBLOCK == 0 {

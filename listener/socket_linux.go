@@ -53,11 +53,6 @@ func newSocket(nl netListener, shared bool) (*socket, error) {
 	return s, nil
 }
 
-func dup(fd int) (int, error) {
-	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	return n, os.NewSyscallError("fcntl", err)
-}
-
 // dupFile returns a duplicate of fd. The caller holds s.mu.
 func (s *socket) dupFile(name string) (*os.File, error) {
 	if s.fd < 0 {
@@ -184,11 +179,7 @@ func (s *socket) accept(a *Addr) (int, error) {
 	if s.fd < 0 {
 		return -1, net.ErrClosed
 	}
-	shared := s.shared.Load()
-	if shared {
-		ensureNonblock(s.fd)
-	}
-	return accept4(s.fd, a, shared)
+	return accept4(s.fd, a, s.shared.Load())
 }
 
 // A rawConn implements syscall.RawConn for a socket.

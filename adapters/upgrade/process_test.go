@@ -90,6 +90,15 @@ func (s *service) end() {
 	os.RemoveAll(s.dir)
 }
 
+// quit makes every process write what its goroutines do to the log, and exit.
+func (s *service) quit() {
+	all := -s.cmd.Process.Pid
+	syscall.Kill(all, syscall.SIGQUIT)
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline) && syscall.Kill(all, 0) == nil; {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func (s *service) plan(what string) {
 	s.t.Helper()
 	if err := os.WriteFile(s.role.Plan, []byte(what), 0o600); err != nil {
@@ -117,6 +126,7 @@ func (s *service) await(what string, condition func() bool) {
 	s.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !condition(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
+			s.quit()
 			s.t.Fatalf("not after 30 s: %s", what)
 		}
 	}
