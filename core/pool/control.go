@@ -97,7 +97,7 @@ func (w *worker[T]) resume(count func(int)) bool {
 	p.workers++
 	p.busy++
 	if p.c.Group != nil {
-		p.permits.Overdraw()
+		p.permits.Overdraw(1)
 		w.permit = true
 	} else if p.busy > p.c.Max {
 		p.overfull.Store(true)
