@@ -26,7 +26,7 @@ import (
 // [New] to create one. A Set must not be copied.
 type Set struct {
 	shares atomic.Pointer[[]*Share] // the first has no user, and all permits at first
-	debt   atomic.Int64             // how many permits more are in use than there are
+	debt   atomic.Int64             // how many more permits are in use than there are
 
 	mu    sync.Mutex // guards the following, and changes of shares
 	spare []*Share   // of shares, those that nobody uses
@@ -159,7 +159,7 @@ func (x *Share) settle() {
 	}
 }
 
-// Debt returns how many permits more are in use than there are. While it is positive, there is no
+// Debt returns how many more permits are in use than there are. While it is positive, there is no
 // free permit, except for a moment.
 func (s *Set) Debt() int64 { return s.debt.Load() }
 
