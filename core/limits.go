@@ -17,12 +17,13 @@ type Limits struct {
 	// requests in a row gives up its worker after 32 requests or after 10 milliseconds.
 	MaxWorkers int `json:"max_workers"`
 
-	// MaxWaiting is the number of handlers that may be inside offload.Waiting, or wait in another
-	// way that package offload knows of, such as for a worker of an offload.Pool, and not count
-	// against MaxWorkers, for all listeners together. So there are never more than MaxWorkers +
-	// MaxWaiting requests whose handler was called and has not returned, apart from those of
-	// HTTP/2, of hijacked connections and for HealthPath. Only [Recycling] has such handlers. Zero
-	// means 65,536; a negative value means no limit.
+	// MaxWaiting is the number of handlers that may wait without counting against MaxWorkers, for
+	// all listeners together. A handler waits while it is inside offload.Waiting, or in another
+	// function of package offload that says so, such as one that waits for a worker of an
+	// offload.Pool. Further handlers that wait count against MaxWorkers. So there are never more
+	// than MaxWorkers + MaxWaiting requests whose handler was called and has not returned, apart
+	// from those of HTTP/2, of hijacked connections and for HealthPath. MaxWaiting applies to
+	// [Recycling] only. Zero means 65,536; a negative value means no limit.
 	MaxWaiting int `json:"max_waiting"`
 
 	// MaxQueue is the number of connections that may wait for a worker while MaxWorkers are

@@ -97,7 +97,7 @@ func (o *observer) makeOptions(k requestKey) []metric.RecordOption {
 		attrs = append(attrs, attribute.Int("http.response.status_code", k.status))
 	}
 	if k.route != "" {
-		attrs = append(attrs, attribute.String("http.route", strings.ToValidUTF8(route(k.route), "\uFFFD")))
+		attrs = append(attrs, attribute.String("http.route", valid(route(k.route))))
 	}
 	switch {
 	case k.status >= 500:
@@ -107,6 +107,9 @@ func (o *observer) makeOptions(k requestKey) []metric.RecordOption {
 	}
 	return []metric.RecordOption{o.set(attrs...)}
 }
+
+// valid returns text as it can be the value of an attribute.
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // setOf returns an option with the attributes of a Config and others.
 func setOf(attrs []attribute.KeyValue, others ...attribute.KeyValue) metric.MeasurementOption {

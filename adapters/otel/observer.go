@@ -3,7 +3,6 @@ package recyclingotel
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -98,9 +97,9 @@ func (o *observer) set(others ...attribute.KeyValue) metric.MeasurementOption {
 	return setOf(o.attrs, others...)
 }
 
-// instrumentOf returns the instrument with a name.
+// instrumentOf returns the instrument of a server with a name.
 func instrumentOf(name string) instrument {
-	for _, i := range slices.Concat(instruments, taskInstruments) {
+	for _, i := range instruments {
 		if i.name == name {
 			return i
 		}

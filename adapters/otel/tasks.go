@@ -3,7 +3,6 @@ package recyclingotel
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -220,5 +219,3 @@ func (o *taskObserver) makeOptions(k callKey) callOptions {
 	set := setOf(o.attrs, attribute.String(placeKey, valid(k.place)), attribute.String(taskKey, valid(k.task)), attribute.String(resultKey, k.result.String()))
 	return callOptions{[]metric.AddOption{set}, []metric.RecordOption{set}}
 }
-
-func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

@@ -1,6 +1,7 @@
 package recyclingprometheus
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,6 +39,18 @@ func (c Config) collector(metrics []metric, read func(*snapshot)) (*collector, e
 		col.descs = append(col.descs, prometheus.NewDesc(m.name, m.help, m.labels, c.Labels))
 	}
 	return col, nil
+}
+
+// register registers c with reg. The error of a second registration says what c is of.
+func (c *collector) register(reg prometheus.Registerer, what string) error {
+	err := reg.Register(c)
+	if are := (prometheus.AlreadyRegisteredError{}); errors.As(err, &are) {
+		return fmt.Errorf("recyclingprometheus: another %s is registered, and Config.Labels does not tell them apart: %w", what, err)
+	}
+	if err != nil {
+		return fmt.Errorf("recyclingprometheus: %w", err)
+	}
+	return nil
 }
 
 // Describe implements [prometheus.Collector].

@@ -25,7 +25,6 @@ package recyclingprometheus
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -103,11 +102,8 @@ func (c Config) Register(reg prometheus.Registerer, srv *recycling.Server) error
 	if err != nil {
 		return err
 	}
-	if err := reg.Register(col); err != nil {
-		if are := (prometheus.AlreadyRegisteredError{}); errors.As(err, &are) {
-			return fmt.Errorf("recyclingprometheus: another Server is registered, and Config.Labels does not tell them apart: %w", err)
-		}
-		return fmt.Errorf("recyclingprometheus: %w", err)
+	if err := col.register(reg, "Server"); err != nil {
+		return err
 	}
 	if fresh {
 		srv.Observer = observe.Observers(srv.Observer, rec)

@@ -1,9 +1,6 @@
 package recyclingprometheus
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/recycling-go/recycling/core/observe"
@@ -28,13 +25,7 @@ func (c Config) RegisterTasks(reg prometheus.Registerer, rec *observe.TaskRecord
 	if err != nil {
 		return err
 	}
-	if err := reg.Register(col); err != nil {
-		if are := (prometheus.AlreadyRegisteredError{}); errors.As(err, &are) {
-			return fmt.Errorf("recyclingprometheus: another TaskRecorder is registered, and Config.Labels does not tell them apart: %w", err)
-		}
-		return fmt.Errorf("recyclingprometheus: %w", err)
-	}
-	return nil
+	return col.register(reg, "TaskRecorder")
 }
 
 // ofPlaces returns the function for a gauge with a value for each place.

@@ -233,7 +233,7 @@ func (b *browser) look(url, name string, want ...string) {
 func TestBrowserShowsLargeFigures(t *testing.T) {
 	b := startBrowser(t)
 	const many = 123_456
-	s := serverReport{Name: "a server with a rather long name", State: serving, Level: bad, InFlight: many, Window: window, Unobserved: true,
+	s := serverReport{Name: "a server with a rather long name", State: serving, Level: bad, InFlight: many, period: period{Window: window}, Unobserved: true,
 		Stats: recycling.Stats{Version: "v12.34.56", Strategy: recycling.Recycling, Workers: many, Standby: many, Busy: many, Open: many, Parked: many, Queued: many, Handshakes: many, Held: many, Retired: many,
 			Limits: recycling.Limits{MaxWorkers: many, MaxQueue: many, MaxConns: many, MaxConnsPerIP: many, MaxRequestsPerConn: many, MaxConnAge: 47 * time.Hour}},
 		Requests: recent{many, many, many}, Durations: quantiles{many, 47 * time.Hour, 59 * time.Minute}, QueueDelay: quantiles{many, 999 * time.Microsecond, 59 * time.Minute},
@@ -256,13 +256,13 @@ func TestBrowserShowsLargeFigures(t *testing.T) {
 	r := newReport(observe.Now(), nil)
 	r.Process.Host, r.Build.Revision, r.Build.Modified = "a-very-long-name-of-a-pod-6d4cf56db6-x2x9z.example.org", strings.Repeat("0123456789", 4), true
 	r.Servers = []serverReport{s, s}
-	long := tasksReport{Window: window, Places: []placeReport{{"a place with a rather long name", many, many, many}},
+	long := tasksReport{period: period{Window: window}, Places: []placeReport{{"a place with a rather long name", many, many, many}},
 		Backlogs: []backlogReport{{"a place with a rather long name", "with_a_long_name", many, 47 * time.Hour, many}}}
 	for i := range 5 {
 		long.Tasks = append(long.Tasks, taskReport{Place: "a place with a rather long name", Task: strings.Repeat("with_a_long_name", 1+i), recent: recent{many, many, many},
 			Queue: quantiles{many, 47 * time.Hour, 59 * time.Minute}, Running: quantiles{many, 47 * time.Hour, 59 * time.Minute}, Shed: many, Failed: many, Lost: many})
 	}
-	r.Tasks = []tasksReport{long, {Window: window}}
+	r.Tasks = []tasksReport{long, {period: period{Window: window}}}
 	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, err := r.html([]mount{{"/debug/pprof/", "Profiles", nil}, {"/debug/statsviz/", "Go runtime", nil}})
 		if err != nil {

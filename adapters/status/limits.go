@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/recycling-go/recycling/core/observe"
 )
@@ -174,11 +173,9 @@ func are(n int64, noun string) string {
 }
 
 // WindowText says what recent means.
-func (s serverReport) WindowText() string { return windowText(s.Window, s.SinceStart) }
-
-func windowText(window time.Duration, sinceStart bool) string {
-	if sinceStart {
-		return "since the program began, " + duration(window) + " ago"
+func (p period) WindowText() string {
+	if p.SinceStart {
+		return "since the program began, " + duration(p.Window) + " ago"
 	}
-	return fmt.Sprintf("over the last %.0f s", max(window.Seconds(), 1))
+	return fmt.Sprintf("over the last %.0f s", max(p.Window.Seconds(), 1))
 }

@@ -49,10 +49,7 @@ type serverReport struct {
 
 	Stats recycling.Stats `json:"stats"`
 
-	// Window is what "recent" refers to; SinceStart says that it is all the time that the program
-	// has run.
-	Window     time.Duration `json:"window_ns"`
-	SinceStart bool          `json:"since_start"`
+	period
 
 	Unobserved  bool             `json:"unobserved"` // the Observer has been replaced
 	InFlight    int              `json:"in_flight"`  // requests
@@ -67,6 +64,15 @@ type serverReport struct {
 	Routes      []routeReport    `json:"routes"`
 	Ended       map[string]int64 `json:"ended"` // requests, by outcome, in all
 }
+
+// A period is what "recent" refers to.
+type period struct {
+	Window     time.Duration `json:"window_ns"`
+	SinceStart bool          `json:"since_start"` // Window is all the time that the program has run
+}
+
+// periodBetween returns the period from first, which is zero if there was no sample, to last.
+func periodBetween(first, last time.Duration) period { return period{last - first, first == 0} }
 
 // A recent is a total, and what has been added to it recently.
 type recent struct {
@@ -127,7 +133,7 @@ func newReport(now time.Duration, servers []*watched) *report {
 // compare sets what depends on two samples.
 func (s *serverReport) compare(last, first *sample) {
 	s.Stats = last.stats
-	s.Window, s.SinceStart = last.at-first.at, first.at == 0
+	s.period = periodBetween(first.at, last.at)
 	s.Requests = s.recent(last.requests, first.requests)
 	s.Connections = s.recent(uint64(last.stats.Accepted), uint64(first.stats.Accepted))
 	s.QueueDelay = quantilesOf(last.queued.Minus(first.queued))
@@ -158,12 +164,11 @@ func (s *serverReport) compare(last, first *sample) {
 	s.Durations = quantilesOf(all)
 }
 
-func (s *serverReport) recent(last, first uint64) recent { return recentOf(last, first, s.Window) }
-
-func recentOf(last, first uint64, window time.Duration) recent {
+// recent compares totals at the end and at the beginning of p.
+func (p period) recent(last, first uint64) recent {
 	r := recent{Total: last, Recent: last - min(first, last)}
-	if window > 0 {
-		r.PerSecond = float64(r.Recent) / window.Seconds()
+	if p.Window > 0 {
+		r.PerSecond = float64(r.Recent) / p.Window.Seconds()
 	}
 	return r
 }

@@ -299,7 +299,7 @@ func TestSummaries(t *testing.T) {
 	t.Parallel()
 	ok := recycling.Stats{Version: "v1", Busy: 1, Open: 3, Limits: recycling.Limits{MaxWorkers: 2, MaxQueue: 5, MaxConns: 10}}
 	with := func(change func(*serverReport)) serverReport {
-		s := serverReport{State: serving, Stats: ok, Window: window}
+		s := serverReport{State: serving, Stats: ok, period: period{Window: window}}
 		change(&s)
 		s.Limits = limitsOf(&s, new(sample))
 		s.judge(nil)

@@ -41,31 +41,33 @@ type routeTotals struct {
 // for later, unless there are newer ones than a moment ago.
 func (w *watched) take(now time.Duration) (last, first *sample) {
 	last = newSample(now, w.server.Stats(), w.rec)
-	var newest *sample
-	w.samples, first, newest = slide(w.samples, last)
+	w.samples, first = slide(w.samples, last)
 	if first == nil {
-		return last, new(sample) // since the program began
+		first = new(sample) // since the program began
 	}
-	last.share(newest)
 	return last, first
 }
 
 // slide adds last to samples, unless it is only a moment younger than the newest one, and drops
-// those that are too old. It also returns the sample that last is to be compared with, and the
-// newest one before last; they are zero if there is none.
-func slide[S interface{ taken() time.Duration }](samples []S, last S) (kept []S, first, newest S) {
+// those that are too old. It also returns the sample that last is to be compared with, which is
+// zero if there is none before last.
+func slide[S interface {
+	taken() time.Duration
+	share(earlier S)
+}](samples []S, last S) (kept []S, first S) {
 	now := last.taken()
 	// Drop samples while the next one is old enough too, and those from before a pause.
 	for len(samples) > 1 && (now-samples[1].taken() >= window || now-samples[0].taken() > 2*window) {
 		samples = samples[1:]
 	}
 	if n := len(samples); n > 0 {
-		first, newest = samples[0], samples[n-1]
-		if now-newest.taken() < window/20 {
-			return samples, first, newest
+		first = samples[0]
+		last.share(samples[n-1])
+		if now-samples[n-1].taken() < window/20 {
+			return samples, first
 		}
 	}
-	return append(samples, last), first, newest
+	return append(samples, last), first
 }
 
 func (s *sample) taken() time.Duration { return s.at }

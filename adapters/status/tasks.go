@@ -32,12 +32,10 @@ func (w *watchedTasks) take(now time.Duration) (last, first *taskSample) {
 	for _, t := range w.rec.Tasks() {
 		last.tasks[taskKey{t.Place, t.Task}] = t
 	}
-	var newest *taskSample
-	w.samples, first, newest = slide(w.samples, last)
+	w.samples, first = slide(w.samples, last)
 	if first == nil {
-		return last, new(taskSample) // since the program began
+		first = new(taskSample) // since the program began
 	}
-	last.share(newest)
 	return last, first
 }
 
@@ -58,10 +56,7 @@ func (s *taskSample) share(earlier *taskSample) {
 
 // A tasksReport is about what one recorder has recorded.
 type tasksReport struct {
-	// Window is what "recent" refers to; SinceStart says that it is all the time that the program
-	// has run.
-	Window     time.Duration `json:"window_ns"`
-	SinceStart bool          `json:"since_start"`
+	period
 
 	Places   []placeReport   `json:"places"`
 	Tasks    []taskReport    `json:"tasks"`
@@ -103,13 +98,13 @@ type taskReport struct {
 func (r *report) addTasks(watched []*watchedTasks) {
 	for _, w := range watched {
 		last, first := w.take(r.at)
-		t := tasksReport{Window: last.at - first.at, SinceStart: first.at == 0, Places: []placeReport{}, Tasks: []taskReport{}, Backlogs: []backlogReport{}}
+		t := tasksReport{period: periodBetween(first.at, last.at), Places: []placeReport{}, Tasks: []taskReport{}, Backlogs: []backlogReport{}}
 		for name, p := range w.rec.Places() {
 			t.Places = append(t.Places, placeReport{printable(name), p.Queued, p.Running, p.Idle})
 		}
 		slices.SortFunc(t.Places, func(a, b placeReport) int { return cmp.Compare(a.Name, b.Name) })
 		for k, now := range last.tasks {
-			t.Tasks = append(t.Tasks, taskReportOf(now, first.tasks[k], t.Window))
+			t.Tasks = append(t.Tasks, taskReportOf(now, first.tasks[k], t.period))
 		}
 		slices.SortFunc(t.Tasks, func(a, b taskReport) int {
 			return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Place, b.Place))
@@ -126,10 +121,10 @@ func (r *report) addTasks(watched []*watchedTasks) {
 	}
 }
 
-func taskReportOf(now, before observe.TaskStats, window time.Duration) taskReport {
+func taskReportOf(now, before observe.TaskStats, p period) taskReport {
 	r := taskReport{
 		Place: printable(now.Place), Task: printable(now.Task),
-		recent:  recentOf(now.Queued.Count, before.Queued.Count, window),
+		recent:  p.recent(now.Queued.Count, before.Queued.Count),
 		Queue:   quantilesOf(now.Queued.Minus(before.Queued)),
 		Running: quantilesOf(now.Running.Minus(before.Running)),
 		Lost:    now.Retries - min(before.Retries, now.Retries),
@@ -149,9 +144,6 @@ func taskReportOf(now, before observe.TaskStats, window time.Duration) taskRepor
 	}
 	return r
 }
-
-// WindowText says what recent means.
-func (t tasksReport) WindowText() string { return windowText(t.Window, t.SinceStart) }
 
 func (t tasksReport) text(b *bytes.Buffer) {
 	fmt.Fprint(b, "\nTasks\n")

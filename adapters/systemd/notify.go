@@ -87,7 +87,7 @@ func (n *notifier) serving(l net.Listener) {
 	}
 }
 
-// stopping sends STOPPING=1, once. When any call returns, it is sent.
+// stopping sends STOPPING=1 once. When a call returns, it has been sent, by that call or another.
 func (n *notifier) stopping() {
 	n.stop.Do(func() { n.send(daemon.SdNotifyStopping) })
 }

@@ -46,9 +46,6 @@ func (r *backlogReader) now() []Backlog {
 func (rec *TaskRecorder) AddBacklog(place string, read func(context.Context) ([]Backlog, error)) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	if rec.backlogs == nil {
-		rec.backlogs = map[string]*backlogReader{}
-	}
 	rec.backlogs[place] = &backlogReader{read: read}
 }
 

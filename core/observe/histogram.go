@@ -4,6 +4,7 @@ import (
 	"iter"
 	"math"
 	"math/bits"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,10 @@ type stripe struct {
 	sum    atomic.Int64
 	counts [numBuckets]atomic.Uint64
 }
+
+// numStripes returns how many stripes the histograms of a recorder have: one for every four
+// processors.
+func numStripes() int { return (runtime.GOMAXPROCS(0) + 3) / 4 }
 
 func newHistogram(stripes int) *histogram { return &histogram{make([]stripe, stripes)} }
 

@@ -47,7 +47,7 @@ func Reasons() []Reason { return slices.Clone(reasons[:]) }
 
 // NewRecorder returns a Recorder that has recorded nothing.
 func NewRecorder() *Recorder {
-	n := (runtime.GOMAXPROCS(0) + 3) / 4
+	n := numStripes()
 	return &Recorder{stripes: n, queued: newHistogram(n), flights: make([]flight, 4*runtime.GOMAXPROCS(0))}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -41,7 +40,7 @@ type taskSeries struct {
 
 // NewTaskRecorder returns a TaskRecorder that has recorded nothing.
 func NewTaskRecorder() *TaskRecorder {
-	return &TaskRecorder{stripes: (runtime.GOMAXPROCS(0) + 3) / 4, places: map[string]func() PlaceStats{}}
+	return &TaskRecorder{stripes: numStripes(), places: map[string]func() PlaceStats{}, backlogs: map[string]*backlogReader{}}
 }
 
 // TaskEnd implements [TaskObserver].

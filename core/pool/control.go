@@ -3,10 +3,11 @@ package pool
 // A Control is how a job acts on the worker that runs it. [Config.New] gets one for each Work
 // function. Its methods may be called by any goroutine, but only until the job has returned.
 type Control struct {
-	// Count, if set, is called with -1 when Leave or Pause has the job no longer count as being at
-	// work, before another job can begin in its place, and with 1 when Resume has it count again.
-	// So the caller may have a count of its own that is never behind Stats. Config.New may set it.
-	// It is called with the pool's mutex held: it must not block, panic or call the pool.
+	// Count, if set, is called with -1 when a job ceases to count as being at work because of Leave
+	// or Pause, before another job can begin in its place, and with 1 when the job counts again
+	// because of Resume. It is not called when a job returns, even if the job is paused. So the
+	// caller may have a count of its own that is never behind Stats. Config.New may set Count. It
+	// is called with the pool's mutex held: it must not block, panic or call the pool.
 	Count func(change int)
 
 	worker controlled
@@ -21,8 +22,8 @@ type controlled interface {
 
 // Leave is for a job that turns into something else, such as a hijacked connection: from now on its
 // worker no longer counts, the pool continues as if the job were done, and the goroutine ends when
-// the job returns. It reports whether the worker was at work until now, which it was not if the job
-// was paused or has left already.
+// the job returns. It reports whether the worker was at work until now: it was not if the job was
+// paused or had left already.
 func (c *Control) Leave() (worked bool) { return c.worker.leave(c.Count) }
 
 // Pause is for a job that is about to wait for something: until it calls Resume, or returns, its
@@ -34,8 +35,8 @@ func (c *Control) Pause() bool { return c.worker.pause(c.Count) }
 // Resume ends Pause. It does not wait: if Max workers are at work by now, there is one more for a
 // while, and workers that finish a job take no other until there are Max of them again. If it
 // waited for one of them, and that one for something that the resumed job holds, such as a mutex,
-// neither would ever continue. Resume reports whether it has resumed the job, which it has not if
-// the job was not paused, or has left.
+// neither would ever continue. Resume reports whether it has resumed the job. It does nothing if
+// the job is not paused.
 func (c *Control) Resume() bool { return c.worker.resume(c.Count) }
 
 func (w *worker[T]) leave(count func(int)) (worked bool) {
@@ -97,7 +98,7 @@ func (w *worker[T]) resume(count func(int)) bool {
 	p.workers++
 	p.busy++
 	if p.c.Group != nil {
-		p.permits.Overdraw()
+		p.permits.Overdraw(1)
 		w.permit = true
 	} else if p.busy > p.c.Max {
 		p.overfull.Store(true)

@@ -80,7 +80,7 @@ func (g *Group[T]) add(p *Pool[T]) error {
 	return nil
 }
 
-// Overdrawn returns how many more than Max workers are at work, because jobs have resumed.
+// Overdrawn returns by how many the workers at work exceed Max, because jobs have resumed.
 func (g *Group[T]) Overdrawn() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -3,7 +3,6 @@ package engine
 import (
 	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/recycling-go/recycling/core/internal/park"
@@ -18,15 +17,12 @@ type queueLimiter struct {
 	maxOver int64         // how many may wait
 	wait    time.Duration // how long one may wait; zero: no limit
 
-	// A connection has a permit of room, or is counted in over, from when it is admitted until its
-	// worker is done with it, except while its handler waits: see turn. There are as many permits
-	// as workers. So over is how many connections wait, plus the number of workers that are at work
-	// beyond the limit because handlers have waited: see beyond. The shards write over, which they
-	// share, only if connections wait.
-	//
-	// While over is positive, room has no free permit, except for a moment: see settle.
+	// A connection takes a permit of room when it is admitted, even if none is free, and returns it
+	// when its worker is done with it. While its handler waits, it has none: see turn. There are as
+	// many permits as workers. So the debt of room is how many connections wait, plus the number of
+	// workers that are at work beyond the limit because handlers have waited: see beyond. The
+	// shards write the debt, which they share, only if connections wait.
 	room *permits.Set
-	over atomic.Int64
 
 	mu    sync.Mutex // guards the following, and the marks of the shards
 	timer *time.Timer
@@ -47,57 +43,17 @@ func newQueueLimiter(e *Engine) *queueLimiter {
 func (l *queueLimiter) beyond() int64 { return l.engine.group.Overdrawn() }
 
 // crowded reports whether connections wait for a worker.
-func (l *queueLimiter) crowded() bool { return l.over.Load() > 0 }
+func (l *queueLimiter) crowded() bool { return l.room.Debt() > 0 }
 
 // admitted returns how many connections are being served or wait for a worker.
-func (l *queueLimiter) admitted() int64 { return l.workers - l.room.Free() + l.over.Load() }
+func (l *queueLimiter) admitted() int64 { return l.workers - l.room.Free() + l.room.Debt() }
 
 // add counts n connections of s as admitted. It returns how many wait, or zero if none of the n
 // has to wait.
-func (l *queueLimiter) add(s *shard, n int) (over int64) {
-	rest := int64(n) - s.room.Take(int64(n))
-	if rest == 0 {
-		return 0
-	}
-	over = l.over.Add(rest)
-	l.settle(s)
-	return min(over, l.over.Load())
-}
+func (l *queueLimiter) add(s *shard, n int) (over int64) { return s.room.Overdraw(int64(n)) }
 
 // done removes n connections of s that were admitted, and have been served or will not be.
-func (l *queueLimiter) done(s *shard, n int) {
-	for n > 0 && l.lessOver() {
-		n--
-	}
-	if n > 0 {
-		s.room.Put(int64(n))
-		l.settle(s)
-	}
-}
-
-// settle gives free permits to connections that are counted in over. It is called after a permit
-// was returned, and after over was increased because there was no permit: the later of the two
-// calls sees what the other caller has done.
-func (l *queueLimiter) settle(s *shard) {
-	for l.over.Load() > 0 && s.room.Take(1) == 1 {
-		if !l.lessOver() {
-			s.room.Put(1)
-		}
-	}
-}
-
-// lessOver subtracts one from over, unless it is zero.
-func (l *queueLimiter) lessOver() bool {
-	for {
-		n := l.over.Load()
-		if n <= 0 {
-			return false
-		}
-		if l.over.CompareAndSwap(n, n-1) {
-			return true
-		}
-	}
-}
+func (l *queueLimiter) done(s *shard, n int) { s.room.Put(int64(n)) }
 
 // admit refuses connections of s for which the queue has no room, from the end of batch, and
 // returns the others. free is the number of workers that are about to become idle.
@@ -111,7 +67,7 @@ func (l *queueLimiter) admit(s *shard, batch []*park.Conn, free int) []*park.Con
 	}
 	left := l.engine.leaveStays()
 	free += int(left)
-	if over = min(over-left, l.over.Load()-int64(free)); over <= 0 {
+	if over = min(over-left, l.room.Debt()-int64(free)); over <= 0 {
 		// If a stayer has just got a request, it does not leave, and one of batch may have to wait.
 		if l.wait > 0 {
 			l.startTimer()
@@ -122,7 +78,7 @@ func (l *queueLimiter) admit(s *shard, batch []*park.Conn, free int) []*park.Con
 		n := len(batch)
 		batch = takeHealthChecks(batch)
 		l.done(s, n-len(batch))
-		over = min(over, l.over.Load()-int64(free))
+		over = min(over, l.room.Debt()-int64(free))
 		if len(batch) == 0 {
 			return batch
 		}

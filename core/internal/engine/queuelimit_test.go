@@ -98,7 +98,7 @@ func TestNobodyWaitsForAFreePermit(t *testing.T) {
 		for _, n := range counts {
 			want += n
 		}
-		over, free := l.over.Load(), l.room.Free()
+		over, free := l.room.Debt(), l.room.Free()
 		if over > 0 && free > 0 || l.admitted() != int64(want) {
 			t.Fatalf("%d wait, and %d permits are free; %d count as admitted, want %d", over, free, l.admitted(), want)
 		}

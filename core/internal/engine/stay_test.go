@@ -54,7 +54,7 @@ func TestSweepsGoOnWhileAWorkerStays(t *testing.T) {
 func TestNobodyStaysWhileConnectionsWait(t *testing.T) {
 	e := New(Config{HTTP: new(http.Server), Workers: 2, Context: func(ctx context.Context) context.Context { return ctx }})
 	defer e.Close()
-	s := e.stayers[0]
+	s, room := e.stayers[0], e.queue.room.Share()
 	for range 20 {
 		c := new(http1.Conn)
 		c.OthersServed = -1 << 20
@@ -65,14 +65,14 @@ func TestNobodyStaysWhileConnectionsWait(t *testing.T) {
 		for range 1000 { // so that begin waits for the mutex
 			runtime.Gosched()
 		}
-		e.queue.over.Add(1)
+		room.Overdraw(3)
 		e.leaveStays()
 		s.mu.Unlock()
 		if <-begun {
 			t.Error("a worker stays although a connection waits")
 			s.end(c, false)
 		}
-		e.queue.over.Add(-1)
+		room.Put(3)
 	}
 }
 

@@ -6,20 +6,21 @@ import (
 	"github.com/recycling-go/recycling/core/pool"
 )
 
-// A turn is that of a worker with a connection: from when the worker takes the connection until it
-// gives it up. It belongs to the worker's goroutine, and to the handler that this is inside of.
+// A turn is the time of a worker with one connection, from when the worker takes the connection
+// until it gives it up. A worker has one turn after another, in the same variable. It belongs to
+// the worker's goroutine, and while that runs a handler, to all goroutines of the handler.
 //
 // A worker at work has a permit of the pool's group, and its connection has one of the
 // queueLimiter. A handler that hijacks its connection may keep the goroutine for long, as for a
-// WebSocket; from then on it has neither, and the goroutine is no worker any more. A handler that
-// waits has neither until it goes on.
+// WebSocket. From then on there is neither permit, and the goroutine is no longer a worker. While a
+// handler waits, there is neither permit.
 type turn struct {
 	engine  *Engine
 	control *pool.Control
 
 	// current is the shard of the connection, and admitted is the same if the queueLimiter counts
-	// the connection. A handler may pause on one goroutine and hijack on another, so admitted only
-	// changes in count while the handler runs: the pool's mutex is held then.
+	// the connection. While the handler runs, only count changes admitted, and the pool's mutex is
+	// held then, since a handler may pause on one goroutine and hijack on another.
 	current, admitted *shard
 }
 

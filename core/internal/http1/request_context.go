@@ -33,8 +33,8 @@ type requestContext struct {
 // Deadline returns the deadline of the server's context.
 func (x *requestContext) Deadline() (time.Time, bool) { return x.base.Deadline() }
 
-// Value returns the server and the connection's local address for their keys, itself for those of
-// the interfaces that it implements, and otherwise asks the server's context.
+// Value returns the server and the connection's local address for their keys, x itself for the keys
+// of interfaces that x implements, and otherwise asks the server's context.
 func (x *requestContext) Value(key any) any {
 	switch key {
 	case http.ServerContextKey:

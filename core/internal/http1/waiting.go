@@ -53,8 +53,8 @@ func (x *requestContext) endWaitLocked(to waitState) {
 	}
 }
 
-// handlerDone ends the context, and for good a wait that another goroutine has begun: the worker
-// goes on to the next request.
+// handlerDone ends the context. If another goroutine has begun a wait, handlerDone ends that too,
+// since the worker goes on to the next request.
 func (x *requestContext) handlerDone() {
 	x.mu.Lock()
 	x.endWaitLocked(over)

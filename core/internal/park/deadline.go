@@ -36,9 +36,9 @@ type deadlines struct {
 	expire  func(*Conn) // called with each connection that has expired
 }
 
-// A sweeper is all that a timer refers to. The runtime may keep a timer that was stopped until the
-// time at which it would have fired, so a timer that refers to the deadlines, and by them to the
-// server and its handler, may keep these for as long as an idle connection may wait.
+// A sweeper is all that a timer refers to. The runtime may keep a stopped timer until the time at
+// which it would have fired. If the timer referred to the deadlines, it would keep them, and
+// through them the server and its handler, for as long as an idle connection may wait.
 type sweeper struct{ of atomic.Pointer[deadlines] } // nil once stopped
 
 func (s *sweeper) sweep() {

@@ -11,8 +11,8 @@
 // one that returns a permit calls Put, and looks for waiting users afterwards. One of the two sees
 // the other.
 //
-// A user that must not wait may overdraw the Set: then more permits are in use than there are, and
-// the next ones that are returned make up for that.
+// A user that does not wait for permits may overdraw the Set: then more permits are in use than
+// there are, and the next ones that are returned make up for that.
 package permits
 
 import (
@@ -26,7 +26,7 @@ import (
 // [New] to create one. A Set must not be copied.
 type Set struct {
 	shares atomic.Pointer[[]*Share] // the first has no user, and all permits at first
-	debt   atomic.Int64             // how many permits more are in use than there are
+	debt   atomic.Int64             // how many more permits are in use than there are
 
 	mu    sync.Mutex // guards the following, and changes of shares
 	spare []*Share   // of shares, those that nobody uses
@@ -122,13 +122,17 @@ func (x *Share) Put(n int64) {
 	}
 }
 
-// Overdraw takes a permit. If there is no free one, the Set owes one from now on. Like one that
-// calls Put, the caller must look for waiting users afterwards: see settle.
-func (x *Share) Overdraw() {
-	if x.Take(1) == 0 {
-		x.set.debt.Add(1)
-		x.settle()
+// Overdraw takes n permits. From now on the Set owes those of them for which there was no free one.
+// Overdraw returns the debt, or zero if there were n free ones. Like one that calls Put, the caller
+// must look for waiting users afterwards: see settle.
+func (x *Share) Overdraw(n int64) (debt int64) {
+	rest := n - x.Take(n)
+	if rest == 0 {
+		return 0
 	}
+	debt = x.set.debt.Add(rest)
+	x.settle()
+	return min(debt, x.set.debt.Load())
 }
 
 // Repay returns a permit if the Set owes one, and reports whether it did.
@@ -155,7 +159,7 @@ func (x *Share) settle() {
 	}
 }
 
-// Debt returns how many permits more are in use than there are. While it is positive, there is no
+// Debt returns how many more permits are in use than there are. While it is positive, there is no
 // free permit, except for a moment.
 func (s *Set) Debt() int64 { return s.debt.Load() }
 

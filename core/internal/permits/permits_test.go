@@ -87,13 +87,13 @@ func TestPermitsAreExact(t *testing.T) {
 func TestOverdrawnPermitsArePaidOffFirst(t *testing.T) {
 	s := permits.New(2)
 	a, b := s.Share(), s.Share()
-	a.Overdraw()
+	a.Overdraw(1)
 	if s.Debt() != 0 || s.Free() != 1 || a.Owing() {
 		t.Fatalf("debt %d, %d free, want 0 and 1: a permit was free", s.Debt(), s.Free())
 	}
-	b.Overdraw()
-	b.Overdraw()
-	a.Overdraw()
+	b.Overdraw(1)
+	b.Overdraw(1)
+	a.Overdraw(1)
 	if s.Debt() != 2 || s.Free() != 0 || !a.Owing() || a.Available() {
 		t.Fatalf("4 of 2 permits are in use: debt %d, %d free", s.Debt(), s.Free())
 	}
@@ -126,7 +126,7 @@ func TestOverdrawingIsExact(t *testing.T) {
 					case 0:
 						held[u] += x.Take(1)
 					case 1:
-						x.Overdraw()
+						x.Overdraw(1)
 						held[u]++
 					case 2:
 						if held[u] > 0 {
@@ -164,7 +164,7 @@ func TestOverdrawMeetsPut(t *testing.T) {
 		defer close(over)
 		for n := range int64(rounds) {
 			spinUntil(&turn, 2*n+1)
-			b.Overdraw()
+			b.Overdraw(1)
 			turn.Add(1)
 		}
 	}()

@@ -1,7 +1,7 @@
 // Package wait is how a handler tells the server that it waits: see offload.Waiting.
 package wait
 
-// Key is the context key of a request's Waiter. There is none unless the server limits its workers.
+// Key is the context key of a request's Waiter. Requests that net/http serves have none.
 type Key struct{}
 
 // A Waiter calls f, and meanwhile does not count the handler of its request among those at work. It
