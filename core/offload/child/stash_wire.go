@@ -68,6 +68,7 @@ func (c *stashCall) do(ctx context.Context, s stash.Store) *stashAnswer {
 	return a
 }
 
+// on makes the call on s, in this process, and sets the result in a.
 func (c *stashCall) on(ctx context.Context, s stash.Store, a *stashAnswer) (err error) {
 	switch c.Op {
 	case "get":
