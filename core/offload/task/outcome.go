@@ -38,18 +38,6 @@ type Outcome struct {
 	Stack   []byte `json:"stack,omitempty"`   // if Panicked
 }
 
-// outcome runs the task on a goroutine of its own, because the task may call runtime.Goexit, and
-// returns how it ended.
-func (e *entry) outcome(ctx context.Context, input []byte, w io.Writer) (o Outcome) {
-	ended := make(chan struct{})
-	go e.runTo(ctx, input, w, func(got Outcome) {
-		o = got
-		close(ended)
-	})
-	<-ended
-	return o
-}
-
 // runTo runs the task and calls done with its outcome, whatever that is.
 func (e *entry) runTo(ctx context.Context, input []byte, w io.Writer, done func(Outcome)) {
 	o := Outcome{Kind: Exited}
