@@ -30,6 +30,9 @@ const (
 // isWorn reports whether the resource is to be replaced though it has not failed.
 func (l *lease) isWorn() bool { return l.worn != nil || l.asked > 0 }
 
+// isGood reports whether the resource, if it was built, may stay in use.
+func (l *lease) isGood() bool { return !l.broken && !l.isWorn() }
+
 func newLease(self any) *lease { return &lease{self: self, gone: make(chan struct{})} }
 
 // settleLocked wakes those that wait until the worker has another resource, or has ended.
@@ -50,13 +53,11 @@ func (p *pool) markBroken(l *lease) bool {
 	}
 	l.broken = true
 	p.failed++
-	var f func()
 	if w := l.w; w != nil && w.stage == idle {
-		w.queue.removeIdle(w)
-		f = p.freeLocked(w)
+		p.reassignLocked(w)
 	}
 	p.renewLocked()
-	p.unlock(f)
+	p.unlock(nil)
 	return true
 }
 
