@@ -211,6 +211,11 @@ func start[V any](f func() (V, error)) <-chan ending[V] {
 	return ch
 }
 
+// startErr is start for a function without a result.
+func startErr(f func() error) <-chan ending[struct{}] {
+	return start(func() (struct{}, error) { return struct{}{}, f() })
+}
+
 // do makes a call and waits for its end.
 func do[In, Out any](t *test, p task.Place, tk *task.Task[In, Out], in In) ending[Out] {
 	t.Helper()
