@@ -17,8 +17,7 @@ type lease struct {
 	checking chan struct{}  // closed when a check by a timer has ended; nil if there is none
 	timers   [2]*time.Timer // by purpose; nil if there is none
 
-	settled bool
-	gone    chan struct{} // closed, and settled set, when the worker has another resource, or has ended
+	gone chan struct{} // closed when the worker has another resource, or has ended
 }
 
 // The purposes of a lease's timers.
@@ -37,9 +36,18 @@ func newLease(self any) *lease { return &lease{self: self, gone: make(chan struc
 
 // settleLocked wakes those that wait until the worker has another resource, or has ended.
 func (l *lease) settleLocked() {
-	if l != nil && !l.settled {
-		l.settled = true
+	if l != nil && !l.isSettled() {
 		close(l.gone)
+	}
+}
+
+// isSettled reports whether the worker has another resource, or has ended.
+func (l *lease) isSettled() bool {
+	select {
+	case <-l.gone:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -200,25 +200,14 @@ func (p *pool) restartAll(ctx context.Context) error {
 		select {
 		case <-l.gone:
 		case <-ctx.Done():
+			left := slices.DeleteFunc(slices.Clone(leases), (*lease).isSettled)
 			return fmt.Errorf("offload: restart: %d of %d resources have not been replaced: %w",
-				workersOf(unsettled(leases)), workersOf(leases), ctx.Err())
+				workersOf(left), workersOf(leases), ctx.Err())
 		case <-p.openCtx.Done():
 			return p.closed
 		}
 	}
 	return nil
-}
-
-// unsettled returns the leases of resources that have not been replaced.
-func unsettled(leases []*lease) (left []*lease) {
-	for _, l := range leases {
-		select {
-		case <-l.gone:
-		default:
-			left = append(left, l)
-		}
-	}
-	return left
 }
 
 // workersOf counts the workers of leases that wearAll returned.
@@ -243,7 +232,7 @@ func (p *pool) wearAll() (leases []*lease, err error) {
 	}
 	for _, w := range p.workers {
 		for _, l := range slices.Compact([]*lease{w.before, w.lease}) {
-			if l != nil && !l.settled {
+			if l != nil && !l.isSettled() {
 				l.asked++
 				leases = append(leases, l)
 			}
