@@ -126,7 +126,7 @@ func (p *pool) exchangeLocked(w *worker) (restart bool) {
 	return false
 }
 
-// restartedLocked records that w has restarted, or has ended.
+// restartedLocked records that w has restarted if ok, and otherwise that it has ended.
 func (p *pool) restartedLocked(w *worker, ok bool) {
 	w.before.settleLocked()
 	w.before = nil
@@ -143,7 +143,8 @@ func (p *pool) restartedLocked(w *worker, ok bool) {
 	}
 }
 
-// wanted reports whether a goroutine of replace has anything to do. If not, it has to end.
+// wanted reports whether a goroutine of replace has anything to do, and returns the current round.
+// If there is nothing to do, the goroutine is no longer counted, and must end.
 func (p *pool) wanted() (round uint64, ok bool) {
 	p.mu.Lock()
 	r := &p.renewal

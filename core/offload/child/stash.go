@@ -97,7 +97,7 @@ func (c *stashCall) check(ctx context.Context) error {
 // stashCalls are the calls of the stash by one task in a child.
 type stashCalls struct {
 	sending sync.Mutex // held while a call is sent; guards ended
-	ended   bool       // the task has
+	ended   bool       // whether the task has ended
 
 	mu      sync.Mutex // guards following
 	last    uint64     // number of the last call

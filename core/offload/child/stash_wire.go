@@ -111,14 +111,14 @@ func (e *stashError) Unwrap() error { return e.is }
 
 func parseStashCall(b []byte) (c stashCall, err error) {
 	if err = json.Unmarshal(b, &c); err != nil {
-		err = fmt.Errorf("a call of the stash that is wrong: %w", err)
+		err = fmt.Errorf("an invalid call of the stash: %w", err)
 	}
 	return c, err
 }
 
 func parseStashAnswer(b []byte) (a stashAnswer, err error) {
 	if err = json.Unmarshal(b, &a); err != nil {
-		err = fmt.Errorf("child: an answer of the stash that is wrong: %w", err)
+		err = fmt.Errorf("child: an invalid answer of the stash: %w", err)
 	}
 	return a, err
 }

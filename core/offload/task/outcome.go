@@ -72,9 +72,10 @@ func outcomeOf(output []byte, err error) Outcome {
 	return Outcome{Kind: Failed, Message: err.Error()}
 }
 
-// Finish ends the call as the task has ended: it gives the output to the caller, returns the error,
-// panics with an [*offload.Panic] whose Value is a text or with [http.ErrAbortHandler], or calls
-// [runtime.Goexit]. A [Place] must call it on the goroutine that called Do, before Do returns.
+// Finish ends the call in the way in which the task has ended: it gives the output to the caller,
+// returns the error, panics with an [*offload.Panic] whose Value is a text or with
+// [http.ErrAbortHandler], or calls [runtime.Goexit]. A [Place] must call it on the goroutine that
+// called Do, before Do returns.
 func (j *Job) Finish(o Outcome) error {
 	switch o.Kind {
 	case Returned:
