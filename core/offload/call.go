@@ -3,8 +3,6 @@ package offload
 import (
 	"context"
 	"time"
-
-	"github.com/recycling-go/recycling/core/internal/wait"
 )
 
 // A call is one Admit, Do or Use. It belongs to its caller, except as noted below. Each call is
@@ -123,18 +121,15 @@ func (p *pool) refuseLocked(c *call, why fate) {
 func (p *pool) await(parent, ctx context.Context, c *call) fate {
 	if len(c.wake) == 0 {
 		if w := waiter(parent); w != nil {
-			return p.awaitAs(w, parent, ctx, c)
+			var to fate
+			w.Wait(func() { to = p.awaitCounting(parent, ctx, c) })
+			return to
 		}
 	}
 	return p.awaitCounting(parent, ctx, c)
 }
 
-func (p *pool) awaitAs(w wait.Waiter, parent, ctx context.Context, c *call) (to fate) {
-	w.Wait(func() { to = p.awaitCounting(parent, ctx, c) })
-	return to
-}
-
-// awaitCounting is await, and if the caller is a handler, its worker of the server counts.
+// awaitCounting is await without Waiting.
 func (p *pool) awaitCounting(parent, ctx context.Context, c *call) fate {
 	var expired <-chan time.Time
 	if c.expires != 0 {

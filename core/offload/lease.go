@@ -17,8 +17,7 @@ type lease struct {
 	checking chan struct{}  // closed when a check by a timer has ended; nil if there is none
 	timers   [2]*time.Timer // by purpose; nil if there is none
 
-	settled bool
-	gone    chan struct{} // closed, and settled set, when the worker has another resource, or has ended
+	gone chan struct{} // closed when the worker has another resource, or has ended
 }
 
 // The purposes of a lease's timers.
@@ -30,13 +29,25 @@ const (
 // isWorn reports whether the resource is to be replaced though it has not failed.
 func (l *lease) isWorn() bool { return l.worn != nil || l.asked > 0 }
 
+// isGood reports whether the resource, if it was built, may stay in use.
+func (l *lease) isGood() bool { return !l.broken && !l.isWorn() }
+
 func newLease(self any) *lease { return &lease{self: self, gone: make(chan struct{})} }
 
 // settleLocked wakes those that wait until the worker has another resource, or has ended.
 func (l *lease) settleLocked() {
-	if l != nil && !l.settled {
-		l.settled = true
+	if l != nil && !l.isSettled() {
 		close(l.gone)
+	}
+}
+
+// isSettled reports whether the worker has another resource, or has ended.
+func (l *lease) isSettled() bool {
+	select {
+	case <-l.gone:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -50,13 +61,11 @@ func (p *pool) markBroken(l *lease) bool {
 	}
 	l.broken = true
 	p.failed++
-	var f func()
 	if w := l.w; w != nil && w.stage == idle {
-		w.queue.removeIdle(w)
-		f = p.freeLocked(w)
+		p.reassignLocked(w)
 	}
 	p.renewLocked()
-	p.unlock(f)
+	p.unlock(nil)
 	return true
 }
 

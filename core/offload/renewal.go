@@ -60,13 +60,9 @@ func (p *pool) renewLocked() {
 	worn := p.wornLocked()
 	if r.closeFirst {
 		for worn > 0 && r.active < r.limit {
-			i := slices.IndexFunc(p.workers, func(w *worker) bool { return w.stage == idle && w.lease.isWorn() })
-			if i < 0 {
+			if !p.reassignWornLocked() {
 				return // those at work are renewed when they are free
 			}
-			w := p.workers[i]
-			w.queue.removeIdle(w)
-			p.laterLocked(p.freeLocked(w))
 			worn--
 		}
 		return
@@ -75,7 +71,7 @@ func (p *pool) renewLocked() {
 		p.refuseSpareLocked(r.spares[0])
 	}
 	for _, s := range slices.Clone(r.spares) {
-		if s.lease.broken || s.lease.isWorn() {
+		if !s.lease.isGood() {
 			p.refuseSpareLocked(s)
 		}
 	}
@@ -83,6 +79,16 @@ func (p *pool) renewLocked() {
 		r.running++
 		go p.supervisor.replace()
 	}
+}
+
+// reassignWornLocked has an idle worker whose resource is worn restart or take a spare, if there is
+// such a worker.
+func (p *pool) reassignWornLocked() (ok bool) {
+	i := slices.IndexFunc(p.workers, func(w *worker) bool { return w.stage == idle && w.lease.isWorn() })
+	if i >= 0 {
+		p.reassignLocked(p.workers[i])
+	}
+	return i >= 0
 }
 
 // refuseSpareLocked sends s back to replace.
@@ -120,7 +126,7 @@ func (p *pool) exchangeLocked(w *worker) (restart bool) {
 	return false
 }
 
-// restartedLocked records that w has restarted, or has ended.
+// restartedLocked records that w has restarted if ok, and otherwise that it has ended.
 func (p *pool) restartedLocked(w *worker, ok bool) {
 	w.before.settleLocked()
 	w.before = nil
@@ -137,7 +143,8 @@ func (p *pool) restartedLocked(w *worker, ok bool) {
 	}
 }
 
-// wanted reports whether a goroutine of replace has anything to do. If not, it has to end.
+// wanted reports whether a goroutine of replace has anything to do, and returns the current round.
+// If there is nothing to do, the goroutine is no longer counted, and must end.
 func (p *pool) wanted() (round uint64, ok bool) {
 	p.mu.Lock()
 	r := &p.renewal
@@ -157,23 +164,18 @@ func (p *pool) wanted() (round uint64, ok bool) {
 func (p *pool) offer(l *lease, round uint64) (old *lease, good bool) {
 	r := &p.renewal
 	p.mu.Lock()
-	good = !l.broken && !l.isWorn()
+	good = l.isGood()
 	if !good || r.round != round || len(r.spares) >= p.wornLocked() {
 		p.unlock(nil)
 		return nil, good
 	}
 	s := &spare{lease: l, taken: make(chan *lease, 1)}
 	r.spares = append(r.spares, s)
-	var f func()
-	if i := slices.IndexFunc(p.workers, func(w *worker) bool { return w.stage == idle && w.lease.isWorn() }); i >= 0 {
-		w := p.workers[i]
-		w.queue.removeIdle(w)
-		f = p.freeLocked(w)
-	}
-	p.unlock(f)
+	p.reassignWornLocked()
+	p.unlock(nil)
 	old = <-s.taken
 	p.mu.Lock()
-	good = old != nil || !l.broken && !l.isWorn()
+	good = old != nil || l.isGood()
 	p.mu.Unlock()
 	return old, good
 }
@@ -199,25 +201,14 @@ func (p *pool) restartAll(ctx context.Context) error {
 		select {
 		case <-l.gone:
 		case <-ctx.Done():
+			left := slices.DeleteFunc(slices.Clone(leases), (*lease).isSettled)
 			return fmt.Errorf("offload: restart: %d of %d resources have not been replaced: %w",
-				workersOf(unsettled(leases)), workersOf(leases), ctx.Err())
+				workersOf(left), workersOf(leases), ctx.Err())
 		case <-p.openCtx.Done():
 			return p.closed
 		}
 	}
 	return nil
-}
-
-// unsettled returns the leases of resources that have not been replaced.
-func unsettled(leases []*lease) (left []*lease) {
-	for _, l := range leases {
-		select {
-		case <-l.gone:
-		default:
-			left = append(left, l)
-		}
-	}
-	return left
 }
 
 // workersOf counts the workers of leases that wearAll returned.
@@ -242,7 +233,7 @@ func (p *pool) wearAll() (leases []*lease, err error) {
 	}
 	for _, w := range p.workers {
 		for _, l := range slices.Compact([]*lease{w.before, w.lease}) {
-			if l != nil && !l.settled {
+			if l != nil && !l.isSettled() {
 				l.asked++
 				leases = append(leases, l)
 			}

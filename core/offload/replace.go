@@ -14,15 +14,14 @@ func (s *resources[R]) replace() {
 		o := newOwned[R]()
 		err := errExited
 		apart(func() { err = s.build(p.openCtx, o) })
+		tries++
 		if err != nil {
-			tries++
 			apart(func() { s.close(o) }) // it is open if Event has ended its goroutine
 			if p.openCtx.Err() == nil {
 				apart(func() { s.report(err) })
 			}
 			continue
 		}
-		tries++
 		old, good := p.offer(o.lease, round)
 		if good {
 			tries = 0

@@ -115,8 +115,7 @@ func (p *pool) shrinkLocked() {
 	}
 	switch w.stage {
 	case idle:
-		w.queue.removeIdle(w)
-		p.laterLocked(p.freeLocked(w))
+		p.reassignLocked(w)
 	case restarting:
 		if w.cancel != nil {
 			w.cancel()

@@ -92,6 +92,12 @@ func (p *pool) freeLocked(w *worker) func() {
 	return p.dismissLocked(w)
 }
 
+// reassignLocked finds something to do for w, which is idle.
+func (p *pool) reassignLocked(w *worker) {
+	w.queue.removeIdle(w)
+	p.laterLocked(p.freeLocked(w))
+}
+
 // dismissLocked ends w, which has nothing to do any more. The caller must pass the result to begin.
 func (p *pool) dismissLocked(w *worker) func() {
 	if p.supervisor != nil {

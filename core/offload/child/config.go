@@ -109,7 +109,7 @@ func (c Config) resolveGroups() error {
 		g.Tasks = slices.Clone(g.Tasks)
 		switch {
 		case !task.ValidName(g.Name):
-			return fmt.Errorf("child: Groups[%d].Name is %q, want 1 to 64 letters, digits, _ and -", i, g.Name)
+			return fmt.Errorf("child: Groups[%d].Name is %q, want 1 to %d letters, digits, _ and -", i, g.Name, task.MaxName)
 		case names[g.Name]:
 			return fmt.Errorf("child: two of Groups have the name %q", g.Name)
 		case g.Open != nil || g.Close != nil:

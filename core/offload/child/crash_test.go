@@ -2,7 +2,6 @@ package child_test
 
 import (
 	"errors"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -71,16 +70,7 @@ func TestTasksOfChildrenThatAreKilled(t *testing.T) {
 			}
 		})
 	}
-	for killed := 0; killed < kills; time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond) {
-		mu.Lock()
-		for pid := range alive {
-			kill(t, pid)
-			delete(alive, pid)
-			killed++
-			break
-		}
-		mu.Unlock()
-	}
+	killSome(t, kills, 10, &mu, alive)
 	close(stop)
 	running.Wait()
 	if err := p.Shutdown(ctx); err != nil {

@@ -15,16 +15,16 @@ type group struct {
 	c        Group  // resolved
 	place    Config // resolved
 	children *offload.Resources[*Process]
-	byTask   map[string]access
 
 	mu    sync.Mutex // guards following
 	alive map[*Process]bool
 	lost  uint64 // children that have failed
 }
 
-// An access is the children of a group for one task.
+// An access is the group of a task.
 type access struct {
-	children *offload.Resources[*Process] // with the slots of the task
+	group    *group
+	children *offload.Resources[*Process] // those of group, with the slots of the task
 	err      error                        // why no child can run it
 }
 
@@ -35,15 +35,15 @@ func (g *group) open(ctx context.Context) (err error) {
 	if g.children, err = offload.NewResources(ctx, r); err != nil {
 		return fmt.Errorf("child: group %q: %w", g.c.Name, err)
 	}
-	for _, name := range g.c.Tasks {
-		o, _ := g.place.Tasks.Lookup(name)
-		a := access{children: g.children}
-		if len(o.Slots) > 0 {
-			a.children, a.err = g.children.With(o.Slots)
-		}
-		g.byTask[name] = a
-	}
 	return nil
+}
+
+// access returns the access to g, which is open, for one of its tasks.
+func (g *group) access(name string) access {
+	o, _ := g.place.Tasks.Lookup(name)
+	a := access{group: g}
+	a.children, a.err = g.children.With(o.Slots)
+	return a
 }
 
 // start is offload.ResourceConfig.Open.
@@ -79,9 +79,8 @@ func (g *group) worn(p *Process) error {
 	return g.c.Worn(p)
 }
 
-// do runs a job in one of g's children.
-func (g *group) do(ctx context.Context, j *task.Job, input []byte) (task.Outcome, error) {
-	a := g.byTask[j.Name()]
+// do runs a job in one of the group's children.
+func (a access) do(ctx context.Context, j *task.Job, input []byte) (task.Outcome, error) {
 	if a.err != nil {
 		return task.Outcome{}, a.err
 	}

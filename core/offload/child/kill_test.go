@@ -71,16 +71,7 @@ func TestKilled100Times(t *testing.T) {
 			}
 		})
 	}
-	for killed := 0; killed < kills; time.Sleep(time.Duration(rand.IntN(5)) * time.Millisecond) {
-		mu.Lock()
-		for pid := range alive {
-			kill(t, pid)
-			delete(alive, pid)
-			killed++
-			break
-		}
-		mu.Unlock()
-	}
+	killSome(t, kills, 5, &mu, alive)
 	close(stop)
 	ended := make(chan struct{})
 	go func() { running.Wait(); close(ended) }()
@@ -102,4 +93,18 @@ func TestKilled100Times(t *testing.T) {
 	}
 	t.Logf("%d kills: %d results, %d errors, none else; the slowest call took %v; %d children were started; left over: %+v, before %+v",
 		kills, results.Load(), broken.Load(), slowest, s.Opened, after, before)
+}
+
+// killSome kills processes out of alive, which mu guards, one every few milliseconds.
+func killSome(t *testing.T, kills, maxMillis int, mu *sync.Mutex, alive map[int]bool) {
+	for killed := 0; killed < kills; time.Sleep(time.Duration(rand.IntN(maxMillis)) * time.Millisecond) {
+		mu.Lock()
+		for pid := range alive {
+			kill(t, pid)
+			delete(alive, pid)
+			killed++
+			break
+		}
+		mu.Unlock()
+	}
 }

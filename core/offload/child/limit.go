@@ -44,7 +44,8 @@ func (l *limit) arm() {
 }
 
 // sent is called when the child has been sent a task. If the context of the task has ended
-// meanwhile, the child learns it now: before it has the task, it would drop that.
+// meanwhile, the child is told now. It cannot be told earlier, because a child that does not have
+// the task yet drops the frame.
 func (l *limit) sent() {
 	l.mu.Lock()
 	l.tell = true
@@ -56,7 +57,7 @@ func (l *limit) sent() {
 }
 
 // cancel tells the child that the context of its task has ended. If the task has ended too, the
-// child drops that. If the child does not read, cancel blocks until strike.
+// child drops the frame. If the child does not read, cancel blocks until strike kills it.
 func (l *limit) cancel() { l.p.in.send(frame{kind: cancel, id: l.id}) }
 
 // strike is called when the grace period has passed.

@@ -14,7 +14,7 @@ type outlet struct {
 	t *running
 
 	writing sync.Mutex // keeps Writes apart, and guards ended
-	ended   bool       // the task has
+	ended   bool       // whether the task has ended
 
 	mu     sync.Mutex // guards following
 	credit int        // how many bytes of frames may be sent

@@ -22,7 +22,7 @@ const maxInput = math.MaxUint32 - 1<<10
 type Place struct {
 	c      Config // resolved
 	groups []*group
-	byTask map[string]*group
+	byTask map[string]access
 	done   chan struct{} // closed by await
 }
 
@@ -39,9 +39,9 @@ func Open(ctx context.Context, c Config) (*Place, error) {
 	if Is() {
 		return nil, errors.New("child: Open was called in a child; call Main before it")
 	}
-	p := &Place{c: c, byTask: map[string]*group{}, done: make(chan struct{})}
+	p := &Place{c: c, byTask: map[string]access{}, done: make(chan struct{})}
 	for _, g := range c.Groups {
-		p.groups = append(p.groups, &group{c: g, place: c, byTask: map[string]access{}, alive: map[*Process]bool{}})
+		p.groups = append(p.groups, &group{c: g, place: c, alive: map[*Process]bool{}})
 	}
 	slices.SortFunc(p.groups, func(a, b *group) int { return strings.Compare(a.c.Name, b.c.Name) })
 	if err := p.open(ctx); err != nil {
@@ -55,7 +55,7 @@ func Open(ctx context.Context, c Config) (*Place, error) {
 	}
 	for _, g := range p.groups {
 		for _, name := range g.c.Tasks {
-			p.byTask[name] = g
+			p.byTask[name] = g.access(name)
 		}
 	}
 	go p.await()
@@ -89,8 +89,8 @@ func (p *Place) await() {
 // Do runs a job in a child of its group: see [task.Place]. If the child is lost, the job is run
 // again if it is idempotent, or if the child cannot have begun with it.
 func (p *Place) Do(ctx context.Context, j *task.Job) error {
-	g := p.byTask[j.Name()]
-	if g == nil {
+	a, ok := p.byTask[j.Name()]
+	if !ok {
 		return fmt.Errorf("%w: %s", task.ErrUnknown, j.Name())
 	}
 	input, err := j.Input()
@@ -102,7 +102,7 @@ func (p *Place) Do(ctx context.Context, j *task.Job) error {
 	}
 	begin := time.Now()
 	for attempt := 1; ; attempt++ {
-		o, err := g.do(ctx, j, input)
+		o, err := a.do(ctx, j, input)
 		switch {
 		case err == nil:
 			return j.Finish(o)
@@ -114,7 +114,7 @@ func (p *Place) Do(ctx context.Context, j *task.Job) error {
 			// Without ErrBroken, which would mean a resource of the caller.
 			return fmt.Errorf("%w: %v", task.ErrLost, err)
 		}
-		if d := g.c.Timeout; d > 0 && attempt == 1 { // it is for all attempts together
+		if d := a.group.c.Timeout; d > 0 && attempt == 1 { // it is for all attempts together
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithDeadline(ctx, begin.Add(d))
 			defer cancel()

@@ -17,9 +17,9 @@ import (
 
 var errEnded = errors.New("has ended")
 
-// A Process is a child that was started by [Command.Start]. It must be closed. Whoever holds it as
-// a resource owns it: only one goroutine at a time may call Call and Close. Pid may be called at
-// any time.
+// A Process is a child that was started by [Command.Start]. It must be closed. It
+// belongs to one goroutine at a time: only that one may call Call and Close. Any goroutine may call
+// Pid at any time.
 type Process struct {
 	c      Command // resolved
 	cmd    *exec.Cmd
@@ -34,8 +34,8 @@ type Process struct {
 	stash  stash.Store // for tasks; nil if there is none
 
 	started  time.Time
-	panicked atomic.Bool  // a task has
-	measured atomic.Int64 // when its memory was, as a time since started
+	panicked atomic.Bool  // whether a task has panicked
+	measured atomic.Int64 // when its memory was last measured, as a time since started
 
 	mu    sync.Mutex // guards following
 	state state
@@ -88,8 +88,8 @@ func (p *Process) wait() {
 func (p *Process) kill() { p.cmd.Process.Kill() }
 
 // handshake waits until the child reports that it is ready. If prepare is not nil, the child serves
-// tasks, and is told to prepare for those of these names; progress is called with the one for which
-// it does.
+// tasks, and is told to prepare for those with the names in prepare. Each time it begins to prepare
+// for one, progress is called with the name.
 func (p *Process) handshake(ctx context.Context, prepare []string, progress func(pid int, task string)) error {
 	stop := context.AfterFunc(ctx, p.kill)
 	during, err := p.greet(prepare, progress)
@@ -102,7 +102,8 @@ func (p *Process) handshake(ctx context.Context, prepare []string, progress func
 	return nil
 }
 
-// greet returns a text that says what the child was doing, for the error if that took too long.
+// greet is handshake without ctx. It returns a text that says what the child was doing, for the
+// error if that took too long.
 func (p *Process) greet(prepare []string, progress func(pid int, task string)) (during string, err error) {
 	if prepare != nil {
 		p.in.begin(setup, 0)

@@ -98,9 +98,9 @@ func (s *server) read() (frame, error) {
 	}
 }
 
-// steer gives a frame to the running task that it is for. It reports whether it is for the worker
-// instead, which is an error while a task runs: the watcher would end, and nobody would read what
-// is for the task. A frame for a task that has ended is dropped.
+// steer gives a frame to the running task, and reports whether the frame is for the worker instead.
+// While a task runs, a frame for the worker is an error: the watcher would end, and nobody would
+// read the frames for the task. A frame for a task that has ended is dropped.
 func (s *server) steer(f frame) (mine bool, err error) {
 	s.mu.Lock()
 	t := s.running

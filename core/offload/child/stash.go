@@ -37,65 +37,46 @@ func (t *running) Value(key any) any {
 	return t.Context.Value(key)
 }
 
-// call makes a call through the parent if ctx belongs to a task in a child. Otherwise store is the
-// one to use.
-func (p parentStash) call(ctx context.Context, c stashCall) (a stashAnswer, store stash.Store, err error) {
+// call makes a call through the parent if ctx belongs to a task in a child, and otherwise on p.own.
+func (p parentStash) call(ctx context.Context, c stashCall) (a stashAnswer, err error) {
 	t, ok := ctx.Value(runningKey{}).(*running)
 	switch {
 	case ok:
-		a, err = t.stash.call(ctx, t, c)
-		return a, nil, err
+		return t.stash.call(ctx, t, c)
 	case p.own == nil:
-		return a, nil, errStashAlone
+		return a, errStashAlone
 	}
-	return a, p.own, nil
+	err = c.on(ctx, p.own, &a)
+	return a, err
 }
 
 func (p parentStash) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {
-	a, own, err := p.call(ctx, stashCall{Op: "get", Key: key})
-	if own != nil {
-		return own.Get(ctx, key)
-	}
+	a, err := p.call(ctx, stashCall{Op: "get", Key: key})
 	return a.Value, a.Revision, err
 }
 
 func (p parentStash) Put(ctx context.Context, key string, value []byte, ttl time.Duration) (revision uint64, err error) {
-	a, own, err := p.call(ctx, stashCall{Op: "put", Key: key, Value: value, TTL: ttl})
-	if own != nil {
-		return own.Put(ctx, key, value, ttl)
-	}
+	a, err := p.call(ctx, stashCall{Op: "put", Key: key, Value: value, TTL: ttl})
 	return a.Revision, err
 }
 
 func (p parentStash) Create(ctx context.Context, key string, value []byte, ttl time.Duration) (revision uint64, err error) {
-	a, own, err := p.call(ctx, stashCall{Op: "create", Key: key, Value: value, TTL: ttl})
-	if own != nil {
-		return own.Create(ctx, key, value, ttl)
-	}
+	a, err := p.call(ctx, stashCall{Op: "create", Key: key, Value: value, TTL: ttl})
 	return a.Revision, err
 }
 
 func (p parentStash) Update(ctx context.Context, key string, value []byte, last uint64, ttl time.Duration) (revision uint64, err error) {
-	a, own, err := p.call(ctx, stashCall{Op: "update", Key: key, Value: value, Last: last, TTL: ttl})
-	if own != nil {
-		return own.Update(ctx, key, value, last, ttl)
-	}
+	a, err := p.call(ctx, stashCall{Op: "update", Key: key, Value: value, Last: last, TTL: ttl})
 	return a.Revision, err
 }
 
 func (p parentStash) Delete(ctx context.Context, key string, last uint64) error {
-	_, own, err := p.call(ctx, stashCall{Op: "delete", Key: key, Last: last})
-	if own != nil {
-		return own.Delete(ctx, key, last)
-	}
+	_, err := p.call(ctx, stashCall{Op: "delete", Key: key, Last: last})
 	return err
 }
 
 func (p parentStash) Keys(ctx context.Context, prefix string, limit int) (keys []string, more bool, err error) {
-	a, own, err := p.call(ctx, stashCall{Op: "keys", Key: prefix, Limit: limit})
-	if own != nil {
-		return own.Keys(ctx, prefix, limit)
-	}
+	a, err := p.call(ctx, stashCall{Op: "keys", Key: prefix, Limit: limit})
 	return a.Keys, a.More, err
 }
 
@@ -116,7 +97,7 @@ func (c *stashCall) check(ctx context.Context) error {
 // stashCalls are the calls of the stash by one task in a child.
 type stashCalls struct {
 	sending sync.Mutex // held while a call is sent; guards ended
-	ended   bool       // the task has
+	ended   bool       // whether the task has ended
 
 	mu      sync.Mutex // guards following
 	last    uint64     // number of the last call

@@ -68,6 +68,7 @@ func (c *stashCall) do(ctx context.Context, s stash.Store) *stashAnswer {
 	return a
 }
 
+// on makes the call on s, in this process, and sets the result in a.
 func (c *stashCall) on(ctx context.Context, s stash.Store, a *stashAnswer) (err error) {
 	switch c.Op {
 	case "get":
@@ -110,14 +111,14 @@ func (e *stashError) Unwrap() error { return e.is }
 
 func parseStashCall(b []byte) (c stashCall, err error) {
 	if err = json.Unmarshal(b, &c); err != nil {
-		err = fmt.Errorf("a call of the stash that is wrong: %w", err)
+		err = fmt.Errorf("an invalid call of the stash: %w", err)
 	}
 	return c, err
 }
 
 func parseStashAnswer(b []byte) (a stashAnswer, err error) {
 	if err = json.Unmarshal(b, &a); err != nil {
-		err = fmt.Errorf("child: an answer of the stash that is wrong: %w", err)
+		err = fmt.Errorf("child: an invalid answer of the stash: %w", err)
 	}
 	return a, err
 }

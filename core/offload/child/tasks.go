@@ -21,7 +21,7 @@ const roleVariable = "RECYCLING_CHILD"
 // roleTasks is the value of roleVariable in a child that serves tasks.
 const roleTasks = "tasks"
 
-// serves is whether ServeTasks was called.
+// serves says whether ServeTasks was called.
 var serves atomic.Bool
 
 // Is reports whether this process was started by a [Place] to serve tasks. Its environment says so.
@@ -144,7 +144,7 @@ func (s *taskServer) prepare() error {
 	return s.out.send(frame{})
 }
 
-// warmAll tells the parent what is being prepared.
+// warmAll prepares for tasks, and tells the parent the name of each before it begins with it.
 func (s *taskServer) warmAll(ctx context.Context, names []string) error {
 	for _, name := range names {
 		if err := s.out.send(frame{kind: warming, payload: []byte(name)}); err != nil {

@@ -112,39 +112,37 @@ func (m *Memory) write(ctx context.Context, key string, value []byte, ttl time.D
 	if !expected(e) {
 		return 0, conflict(key, e)
 	}
-	if err := m.makeRoomLocked(e, key, value); err != nil {
+	more, err := m.growthLocked(e, key, value)
+	if err != nil {
 		return 0, err
 	}
 	if e == nil {
 		e = &entry{key: strings.Clone(key)} // key may be a part of something large
 		m.entries[e.key] = e
-		m.bytes += entryCost + int64(len(key))
 	}
-	m.bytes += int64(len(value) - len(e.value))
+	m.bytes += more
 	m.revision++
 	e.value, e.revision = value, m.revision
 	m.expireLocked(e, now, ttl)
 	return e.revision, nil
 }
 
-// makeRoomLocked returns an error if a write of value to e, or to a new entry if e is nil, would
-// exceed a limit.
-func (m *Memory) makeRoomLocked(e *entry, key string, value []byte) error {
-	more := int64(len(value))
+// growthLocked returns by how much a write of value to e, or to a new entry if e is nil, increases
+// m.bytes. The error says that the write would exceed a limit.
+func (m *Memory) growthLocked(e *entry, key string, value []byte) (more int64, err error) {
+	more = costOf(key, value)
 	if e != nil {
-		more -= int64(len(e.value))
-	} else {
-		more += entryCost + int64(len(key))
+		more -= costOf(key, e.value)
 	}
 	switch {
 	case e == nil && len(m.entries) >= m.c.Entries:
 		m.refused++
-		return fmt.Errorf("%w: Entries is %d", ErrFull, m.c.Entries)
+		return 0, fmt.Errorf("%w: Entries is %d", ErrFull, m.c.Entries)
 	case more > 0 && more > m.c.Bytes-m.bytes:
 		m.refused++
-		return fmt.Errorf("%w: Bytes is %d, of which %d are in use, and %s needs %d more", ErrFull, m.c.Bytes, m.bytes, key, more)
+		return 0, fmt.Errorf("%w: Bytes is %d, of which %d are in use, and %s needs %d more", ErrFull, m.c.Bytes, m.bytes, key, more)
 	}
-	return nil
+	return more, nil
 }
 
 // Delete implements [Store].
@@ -189,8 +187,11 @@ func (m *Memory) Keys(ctx context.Context, prefix string, limit int) (keys []str
 func (m *Memory) removeLocked(e *entry) {
 	m.expireLocked(e, 0, 0)
 	delete(m.entries, e.key)
-	m.bytes -= entryCost + int64(len(e.key)+len(e.value))
+	m.bytes -= costOf(e.key, e.value)
 }
+
+// costOf returns how many bytes an entry counts for.
+func costOf(key string, value []byte) int64 { return entryCost + int64(len(key)+len(value)) }
 
 // conflict returns the error for a write that did not expect e, the present entry or nil.
 func conflict(key string, e *entry) error {

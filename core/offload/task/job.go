@@ -30,9 +30,9 @@ type Job struct {
 
 // A body is the part of a call that knows its types.
 type body interface {
-	input() ([]byte, error)
-	output([]byte) error
-	here(ctx context.Context, w io.Writer) error
+	input() ([]byte, error)                      // returns the encoded input
+	output([]byte) error                         // decodes the output, for the caller
+	here(ctx context.Context, w io.Writer) error // runs the task on this goroutine
 }
 
 // do runs the job at p, within the task's own timeout.

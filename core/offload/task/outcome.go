@@ -38,18 +38,6 @@ type Outcome struct {
 	Stack   []byte `json:"stack,omitempty"`   // if Panicked
 }
 
-// outcome runs the task on a goroutine of its own, because the task may call runtime.Goexit, and
-// returns how it ended.
-func (e *entry) outcome(ctx context.Context, input []byte, w io.Writer) (o Outcome) {
-	ended := make(chan struct{})
-	go e.runTo(ctx, input, w, func(got Outcome) {
-		o = got
-		close(ended)
-	})
-	<-ended
-	return o
-}
-
 // runTo runs the task and calls done with its outcome, whatever that is.
 func (e *entry) runTo(ctx context.Context, input []byte, w io.Writer, done func(Outcome)) {
 	o := Outcome{Kind: Exited}
@@ -84,9 +72,10 @@ func outcomeOf(output []byte, err error) Outcome {
 	return Outcome{Kind: Failed, Message: err.Error()}
 }
 
-// Finish ends the call as the task has ended: it gives the output to the caller, returns the error,
-// panics with an [*offload.Panic] whose Value is a text or with [http.ErrAbortHandler], or calls
-// [runtime.Goexit]. A [Place] must call it on the goroutine that called Do, before Do returns.
+// Finish ends the call in the way in which the task has ended: it gives the output to the caller,
+// returns the error, panics with an [*offload.Panic] whose Value is a text or with
+// [http.ErrAbortHandler], or calls [runtime.Goexit]. A [Place] must call it on the goroutine that
+// called Do, before Do returns.
 func (j *Job) Finish(o Outcome) error {
 	switch o.Kind {
 	case Returned:

@@ -54,8 +54,7 @@ type access struct {
 
 // NewPools returns Pools with the given groups, after it has warmed up all of their tasks: see
 // [Options]. If one cannot be warmed up, NewPools returns that error. Errors in the configuration
-// name the group, the field and the value. The Pools must be stopped with
-// Shutdown or Close.
+// name the group, the field and the value. The Pools must be stopped with Shutdown or Close.
 func NewPools(ctx context.Context, tasks *Set, groups ...PoolConfig) (*Pools, error) {
 	groups, err := resolveGroups(tasks, groups)
 	if err != nil {

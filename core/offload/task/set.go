@@ -135,11 +135,10 @@ func (e *entry) warm(ctx context.Context) (err error) {
 // process. A streaming task writes to w. The Outcome says how the task ended, even if it panicked.
 // Run does not apply Options.Timeout and Options.Slots.
 func (s *Set) Run(ctx context.Context, name string, input []byte, w io.Writer) Outcome {
-	e := s.tasks[name]
-	if e == nil {
-		return Outcome{Kind: Unknown, Message: name}
-	}
-	return e.outcome(ctx, input, w)
+	ended := make(chan Outcome, 1)
+	// On a goroutine of its own, because the task may call runtime.Goexit.
+	go s.RunHere(ctx, name, input, w, func(o Outcome) { ended <- o })
+	return <-ended
 }
 
 // RunHere is Run on the caller's goroutine: it calls done with the outcome, once. If the task calls

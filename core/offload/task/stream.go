@@ -70,8 +70,8 @@ func (t *Stream[In]) Encode(in In) ([]byte, error) { return t.entry.encode(in) }
 
 func (t *Stream[In]) run(ctx context.Context, input []byte, w io.Writer) ([]byte, error) {
 	var in In
-	if err := t.entry.options.Encoding.Unmarshal(input, &in); err != nil {
-		return nil, &Error{Task: t.entry.name, Code: CodeInput, Message: err.Error(), err: err}
+	if err := t.entry.decodeInput(input, &in); err != nil {
+		return nil, err
 	}
 	return nil, t.f(ctx, in, w)
 }

@@ -73,8 +73,8 @@ func (t *Task[In, Out]) Decode(output []byte) (out Out, err error) {
 
 func (t *Task[In, Out]) run(ctx context.Context, input []byte, _ io.Writer) ([]byte, error) {
 	var in In
-	if err := t.entry.options.Encoding.Unmarshal(input, &in); err != nil {
-		return nil, &Error{Task: t.entry.name, Code: CodeInput, Message: err.Error(), err: err}
+	if err := t.entry.decodeInput(input, &in); err != nil {
+		return nil, err
 	}
 	out, err := t.f(ctx, in)
 	if err != nil {
@@ -107,6 +107,14 @@ func (e *entry) encode(v any) ([]byte, error) {
 		return nil, fmt.Errorf("task: encoding %T for %s: %w", v, e.name, err)
 	}
 	return b, nil
+}
+
+// decodeInput decodes b, which another process may have sent. The error is an *Error.
+func (e *entry) decodeInput(b []byte, v any) error {
+	if err := e.options.Encoding.Unmarshal(b, v); err != nil {
+		return &Error{Task: e.name, Code: CodeInput, Message: err.Error(), err: err}
+	}
+	return nil
 }
 
 func (e *entry) decode(b []byte, v any) error {

@@ -3,6 +3,7 @@ package tasktest
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
@@ -26,6 +27,20 @@ const short = 300 * time.Millisecond
 // hold starts a call of a held task.
 func (t *test) hold(ctx context.Context, p task.Place, tk *task.Task[hold, string], h hold) <-chan ending[string] {
 	return start(func() (string, error) { return tk.Do(ctx, p, h) })
+}
+
+// holdSeveral starts n calls of a held task.
+func (t *test) holdSeveral(n int, p task.Place, tk *task.Task[hold, string], h hold) <-chan ending[string] {
+	endings := make(chan ending[string], n)
+	for range n {
+		go func() { endings <- <-t.hold(t.Context(), p, tk, h) }()
+	}
+	return endings
+}
+
+// holdStream starts a call of a held stream.
+func (t *test) holdStream(ctx context.Context, p task.Place, s *task.Stream[hold], h hold, out io.Writer) <-chan ending[struct{}] {
+	return startErr(func() error { return s.Do(ctx, p, h, out) })
 }
 
 // fails waits for the end of a call and fails the test unless its error is want.
@@ -56,11 +71,9 @@ func callWhoseContextHasEndedIsNotRun(t *test) {
 	w.none()
 }
 
-func deadlineEndsCallAndTask(t *test) {
-	p, w := t.place(), t.watch()
-	ctx, cancel := context.WithTimeout(t.Context(), short)
-	defer cancel()
-	call := t.hold(ctx, p, held, w.hold())
+// timesOut waits until a deadline ends a call, and its task.
+func timesOut(t *test, p task.Place, w *watch, call <-chan ending[string]) {
+	t.Helper()
 	fails(t, call, context.DeadlineExceeded)
 	select {
 	case r := <-w.begun:
@@ -69,6 +82,13 @@ func deadlineEndsCallAndTask(t *test) {
 	default: // the deadline came before the task
 	}
 	must(t, p, echoEmpty, struct{}{})
+}
+
+func deadlineEndsCallAndTask(t *test) {
+	p, w := t.place(), t.watch()
+	ctx, cancel := context.WithTimeout(t.Context(), short)
+	defer cancel()
+	timesOut(t, p, w, t.hold(ctx, p, held, w.hold()))
 }
 
 func deadlineInTheQueueEndsTheCall(t *test) {
@@ -107,14 +127,7 @@ func taskHasTheDeadlineOfItsCall(t *test) {
 
 func timeoutOfTheTaskEndsCallAndTask(t *test) {
 	p, w := t.place(), t.watch()
-	fails(t, t.hold(t.Context(), p, heldShort, w.hold()), context.DeadlineExceeded)
-	select {
-	case r := <-w.begun:
-		r.contextEnds()
-		r.gone()
-	default:
-	}
-	must(t, p, echoEmpty, struct{}{})
+	timesOut(t, p, w, t.hold(t.Context(), p, heldShort, w.hold()))
 }
 
 func timeoutOfThePlaceEndsCallAndTask(t *test) {

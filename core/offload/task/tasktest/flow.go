@@ -48,7 +48,7 @@ func (s *slow) Write(b []byte) (int, error) {
 func slowReaderHoldsTheWriter(t *test) {
 	p, w := t.place(), t.watch()
 	out := &slow{got: make(chan int)}
-	call := start(func() (struct{}, error) { return struct{}{}, heldStream.Do(t.Context(), p, w.hold(), out) })
+	call := t.holdStream(t.Context(), p, heldStream, w.hold(), out)
 	r := w.next()
 	r.order(order{Write: flood / floodChunk, Size: floodChunk})
 	r.end("")
@@ -102,7 +102,7 @@ func slowReaderHoldsTheWriter(t *test) {
 func slowReaderHoldsNobodyElse(t *test) {
 	p, w := t.start(offload.Config{Workers: 2}).Place, t.watch()
 	out := &slow{got: make(chan int)}
-	call := start(func() (struct{}, error) { return struct{}{}, heldStream.Do(t.Context(), p, w.hold(), out) })
+	call := t.holdStream(t.Context(), p, heldStream, w.hold(), out)
 	r := w.next()
 	r.order(order{Write: 200, Size: floodChunk})
 	receive(t, out.got, "chunk")

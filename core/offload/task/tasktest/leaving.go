@@ -59,7 +59,7 @@ func callerThatLeavesEndsItsTask(t *test) {
 func callerThatLeavesAStreamEndsItsTask(t *test) {
 	p, w := t.place(), t.watch()
 	ctx, cancel := context.WithCancel(t.Context())
-	call := start(func() (struct{}, error) { return struct{}{}, heldStream.Do(ctx, p, w.hold(), io.Discard) })
+	call := t.holdStream(ctx, p, heldStream, w.hold(), io.Discard)
 	r := w.next()
 	r.order(order{Write: 3, Size: 100})
 	for range 3 {

@@ -16,10 +16,7 @@ var limits = []behaviour{
 func callThatDoesNotFitIsShed(t *test) {
 	p, w := t.start(offload.Config{Workers: 1, Queue: 2, RetryAfter: 7 * time.Second}).Place, t.watch()
 	const calls = 5 // one runs, two wait, two are shed
-	endings := make(chan ending[string], calls)
-	for range calls {
-		go func() { endings <- <-t.hold(t.Context(), p, held, w.hold()) }()
-	}
+	endings := t.holdSeveral(calls, p, held, w.hold())
 	for range 2 {
 		e := receive(t, endings, "end of a call")
 		var shed *offload.ShedError
@@ -29,9 +26,7 @@ func callThatDoesNotFitIsShed(t *test) {
 	}
 	for range 3 {
 		w.next().end("served")
-		if e := receive(t, endings, "end of a call"); e.err != nil || e.value != "served" {
-			t.Errorf("a call ended with %q, %v", e.value, e.err)
-		}
+		returns(t, endings, "served")
 	}
 	must(t, p, echoEmpty, struct{}{})
 	w.none()
@@ -54,10 +49,7 @@ func callThatHasWaitedTooLongIsShed(t *test) {
 func noMoreTasksRunThanThereAreWorkers(t *test) {
 	const workers, calls = 2, 6
 	p, w := t.start(offload.Config{Workers: workers}).Place, t.watch()
-	endings := make(chan ending[string], calls)
-	for range calls {
-		go func() { endings <- <-t.hold(t.Context(), p, held, w.hold()) }()
-	}
+	endings := t.holdSeveral(calls, p, held, w.hold())
 	var running []*running
 	for range workers {
 		running = append(running, w.next())

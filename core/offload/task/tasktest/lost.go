@@ -2,7 +2,6 @@ package tasktest
 
 import (
 	"errors"
-	"io"
 
 	"github.com/recycling-go/recycling/core/offload"
 	"github.com/recycling-go/recycling/core/offload/task"
@@ -86,7 +85,7 @@ func streamThatHasNotBegunIsRunAgain(t *test) {
 	t.needProcesses()
 	p, w := t.place(), t.watch()
 	var rec recorder
-	call := start(func() (struct{}, error) { return struct{}{}, heldStreamAgain.Do(t.Context(), p, w.hold(), &rec) })
+	call := t.holdStream(t.Context(), p, heldStreamAgain, w.hold(), &rec)
 	w.next().order(order{Die: true})
 	r := w.next()
 	r.order(order{Write: 1, Size: 100})
@@ -101,9 +100,7 @@ func streamThatHasBegunIsNotRunAgain(t *test) {
 	t.needProcesses()
 	p, w := t.place(), t.watch()
 	var rec recorder
-	call := start(func() (struct{}, error) {
-		return struct{}{}, heldStreamAgain.Do(t.Context(), p, w.hold(), io.Writer(&rec))
-	})
+	call := t.holdStream(t.Context(), p, heldStreamAgain, w.hold(), &rec)
 	r := w.next()
 	r.order(order{Write: 1, Size: 100})
 	t.eventually("the chunk has arrived", func() bool { return rec.len() == 100 })

@@ -23,9 +23,8 @@ type Target struct {
 
 	// Start returns a place whose workers run the tasks in [Tasks], when it is ready for them. The
 	// place has the Workers, Queue, Wait, Timeout, RetryAfter and Slots of c, all workers taken
-	// together.
-	// Start is called many times, also concurrently. The suite calls Close of each Instance and
-	// waits until Done is closed, so Start needs no cleanup for that.
+	// together. Start is called many times, also concurrently. The suite calls Close of each
+	// Instance and waits until Done is closed, so Start needs no cleanup for that.
 	Start func(t testing.TB, c offload.Config) *Instance
 
 	// InProcess says that the place calls the function of the caller, in the same process, and
@@ -209,6 +208,11 @@ func start[V any](f func() (V, error)) <-chan ending[V] {
 		e.exited = false
 	}()
 	return ch
+}
+
+// startErr is start for a function without a result.
+func startErr(f func() error) <-chan ending[struct{}] {
+	return start(func() (struct{}, error) { return struct{}{}, f() })
 }
 
 // do makes a call and waits for its end.

@@ -23,17 +23,12 @@ func taskThatNeedsTooManySlotsIsAnError(t *test) {
 func tasksTakeTurnsAtASlot(t *test) {
 	p, w := t.start(offload.Config{Workers: 3, Slots: offload.Slots{"GPU": 1}}).Place, t.watch()
 	const calls = 4
-	endings := make(chan ending[string], calls)
-	for range calls {
-		go func() { endings <- <-t.hold(t.Context(), p, heldSlot, w.hold()) }()
-	}
+	endings := t.holdSeveral(calls, p, heldSlot, w.hold())
 	for range calls {
 		r := w.next()
 		must(t, p, echoEmpty, struct{}{}) // a task without a need does not wait
 		w.none()
 		r.end("served")
-		if e := receive(t, endings, "end of a call"); e.err != nil || e.value != "served" {
-			t.Errorf("a call ended with %q, %v", e.value, e.err)
-		}
+		returns(t, endings, "served")
 	}
 }

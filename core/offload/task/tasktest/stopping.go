@@ -31,20 +31,17 @@ func (t *test) shedsCalls(p task.Place) {
 // worker and a queue of one. It returns the results of the first two.
 func (t *test) occupy(p task.Place, w *watch) (r *running, calls <-chan ending[string]) {
 	t.Helper()
-	all := make(chan ending[string], 3)
-	for range 3 {
-		go func() { all <- <-t.hold(t.Context(), p, held, w.hold()) }()
-	}
-	if e := receive(t, all, "end of a call"); !errors.Is(e.err, offload.ErrFull) {
+	calls = t.holdSeveral(3, p, held, w.hold())
+	if e := receive(t, calls, "end of a call"); !errors.Is(e.err, offload.ErrFull) {
 		t.Fatalf("a call ended with the error %v, want ErrFull", e.err)
 	}
-	return w.next(), all
+	return w.next(), calls
 }
 
 func shutdownServesTasksAndQueue(t *test) {
 	p, w := t.start(offload.Config{Workers: 1, Queue: 1}), t.watch()
 	r, calls := t.occupy(p.Place, w)
-	done := start(func() (struct{}, error) { return struct{}{}, p.Shutdown(t.Context()) })
+	done := startErr(func() error { return p.Shutdown(t.Context()) })
 	t.shedsCalls(p.Place)
 	r.end("served")
 	r = w.next()
@@ -53,9 +50,7 @@ func shutdownServesTasksAndQueue(t *test) {
 	}
 	r.end("served")
 	for range 2 {
-		if e := receive(t, calls, "end of a call"); e.err != nil || e.value != "served" {
-			t.Errorf("a call ended with %q, %v", e.value, e.err)
-		}
+		returns(t, calls, "served")
 	}
 	fails(t, done, nil)
 	receive(t, p.Done, "end of the place")
@@ -64,11 +59,11 @@ func shutdownServesTasksAndQueue(t *test) {
 func shutdownServesStreams(t *test) {
 	p, w := t.start(offload.Config{}), t.watch()
 	var rec recorder
-	call := start(func() (struct{}, error) { return struct{}{}, heldStream.Do(t.Context(), p.Place, w.hold(), &rec) })
+	call := t.holdStream(t.Context(), p.Place, heldStream, w.hold(), &rec)
 	r := w.next()
 	r.order(order{Write: 2, Size: 100})
 	r.report()
-	done := start(func() (struct{}, error) { return struct{}{}, p.Shutdown(t.Context()) })
+	done := startErr(func() error { return p.Shutdown(t.Context()) })
 	t.shedsCalls(p.Place)
 	r.order(order{Write: 2, Size: 100})
 	r.end("")
@@ -84,7 +79,7 @@ func shutdownEndsWithItsContext(t *test) {
 	call := t.hold(t.Context(), p.Place, held, w.hold())
 	r := w.next()
 	ctx, cancel := context.WithCancel(t.Context())
-	done := start(func() (struct{}, error) { return struct{}{}, p.Shutdown(ctx) })
+	done := startErr(func() error { return p.Shutdown(ctx) })
 	t.shedsCalls(p.Place)
 	cancel()
 	fails(t, done, context.Canceled)
@@ -127,7 +122,7 @@ func closeEndsTasks(t *test) {
 func closeEndsStreams(t *test) {
 	p, w := t.start(offload.Config{}), t.watch()
 	var rec recorder
-	call := start(func() (struct{}, error) { return struct{}{}, heldStream.Do(t.Context(), p.Place, w.hold(), &rec) })
+	call := t.holdStream(t.Context(), p.Place, heldStream, w.hold(), &rec)
 	r := w.next()
 	r.order(order{Write: 2, Size: 100})
 	r.report()

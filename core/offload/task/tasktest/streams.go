@@ -108,7 +108,7 @@ func (r *recorder) len() int {
 // stream calls the task chunks and waits for its end.
 func stream(t *test, p task.Place, in writing, w io.Writer) ending[struct{}] {
 	t.Helper()
-	return receive(t, start(func() (struct{}, error) { return struct{}{}, chunks.Do(t.Context(), p, in, w) }), "end of the stream")
+	return receive(t, startErr(func() error { return chunks.Do(t.Context(), p, in, w) }), "end of the stream")
 }
 
 func chunksArriveInOrder(t *test) {
@@ -154,7 +154,7 @@ func emptyChunksAreHarmless(t *test) {
 func chunksArriveWhileTheTaskRuns(t *test) {
 	p, w := t.place(), t.watch()
 	var r recorder
-	call := start(func() (struct{}, error) { return struct{}{}, heldStream.Do(t.Context(), p, w.hold(), &r) })
+	call := t.holdStream(t.Context(), p, heldStream, w.hold(), &r)
 	task := w.next()
 	for i := range 3 {
 		task.order(order{Write: 1, Size: 10})
@@ -211,9 +211,7 @@ func (w *failing) Write(b []byte) (int, error) {
 
 func writerThatFailsEndsCallAndTask(t *test) {
 	p, w := t.place(), t.watch()
-	call := start(func() (struct{}, error) {
-		return struct{}{}, heldStream.Do(t.Context(), p, w.hold(), &failing{left: 2})
-	})
+	call := t.holdStream(t.Context(), p, heldStream, w.hold(), &failing{left: 2})
 	r := w.next()
 	r.order(order{Write: 3, Size: 10})
 	fails(t, call, errWriter)
@@ -249,12 +247,12 @@ func nothingIsWrittenAfterTheCall(t *test) {
 		ctx, cancel := context.WithCancel(t.Context())
 		wrote := make(chan struct{})
 		out := &closing{t: t, wrote: wrote}
-		call := start(func() (struct{}, error) {
+		call := startErr(func() error {
 			err := heldStream.Do(ctx, p, w.hold(), out)
 			out.mu.Lock()
 			out.closed = true
 			out.mu.Unlock()
-			return struct{}{}, err
+			return err
 		})
 		r := w.next()
 		r.order(order{Write: 200, Size: 1000})
@@ -269,7 +267,7 @@ func nothingIsWrittenAfterTheCall(t *test) {
 func chunksAfterTheTaskAreDropped(t *test) {
 	p := t.start(offload.Config{Workers: 1}).Place
 	for range 20 {
-		e := receive(t, start(func() (struct{}, error) { return struct{}{}, late.Do(t.Context(), p, 0, io.Discard) }), "end of the stream")
+		e := receive(t, startErr(func() error { return late.Do(t.Context(), p, 0, io.Discard) }), "end of the stream")
 		if e.err != nil {
 			t.Fatal(e.err)
 		}
