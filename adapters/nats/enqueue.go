@@ -228,10 +228,7 @@ func putObject(ctx context.Context, s jetstream.ObjectStore, name string, b []by
 }
 
 func (c *Client) putInput(ctx context.Context, name string, input []byte) error {
-	c.stock.mu.Lock()
-	s := c.stock.inputs
-	c.stock.mu.Unlock()
-	err := putObject(ctx, s, name, input)
+	err := putObject(ctx, c.inputs(), name, input)
 	var api *jetstream.APIError
 	if errors.As(err, &api) && full(api.Description) {
 		c.sweepSoon()
@@ -244,8 +241,5 @@ func (c *Client) removeInput(ctx context.Context, name string) {
 	if name == "" {
 		return
 	}
-	c.stock.mu.Lock()
-	s := c.stock.inputs
-	c.stock.mu.Unlock()
-	_ = s.Delete(ctx, name) // otherwise sweep does it
+	_ = c.inputs().Delete(ctx, name) // otherwise sweep does it
 }

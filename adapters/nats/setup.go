@@ -176,6 +176,18 @@ func (c *Client) state() jetstream.KeyValue {
 	return c.stock.state
 }
 
+func (c *Client) inputs() jetstream.ObjectStore {
+	c.stock.mu.Lock()
+	defer c.stock.mu.Unlock()
+	return c.stock.inputs
+}
+
+func (c *Client) outputs() jetstream.ObjectStore {
+	c.stock.mu.Lock()
+	defer c.stock.mu.Unlock()
+	return c.stock.outputs
+}
+
 // consumer creates the consumer of a group.
 func (c *Client) consumer(ctx context.Context, stream, subjects, group string, ackWait time.Duration) error {
 	memory := jetstream.MemoryStorage

@@ -89,10 +89,7 @@ func (c *Client) Result(ctx context.Context, id string) ([]byte, error) {
 		if r.Object == "" {
 			return r.Output, nil
 		}
-		c.stock.mu.Lock()
-		o := c.stock.outputs
-		c.stock.mu.Unlock()
-		b, err := o.GetBytes(ctx, r.Object)
+		b, err := c.outputs().GetBytes(ctx, r.Object)
 		if errors.Is(err, jetstream.ErrObjectNotFound) {
 			return nil, ErrNotFound
 		}
