@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
 	"github.com/recycling-go/recycling/core/offload"
@@ -268,11 +269,8 @@ func (w *waiter) handle(ctx context.Context, e event) (v verdict, done bool, err
 
 // A confirmation is what JetStream says when it has got a message.
 type confirmation struct {
-	Sequence uint64 `json:"seq"`
-	Error    *struct {
-		Code        int    `json:"code"`
-		Description string `json:"description"`
-	} `json:"error"`
+	Sequence uint64              `json:"seq"`
+	Error    *jetstream.APIError `json:"error"`
 }
 
 func (w *waiter) confirmed(ctx context.Context, data []byte) (verdict, bool, error) {
@@ -290,7 +288,7 @@ func (w *waiter) confirmed(ctx context.Context, data []byte) (verdict, bool, err
 	case a.Error == nil:
 		w.queued, w.sequence = true, a.Sequence
 		return 0, false, nil
-	case full(a.Error.Description):
+	case full(a.Error):
 		return noRoom, true, offload.ErrFull
 	}
 	return unheard, true, fmt.Errorf("NATS refused the call: %s", a.Error.Description)
@@ -298,7 +296,8 @@ func (w *waiter) confirmed(ctx context.Context, data []byte) (verdict, bool, err
 
 // full reports whether an error of JetStream says that a stream has reached a limit. The error has
 // no code of its own.
-func full(description string) bool {
-	return strings.HasPrefix(description, "maximum messages exceeded") ||
-		strings.HasPrefix(description, "maximum bytes exceeded")
+func full(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (strings.HasPrefix(api.Description, "maximum messages exceeded") ||
+		strings.HasPrefix(api.Description, "maximum bytes exceeded"))
 }
