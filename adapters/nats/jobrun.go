@@ -3,6 +3,7 @@ package recyclingnats
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -147,12 +148,8 @@ func (r *jobRun) run() task.Outcome {
 			return task.Outcome{Kind: task.Failed, Message: fmt.Sprintf("input %s: %v", r.job.object, err)}
 		}
 	}
-	return r.w.run(ctx, r.g, r.name, input, discard{})
+	return r.w.run(ctx, r.g, r.name, input, io.Discard)
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // end records how the attempt has ended.
 func (r *jobRun) end(o task.Outcome) {

@@ -1,7 +1,6 @@
 package recyclingnats
 
 import (
-	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -111,8 +110,6 @@ func (l *line) takePull(token string) *pull {
 	}
 	return nil
 }
-
-func compare(a, b string) int { return cmp.Compare(a, b) }
 
 // fit is how often need fits into free; a large number if nothing is needed.
 func fit(free, need offload.Slots) int {

@@ -190,7 +190,6 @@ func (c *Client) outputs() jetstream.ObjectStore {
 
 // consumer creates the consumer of a group.
 func (c *Client) consumer(ctx context.Context, stream, subjects, group string, ackWait time.Duration) error {
-	memory := jetstream.MemoryStorage
 	s, err := c.js.Stream(ctx, stream)
 	if err != nil {
 		return err
@@ -203,7 +202,7 @@ func (c *Client) consumer(ctx context.Context, stream, subjects, group string, a
 		MaxAckPending: -1,
 		MaxWaiting:    maxWaiting,
 		FilterSubject: subjects + "." + group + ".>",
-		MemoryStorage: s.CachedInfo().Config.Storage == memory,
+		MemoryStorage: s.CachedInfo().Config.Storage == jetstream.MemoryStorage,
 	}
 	_, err = s.CreateOrUpdateConsumer(ctx, config)
 	if errors.Is(err, jetstream.ErrConsumerExists) {

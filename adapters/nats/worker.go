@@ -8,6 +8,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -162,7 +163,7 @@ func (w *Worker) makeGroups() error {
 		}
 		w.groups = append(w.groups, g)
 	}
-	slices.SortFunc(w.groups, func(a, b *group) int { return compare(a.name, b.name) })
+	slices.SortFunc(w.groups, func(a, b *group) int { return strings.Compare(a.name, b.name) })
 	return nil
 }
 
