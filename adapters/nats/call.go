@@ -70,7 +70,6 @@ type verdict uint8
 
 const (
 	ended   verdict = iota // the outcome or the error is the caller's
-	again                  // nothing has begun: send it again
 	lost                   // the worker was lost
 	unheard                // NATS did not take the call
 	noRoom                 // the queue is full
@@ -259,9 +258,6 @@ func (w *waiter) handle(ctx context.Context, e event) (v verdict, done bool, err
 		}
 		return ended, true, w.j.Finish(o)
 	case frameBack:
-		if e.n == 0 {
-			return again, true, nil
-		}
 		return lost, true, errBack
 	}
 	return 0, false, nil

@@ -30,7 +30,7 @@ const (
 	frameChunk  frameKind = 'C' // chunk n of a stream, or of an output
 	frameMore   frameKind = 'M' // the same, and the next chunk belongs to the same Write
 	frameResult frameKind = 'R' // the outcome, after n chunks
-	frameBack   frameKind = 'G' // the worker gives the call back; n is 1 if it has begun
+	frameBack   frameKind = 'G' // the worker gives the call back, which has begun
 )
 
 func (k frameKind) needsCaller() bool { return k != frameResult && k != frameBack }
