@@ -145,12 +145,7 @@ func (r *callRun) receive(m *nats.Msg) {
 	case orderPart:
 		offer(r.parts, o)
 	case orderCredit:
-		for {
-			old := r.acked.Load()
-			if o.n <= old || r.acked.CompareAndSwap(old, o.n) {
-				break
-			}
-		}
+		r.acked.Store(max(r.acked.Load(), o.n)) // nothing else stores it
 		offer(r.credit, struct{}{})
 		if m.Reply != "" { // the caller has not heard a beat
 			_ = r.send(frameBeat, 0, nil)
