@@ -76,12 +76,7 @@ const (
 )
 
 func (w *waiter) do(ctx context.Context) error {
-	var patience <-chan time.Time
-	if w.c.c.Wait > 0 {
-		t := time.NewTimer(w.c.c.Wait)
-		defer t.Stop()
-		patience = t.C
-	}
+	patience := w.c.patience()
 	retries, crowded := 0, 0
 	for {
 		v, err := w.try(ctx, patience)
@@ -92,12 +87,7 @@ func (w *waiter) do(ctx context.Context) error {
 			if retries++; !w.j.Retry() || retries > maxRetries {
 				return fmt.Errorf("%w: %s: %w", task.ErrLost, w.j.Name(), err)
 			}
-			patience = nil // it had a worker already
-			if w.c.c.Wait > 0 {
-				t := time.NewTimer(w.c.c.Wait)
-				defer t.Stop()
-				patience = t.C
-			}
+			patience = w.c.patience() // anew, since it had a worker already
 			w.c.log.Warn("recyclingnats: worker was lost, calling again", "task", w.j.Name(), "error", err)
 		case noRoom, unheard:
 			// A call that has just got its worker is in the queue for a moment longer.
@@ -106,25 +96,30 @@ func (w *waiter) do(ctx context.Context) error {
 					return w.c.shed(offload.ErrFull)
 				}
 			}
-			t := time.NewTimer(pauseFor(v, crowded))
 			select {
-			case <-t.C:
+			case <-time.After(pauseFor(v, crowded)):
 			case <-ctx.Done():
-				t.Stop()
 				return ctx.Err()
 			case <-patience:
-				t.Stop()
 				if v == noRoom {
 					return w.c.shed(offload.ErrFull)
 				}
 				w.c.log.Warn("recyclingnats: call was shed", "task", w.j.Name(), "error", err)
 				return w.c.shed(ErrAway)
 			case <-w.gone:
-				t.Stop()
 				return w.c.shed(offload.ErrClosed)
 			}
 		}
 	}
+}
+
+// patience returns a channel that gets a value when a call has waited for a worker as long as it
+// may, or nil if there is no limit.
+func (c *Client) patience() <-chan time.Time {
+	if c.c.Wait < 0 {
+		return nil
+	}
+	return time.After(c.c.Wait)
 }
 
 // pauseFor is the time before a call is sent again.
