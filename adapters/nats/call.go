@@ -193,9 +193,8 @@ func (w *waiter) try(ctx context.Context, patience <-chan time.Time) (verdict, e
 
 // send puts the call into the queue.
 func (w *waiter) send(ctx context.Context) error {
-	r := request{inbox: w.inbox, attempt: w.attempt.Load(), direct: w.j.Options().Idempotent}
-	if d, ok := ctx.Deadline(); ok {
-		r.remaining = max(time.Until(d), time.Microsecond)
+	r := request{
+		inbox: w.inbox, attempt: w.attempt.Load(), remaining: remaining(ctx), direct: w.j.Options().Idempotent,
 	}
 	if len(w.input) <= w.c.chunk {
 		r.input = w.input

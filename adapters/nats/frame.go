@@ -125,7 +125,8 @@ func (d *decoder) err() error {
 	return nil
 }
 
-// micros rounds up, so that a deadline that has not passed does not become none.
+// micros returns d in microseconds. What is less than one counts as one, because zero means that
+// there is no limit.
 func micros(d time.Duration) uint64 {
 	if d <= 0 {
 		return 0

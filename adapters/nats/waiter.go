@@ -139,12 +139,18 @@ func (w *waiter) answer(ctx context.Context, e event) {
 		w.order(e.reply, order{kind: orderCancel})
 		return
 	}
-	var remaining time.Duration
-	if d, ok := ctx.Deadline(); ok {
-		remaining = max(time.Until(d), time.Microsecond)
-	}
 	w.begin(e.reply)
-	w.order(e.reply, order{kind: orderGrant, n: micros(remaining)})
+	w.order(e.reply, order{kind: orderGrant, n: micros(remaining(ctx))})
+}
+
+// remaining is the time until the deadline of ctx: at least a microsecond, or zero if there is
+// none.
+func remaining(ctx context.Context) time.Duration {
+	d, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return max(time.Until(d), time.Microsecond)
 }
 
 // watch asks for a worker that is silent, and reports whether it may still be there. Questions are
