@@ -36,6 +36,11 @@ type waiter struct {
 	heard    atomic.Int64           // when the worker was last heard of, since epoch
 	consumed atomic.Uint64          // chunks
 
+	progress
+}
+
+// The progress of an attempt is what only the goroutine of Do knows of it.
+type progress struct {
 	queued   bool // JetStream has the request
 	sequence uint64
 	doubted  bool   // the timer is that after which the workers are asked for their slots
@@ -69,8 +74,7 @@ func (w *waiter) next() {
 	w.control.Store(nil)
 	w.consumed.Store(0)
 	w.broken.Store(false)
-	w.queued, w.sequence, w.watched, w.doubted, w.probes, w.chunks = false, 0, false, false, 0, 0
-	w.partial, w.whole = nil, nil
+	w.progress = progress{}
 }
 
 // receive is called for each message, on the subscription's goroutine.
