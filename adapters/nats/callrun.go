@@ -112,7 +112,7 @@ func (r *callRun) ask(m *nats.Msg, waited bool) (remaining time.Duration, ok boo
 	case <-r.ctx.Done():
 		_ = m.Respond([]byte("+ACK"))
 	case <-t.C:
-		_ = m.Respond([]byte("-NAK {\"delay\": 1000000000}"))
+		nakAfter(m, time.Second)
 	}
 	return 0, false
 }

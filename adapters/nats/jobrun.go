@@ -292,9 +292,7 @@ func (r *jobRun) finish(s State) {
 	}
 }
 
-func (r *jobRun) nak(d time.Duration) {
-	_ = r.m.Respond(fmt.Appendf(nil, "-NAK {\"delay\": %d}", d))
-}
+func (r *jobRun) nak(d time.Duration) { nakAfter(r.m, d) }
 
 // beat tells NATS that the task is in progress.
 func (r *jobRun) beat(now time.Time) {

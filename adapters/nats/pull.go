@@ -2,6 +2,7 @@ package recyclingnats
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -352,8 +353,9 @@ func (w *Worker) drainPulls() {
 }
 
 // nakStray gives a message back.
-func nakStray(m *nats.Msg) {
-	if m.Reply != "" {
-		_ = m.Respond([]byte("-NAK"))
-	}
+func nakStray(m *nats.Msg) { _ = m.Respond([]byte("-NAK")) }
+
+// nakAfter gives a message back, to be delivered again after d.
+func nakAfter(m *nats.Msg, d time.Duration) {
+	_ = m.Respond(fmt.Appendf(nil, "-NAK {\"delay\": %d}", d))
 }
