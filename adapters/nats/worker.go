@@ -183,10 +183,10 @@ func (w *Worker) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	defer w.end()
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
-	defer w.end()
 	w.arm()
 	if ctx.Err() == nil {
 		close(w.ready)
@@ -246,12 +246,10 @@ func (w *Worker) begin(ctx context.Context) error {
 	}
 	for _, g := range w.groups {
 		if err := w.subscribe(g); err != nil {
-			w.end()
 			return err
 		}
 	}
 	if w.rolls, err = w.answerRolls(); err != nil {
-		w.end()
 		return err
 	}
 	for try := 0; ; try++ {
@@ -264,7 +262,6 @@ func (w *Worker) begin(ctx context.Context) error {
 		}
 		w.client.log.Warn("recyclingnats: cannot create consumers", "error", err)
 		if !retriable(err) || !sleep(ctx, reconnectDelay(try)) {
-			w.end()
 			return fmt.Errorf("recyclingnats: creating consumers: %w", err)
 		}
 	}
@@ -384,11 +381,14 @@ func (w *Worker) await(done chan<- struct{}) {
 	close(done)
 }
 
+// end ends the subscriptions that begin has made.
 func (w *Worker) end() {
 	for _, l := range w.lines() {
 		_ = l.sub.Unsubscribe()
 	}
-	_ = w.controls.sub.Unsubscribe()
+	if w.controls != nil {
+		_ = w.controls.sub.Unsubscribe()
+	}
 	if w.rolls != nil {
 		_ = w.rolls.Unsubscribe()
 	}
