@@ -55,7 +55,7 @@ func timely(ctx context.Context, f func(context.Context) error) error {
 	return f(ctx)
 }
 
-// restore is ensure for a running program that found something missing.
+// restore is ensure for a running program that found something missing. It logs the error.
 func (c *Client) restore(ctx context.Context) error {
 	if !c.setup.mu.TryLock() {
 		return nil // it is being done

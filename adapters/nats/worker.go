@@ -334,11 +334,10 @@ func (w *Worker) repair(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, beatEvery/2)
 	defer cancel()
-	err := w.client.restore(ctx)
-	if err == nil {
-		err = w.consumers(ctx)
+	if w.client.restore(ctx) != nil { // it has been logged
+		return
 	}
-	if err != nil && ctx.Err() == nil {
+	if err := w.consumers(ctx); err != nil && ctx.Err() == nil {
 		w.client.log.Warn("recyclingnats: cannot create consumers", "error", err)
 	}
 }
