@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	beatEvery  = time.Second         // how often a worker tells the caller that the call runs
-	probeAfter = 3 * time.Second / 2 // of silence, NATS is asked whether the worker is there
-	maxProbes  = 9                   // questions without an answer, one each probeAfter/2, after which it is lost
-	ackWithin  = time.Second         // NATS confirms that it has a call
-	window     = 16                  // chunks that a worker may send before the caller has consumed any
-	maxParts   = 4096                // of an input or an output
-	maxRetries = 3                   // calls sent again after their worker was lost
-	fewCrowded = 4                   // calls sent again after the queue was full
-	maxCrowded = 60                  // the same, while workers are getting calls: about 12 s
-	doubtEvery = time.Second         // and again
-	soon       = 100 * time.Millisecond
-	doubtAfter = 200 * time.Millisecond
+	beatEvery  = time.Second            // how often a worker tells the caller that the call runs
+	probeAfter = 3 * time.Second / 2    // of silence, the caller asks whether the worker is there
+	maxProbes  = 9                      // unanswered questions, each probeAfter/2; then it is lost
+	ackWithin  = time.Second            // in which NATS has to confirm that it has a call
+	window     = 16                     // chunks that a worker may be ahead of the caller
+	maxParts   = 4096                   // of an input or an output
+	maxRetries = 3                      // how often a call is sent again after its worker was lost
+	fewCrowded = 4                      // how often after the queue was full
+	maxCrowded = 60                     // the same, while workers are getting calls: about 12 s
+	doubtAfter = 200 * time.Millisecond // in the queue, workers are asked if they have the slots
+	doubtEvery = time.Second            // between such questions
+	soon       = 100 * time.Millisecond // how much earlier a worker's deadline may be
 )
 
 // Do runs a job on a worker of any machine that is connected to the same NATS. See [task.Place].
@@ -246,7 +246,7 @@ func (w *waiter) handle(ctx context.Context, e event) (v verdict, done bool, err
 			o.Output = w.whole
 		}
 		if d, ok := ctx.Deadline(); ok && o.Kind == task.TimedOut && time.Until(d) < soon {
-			// The worker's clock was a little faster.
+			// The worker's deadline was a little earlier.
 			<-ctx.Done()
 			return ended, true, ctx.Err()
 		}

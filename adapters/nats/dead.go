@@ -20,7 +20,7 @@ type DeadLetter struct {
 	Task     string    `json:"task"`
 	Attempts int       `json:"attempts"`
 	Code     string    `json:"code,omitempty"` // of the error of the last attempt
-	Message  string    `json:"message"`        // the same for people
+	Message  string    `json:"message"`        // the text of that error
 	Enqueued time.Time `json:"enqueued"`
 	Died     time.Time `json:"died"`
 

@@ -216,7 +216,7 @@ func (l *line) receive(m *nats.Msg) {
 			p.got(m)
 		} else if l.from == calls {
 			nakStray(m)
-		} // else as in got
+		} // an enqueued task stays, for the reason in got
 		return
 	}
 	status := m.Header.Get("Status")
@@ -252,9 +252,11 @@ func (p *pull) got(m *nats.Msg) {
 	}
 	w.mu.Unlock()
 	if !ok {
+		// If this worker was paused, another one may run the enqueued task by now, and a NAK would
+		// give it to a third.
 		if p.from == calls || time.Since(p.placed) < pullExpires {
 			nakStray(m)
-		} // else this worker was paused, and another one may have got the task: it is not to be disturbed
+		}
 		return
 	}
 	waited := !p.probe && time.Since(p.placed) > atOnce

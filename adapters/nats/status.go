@@ -24,7 +24,7 @@ type Status struct {
 	State   State     `json:"state"`
 	Attempt int       `json:"attempt"`           // the last that has begun, counted from one
 	Code    string    `json:"code,omitempty"`    // of the error of the last attempt that failed
-	Message string    `json:"message,omitempty"` // the same for people
+	Message string    `json:"message,omitempty"` // the text of that error
 	Changed time.Time `json:"changed,omitzero"`  // when its state changed last; zero if it was never begun
 }
 

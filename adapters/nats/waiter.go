@@ -46,14 +46,14 @@ type progress struct {
 	doubted  bool   // the timer is that after which the workers are asked for their slots
 	watched  bool   // the timer is that of the worker's silence
 	noted    int64  // heard, when watch looked at it last
-	probes   int    // since then
+	probes   int    // questions since then
 	chunks   uint64 // that have come
 	partial  []byte // of a Write
 	whole    []byte // the chunks of an output that is not a stream
 }
 
-// An event is a frame, or a confirmation by JetStream: its data is nil if nobody has got the
-// request.
+// An event is a frame, or JetStream's answer to the request: then its data is nil if no stream has
+// taken the request. A frame without a kind says that the worker is gone.
 type event struct {
 	frame
 	confirm bool
@@ -80,7 +80,8 @@ func (w *waiter) next() {
 // receive is called for each message, on the subscription's goroutine.
 func (w *waiter) receive(m *nats.Msg) {
 	if len(m.Data) == 0 {
-		if m.Header.Get("Status") == "503" { // nobody listens
+		// Nobody listens: no stream took the call, or its worker is gone.
+		if m.Header.Get("Status") == "503" {
 			w.put(event{confirm: !w.running()})
 		}
 		return

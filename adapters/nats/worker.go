@@ -60,16 +60,16 @@ type Worker struct {
 	controls *mux[*callRun]
 	rolls    *nats.Subscription
 	ready    chan struct{}   // closed when it takes tasks
+	groups   []*group        // sorted by name; what changes in them is guarded by mu
 	lacking  map[string]bool // groups for which this machine does not have the slots
+	count    sync.WaitGroup  // of goroutines that run a task or sweep
 
-	mu         sync.Mutex // guards following, and the groups
+	mu         sync.Mutex // guards following
 	phase      phase
-	groups     []*group // sorted by name
-	free       offload.Slots
+	free       offload.Slots // those that no task has taken
 	active     map[run]struct{}
-	reconnects uint64
-	count      sync.WaitGroup // of runs
-	trouble    bool           // a consumer does not answer
+	reconnects uint64 // of the connection, when forget looked last
+	trouble    bool   // a consumer has not answered
 }
 
 // A phase is that of a Worker's life.
