@@ -76,24 +76,20 @@ func (c *Client) list(ctx context.Context) ([]Backlog, error) {
 		}
 		return all[name]
 	}
-	waiting, _, err := c.subjects(ctx, c.c.callStream())
+	_, waiting, err := c.subjects(ctx, c.c.callStream())
 	if err != nil {
 		return nil, err
 	}
-	for subject, n := range waiting {
+	for subject, n := range waiting.State.Subjects {
 		of(lastToken(subject)).Calls += int(n)
 	}
-	enqueued, info, err := c.subjects(ctx, c.c.jobStream())
+	s, enqueued, err := c.subjects(ctx, c.c.jobStream())
 	if err != nil {
 		return nil, err
 	}
-	for subject, n := range enqueued {
+	for subject, n := range enqueued.State.Subjects {
 		_, name, _ := address(subject)
 		of(name).Enqueued += int(n)
-	}
-	s, err := c.js.Stream(ctx, c.c.jobStream())
-	if err != nil {
-		return nil, err
 	}
 	list := []Backlog{}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -103,7 +99,7 @@ func (c *Client) list(ctx context.Context) ([]Backlog, error) {
 			switch {
 			case err == nil:
 				// Both times are those of NATS.
-				b.Oldest = max(info.TimeStamp.Sub(m.Time), 0)
+				b.Oldest = max(enqueued.TimeStamp.Sub(m.Time), 0)
 			case !errors.Is(err, jetstream.ErrMsgNotFound):
 				return nil, fmt.Errorf("recyclingnats: backlog: %w", err)
 			}
@@ -113,7 +109,8 @@ func (c *Client) list(ctx context.Context) ([]Backlog, error) {
 	return list, nil
 }
 
-func (c *Client) subjects(ctx context.Context, stream string) (map[string]uint64, *jetstream.StreamInfo, error) {
+// subjects returns a stream, and what it has of the subjects that tasks may have.
+func (c *Client) subjects(ctx context.Context, stream string) (jetstream.Stream, *jetstream.StreamInfo, error) {
 	s, err := c.js.Stream(ctx, stream)
 	if err != nil {
 		return nil, nil, fmt.Errorf("recyclingnats: backlog: %w", err)
@@ -122,7 +119,6 @@ func (c *Client) subjects(ctx context.Context, stream string) (map[string]uint64
 	if err != nil {
 		return nil, nil, fmt.Errorf("recyclingnats: backlog: %w", err)
 	}
-	own := maps.Clone(info.State.Subjects)
-	maps.DeleteFunc(own, func(subject string, _ uint64) bool { return strings.Count(subject, ".") < 3 })
-	return own, info, nil
+	maps.DeleteFunc(info.State.Subjects, func(subject string, _ uint64) bool { return strings.Count(subject, ".") < 3 })
+	return s, info, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
 	"github.com/recycling-go/recycling/core/offload"
@@ -16,18 +17,18 @@ import (
 )
 
 const (
-	beatEvery  = time.Second         // how often a worker tells the caller that the call runs
-	probeAfter = 3 * time.Second / 2 // of silence, NATS is asked whether the worker is there
-	maxProbes  = 9                   // questions without an answer, one each probeAfter/2, after which it is lost
-	ackWithin  = time.Second         // NATS confirms that it has a call
-	window     = 16                  // chunks that a worker may send before the caller has consumed any
-	maxParts   = 4096                // of an input or an output
-	maxRetries = 3                   // calls sent again after their worker was lost
-	fewCrowded = 4                   // calls sent again after the queue was full
-	maxCrowded = 60                  // the same, while workers are getting calls: about 12 s
-	doubtEvery = time.Second         // and again
-	soon       = 100 * time.Millisecond
-	doubtAfter = 200 * time.Millisecond
+	beatEvery  = time.Second            // how often a worker tells the caller that the call runs
+	probeAfter = 3 * time.Second / 2    // of silence, the caller asks whether the worker is there
+	maxProbes  = 9                      // unanswered questions, each probeAfter/2; then it is lost
+	ackWithin  = time.Second            // in which NATS has to confirm that it has a call
+	window     = 16                     // chunks that a worker may be ahead of the caller
+	maxParts   = 4096                   // of an input or an output
+	maxRetries = 3                      // how often a call is sent again after its worker was lost
+	fewCrowded = 4                      // how often after the queue was full
+	maxCrowded = 60                     // the same, while workers are getting calls: about 12 s
+	doubtAfter = 200 * time.Millisecond // in the queue, workers are asked if they have the slots
+	doubtEvery = time.Second            // between such questions
+	soon       = 100 * time.Millisecond // how much earlier a worker's deadline may be
 )
 
 // Do runs a job on a worker of any machine that is connected to the same NATS. See [task.Place].
@@ -69,19 +70,13 @@ type verdict uint8
 
 const (
 	ended   verdict = iota // the outcome or the error is the caller's
-	again                  // nothing has begun: send it again
 	lost                   // the worker was lost
 	unheard                // NATS did not take the call
 	noRoom                 // the queue is full
 )
 
 func (w *waiter) do(ctx context.Context) error {
-	var patience <-chan time.Time
-	if w.c.c.Wait > 0 {
-		t := time.NewTimer(w.c.c.Wait)
-		defer t.Stop()
-		patience = t.C
-	}
+	patience := w.c.patience()
 	retries, crowded := 0, 0
 	for {
 		v, err := w.try(ctx, patience)
@@ -92,12 +87,7 @@ func (w *waiter) do(ctx context.Context) error {
 			if retries++; !w.j.Retry() || retries > maxRetries {
 				return fmt.Errorf("%w: %s: %w", task.ErrLost, w.j.Name(), err)
 			}
-			patience = nil // it had a worker already
-			if w.c.c.Wait > 0 {
-				t := time.NewTimer(w.c.c.Wait)
-				defer t.Stop()
-				patience = t.C
-			}
+			patience = w.c.patience() // anew, since it had a worker already
 			w.c.log.Warn("recyclingnats: worker was lost, calling again", "task", w.j.Name(), "error", err)
 		case noRoom, unheard:
 			// A call that has just got its worker is in the queue for a moment longer.
@@ -106,25 +96,30 @@ func (w *waiter) do(ctx context.Context) error {
 					return w.c.shed(offload.ErrFull)
 				}
 			}
-			t := time.NewTimer(pauseFor(v, crowded))
 			select {
-			case <-t.C:
+			case <-time.After(pauseFor(v, crowded)):
 			case <-ctx.Done():
-				t.Stop()
 				return ctx.Err()
 			case <-patience:
-				t.Stop()
 				if v == noRoom {
 					return w.c.shed(offload.ErrFull)
 				}
 				w.c.log.Warn("recyclingnats: call was shed", "task", w.j.Name(), "error", err)
 				return w.c.shed(ErrAway)
 			case <-w.gone:
-				t.Stop()
 				return w.c.shed(offload.ErrClosed)
 			}
 		}
 	}
+}
+
+// patience returns a channel that gets a value when a call has waited for a worker as long as it
+// may, or nil if there is no limit.
+func (c *Client) patience() <-chan time.Time {
+	if c.c.Wait < 0 {
+		return nil
+	}
+	return time.After(c.c.Wait)
 }
 
 // pauseFor is the time before a call is sent again.
@@ -198,9 +193,8 @@ func (w *waiter) try(ctx context.Context, patience <-chan time.Time) (verdict, e
 
 // send puts the call into the queue.
 func (w *waiter) send(ctx context.Context) error {
-	r := request{inbox: w.inbox, attempt: w.attempt.Load(), direct: w.j.Options().Idempotent}
-	if d, ok := ctx.Deadline(); ok {
-		r.remaining = max(time.Until(d), time.Microsecond)
+	r := request{
+		inbox: w.inbox, attempt: w.attempt.Load(), remaining: remaining(ctx), direct: w.j.Options().Idempotent,
 	}
 	if len(w.input) <= w.c.chunk {
 		r.input = w.input
@@ -252,15 +246,12 @@ func (w *waiter) handle(ctx context.Context, e event) (v verdict, done bool, err
 			o.Output = w.whole
 		}
 		if d, ok := ctx.Deadline(); ok && o.Kind == task.TimedOut && time.Until(d) < soon {
-			// The worker's clock was a little faster.
+			// The worker's deadline was a little earlier.
 			<-ctx.Done()
 			return ended, true, ctx.Err()
 		}
 		return ended, true, w.j.Finish(o)
 	case frameBack:
-		if e.n == 0 {
-			return again, true, nil
-		}
 		return lost, true, errBack
 	}
 	return 0, false, nil
@@ -268,11 +259,8 @@ func (w *waiter) handle(ctx context.Context, e event) (v verdict, done bool, err
 
 // A confirmation is what JetStream says when it has got a message.
 type confirmation struct {
-	Sequence uint64 `json:"seq"`
-	Error    *struct {
-		Code        int    `json:"code"`
-		Description string `json:"description"`
-	} `json:"error"`
+	Sequence uint64              `json:"seq"`
+	Error    *jetstream.APIError `json:"error"`
 }
 
 func (w *waiter) confirmed(ctx context.Context, data []byte) (verdict, bool, error) {
@@ -290,7 +278,7 @@ func (w *waiter) confirmed(ctx context.Context, data []byte) (verdict, bool, err
 	case a.Error == nil:
 		w.queued, w.sequence = true, a.Sequence
 		return 0, false, nil
-	case full(a.Error.Description):
+	case full(a.Error):
 		return noRoom, true, offload.ErrFull
 	}
 	return unheard, true, fmt.Errorf("NATS refused the call: %s", a.Error.Description)
@@ -298,7 +286,8 @@ func (w *waiter) confirmed(ctx context.Context, data []byte) (verdict, bool, err
 
 // full reports whether an error of JetStream says that a stream has reached a limit. The error has
 // no code of its own.
-func full(description string) bool {
-	return strings.HasPrefix(description, "maximum messages exceeded") ||
-		strings.HasPrefix(description, "maximum bytes exceeded")
+func full(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (strings.HasPrefix(api.Description, "maximum messages exceeded") ||
+		strings.HasPrefix(api.Description, "maximum bytes exceeded"))
 }

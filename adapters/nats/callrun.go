@@ -40,9 +40,8 @@ type callRun struct {
 	silent atomic.Int64  // beats since the caller was last heard of
 	beaten time.Time     // when the last beat was; owned by the goroutine of Worker.Run
 
-	mu    sync.Mutex // guards following
-	begun bool
-	over  bool // nothing more is sent to the caller
+	mu   sync.Mutex // guards following
+	over bool       // nothing more is sent to the caller
 }
 
 // runCall runs the call of a message. The group's place and slots are its own.
@@ -99,7 +98,6 @@ func (w *Worker) inactive(r run) {
 // has not waited.
 func (r *callRun) ask(m *nats.Msg, waited bool) (remaining time.Duration, ok bool) {
 	if r.request.direct && waited && delivered(m) == 1 {
-		r.setBegun()
 		r.send(frameBegun, 0, nil)
 		_ = m.Respond([]byte("+ACK"))
 		return r.request.remaining, true
@@ -109,21 +107,14 @@ func (r *callRun) ask(m *nats.Msg, waited bool) (remaining time.Duration, ok boo
 	r.send(frameAsk, 0, nil)
 	select {
 	case o := <-r.grants:
-		r.setBegun()
 		_ = m.Respond([]byte("+ACK"))
 		return duration(o.n), true
 	case <-r.ctx.Done():
 		_ = m.Respond([]byte("+ACK"))
 	case <-t.C:
-		_ = m.Respond([]byte("-NAK {\"delay\": 1000000000}"))
+		nakAfter(m, time.Second)
 	}
 	return 0, false
-}
-
-func (r *callRun) setBegun() {
-	r.mu.Lock()
-	r.begun = true
-	r.mu.Unlock()
 }
 
 // delivered returns how often a message has been delivered.
@@ -154,12 +145,7 @@ func (r *callRun) receive(m *nats.Msg) {
 	case orderPart:
 		offer(r.parts, o)
 	case orderCredit:
-		for {
-			old := r.acked.Load()
-			if o.n <= old || r.acked.CompareAndSwap(old, o.n) {
-				break
-			}
-		}
+		r.acked.Store(max(r.acked.Load(), o.n)) // nothing else stores it
 		offer(r.credit, struct{}{})
 		if m.Reply != "" { // the caller has not heard a beat
 			_ = r.send(frameBeat, 0, nil)
@@ -190,9 +176,9 @@ func (r *callRun) beat(now time.Time) {
 	_ = r.send(frameBeat, 0, nil)
 }
 
-// giveBack ends the call because the worker ends.
+// giveBack ends the call, which has begun, because the worker ends.
 func (r *callRun) giveBack() {
-	r.send(frameBack, 1, nil)
+	r.send(frameBack, 0, nil)
 	r.mu.Lock()
 	r.over = true
 	r.mu.Unlock()

@@ -46,8 +46,8 @@ type Client struct {
 
 	mu     sync.Mutex // guards following
 	phase  clientPhase
-	active int           // calls
-	idle   chan struct{} // closed when none is active and none may begin
+	active int           // how many have entered and not left
+	idle   chan struct{} // closed when active is zero and stays so
 }
 
 // A clientPhase is that of a Client's life.
@@ -165,13 +165,13 @@ const (
 	noStorage jetstream.ErrorCode = 10047
 )
 
-// tooSmall reports whether a server has not the space that a stream is to reserve.
+// tooSmall reports whether a server lacks the space that a stream is to reserve.
 func tooSmall(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && (api.ErrorCode == noMemory || api.ErrorCode == noStorage)
 }
 
-// retriable reports whether an error of JetStream may end by itself.
+// retriable reports whether the cause of an error of JetStream may go away by itself.
 func retriable(err error) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
@@ -186,6 +186,7 @@ func reconnectDelay(attempts int) time.Duration {
 	return d/2 + rand.N(d)
 }
 
+// sleep waits, and reports whether d has passed before ctx ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -221,7 +222,7 @@ func (c *Client) leave() {
 	}
 }
 
-// setPhase returns whether that changes it.
+// setPhase enters a phase and returns true, unless the client is in that or a later one already.
 func (c *Client) setPhase(to clientPhase) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

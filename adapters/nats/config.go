@@ -49,8 +49,9 @@ type Config struct {
 	Password    string
 	Token       string
 
-	// TLS: files in PEM form. CA is whom to trust instead of the system's authorities. Cert and Key
-	// are the client's certificate; they are read again for each connection.
+	// CA, Cert and Key are files in PEM form for TLS. CA has the certificates of the authorities to
+	// trust instead of the system's. Cert and Key are the client's certificate and its key; they
+	// are read again for each connection.
 	CA, Cert, Key string
 
 	// Embedded starts a server in this process if there is no URL: embedded.Start, of the module
@@ -77,8 +78,7 @@ type Config struct {
 	// Groups are the tasks that share workers, by the name of the group. A task that is in no group
 	// is in "default", or, if it needs slots, in a group of its own that has its name. A worker
 	// takes a task of a group when it has room for any task of that group, so tasks with different
-	// needs belong in different groups. Before a group is removed or renamed, its backlog must have
-	// been done.
+	// needs belong in different groups. Remove or rename a group only when its backlog is empty.
 	Groups map[string][]string
 
 	// Queue is how many calls may wait for a worker, in all groups together. Zero means 1024. Their
@@ -254,7 +254,7 @@ func (c *Config) checkConnection() error {
 	return nil
 }
 
-// options are those of the connection's identity and of TLS.
+// options returns the options of nats.Connect for the identity and for TLS.
 func (c *Config) options() ([]nats.Option, error) {
 	var o []nats.Option
 	switch {

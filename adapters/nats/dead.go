@@ -20,7 +20,7 @@ type DeadLetter struct {
 	Task     string    `json:"task"`
 	Attempts int       `json:"attempts"`
 	Code     string    `json:"code,omitempty"` // of the error of the last attempt
-	Message  string    `json:"message"`        // the same for people
+	Message  string    `json:"message"`        // the text of that error
 	Enqueued time.Time `json:"enqueued"`
 	Died     time.Time `json:"died"`
 
@@ -195,8 +195,7 @@ func (c *Client) RetryDead(ctx context.Context, id string) error {
 func (c *Client) enqueueDead(ctx context.Context, subject string, letter *jetstream.RawStreamMsg) error {
 	for {
 		_, err := c.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: letter.Data})
-		var api *jetstream.APIError
-		if !errors.As(err, &api) || !duplicate(api) {
+		if !duplicate(err) {
 			return err
 		}
 		s, err := c.js.Stream(ctx, c.c.jobStream())
@@ -242,8 +241,7 @@ func (c *Client) DeleteDead(ctx context.Context, id string) error {
 		r.Task, r.State, r.Deleted = name, Dead, true
 		return true
 	})
-	var api *jetstream.APIError
-	if err != nil && !(errors.As(err, &api) && full(api.Description)) { // if it is, Sweep deletes the input
+	if err != nil && !full(err) { // if it is full, Sweep deletes the input
 		return err
 	}
 	if err := deleted(s.DeleteMsg(ctx, m.Sequence)); err != nil {

@@ -32,7 +32,7 @@
 //
 // Calls wait in one stream of JetStream, in memory, and enqueued tasks in another, in files. Both
 // are work queues with pull consumers: a worker asks for a task when it has a free worker and the
-// slots for it, and gives back at once what it got too much. So nothing waits on a worker's
+// slots for it, and gives back at once what it has no room for. So nothing waits on a worker's
 // machine, and the backlog is in one place, where [Client.Backlog] and the nats command show it.
 // Both streams are limited. When one is full, the caller gets an [*offload.ShedError] with
 // [offload.ErrFull].
@@ -68,10 +68,11 @@
 // has a number, so an answer that is late, or of another attempt, is dropped. The chunks of an
 // output are numbered: if one is lost, the call fails with an error that wraps [task.ErrLost].
 //
-// A worker that says nothing for 1.5 s is asked for, and is lost at once if NATS knows that it is
-// gone, and otherwise after nine questions, or about 8 s. Then the call is sent again, up to three
-// times, if [task.Job.Retry] allows it; otherwise the error wraps task.ErrLost. If the caller
-// leaves, or its process dies, the context of the task ends.
+// If a worker says nothing for 1.5 s, the caller asks whether it is there. The worker is lost at
+// once if NATS knows that it is gone, and otherwise after nine unanswered questions, about 8 s.
+// Then the call is sent again, up to three times, if [task.Job.Retry] allows it; otherwise the
+// error wraps task.ErrLost. If the caller leaves, or its process dies, the context of the task
+// ends.
 //
 // Inputs and outputs above 256 KiB, and streams, go from process to process in chunks. A worker
 // sends at most 16 chunks more than the caller has consumed.
@@ -92,7 +93,7 @@
 // An attempt is counted before it begins, in the record. If its worker is lost, the message is
 // delivered again after [Config.AckWait]; a task that kills every worker is given up after
 // [Config.Attempts], like one that fails every time. JetStream's own MaxDeliver is not used: it
-// counts deliveries that began nothing, and drops a message out of sight when the last worker dies.
+// counts deliveries that began nothing, and drops a message silently when the last worker dies.
 // A task that is given up is copied to the stream of dead letters before its record is written and
 // its message is removed: see [Client.Dead], [Client.RetryDead] and [Client.DeadHandler]. If that
 // handler is at /dead/ of an internal address:

@@ -148,13 +148,13 @@ func (e *enqueuing) try(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case duplicate(api):
+	case duplicate(err):
 		if err := c.accepted(ctx, e.id); err != nil {
 			return err
 		}
 		e.tidy()
 		return nil
-	case full(api.Description):
+	case full(err):
 		return c.shed(offload.ErrFull)
 	}
 	return err
@@ -204,9 +204,11 @@ func (c *Client) accepted(ctx context.Context, id string) error {
 
 var errUnstored = errors.New("recyclingnats: an earlier message of the task is not stored yet")
 
-// duplicate reports whether a stream has a message of the same subject already.
-func duplicate(api *jetstream.APIError) bool {
-	return api.Description == "maximum messages per subject exceeded"
+// duplicate reports whether an error of JetStream says that a stream has a message of the same
+// subject already. The error has no code of its own.
+func duplicate(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.Description == "maximum messages per subject exceeded"
 }
 
 // putObject stores an object, and reads it back. That is necessary: Put sends chunks without
@@ -228,12 +230,8 @@ func putObject(ctx context.Context, s jetstream.ObjectStore, name string, b []by
 }
 
 func (c *Client) putInput(ctx context.Context, name string, input []byte) error {
-	c.stock.mu.Lock()
-	s := c.stock.inputs
-	c.stock.mu.Unlock()
-	err := putObject(ctx, s, name, input)
-	var api *jetstream.APIError
-	if errors.As(err, &api) && full(api.Description) {
+	err := putObject(ctx, c.inputs(), name, input)
+	if full(err) {
 		c.sweepSoon()
 		return c.shed(offload.ErrFull)
 	}
@@ -244,8 +242,5 @@ func (c *Client) removeInput(ctx context.Context, name string) {
 	if name == "" {
 		return
 	}
-	c.stock.mu.Lock()
-	s := c.stock.inputs
-	c.stock.mu.Unlock()
-	_ = s.Delete(ctx, name) // otherwise sweep does it
+	_ = c.inputs().Delete(ctx, name) // otherwise sweep does it
 }

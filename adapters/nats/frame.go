@@ -30,7 +30,7 @@ const (
 	frameChunk  frameKind = 'C' // chunk n of a stream, or of an output
 	frameMore   frameKind = 'M' // the same, and the next chunk belongs to the same Write
 	frameResult frameKind = 'R' // the outcome, after n chunks
-	frameBack   frameKind = 'G' // the worker gives the call back; n is 1 if it has begun
+	frameBack   frameKind = 'G' // the worker gives the call back, which has begun
 )
 
 func (k frameKind) needsCaller() bool { return k != frameResult && k != frameBack }
@@ -125,7 +125,8 @@ func (d *decoder) err() error {
 	return nil
 }
 
-// micros rounds up, so that a deadline that has not passed does not become none.
+// micros returns d in microseconds. What is less than one counts as one, because zero means that
+// there is no limit.
 func micros(d time.Duration) uint64 {
 	if d <= 0 {
 		return 0

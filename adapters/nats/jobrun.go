@@ -3,6 +3,7 @@ package recyclingnats
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -143,22 +144,11 @@ func (r *jobRun) run() task.Outcome {
 	input := r.job.input
 	if r.job.object != "" {
 		var err error
-		if input, err = r.w.client.input(ctx, r.job.object); err != nil {
+		if input, err = r.w.client.inputs().GetBytes(ctx, r.job.object); err != nil {
 			return task.Outcome{Kind: task.Failed, Message: fmt.Sprintf("input %s: %v", r.job.object, err)}
 		}
 	}
-	return r.w.run(ctx, r.g, r.name, input, discard{})
-}
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
-
-func (c *Client) input(ctx context.Context, object string) ([]byte, error) {
-	c.stock.mu.Lock()
-	s := c.stock.inputs
-	c.stock.mu.Unlock()
-	return s.GetBytes(ctx, object)
+	return r.w.run(ctx, r.g, r.name, input, io.Discard)
 }
 
 // end records how the attempt has ended.
@@ -284,18 +274,12 @@ func (r *jobRun) done(output []byte) {
 }
 
 func (c *Client) putOutput(ctx context.Context, id string, output []byte) (object string, err error) {
-	c.stock.mu.Lock()
-	s := c.stock.outputs
-	c.stock.mu.Unlock()
 	object = id + "." + nuid.Next()
-	return object, putObject(ctx, s, object, output)
+	return object, putObject(ctx, c.outputs(), object, output)
 }
 
 func (c *Client) removeOutput(ctx context.Context, object string) {
-	c.stock.mu.Lock()
-	s := c.stock.outputs
-	c.stock.mu.Unlock()
-	_ = s.Delete(ctx, object) // otherwise it is removed after Keep
+	_ = c.outputs().Delete(ctx, object) // otherwise it is removed after Keep
 }
 
 // finish removes what is not needed any more. The task has a final state.
@@ -308,9 +292,7 @@ func (r *jobRun) finish(s State) {
 	}
 }
 
-func (r *jobRun) nak(d time.Duration) {
-	_ = r.m.Respond(fmt.Appendf(nil, "-NAK {\"delay\": %d}", d))
-}
+func (r *jobRun) nak(d time.Duration) { nakAfter(r.m, d) }
 
 // beat tells NATS that the task is in progress.
 func (r *jobRun) beat(now time.Time) {

@@ -2,6 +2,7 @@ package recyclingnats
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/recycling-go/recycling/core/offload"
@@ -29,10 +30,8 @@ func redacted(list string) string {
 // group returns the name of the group that a task is in.
 func (c *Config) group(name string, o task.Options) string {
 	for group, tasks := range c.Groups {
-		for _, t := range tasks {
-			if t == name {
-				return group
-			}
+		if slices.Contains(tasks, name) {
+			return group
 		}
 	}
 	if needs(o.Slots) {

@@ -22,7 +22,7 @@ func (c *Client) backlog(ctx context.Context) ([]observe.Backlog, error) {
 	list, err := c.Backlog(ctx)
 	all := make([]observe.Backlog, len(list))
 	for i, b := range list {
-		all[i] = observe.Backlog{Task: b.Task, Enqueued: b.Enqueued, Oldest: b.Oldest, Calls: b.Calls}
+		all[i] = observe.Backlog(b)
 	}
 	return all, err
 }

@@ -1,8 +1,8 @@
 package recyclingnats
 
 import (
-	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -112,8 +112,6 @@ func (l *line) takePull(token string) *pull {
 	return nil
 }
 
-func compare(a, b string) int { return cmp.Compare(a, b) }
-
 // fit is how often need fits into free; a large number if nothing is needed.
 func fit(free, need offload.Slots) int {
 	n := int64(maxWorkers)
@@ -218,7 +216,7 @@ func (l *line) receive(m *nats.Msg) {
 			p.got(m)
 		} else if l.from == calls {
 			nakStray(m)
-		} // else as in got
+		} // an enqueued task stays, for the reason in got
 		return
 	}
 	status := m.Header.Get("Status")
@@ -254,9 +252,11 @@ func (p *pull) got(m *nats.Msg) {
 	}
 	w.mu.Unlock()
 	if !ok {
+		// If this worker was paused, another one may run the enqueued task by now, and a NAK would
+		// give it to a third.
 		if p.from == calls || time.Since(p.placed) < pullExpires {
 			nakStray(m)
-		} // else this worker was paused, and another one may have got the task: it is not to be disturbed
+		}
 		return
 	}
 	waited := !p.probe && time.Since(p.placed) > atOnce
@@ -355,8 +355,9 @@ func (w *Worker) drainPulls() {
 }
 
 // nakStray gives a message back.
-func nakStray(m *nats.Msg) {
-	if m.Reply != "" {
-		_ = m.Respond([]byte("-NAK"))
-	}
+func nakStray(m *nats.Msg) { _ = m.Respond([]byte("-NAK")) }
+
+// nakAfter gives a message back, to be delivered again after d.
+func nakAfter(m *nats.Msg, d time.Duration) {
+	_ = m.Respond(fmt.Appendf(nil, "-NAK {\"delay\": %d}", d))
 }

@@ -55,7 +55,7 @@ func timely(ctx context.Context, f func(context.Context) error) error {
 	return f(ctx)
 }
 
-// restore is ensure for a running program that found something missing.
+// restore is ensure for a running program that found something missing. It logs the error.
 func (c *Client) restore(ctx context.Context) error {
 	if !c.setup.mu.TryLock() {
 		return nil // it is being done
@@ -176,9 +176,20 @@ func (c *Client) state() jetstream.KeyValue {
 	return c.stock.state
 }
 
+func (c *Client) inputs() jetstream.ObjectStore {
+	c.stock.mu.Lock()
+	defer c.stock.mu.Unlock()
+	return c.stock.inputs
+}
+
+func (c *Client) outputs() jetstream.ObjectStore {
+	c.stock.mu.Lock()
+	defer c.stock.mu.Unlock()
+	return c.stock.outputs
+}
+
 // consumer creates the consumer of a group.
 func (c *Client) consumer(ctx context.Context, stream, subjects, group string, ackWait time.Duration) error {
-	memory := jetstream.MemoryStorage
 	s, err := c.js.Stream(ctx, stream)
 	if err != nil {
 		return err
@@ -191,7 +202,7 @@ func (c *Client) consumer(ctx context.Context, stream, subjects, group string, a
 		MaxAckPending: -1,
 		MaxWaiting:    maxWaiting,
 		FilterSubject: subjects + "." + group + ".>",
-		MemoryStorage: s.CachedInfo().Config.Storage == memory,
+		MemoryStorage: s.CachedInfo().Config.Storage == jetstream.MemoryStorage,
 	}
 	_, err = s.CreateOrUpdateConsumer(ctx, config)
 	if errors.Is(err, jetstream.ErrConsumerExists) {

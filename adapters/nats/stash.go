@@ -149,11 +149,10 @@ func (s *Stash) write(ctx context.Context, key string, value []byte, ttl time.Du
 
 // stashError returns the error of package stash that an error of JetStream means.
 func stashError(err error) error {
-	var api *jetstream.APIError
 	switch {
 	case conflict(err):
 		return fmt.Errorf("%w: %w", stash.ErrConflict, err)
-	case errors.As(err, &api) && full(api.Description):
+	case full(err):
 		return fmt.Errorf("%w: %w", stash.ErrFull, err)
 	}
 	return err

@@ -24,7 +24,7 @@ type Status struct {
 	State   State     `json:"state"`
 	Attempt int       `json:"attempt"`           // the last that has begun, counted from one
 	Code    string    `json:"code,omitempty"`    // of the error of the last attempt that failed
-	Message string    `json:"message,omitempty"` // the same for people
+	Message string    `json:"message,omitempty"` // the text of that error
 	Changed time.Time `json:"changed,omitzero"`  // when its state changed last; zero if it was never begun
 }
 
@@ -89,10 +89,7 @@ func (c *Client) Result(ctx context.Context, id string) ([]byte, error) {
 		if r.Object == "" {
 			return r.Output, nil
 		}
-		c.stock.mu.Lock()
-		o := c.stock.outputs
-		c.stock.mu.Unlock()
-		b, err := o.GetBytes(ctx, r.Object)
+		b, err := c.outputs().GetBytes(ctx, r.Object)
 		if errors.Is(err, jetstream.ErrObjectNotFound) {
 			return nil, ErrNotFound
 		}

@@ -25,9 +25,7 @@ const (
 // or finishes a task. Workers do this about once an hour, and clients when there is no room for
 // another input. Ages are by the clock of NATS.
 func (c *Client) Sweep(ctx context.Context, age time.Duration) (int, error) {
-	c.stock.mu.Lock()
-	s := c.stock.inputs
-	c.stock.mu.Unlock()
+	s := c.inputs()
 	list, err := s.List(ctx)
 	if errors.Is(err, jetstream.ErrNoObjectsFound) {
 		return 0, nil

@@ -36,19 +36,24 @@ type waiter struct {
 	heard    atomic.Int64           // when the worker was last heard of, since epoch
 	consumed atomic.Uint64          // chunks
 
+	progress
+}
+
+// The progress of an attempt is what only the goroutine of Do knows of it.
+type progress struct {
 	queued   bool // JetStream has the request
 	sequence uint64
 	doubted  bool   // the timer is that after which the workers are asked for their slots
 	watched  bool   // the timer is that of the worker's silence
 	noted    int64  // heard, when watch looked at it last
-	probes   int    // since then
+	probes   int    // questions since then
 	chunks   uint64 // that have come
 	partial  []byte // of a Write
 	whole    []byte // the chunks of an output that is not a stream
 }
 
-// An event is a frame, or a confirmation by JetStream: its data is nil if nobody has got the
-// request.
+// An event is a frame, or JetStream's answer to the request: then its data is nil if no stream has
+// taken the request. A frame without a kind says that the worker is gone.
 type event struct {
 	frame
 	confirm bool
@@ -69,14 +74,14 @@ func (w *waiter) next() {
 	w.control.Store(nil)
 	w.consumed.Store(0)
 	w.broken.Store(false)
-	w.queued, w.sequence, w.watched, w.doubted, w.probes, w.chunks = false, 0, false, false, 0, 0
-	w.partial, w.whole = nil, nil
+	w.progress = progress{}
 }
 
 // receive is called for each message, on the subscription's goroutine.
 func (w *waiter) receive(m *nats.Msg) {
 	if len(m.Data) == 0 {
-		if m.Header.Get("Status") == "503" { // nobody listens
+		// Nobody listens: no stream took the call, or its worker is gone.
+		if m.Header.Get("Status") == "503" {
 			w.put(event{confirm: !w.running()})
 		}
 		return
@@ -139,12 +144,18 @@ func (w *waiter) answer(ctx context.Context, e event) {
 		w.order(e.reply, order{kind: orderCancel})
 		return
 	}
-	var remaining time.Duration
-	if d, ok := ctx.Deadline(); ok {
-		remaining = max(time.Until(d), time.Microsecond)
-	}
 	w.begin(e.reply)
-	w.order(e.reply, order{kind: orderGrant, n: micros(remaining)})
+	w.order(e.reply, order{kind: orderGrant, n: micros(remaining(ctx))})
+}
+
+// remaining is the time until the deadline of ctx: at least a microsecond, or zero if there is
+// none.
+func remaining(ctx context.Context) time.Duration {
+	d, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return max(time.Until(d), time.Microsecond)
 }
 
 // watch asks for a worker that is silent, and reports whether it may still be there. Questions are

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,16 +60,16 @@ type Worker struct {
 	controls *mux[*callRun]
 	rolls    *nats.Subscription
 	ready    chan struct{}   // closed when it takes tasks
+	groups   []*group        // sorted by name; what changes in them is guarded by mu
 	lacking  map[string]bool // groups for which this machine does not have the slots
+	count    sync.WaitGroup  // of goroutines that run a task or sweep
 
-	mu         sync.Mutex // guards following, and the groups
+	mu         sync.Mutex // guards following
 	phase      phase
-	groups     []*group // sorted by name
-	free       offload.Slots
+	free       offload.Slots // those that no task has taken
 	active     map[run]struct{}
-	reconnects uint64
-	count      sync.WaitGroup // of runs
-	trouble    bool           // a consumer does not answer
+	reconnects uint64 // of the connection, when forget looked last
+	trouble    bool   // a consumer has not answered
 }
 
 // A phase is that of a Worker's life.
@@ -162,7 +163,7 @@ func (w *Worker) makeGroups() error {
 		}
 		w.groups = append(w.groups, g)
 	}
-	slices.SortFunc(w.groups, func(a, b *group) int { return compare(a.name, b.name) })
+	slices.SortFunc(w.groups, func(a, b *group) int { return strings.Compare(a.name, b.name) })
 	return nil
 }
 
@@ -182,10 +183,10 @@ func (w *Worker) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	defer w.end()
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
-	defer w.end()
 	w.arm()
 	if ctx.Err() == nil {
 		close(w.ready)
@@ -245,12 +246,10 @@ func (w *Worker) begin(ctx context.Context) error {
 	}
 	for _, g := range w.groups {
 		if err := w.subscribe(g); err != nil {
-			w.end()
 			return err
 		}
 	}
 	if w.rolls, err = w.answerRolls(); err != nil {
-		w.end()
 		return err
 	}
 	for try := 0; ; try++ {
@@ -263,7 +262,6 @@ func (w *Worker) begin(ctx context.Context) error {
 		}
 		w.client.log.Warn("recyclingnats: cannot create consumers", "error", err)
 		if !retriable(err) || !sleep(ctx, reconnectDelay(try)) {
-			w.end()
 			return fmt.Errorf("recyclingnats: creating consumers: %w", err)
 		}
 	}
@@ -336,11 +334,10 @@ func (w *Worker) repair(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, beatEvery/2)
 	defer cancel()
-	err := w.client.restore(ctx)
-	if err == nil {
-		err = w.consumers(ctx)
+	if w.client.restore(ctx) != nil { // it has been logged
+		return
 	}
-	if err != nil && ctx.Err() == nil {
+	if err := w.consumers(ctx); err != nil && ctx.Err() == nil {
 		w.client.log.Warn("recyclingnats: cannot create consumers", "error", err)
 	}
 }
@@ -383,11 +380,14 @@ func (w *Worker) await(done chan<- struct{}) {
 	close(done)
 }
 
+// end ends the subscriptions that begin has made.
 func (w *Worker) end() {
 	for _, l := range w.lines() {
 		_ = l.sub.Unsubscribe()
 	}
-	_ = w.controls.sub.Unsubscribe()
+	if w.controls != nil {
+		_ = w.controls.sub.Unsubscribe()
+	}
 	if w.rolls != nil {
 		_ = w.rolls.Unsubscribe()
 	}

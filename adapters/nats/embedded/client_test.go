@@ -33,13 +33,7 @@ func connect(t testing.TB, c recyclingnats.Config) *recyclingnats.Client {
 // serve runs a worker until the test ends.
 func serve(t testing.TB, client *recyclingnats.Client, tasks *task.Set, wc recyclingnats.WorkerConfig) *recyclingnats.Worker {
 	t.Helper()
-	w, err := client.NewWorker(tasks, wc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- w.Run(ctx) }()
+	w, cancel, done := run(t, client, tasks, wc)
 	select {
 	case <-w.Ready():
 	case err := <-done:
@@ -53,6 +47,21 @@ func serve(t testing.TB, client *recyclingnats.Client, tasks *task.Set, wc recyc
 		}
 	})
 	return w
+}
+
+// run runs a worker until cancel is called. What Run returns is sent to done.
+func run(t testing.TB, client *recyclingnats.Client, tasks *task.Set, wc recyclingnats.WorkerConfig) (
+	w *recyclingnats.Worker, cancel context.CancelFunc, done <-chan error,
+) {
+	t.Helper()
+	w, err := client.NewWorker(tasks, wc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- w.Run(ctx) }()
+	return w, cancel, ended
 }
 
 func TestCall(t *testing.T) {
@@ -110,13 +119,7 @@ func nextName() string { return fmt.Sprint("test", names.Add(1)) }
 // startWorker runs a worker until the function that it returns is called.
 func startWorker(t testing.TB, client *recyclingnats.Client, tasks *task.Set, wc recyclingnats.WorkerConfig) (stop func()) {
 	t.Helper()
-	w, err := client.NewWorker(tasks, wc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- w.Run(ctx) }()
+	_, cancel, done := run(t, client, tasks, wc)
 	return func() {
 		cancel()
 		if err := <-done; err != nil {
