@@ -106,10 +106,7 @@ type overlayFile struct{ Replace map[string]string }
 
 // readOverlay reads the overlay that the user or GOFLAGS has named.
 func (b *build) readOverlay() error {
-	b.foreignName = b.env.flag("overlay")
-	if name, ok := b.cmd.value("overlay"); ok {
-		b.foreignName = name
-	}
+	b.foreignName = b.flag("overlay")
 	if b.foreignName == "" {
 		return nil
 	}

@@ -43,6 +43,14 @@ func (e *goEnv) flag(name string) string {
 	return value
 }
 
+// flag returns the value of a flag of the go command, which may be in GOFLAGS.
+func (b *build) flag(name string) string {
+	if value, ok := b.cmd.value(name); ok {
+		return value
+	}
+	return b.env.flag(name)
+}
+
 // output runs a command with more environment variables, and returns its standard output. If the
 // command fails, the error contains what it printed to standard error.
 func output(env []string, name string, args ...string) ([]byte, error) {
