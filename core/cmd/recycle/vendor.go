@@ -53,12 +53,12 @@ type vendored struct {
 }
 
 func readVendored(file string) ([]*vendored, error) {
-	text, err := os.ReadFile(file)
-	if err != nil && !errors.Is(err, os.ErrNotExist) { // without requirements there need be none
+	text, err := readIfThere(file) // without requirements there need be none
+	if err != nil {
 		return nil, err
 	}
 	var all []*vendored
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		switch fields := strings.Fields(line); {
 		case strings.HasPrefix(line, "## ") && len(all) > 0:
@@ -217,9 +217,6 @@ func (b *build) neededPackages(all []*vendored) (packages []neededPackage, sums 
 			packages = append(packages, p)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(tmp, "go.sum"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, "", err
-	}
-	return packages, string(text), nil
+	sums, err = readIfThere(filepath.Join(tmp, "go.sum"))
+	return packages, sums, err
 }

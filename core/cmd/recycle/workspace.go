@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,11 +48,9 @@ func (b *build) addToWorkspace(mod string) error {
 	if vendored {
 		return b.vendorWorkspace(ws, dir)
 	}
-	text, err := os.ReadFile(b.env.GOWORK + ".sum")
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if ws.sums, err = readIfThere(b.env.GOWORK + ".sum"); err != nil {
 		return err
 	}
-	ws.sums = string(text)
 	return b.useWorkspace(ws, replaced)
 }
 
@@ -158,11 +154,8 @@ func (b *build) useWorkspace(ws workspace, replaced map[string]bool) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	for _, name := range sortedKeys(files) {
-		file := filepath.Join(tmp, filepath.FromSlash(name))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte(files[name]), 0o666)); err != nil {
-			return err
-		}
+	if err := writeFiles(tmp, files); err != nil {
+		return err
 	}
 	if err := b.core.fetch(); err != nil {
 		return err
@@ -172,12 +165,9 @@ func (b *build) useWorkspace(ws workspace, replaced map[string]bool) error {
 	if _, err := output(env, "go", append([]string{"mod", "download"}, b.modules(replaced)...)...); err != nil {
 		return b.core.explain(err)
 	}
-	text, err := os.ReadFile(filepath.Join(tmp, "go.work.sum"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if files["go.work.sum"], err = readIfThere(filepath.Join(tmp, "go.work.sum")); err != nil {
 		return err
 	}
-	files = maps.Clone(files)
-	files["go.work.sum"] = string(text)
 	dir, err := b.store.folder(files)
 	if err != nil {
 		return err
