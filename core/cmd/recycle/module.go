@@ -112,10 +112,7 @@ func (c *core) edits(m *gomod) (edits []string) {
 	if m.Module.Path == corePath {
 		return nil
 	}
-	replaced, required := map[string]bool{}, map[string]string{}
-	for _, r := range m.Replace {
-		replaced[r.Old.Path] = true
-	}
+	replaced, required := m.replaced(), map[string]string{}
 	for _, r := range m.Require {
 		required[r.Path] = r.Version
 	}

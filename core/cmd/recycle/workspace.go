@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,15 +23,14 @@ func (b *build) addToWorkspace(mod string) error {
 	if err != nil {
 		return err
 	}
-	vendored, err := b.isVendored(mod, filepath.Dir(b.env.GOWORK), w.Go, true)
+	dir := filepath.Dir(b.env.GOWORK)
+	vendored, err := b.isVendored(mod, dir, w.Go, true)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(b.env.GOWORK)
 	ws := b.newWorkspace(w)
-	replaced := map[string]bool{}
+	replaced := w.replaced()
 	for _, r := range w.Replace {
-		replaced[r.Old.Path] = true
 		ws.addReplace(r.Old, r.New, dir)
 	}
 	for _, u := range w.Use {
@@ -41,9 +41,7 @@ func (b *build) addToWorkspace(mod string) error {
 			return err
 		}
 		replaced[m.Module.Path] = true
-		for _, r := range m.Replace {
-			replaced[r.Old.Path] = true
-		}
+		maps.Copy(replaced, m.replaced())
 	}
 	if vendored {
 		return b.vendorWorkspace(ws, dir)
@@ -89,14 +87,13 @@ func (b *build) newWorkspace(m *gomod) workspace {
 	return ws
 }
 
-// workspaceOf returns a workspace of the application's only module, and what that replaces.
+// workspaceOf returns a workspace of the application's only module, and the paths of the modules
+// that it contains or replaces.
 func (b *build) workspaceOf(m *gomod) (ws workspace, replaced map[string]bool) {
 	ws = b.newWorkspace(m)
 	ws.use = []string{filepath.Dir(b.env.GOMOD)}
-	replaced = map[string]bool{m.Module.Path: true}
-	for _, r := range m.Replace {
-		replaced[r.Old.Path] = true
-	}
+	replaced = m.replaced()
+	replaced[m.Module.Path] = true
 	return ws, replaced
 }
 
