@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 )
@@ -90,6 +91,17 @@ func parse(verb string, args []string) (*command, error) {
 		c.packages, c.rest = nil, args
 	}
 	return c, nil
+}
+
+// enter changes the current folder to that of flag -C.
+func (c *command) enter() error {
+	if c.chdir == "" {
+		return nil
+	}
+	if err := os.Chdir(c.chdir); err != nil {
+		return fmt.Errorf("flag -C: %w", err)
+	}
+	return nil
 }
 
 // An argument is a flag with its value, or another argument.

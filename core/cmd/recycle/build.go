@@ -45,10 +45,8 @@ func prepare(o options, cmd *command) (*build, error) {
 			return nil, err
 		}
 	}
-	if cmd.chdir != "" { // the folders of this command's own flags are not relative to it
-		if err := os.Chdir(cmd.chdir); err != nil {
-			return nil, fmt.Errorf("flag -C: %w", err)
-		}
+	if err := cmd.enter(); err != nil { // the folders of this command's own flags are not relative to it
+		return nil, err
 	}
 	if b.core, err = findCore(o.core); err != nil {
 		return nil, err
