@@ -27,7 +27,7 @@ type build struct {
 	foreignName string            // of the file that lists them; empty if there is none
 	extra       []gomodPath       // what the added module of a workspace requires in addition to core
 	versioned   bool              // the packages were given with a version
-	left        bool              // leaveCache has changed the environment
+	left        bool              // leaveCache has changed the environment of this process
 	goFlags     []string          // for the go command
 	goEnv       []string          // environment variables for it
 }
@@ -69,13 +69,11 @@ func (b *build) leaveCache() error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if err := gotool.LeaveCache(dir); err != nil {
+	var err error
+	if b.left, err = gotool.LeaveCache(dir); err != nil || !b.left {
 		return err
 	}
-	root := b.env.GOROOT
-	var err error
 	b.env, err = readEnv()
-	b.left = err == nil && b.env.GOROOT != root
 	return err
 }
 
