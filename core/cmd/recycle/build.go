@@ -15,7 +15,7 @@ import (
 	"github.com/recycling-go/recycling/core/internal/nethook"
 )
 
-// A build is a go command on its way to build programs with package auto.
+// A build prepares and runs a go command, which builds programs with package auto.
 type build struct {
 	opts        options
 	cmd         *command
@@ -23,7 +23,7 @@ type build struct {
 	core        *core
 	store       store
 	overlay     map[string]string // contents, by the path of the file that they replace
-	foreign     map[string]string // the files of another overlay, by the path of the file that they replace
+	foreign     map[string]string // the files of the user's overlay, by the path of the file that they replace
 	foreignName string            // of the file that lists them; empty if there is none
 	extra       []gomodPath       // what the added module of a workspace requires in addition to core
 	versioned   bool              // the packages were given with a version
@@ -128,8 +128,8 @@ func (b *build) readOverlay() error {
 	return nil
 }
 
-// mergeOverlay takes the place of the overlay that was read. Until then, the go command needs that
-// one to find the packages.
+// mergeOverlay removes the user's flag -overlay: writeOverlay adds what it names. Until now the go
+// command has needed the flag, to find the packages.
 func (b *build) mergeOverlay() error {
 	b.cmd.without("overlay")
 	for to := range b.foreign {
@@ -140,7 +140,7 @@ func (b *build) mergeOverlay() error {
 	return nil
 }
 
-// writeOverlay writes all files of the overlay.
+// writeOverlay writes the overlay, which includes the user's, and the files that it names.
 func (b *build) writeOverlay() error {
 	files := map[string]string{}
 	f := overlayFile{map[string]string{}}

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A goEnv is what go env says.
+// A goEnv is what go env prints.
 type goEnv struct {
 	GOROOT, GOVERSION, GOMOD, GOWORK, GOMODCACHE, GOFLAGS string
 }

@@ -71,8 +71,8 @@ func (b *build) dropMod() {
 }
 
 // newWorkspace returns a workspace without modules that has the settings of m, which is a module or
-// a workspace, but a go line that core can have. It keeps the default of GODEBUG, which depends on
-// the go line.
+// a workspace. If the go line of m is older than core's, the workspace has core's, and a godebug
+// line, because the defaults of GODEBUG depend on the go line.
 func (b *build) newWorkspace(m *gomod) workspace {
 	ws := workspace{language: m.Go, toolchain: m.Toolchain}
 	for _, d := range m.Godebug {
