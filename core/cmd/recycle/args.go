@@ -71,6 +71,9 @@ func parse(verb string, args []string) (*command, error) {
 			i++
 		}
 	}
+	if verb != "test" && i < len(args) && args[i] == "--" { // go test passes this on to the tests
+		i++
+	}
 	c.flags, args = args[:i], args[i:]
 	n := 0
 	switch {
