@@ -14,8 +14,8 @@
 //	)
 //
 // An application that has been instrumented by orchestrion before has this file already, and needs
-// the last import only. The application is then built by the tool. Its version must be that of
-// go.mod, and the tool itself must be compiled by no older Go than the application:
+// the last import only. The application is then built by the tool. The tool must have the version
+// that go.mod requires, and must be compiled with the Go version of the application or a later one:
 //
 //	go install github.com/DataDog/orchestrion@v1.15.0
 //	go get github.com/DataDog/orchestrion@v1.15.0
@@ -23,8 +23,8 @@
 //	go mod tidy
 //	orchestrion go build ./cmd/app
 //
-// "orchestrion pin" instead of the file adds the rules of Datadog's tracer too. Without the tool,
-// "go build" makes the program without an effect of this package.
+// The command "orchestrion pin" makes such a file too, with the rules of Datadog's tracer. If the
+// program is built by "go build" without the tool, this package has no effect.
 //
 // The rules are in orchestrion.yml. They put the hooks of the command recycle, in core/cmd/recycle,
 // into net/http, and link package auto, in core/auto, to the program. Its documentation says what

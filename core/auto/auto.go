@@ -125,8 +125,8 @@ func setKeepAlives(s *http.Server, own *atomic.Value, enabled bool) {
 	}
 }
 
-// builder returns what has put the hooks into net/http. The rules of adapters/orchestrion have
-// another result.
+// builder returns what has put the hooks into net/http. The rules of adapters/orchestrion make it
+// return "orchestrion".
 func builder() string { return "the command recycle" }
 
 // announce writes the line that the package comment promises.

@@ -28,8 +28,8 @@
 //	RECYCLING_EXCEPT=127.0.0.1:6060,/run/admin.sock
 //
 // When the first server begins to serve, the program writes one line to standard error, unless the
-// environment variable RECYCLING_QUIET is set to anything but the empty string. It names
-// orchestrion instead of the command if that was used:
+// environment variable RECYCLING_QUIET is set to anything but the empty string. If the program was
+// built with orchestrion, the line names that instead of the command:
 //
 //	recycling: built in by the command recycle, v0.1.0: http.Servers of this program run on
 //	recycled workers (RECYCLING_STRATEGY=goroutine: on net/http; RECYCLING_QUIET=1: no such line)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 )
 
@@ -69,6 +71,9 @@ func parse(verb string, args []string) (*command, error) {
 			i++
 		}
 	}
+	if verb != "test" && i < len(args) && args[i] == "--" { // go test passes this on to the tests
+		i++
+	}
 	c.flags, args = args[:i], args[i:]
 	n := 0
 	switch {
@@ -91,20 +96,51 @@ func parse(verb string, args []string) (*command, error) {
 	return c, nil
 }
 
+// enter changes the current folder to that of flag -C.
+func (c *command) enter() error {
+	if c.chdir == "" {
+		return nil
+	}
+	if err := os.Chdir(c.chdir); err != nil {
+		return fmt.Errorf("flag -C: %w", err)
+	}
+	return nil
+}
+
+// An argument is a flag with its value, or another argument.
+type argument struct {
+	flag  string // its name, such as "mod"; "" if this is not a flag
+	value string
+	text  []string // as given
+}
+
+// arguments splits flags, which may have other arguments between them.
+func arguments(args []string) (all []argument) {
+	for len(args) > 0 {
+		n, a := 1, argument{}
+		if strings.HasPrefix(args[0], "-") {
+			var has bool
+			if a.flag, a.value, has = flagName(args[0]); withValue[a.flag] && !has && len(args) > 1 {
+				n, a.value = 2, args[1]
+			}
+		}
+		a.text, args = args[:n], args[n:]
+		all = append(all, a)
+	}
+	return all
+}
+
+// allFlags returns all flags of the go command. Those of go test may follow the packages.
+func (c *command) allFlags() []argument {
+	return append(arguments(c.flags), arguments(c.testFlags())...)
+}
+
 // value returns the value of a flag with a value, and whether it is among the flags. The last one
-// counts. Flags of go test may follow the packages.
+// counts.
 func (c *command) value(flag string) (value string, ok bool) {
-	for _, args := range [][]string{c.flags, c.testFlags()} {
-		for i := 0; i < len(args); i++ {
-			name, v, has := flagName(args[i])
-			isFlag := strings.HasPrefix(args[i], "-")
-			if withValue[name] && !has && i+1 < len(args) {
-				i++
-				v = args[i]
-			}
-			if name == flag && isFlag {
-				value, ok = v, true
-			}
+	for _, a := range c.allFlags() {
+		if a.flag == flag {
+			value, ok = a.value, true
 		}
 	}
 	return value, ok
@@ -131,33 +167,19 @@ func (c *command) without(flag string) {
 }
 
 func without(args []string, flag string) (left []string) {
-	for i := 0; i < len(args); i++ {
-		name, _, has := flagName(args[i])
-		n := 1
-		if withValue[name] && !has && i+1 < len(args) {
-			n = 2
+	for _, a := range arguments(args) {
+		if a.flag != flag {
+			left = append(left, a.text...)
 		}
-		if name != flag || !strings.HasPrefix(args[i], "-") {
-			left = append(left, args[i:i+n]...)
-		}
-		i += n - 1
 	}
 	return left
 }
 
 // listFlags returns the flags that go list must get too.
 func (c *command) listFlags() (flags []string) {
-	for _, args := range [][]string{c.flags, c.testFlags()} {
-		for i := 0; i < len(args); i++ {
-			name, _, has := flagName(args[i])
-			n := 1
-			if withValue[name] && !has && i+1 < len(args) {
-				n = 2
-			}
-			if forList[name] && strings.HasPrefix(args[i], "-") {
-				flags = append(flags, args[i:i+n]...)
-			}
-			i += n - 1
+	for _, a := range c.allFlags() {
+		if forList[a.flag] {
+			flags = append(flags, a.text...)
 		}
 	}
 	return flags
@@ -170,10 +192,5 @@ func (c *command) files() bool {
 
 // args returns the arguments for the go command, with more flags.
 func (c *command) args(more []string) []string {
-	var a []string
-	a = append(a, c.verb)
-	a = append(a, more...)
-	a = append(a, c.flags...)
-	a = append(a, c.packages...)
-	return append(a, c.rest...)
+	return slices.Concat([]string{c.verb}, more, c.flags, c.packages, c.rest)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/recycling-go/recycling/core/internal/nethook"
 )
 
-// A build is a go command on its way to build programs with package auto.
+// A build prepares and runs a go command, which builds programs with package auto.
 type build struct {
 	opts        options
 	cmd         *command
@@ -23,11 +23,11 @@ type build struct {
 	core        *core
 	store       store
 	overlay     map[string]string // contents, by the path of the file that they replace
-	foreign     map[string]string // the files of another overlay, by the path of the file that they replace
+	foreign     map[string]string // the files of the user's overlay, by the path of the file that they replace
 	foreignName string            // of the file that lists them; empty if there is none
 	extra       []gomodPath       // what the added module of a workspace requires in addition to core
 	versioned   bool              // the packages were given with a version
-	left        bool              // leaveCache has changed the environment
+	left        bool              // leaveCache has changed the environment of this process
 	goFlags     []string          // for the go command
 	goEnv       []string          // environment variables for it
 }
@@ -45,10 +45,8 @@ func prepare(o options, cmd *command) (*build, error) {
 			return nil, err
 		}
 	}
-	if cmd.chdir != "" { // the folders of this command's own flags are not relative to it
-		if err := os.Chdir(cmd.chdir); err != nil {
-			return nil, fmt.Errorf("flag -C: %w", err)
-		}
+	if err := cmd.enter(); err != nil { // the folders of this command's own flags are not relative to it
+		return nil, err
 	}
 	if b.core, err = findCore(o.core); err != nil {
 		return nil, err
@@ -71,13 +69,11 @@ func (b *build) leaveCache() error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	if err := gotool.LeaveCache(dir); err != nil {
+	var err error
+	if b.left, err = gotool.LeaveCache(dir); err != nil || !b.left {
 		return err
 	}
-	root := b.env.GOROOT
-	var err error
 	b.env, err = readEnv()
-	b.left = err == nil && b.env.GOROOT != root
 	return err
 }
 
@@ -106,10 +102,7 @@ type overlayFile struct{ Replace map[string]string }
 
 // readOverlay reads the overlay that the user or GOFLAGS has named.
 func (b *build) readOverlay() error {
-	b.foreignName = b.env.flag("overlay")
-	if name, ok := b.cmd.value("overlay"); ok {
-		b.foreignName = name
-	}
+	b.foreignName = b.flag("overlay")
 	if b.foreignName == "" {
 		return nil
 	}
@@ -135,8 +128,8 @@ func (b *build) readOverlay() error {
 	return nil
 }
 
-// mergeOverlay takes the place of the overlay that was read. Until then, the go command needs that
-// one to find the packages.
+// mergeOverlay removes the user's flag -overlay: writeOverlay adds what it names. Until now the go
+// command has needed the flag, to find the packages.
 func (b *build) mergeOverlay() error {
 	b.cmd.without("overlay")
 	for to := range b.foreign {
@@ -147,7 +140,7 @@ func (b *build) mergeOverlay() error {
 	return nil
 }
 
-// writeOverlay writes all files of the overlay.
+// writeOverlay writes the overlay, which includes the user's, and the files that it names.
 func (b *build) writeOverlay() error {
 	files := map[string]string{}
 	f := overlayFile{map[string]string{}}

@@ -161,13 +161,7 @@ func TestFilesInsteadOfAPackage(t *testing.T) {
 // What is added to a package must not be missing because go list does not know the package.
 func TestOverlaidPackage(t *testing.T) {
 	a := newApp(t, nil, module("1.25.0"))
-	text, err := os.ReadFile(filepath.Join("testdata", "facts.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, text := range unpack(string(text)) {
-		a.write("out/"+name, text)
-	}
+	a.unpack("facts.txt", "out/")
 	a.write("o.json", `{"Replace": {"cmd/main.go": "out/main.go", "cmd/tag.go": "out/notag.go"}}`)
 	a.write("out/notag.go", "package main\n\nconst tagged = \"overlaid\"\n")
 	out, _ := a.recycle("run", "-overlay=o.json", "./cmd")
@@ -177,14 +171,8 @@ func TestOverlaidPackage(t *testing.T) {
 
 func TestSeveralPrograms(t *testing.T) {
 	a := newApp(t, nil, module("1.25.0"))
-	text, err := os.ReadFile(filepath.Join("testdata", "facts.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, name := range []string{"one", "two"} {
-		for file, text := range unpack(string(text)) {
-			a.write("cmd/"+name+"/"+file, text)
-		}
+		a.unpack("facts.txt", "cmd/"+name+"/")
 	}
 	a.write("lib/lib.go", "package lib\n")
 	a.env = append(a.env, "GOBIN="+a.path("out"))

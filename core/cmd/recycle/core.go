@@ -37,6 +37,15 @@ type gomod struct {
 	Use       []struct{ DiskPath string } // only of a go.work
 }
 
+// replaced returns the paths of the modules that m replaces.
+func (m *gomod) replaced() map[string]bool {
+	paths := map[string]bool{}
+	for _, r := range m.Replace {
+		paths[r.Old.Path] = true
+	}
+	return paths
+}
+
 func readMod(file string) (*gomod, error)  { return readModule("mod", file) }
 func readWork(file string) (*gomod, error) { return readModule("work", file) }
 
@@ -52,9 +61,9 @@ func readModule(kind, file string) (*gomod, error) {
 	return m, nil
 }
 
-// findCore returns the core to build with. It is the folder dir, or, if dir is empty, the core that
-// this command is part of: a released version, which the go command fetches, or the folder that
-// this command was compiled from.
+// findCore returns the core to build with. It is the folder dir, an absolute path, or, if dir is
+// empty, the core that this command is part of: a released version, which the go command fetches,
+// or the folder that this command was compiled from.
 func findCore(dir string) (*core, error) {
 	if dir == "" {
 		if version := ownVersion(); version != "" {
@@ -64,10 +73,6 @@ func findCore(dir string) (*core, error) {
 		if dir, err = sourceDir(); err != nil {
 			return nil, err
 		}
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
 	}
 	if real, err := filepath.EvalSymlinks(dir); err == nil { // what core replaces is relative to it
 		dir = real

@@ -19,14 +19,14 @@
 // given, with the present go.mod, and as long as the folder of flag -dir exists.
 //
 // doctor lists each place where the packages, or those that they depend on, can start a server, and
-// says what will happen to it. It does not know whether the program gets there.
+// says what will happen to it. It does not know whether the program reaches that place.
 //
 // The flags are:
 //
 //	-core FOLDER  build with the module core in this folder, rather than the version that this
 //	              command is part of
 //	-dir FOLDER   keep files for the go command here; by default in the user's folder for caches
-//	              (os.UserCacheDir). They can be deleted at any time; nothing else deletes them
+//	              (os.UserCacheDir). This command does not delete them, but you can at any time
 //	-force        try a Go version that has not been tested
 //	-x            print the go command before running it
 //
@@ -56,8 +56,8 @@
 //   - A package with a version: a temporary workspace in which its module is replaced by a copy,
 //     since nothing in the module cache can be replaced.
 //
-// In all cases, go version -m lists core as it does any module. Another way was rejected for that
-// reason: to put the packages of core into the standard library, under other names.
+// In all cases, go version -m lists core like any other module. It would not if the overlay put the
+// packages of core into the standard library under other names, so that was rejected.
 //
 // A program contains one version of core: the newest of those that the application, its
 // dependencies and this command require. If the application replaces core, its replacement is

@@ -25,7 +25,6 @@ type listed struct {
 	Standard                bool
 	GoFiles, CgoFiles, Deps []string
 	ImportMap               map[string]string
-	Error                   *struct{ Err string }
 }
 
 // A place is where a program refers to something that starts a server.
@@ -37,13 +36,11 @@ type place struct {
 
 // doctor prints a line for each place where the packages, or those that they depend on, can start
 // a server, and what will happen to it.
-func doctor(o options, cmd *command, out io.Writer) error {
-	if cmd.chdir != "" {
-		if err := os.Chdir(cmd.chdir); err != nil {
-			return fmt.Errorf("flag -C: %w", err)
-		}
+func doctor(cmd *command, out io.Writer) error {
+	if err := cmd.enter(); err != nil {
+		return err
 	}
-	args := append([]string{"list", "-deps", "-export", "-json=Dir,ImportPath,Export,Standard,GoFiles,CgoFiles,Deps,ImportMap,Error"}, cmd.listFlags()...)
+	args := append([]string{"list", "-deps", "-export", "-json=Dir,ImportPath,Export,Standard,GoFiles,CgoFiles,Deps,ImportMap"}, cmd.listFlags()...)
 	text, err := output(nil, "go", append(append(args, "--"), cmd.packages...)...)
 	if err != nil {
 		return err
@@ -75,25 +72,25 @@ func doctor(o options, cmd *command, out io.Writer) error {
 
 // An examination looks at packages.
 type examination struct {
-	set     *token.FileSet
-	exports map[string]string // files with export data, by import path
-	from    types.Importer
-	places  []place
+	set    *token.FileSet
+	from   types.Importer
+	places []place
 }
 
 func newExamination(all []listed) *examination {
-	d := &examination{set: token.NewFileSet(), exports: map[string]string{}}
+	exports := map[string]string{} // files with export data, by import path
 	for _, p := range all {
-		d.exports[p.ImportPath] = p.Export
+		exports[p.ImportPath] = p.Export
 	}
-	d.from = importer.ForCompiler(d.set, "gc", func(path string) (io.ReadCloser, error) {
-		file := d.exports[path]
+	set := token.NewFileSet()
+	from := importer.ForCompiler(set, "gc", func(path string) (io.ReadCloser, error) {
+		file := exports[path]
 		if file == "" {
 			return nil, fmt.Errorf("there is no export data for %s", path)
 		}
 		return os.Open(file)
 	})
-	return d
+	return &examination{set: set, from: from}
 }
 
 // A mapped is an importer for a package whose imports are vendored in the standard library.

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A goEnv is what go env says.
+// A goEnv is what go env prints.
 type goEnv struct {
 	GOROOT, GOVERSION, GOMOD, GOWORK, GOMODCACHE, GOFLAGS string
 }
@@ -41,6 +41,14 @@ func (e *goEnv) flag(name string) string {
 		}
 	}
 	return value
+}
+
+// flag returns the value of a flag of the go command, which may be in GOFLAGS.
+func (b *build) flag(name string) string {
+	if value, ok := b.cmd.value(name); ok {
+		return value
+	}
+	return b.env.flag(name)
 }
 
 // output runs a command with more environment variables, and returns its standard output. If the

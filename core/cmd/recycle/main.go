@@ -60,7 +60,7 @@ func run(args []string, stdout io.Writer) (int, error) {
 		return 0, err
 	}
 	if flags.Arg(0) == "doctor" {
-		return 0, doctor(o, cmd, stdout)
+		return 0, doctor(cmd, stdout)
 	}
 	b, err := prepare(o, cmd)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"go/version"
@@ -15,23 +16,14 @@ func (b *build) addModule() error {
 	if b.versioned {
 		return nil
 	}
-	mod, _ := b.cmd.value("mod")
-	if mod == "" {
-		mod = b.env.flag("mod")
-	}
+	mod := b.flag("mod")
 	switch {
 	case b.env.GOWORK != "":
 		return b.addToWorkspace(mod)
 	case b.env.GOMOD == "":
 		return errors.New("there is no go.mod in this folder or one above it")
 	}
-	file, set := b.cmd.value("modfile")
-	if !set {
-		file = b.env.flag("modfile")
-	}
-	if file == "" {
-		file = b.env.GOMOD
-	}
+	file := cmp.Or(b.flag("modfile"), b.env.GOMOD)
 	b.cmd.without("modfile")
 	m, err := readMod(file)
 	if err != nil {
@@ -120,10 +112,7 @@ func (c *core) edits(m *gomod) (edits []string) {
 	if m.Module.Path == corePath {
 		return nil
 	}
-	replaced, required := map[string]bool{}, map[string]string{}
-	for _, r := range m.Replace {
-		replaced[r.Old.Path] = true
-	}
+	replaced, required := m.replaced(), map[string]string{}
 	for _, r := range m.Require {
 		required[r.Path] = r.Version
 	}

@@ -108,13 +108,7 @@ func TestWorkspace(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			a := newApp(t, nil, nil)
-			text, err := os.ReadFile(filepath.Join("testdata", "facts.txt"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for name, text := range unpack(string(text)) {
-				a.write("app/"+name, text)
-			}
+			a.unpack("facts.txt", "app/")
 			for name, text := range dep() {
 				if name == "use.go" {
 					name = "app/use.go"

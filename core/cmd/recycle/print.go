@@ -39,5 +39,5 @@ func (b *build) envText() (string, error) {
 
 // commandText returns the go command that is run.
 func (b *build) commandText() string {
-	return strings.Join(append(append(b.goEnv[:len(b.goEnv):len(b.goEnv)], "go"), b.cmd.args(b.goFlags)...), " ") + "\n"
+	return strings.Join(slices.Concat(b.goEnv, []string{"go"}, b.cmd.args(b.goFlags)), " ") + "\n"
 }

@@ -68,13 +68,7 @@ func newProgram(t *testing.T, archives []string, files map[string]string) *app {
 	}
 	a := &app{t, dir, []string{"GOFLAGS=-buildvcs=false", "GOWORK=", "RECYCLING_STRATEGY=", "RECYCLING_QUIET=", "RECYCLING_EXCEPT="}}
 	for _, name := range archives {
-		text, err := os.ReadFile(filepath.Join("testdata", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, text := range unpack(string(text)) {
-			a.write(name, text)
-		}
+		a.unpack(name, "")
 	}
 	for name, text := range files {
 		a.write(name, text)
@@ -84,18 +78,22 @@ func newProgram(t *testing.T, archives []string, files map[string]string) *app {
 
 var fileLine = regexp.MustCompile(`(?m)^-- (\S+) --\n`)
 
-// unpack returns the files of an archive, which has a line "-- NAME --" before each.
-func unpack(text string) map[string]string {
-	files := map[string]string{}
-	at := fileLine.FindAllStringSubmatchIndex(text, -1)
+// unpack writes the files of an archive of testdata, which has a line "-- NAME --" before each.
+// prefix is put before their names.
+func (a *app) unpack(archive, prefix string) {
+	a.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", archive))
+	if err != nil {
+		a.Fatal(err)
+	}
+	at := fileLine.FindAllSubmatchIndex(text, -1)
 	for i, m := range at {
 		end := len(text)
 		if i+1 < len(at) {
 			end = at[i+1][0]
 		}
-		files[text[m[2]:m[3]]] = text[m[1]:end]
+		a.write(prefix+string(text[m[2]:m[3]]), string(text[m[1]:end]))
 	}
-	return files
 }
 
 func (a *app) path(name string) string { return filepath.Join(a.dir, filepath.FromSlash(name)) }
@@ -149,15 +147,8 @@ func (a *app) recycle(args ...string) (stdout, stderr string) {
 	before := a.files()
 	stdout, stderr = a.succeed(a.recycleCommand(args...))
 	after := a.files()
-	for name := range after {
-		if strings.HasPrefix(name, "out") {
-			delete(after, name)
-		}
-	}
-	for name := range before {
-		if strings.HasPrefix(name, "out") {
-			delete(before, name)
-		}
+	for _, files := range []map[string]string{before, after} {
+		maps.DeleteFunc(files, func(name, _ string) bool { return strings.HasPrefix(name, "out") })
 	}
 	if !maps.Equal(before, after) {
 		a.Errorf("recycle %s has changed files: they were\n%v\nand are\n%v", strings.Join(args, " "), before, after)

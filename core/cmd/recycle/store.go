@@ -67,14 +67,8 @@ func (s store) folderWith(files map[string]string, complete func(dir string) err
 		return "", err
 	}
 	defer os.RemoveAll(tmp)
-	for name, text := range files {
-		file := filepath.Join(tmp, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
-			return "", err
-		}
+	if err := writeFiles(tmp, files); err != nil {
+		return "", err
 	}
 	if err := complete(tmp); err != nil {
 		return "", err
@@ -88,6 +82,26 @@ func (s store) folderWith(files map[string]string, complete func(dir string) err
 		} // otherwise another command was faster
 	}
 	return dir, nil
+}
+
+// writeFiles writes files, by name, to a folder.
+func writeFiles(dir string, files map[string]string) error {
+	for name, text := range files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte(text), 0o666)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readIfThere returns the text of a file, which is empty if there is no such file.
+func readIfThere(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	return string(text), err
 }
 
 // restore writes those of the files that are no longer there, since what cleans the folder for

@@ -44,7 +44,7 @@ func (b *build) addToVendored(m *gomod, file string) error {
 	return b.vendorWorkspace(ws, filepath.Dir(file))
 }
 
-// A vendored is a line of modules.txt with the lines that follow.
+// A vendored is a module in modules.txt: its line, and the lines that follow.
 type vendored struct {
 	path, version string
 	replacement   []string // what follows "=>"
@@ -53,12 +53,12 @@ type vendored struct {
 }
 
 func readVendored(file string) ([]*vendored, error) {
-	text, err := os.ReadFile(file)
-	if err != nil && !errors.Is(err, os.ErrNotExist) { // without requirements there need be none
+	text, err := readIfThere(file) // without requirements there need be none
+	if err != nil {
 		return nil, err
 	}
 	var all []*vendored
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		switch fields := strings.Fields(line); {
 		case strings.HasPrefix(line, "## ") && len(all) > 0:
@@ -125,7 +125,7 @@ func (b *build) vendorWorkspace(ws workspace, dir string) error {
 		return err
 	}
 	ws.sums = sums
-	place := filepath.Join(string(b.store), "0000000000000000") // any folder of the store
+	place := filepath.Join(string(b.store), "0000000000000000") // stands for the new folder, whose name is not known yet
 	for _, v := range all {
 		if err := v.relocate(dir, place); err != nil {
 			return err
@@ -148,7 +148,8 @@ func (b *build) vendorWorkspace(ws workspace, dir string) error {
 	return nil
 }
 
-// replaceCore replaces the modules of core's folder, as modules.txt must say too.
+// replaceCore adds replace lines for the modules that c replaces, except those that the application
+// itself replaces. It returns the lines that modules.txt must have for them.
 func (w *workspace) replaceCore(c *core, all []*vendored) (lines []*vendored) {
 	known := map[string]bool{}
 	for _, v := range all {
@@ -217,9 +218,6 @@ func (b *build) neededPackages(all []*vendored) (packages []neededPackage, sums 
 			packages = append(packages, p)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(tmp, "go.sum"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, "", err
-	}
-	return packages, string(text), nil
+	sums, err = readIfThere(filepath.Join(tmp, "go.sum"))
+	return packages, sums, err
 }

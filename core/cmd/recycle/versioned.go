@@ -95,8 +95,12 @@ func (b *build) addCopy(m moduleInfo) error {
 	if err := b.useWorkspace(ws, map[string]bool{}); err != nil {
 		return err
 	}
-	// The go command also selects the toolchain by GOWORK.
-	return os.Setenv("GOWORK", strings.TrimPrefix(b.goEnv[len(b.goEnv)-1], "GOWORK="))
+	// GOWORK also selects the toolchain.
+	if err := os.Setenv("GOWORK", strings.TrimPrefix(b.goEnv[len(b.goEnv)-1], "GOWORK=")); err != nil {
+		return err
+	}
+	b.env, err = readEnv()
+	return err
 }
 
 // copyModule copies a module, so that its files can be replaced. It must have a go.mod.

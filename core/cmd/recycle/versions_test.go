@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -150,15 +149,8 @@ func TestNewestVersionWins(t *testing.T) {
 // A program with a version is built without regard to the current folder.
 func TestPackageWithAVersion(t *testing.T) {
 	a := newApp(t, nil, nil)
-	text, err := os.ReadFile(filepath.Join("testdata", "facts.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{"go.mod": "module example.com/public\n\ngo 1.21\n"}
-	maps.Copy(files, prefixed("cmd/app/", unpack(string(text))))
-	for name, text := range files {
-		a.write("out/source/"+name, text)
-	}
+	a.write("out/source/go.mod", "module example.com/public\n\ngo 1.21\n")
+	a.unpack("facts.txt", "out/source/cmd/app/")
 	proxy := a.path("out/proxy")
 	a.publish(proxy, "example.com/public", "v1.2.3", a.path("out/source"), func(s string) string { return s })
 	a.write("go.mod", "this is not a go.mod\n")
@@ -180,12 +172,4 @@ func TestPackageWithAVersion(t *testing.T) {
 	if out := a.fails("install", "example.com/public/cmd/app@v1.9.9"); !strings.Contains(out, "v1.9.9") {
 		t.Errorf("a version that does not exist: %s", out)
 	}
-}
-
-func prefixed(prefix string, files map[string]string) map[string]string {
-	all := map[string]string{}
-	for name, text := range files {
-		all[prefix+name] = text
-	}
-	return all
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -24,15 +23,14 @@ func (b *build) addToWorkspace(mod string) error {
 	if err != nil {
 		return err
 	}
-	vendored, err := b.isVendored(mod, filepath.Dir(b.env.GOWORK), w.Go, true)
+	dir := filepath.Dir(b.env.GOWORK)
+	vendored, err := b.isVendored(mod, dir, w.Go, true)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(b.env.GOWORK)
 	ws := b.newWorkspace(w)
-	replaced := map[string]bool{}
+	replaced := w.replaced()
 	for _, r := range w.Replace {
-		replaced[r.Old.Path] = true
 		ws.addReplace(r.Old, r.New, dir)
 	}
 	for _, u := range w.Use {
@@ -43,18 +41,14 @@ func (b *build) addToWorkspace(mod string) error {
 			return err
 		}
 		replaced[m.Module.Path] = true
-		for _, r := range m.Replace {
-			replaced[r.Old.Path] = true
-		}
+		maps.Copy(replaced, m.replaced())
 	}
 	if vendored {
 		return b.vendorWorkspace(ws, dir)
 	}
-	text, err := os.ReadFile(b.env.GOWORK + ".sum")
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if ws.sums, err = readIfThere(b.env.GOWORK + ".sum"); err != nil {
 		return err
 	}
-	ws.sums = string(text)
 	return b.useWorkspace(ws, replaced)
 }
 
@@ -77,8 +71,8 @@ func (b *build) dropMod() {
 }
 
 // newWorkspace returns a workspace without modules that has the settings of m, which is a module or
-// a workspace, but a go line that core can have. It keeps the default of GODEBUG, which depends on
-// the go line.
+// a workspace. If the go line of m is older than core's, the workspace has core's, and a godebug
+// line, because the defaults of GODEBUG depend on the go line.
 func (b *build) newWorkspace(m *gomod) workspace {
 	ws := workspace{language: m.Go, toolchain: m.Toolchain}
 	for _, d := range m.Godebug {
@@ -93,14 +87,13 @@ func (b *build) newWorkspace(m *gomod) workspace {
 	return ws
 }
 
-// workspaceOf returns a workspace of the application's only module, and what that replaces.
+// workspaceOf returns a workspace of the application's only module, and the paths of the modules
+// that it contains or replaces.
 func (b *build) workspaceOf(m *gomod) (ws workspace, replaced map[string]bool) {
 	ws = b.newWorkspace(m)
 	ws.use = []string{filepath.Dir(b.env.GOMOD)}
-	replaced = map[string]bool{m.Module.Path: true}
-	for _, r := range m.Replace {
-		replaced[r.Old.Path] = true
-	}
+	replaced = m.replaced()
+	replaced[m.Module.Path] = true
 	return ws, replaced
 }
 
@@ -158,11 +151,8 @@ func (b *build) useWorkspace(ws workspace, replaced map[string]bool) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	for _, name := range sortedKeys(files) {
-		file := filepath.Join(tmp, filepath.FromSlash(name))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o777), os.WriteFile(file, []byte(files[name]), 0o666)); err != nil {
-			return err
-		}
+	if err := writeFiles(tmp, files); err != nil {
+		return err
 	}
 	if err := b.core.fetch(); err != nil {
 		return err
@@ -172,12 +162,9 @@ func (b *build) useWorkspace(ws workspace, replaced map[string]bool) error {
 	if _, err := output(env, "go", append([]string{"mod", "download"}, b.modules(replaced)...)...); err != nil {
 		return b.core.explain(err)
 	}
-	text, err := os.ReadFile(filepath.Join(tmp, "go.work.sum"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if files["go.work.sum"], err = readIfThere(filepath.Join(tmp, "go.work.sum")); err != nil {
 		return err
 	}
-	files = maps.Clone(files)
-	files["go.work.sum"] = string(text)
 	dir, err := b.store.folder(files)
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func (o options) compareAll(suites []string) (ok bool, err error) {
 		return false, err
 	}
 	defer os.RemoveAll(dir)
-	if err := gotool.LeaveCache(dir); err != nil {
+	if _, err := gotool.LeaveCache(dir); err != nil {
 		return false, err
 	}
 	ok = true

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,11 +9,13 @@ import (
 	"github.com/recycling-go/recycling/core/internal/nethook"
 )
 
-// Tests of net/http write this variable between their servers, without a lock. The http.Server
-// serves the listeners of this project on goroutines that such a test does not wait for.
-var testHook = strings.NewReplacer(
-	"if fn := testHookServerServe; fn != nil {",
-	"if _, ours := l.(interface{ ForNetHTTP() }); ours {\n} else if fn := testHookServerServe; fn != nil {")
+// testHook keeps Serve from reading testHookServerServe for the listeners of this project. Tests of
+// net/http write that variable between their servers, without a lock. The http.Server serves the
+// listeners of this project on goroutines that such a test does not wait for.
+var testHook = gotool.Edit{
+	Find:    "if fn := testHookServerServe; fn != nil {",
+	Replace: "if _, ours := l.(interface{ ForNetHTTP() }); ours {\n} else if fn := testHookServerServe; fn != nil {",
+}
 
 // overlay writes the patched files into dir, and returns the name of the file for go test -overlay.
 // testPackage is the package name of the tests, and testDir is their directory.
@@ -32,9 +33,9 @@ func overlay(dir, testDir, testPackage string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	edited := testHook.Replace(string(patched))
-	if edited == string(patched) {
-		return "", fmt.Errorf("%s has no testHookServerServe: is this a Go version nobody has tried?", server)
+	edited, err := gotool.Apply(server, string(patched), testHook)
+	if err != nil {
+		return "", err
 	}
 	if err := o.Put(server, edited); err != nil {
 		return "", err

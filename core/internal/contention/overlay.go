@@ -86,7 +86,7 @@ var mutexEdits = []gotool.Edit{
 // writeOverlay writes changed files of the standard library into dir, and returns the name of the
 // file for go build -overlay.
 func writeOverlay(dir string) (string, error) {
-	if err := gotool.LeaveCache(dir); err != nil {
+	if _, err := gotool.LeaveCache(dir); err != nil {
 		return "", err
 	}
 	o, err := gotool.NewOverlay(dir)

@@ -10,23 +10,23 @@ import (
 	"strings"
 )
 
-// LeaveCache makes the go command find its own files outside of the module cache, which contains
-// the toolchain if GOTOOLCHAIN has selected one: the go command does not overlay files in the
-// cache. It compares names, so a symbolic link in dir is enough, which
-// may be there from an earlier call. LeaveCache changes the environment
-// of the process, and must be called before "go env GOROOT".
-func LeaveCache(dir string) error {
+// LeaveCache makes the go command find its own files outside of the module cache, and reports
+// whether it had to. The cache contains the toolchain if GOTOOLCHAIN has selected one, and the go
+// command does not overlay files in the cache. It compares names, so LeaveCache only makes a
+// symbolic link in dir, or uses the one of an earlier call for the same toolchain. LeaveCache
+// changes the environment of the process. Call it before "go env GOROOT".
+func LeaveCache(dir string) (left bool, err error) {
 	out, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE").Output()
 	if err != nil {
-		return fmt.Errorf("go env: %w", err)
+		return false, fmt.Errorf("go env: %w", err)
 	}
 	root, cache, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	if in, err := filepath.Rel(cache, root); err != nil || !filepath.IsLocal(in) {
-		return nil
+		return false, nil
 	}
 	link := filepath.Join(dir, "go")
 	if err := symlink(root, link); err != nil {
-		return err
+		return false, err
 	}
 	for name, value := range map[string]string{
 		"GOROOT":      link,
@@ -34,13 +34,13 @@ func LeaveCache(dir string) error {
 		"PATH":        filepath.Join(link, "bin") + string(os.PathListSeparator) + os.Getenv("PATH"),
 	} {
 		if err := os.Setenv(name, value); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return true, nil
 }
 
-// symlink makes link a symbolic link to a folder. Another process may do the same.
+// symlink makes link a symbolic link to a folder. Another process may do the same at the same time.
 func symlink(to, link string) error {
 	err := os.Symlink(to, link)
 	if got, _ := os.Readlink(link); got == to {

@@ -3,7 +3,9 @@ package gotool
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -26,5 +28,33 @@ func TestLinksAreMadeAtTheSameTime(t *testing.T) {
 			t.Error("a link to another folder is taken for this one")
 		}
 		os.Remove(link)
+	}
+}
+
+func TestToolchainLeavesTheCacheOnce(t *testing.T) {
+	goroot := func() string {
+		out, err := exec.Command("go", "env", "GOROOT").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	root, dir := goroot(), t.TempDir()
+	for _, name := range []string{"GOROOT", "GOTOOLCHAIN", "PATH"} { // LeaveCache sets them
+		t.Setenv(name, os.Getenv(name))
+	}
+	t.Setenv("GOMODCACHE", dir)
+	if left, err := LeaveCache(dir); left || err != nil {
+		t.Fatalf("a toolchain outside of the cache: %v, %v", left, err)
+	}
+	t.Setenv("GOMODCACHE", filepath.Dir(root))
+	if left, err := LeaveCache(dir); !left || err != nil {
+		t.Fatalf("a toolchain in the cache: %v, %v", left, err)
+	}
+	if got, want := goroot(), filepath.Join(dir, "go"); got != want {
+		t.Errorf("GOROOT is %s, want %s", got, want)
+	}
+	if left, err := LeaveCache(dir); left || err != nil {
+		t.Errorf("a second call: %v, %v", left, err)
 	}
 }

@@ -43,18 +43,27 @@ type Edit struct{ Find, Replace string }
 
 // Edit replaces texts in a file of the standard library.
 func (o *Overlay) Edit(name string, edits ...Edit) error {
-	b, err := os.ReadFile(o.Std(name))
+	file := o.Std(name)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	text := string(b)
+	edited, err := Apply(file, string(text), edits...)
+	if err != nil {
+		return err
+	}
+	return o.Put(file, edited)
+}
+
+// Apply returns text, the contents of a file, with edits.
+func Apply(file, text string, edits ...Edit) (string, error) {
 	for _, e := range edits {
-		if strings.Count(text, e.Find) != 1 {
-			return fmt.Errorf("%s has no %q: is this a Go version nobody has tried?", o.Std(name), e.Find)
+		if n := strings.Count(text, e.Find); n != 1 {
+			return "", fmt.Errorf("%s has %q %d times, want once: is this a Go version nobody has tried?", file, e.Find, n)
 		}
 		text = strings.Replace(text, e.Find, e.Replace, 1)
 	}
-	return o.Put(o.Std(name), text)
+	return text, nil
 }
 
 // Write writes the file that the go command gets by its flag -overlay, and returns its name.

@@ -6,9 +6,11 @@
 // they call.
 //
 // Package auto sets the hooks. It refers to the variable by its linker symbol, so that it also
-// compiles and links, without an effect, where net/http is not replaced. The name of the variable
-// contains the [Version] of the hooks. The rules of adapters/orchestrion have the same
-// declarations.
+// compiles and links, without an effect, where net/http is not replaced. The rules of
+// adapters/orchestrion have the same declarations.
+//
+// The variable recyclingHooks1 and the constant Hooks1 of package auto end in the version of the
+// hooks, which must change with the declarations in hooks.go.txt.
 package nethook
 
 import (
@@ -17,10 +19,6 @@ import (
 	"regexp"
 	"slices"
 )
-
-// Version is the version of the hooks. It must change with the declarations in hooks.go.txt, and so
-// must the symbol there and in package auto.
-const Version = 1
 
 // Hooks is the text of the file that is added to the copy of net/http.
 //
