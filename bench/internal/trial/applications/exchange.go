@@ -47,21 +47,23 @@ func (c *client) open() error {
 	if c.conn != nil {
 		return nil
 	}
-	d := net.Dialer{Timeout: exchangeLimit}
-	var err error
-	if c.tls {
-		config := insecure()
-		config.NextProtos = []string{"http/1.1"}
-		c.conn, err = tls.DialWithDialer(&d, "tcp", c.addr, config)
-	} else {
-		c.conn, err = d.Dial("tcp", c.addr)
-	}
+	conn, err := dial(c.addr, c.tls, exchangeLimit)
 	if err != nil {
-		c.conn = nil
 		return err
 	}
-	c.r = bufio.NewReaderSize(c.conn, longestHeader)
+	c.conn, c.r = conn, bufio.NewReaderSize(conn, longestHeader)
 	return nil
+}
+
+// dial opens a connection for HTTP/1.1, over TLS if secure is true, within limit.
+func dial(addr string, secure bool, limit time.Duration) (net.Conn, error) {
+	d := &net.Dialer{Timeout: limit}
+	if !secure {
+		return d.Dial("tcp", addr)
+	}
+	config := insecure()
+	config.NextProtos = []string{"http/1.1"}
+	return tls.DialWithDialer(d, "tcp", addr, config)
 }
 
 // do sends a request whose variables are expanded, and receives the response.
@@ -120,6 +122,14 @@ func peekHeader(r *bufio.Reader) (string, error) {
 			return string(b), err
 		}
 	}
+}
+
+// headerOf returns the header of a response that net/http's client has read, sorted.
+func headerOf(resp *http.Response) string {
+	var b strings.Builder
+	b.WriteString(resp.Proto + " " + resp.Status + "\r\n")
+	resp.Header.Write(&b) // to memory: no error
+	return b.String()
 }
 
 func (a *answer) readBody(resp *http.Response) error {
