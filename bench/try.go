@@ -17,8 +17,8 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/trial/soak"
 )
 
-// list defines a flag whose value is a list with commas. Without the flag, or if its value is empty,
-// p is not changed.
+// list defines a flag whose value is a list with commas. If it is not set, or empty, p is not
+// changed.
 func (c *command) list(p *[]string, name, usage string) {
 	c.flags.Func(name, usage, func(value string) error {
 		if value != "" {

@@ -15,7 +15,9 @@ import (
 
 // An answer is a response as it was on the wire.
 type answer struct {
-	Header   string // of all responses to the request, informational ones too: status lines and header lines, in order
+	// Header has the status line and the header lines, in order, of each response to the request:
+	// of informational ones, and of the last one.
+	Header   string
 	Body     string // without the framing of chunks, and decompressed
 	Trailer  string
 	Messages []string // of a WebSocket
@@ -106,7 +108,7 @@ func (c *client) exchange(r Request) (a answer, err error) {
 // whole.
 const longestHeader = 256 << 10
 
-// peekHeader returns what comes next up to the empty line, which it includes, without reading it.
+// peekHeader returns the next header, with the empty line that ends it, and leaves it in r.
 func peekHeader(r *bufio.Reader) (string, error) {
 	for {
 		b, _ := r.Peek(r.Buffered())

@@ -112,8 +112,9 @@ func (t *stopTrial) ended() bool {
 	return t.phase == stopped
 }
 
-// count counts a request. It is called with the error of its connection, if there was none, and
-// with what exchange returns.
+// count counts a request. dial is the error if no connection could be opened for it. Otherwise err
+// and begun are what exchange has returned, and used is true if the connection had had a request
+// before.
 func (t *stopTrial) count(dial, err error, used, begun bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
