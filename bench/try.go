@@ -17,16 +17,24 @@ import (
 	"github.com/recycling-go/recycling/bench/internal/trial/soak"
 )
 
+// list defines a flag whose value is a list with commas. If it is not set, or empty, p is not
+// changed.
+func (c *command) list(p *[]string, name, usage string) {
+	c.flags.Func(name, usage, func(value string) error {
+		if value != "" {
+			*p = strings.Split(value, ",")
+		}
+		return nil
+	})
+}
+
 // findFaults is the command faults.
 func findFaults(c *command, args []string) error {
 	var config faults.Config
 	c.flags.BoolVar(&config.Short, "short", false, "fewer connections and rounds: less than a minute")
-	rows := c.flags.String("rows", "", "carry out only the rows with these `numbers`, such as 3,17")
+	c.list(&config.Rows, "rows", "carry out only the rows with these `numbers`, such as 3,17")
 	if err := c.parse(args); err != nil {
 		return err
-	}
-	if *rows != "" {
-		config.Rows = strings.Split(*rows, ",")
 	}
 	p := record.NewProgress(c.stderr)
 	defer p.Done()
@@ -53,8 +61,8 @@ func rollOut(c *command, args []string) error {
 // tryApplications is the command applications.
 func tryApplications(c *command, args []string) error {
 	var config applications.Config
-	apps := c.flags.String("apps", "", "`names` of applications, or files that describe them, instead of all in the list")
-	parts := c.flags.String("parts", "", "some of "+strings.Join(applications.Parts, ",")+"; default: all but cold, which builds with an empty cache")
+	c.list(&config.Apps, "apps", "`names` of applications, or files that describe them, instead of all in the list")
+	c.list(&config.Parts, "parts", "some of the `parts` "+strings.Join(applications.Parts, ",")+"; default: all but cold, which builds with an empty cache")
 	c.flags.IntVar(&config.Rounds, "rounds", 5, "how often the programs are measured")
 	c.flags.DurationVar(&config.Duration, "d", 2*time.Second, "how long each load lasts")
 	c.flags.StringVar(&config.Recycle, "recycle", "", "the `program` recycle; default: it is built from core/cmd/recycle")
@@ -62,12 +70,6 @@ func tryApplications(c *command, args []string) error {
 	c.flags.StringVar(&config.Out, "o", "", "`folder` that applications.json and applications.md are written to")
 	if err := c.parse(args); err != nil {
 		return err
-	}
-	if *apps != "" {
-		config.Apps = strings.Split(*apps, ",")
-	}
-	if *parts != "" {
-		config.Parts = strings.Split(*parts, ",")
 	}
 	p := record.NewProgress(c.stderr)
 	defer p.Done()

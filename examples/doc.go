@@ -17,9 +17,8 @@
 //
 // Command offload is another example: heavy tasks in child processes, beside routes that stay fast.
 // Command thumbnails resizes uploaded pictures in its process, in child processes or on other
-// machines.
-// Command upgrade is a service under systemd whose program can be replaced while it runs. Command
-// deploy is an application with the files that run it in production.
+// machines. Command upgrade is a service under systemd whose program can be replaced while it runs.
+// Command deploy is an application with the files that run it in production.
 //
 // The folder internal/scenario has the frameworks' own examples of a graceful shutdown, with one
 // line added or changed.

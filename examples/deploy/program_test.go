@@ -3,14 +3,11 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +15,7 @@ import (
 	"time"
 
 	recycling "github.com/recycling-go/recycling/core"
+	"github.com/recycling-go/recycling/examples/internal/progtest"
 )
 
 // needs returns the path of a program that a test needs, and skips the test if there is none.
@@ -61,61 +59,13 @@ func write(t *testing.T, name, text string) string {
 	return path
 }
 
-// freeAddr returns an address of loopback on which nobody listens.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+// built is this command.
+var built progtest.Program
+
+func TestMain(m *testing.M) { built.Main(m) }
 
 // eventually waits until ok returns true.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
-var built struct {
-	once sync.Once
-	dir  string
-	err  error
-}
-
-// program builds this command, once, and returns the path of the program.
-func program(t *testing.T) string {
-	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("no process can be sent SIGTERM here")
-	}
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "deploy-test-"); built.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", filepath.Join(built.dir, "app"), ".").CombinedOutput()
-		if err != nil {
-			built.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return filepath.Join(built.dir, "app")
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
-	}
-	os.Exit(code)
-}
+var eventually = progtest.Within(30 * time.Second)
 
 // A process is a program that runs until it is stopped, at the latest when the test ends.
 type process struct {
@@ -153,13 +103,13 @@ type application struct {
 // start starts this command, and waits until it serves. Further arguments override those of start.
 func start(t *testing.T, args ...string) *application {
 	t.Helper()
-	return startProgram(t, program(t), args...)
+	return startProgram(t, built.Path(t), args...)
 }
 
 // startProgram is start with a program that runs this command.
 func startProgram(t *testing.T, name string, args ...string) *application {
 	t.Helper()
-	a := &application{admin: freeAddr(t)}
+	a := &application{admin: progtest.FreeAddr(t)}
 	r, w := io.Pipe()
 	args = append([]string{"-addr=127.0.0.1:0", "-admin=" + a.admin, "-lame-duck=0s"}, args...)
 	a.process = launch(t, w, name, args...)

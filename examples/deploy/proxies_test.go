@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/recycling-go/recycling/examples/internal/progtest"
 )
 
 // nginxFile returns nginx.conf with other addresses and folders.
@@ -105,7 +107,7 @@ func forEachProxy(t *testing.T, proxies map[string]proxy, test func(t *testing.T
 // startProxy starts p in front of two servers, and waits until it serves. It returns its URL.
 func startProxy(t *testing.T, program string, p proxy, a, b *application) (base string) {
 	t.Helper()
-	addr := freeAddr(t)
+	addr := progtest.FreeAddr(t)
 	var log bytes.Buffer
 	x := launch(t, &log, program, append(p.serve, p.file(t, addr, a.addr, b.addr))...)
 	t.Cleanup(func() {
@@ -123,7 +125,7 @@ func TestProxiesAcceptTheirConfiguration(t *testing.T) {
 	all := maps.Clone(webProxies)
 	maps.Copy(all, tcpProxies)
 	forEachProxy(t, all, func(t *testing.T, program string, p proxy) {
-		out, err := exec.Command(program, append(p.check, p.file(t, freeAddr(t), "127.0.0.1:8080", "127.0.0.1:8082"))...).CombinedOutput()
+		out, err := exec.Command(program, append(p.check, p.file(t, progtest.FreeAddr(t), "127.0.0.1:8080", "127.0.0.1:8082"))...).CombinedOutput()
 		if err != nil || strings.Contains(strings.ToLower(string(out)), "[warn") {
 			t.Errorf("%v\n%s", err, out)
 		}

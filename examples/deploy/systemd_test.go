@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/recycling-go/recycling/examples/internal/progtest"
 )
 
 const unitFile = "systemd/recycling-example@.service"
@@ -19,7 +21,7 @@ const unitFile = "systemd/recycling-example@.service"
 // units returns the service and the socket for port 8080, as files in one folder. The program of
 // the service exists.
 func units(t *testing.T) (service, socket string) {
-	s := replace(t, read(t, unitFile), "/usr/local/bin/recycling-example", program(t))
+	s := replace(t, read(t, unitFile), "/usr/local/bin/recycling-example", built.Path(t))
 	service = write(t, "recycling-example@8080.service", s)
 	socket = filepath.Join(filepath.Dir(service), "recycling-example@8080.socket")
 	if err := os.WriteFile(socket, []byte(read(t, "systemd/recycling-example@.socket")), 0o644); err != nil {
@@ -53,8 +55,8 @@ func TestUnitsAreValid(t *testing.T) {
 // The program serves on the socket that systemd passes, and not on another address.
 func TestProgramServesOnTheSocketOfTheUnit(t *testing.T) {
 	activate := needs(t, "systemd-socket-activate")
-	addr, admin := freeAddr(t), freeAddr(t)
-	p := launch(t, io.Discard, activate, "--listen="+addr, "--fdname=web", program(t), "-admin="+admin, "-lame-duck=0s")
+	addr, admin := progtest.FreeAddr(t), progtest.FreeAddr(t)
+	p := launch(t, io.Discard, activate, "--listen="+addr, "--fdname=web", built.Path(t), "-admin="+admin, "-lame-duck=0s")
 	eventually(t, "a response", func() bool {
 		_, body := get("http://" + addr + "/yo")
 		return body == "Hey you!"
@@ -112,7 +114,7 @@ func TestUnitAllowsTheCallsOfTheProgram(t *testing.T) {
 	allowed := filter(t, analyze)
 	trace := write(t, "trace", "")
 	// -D: the process that is started is the program, and strace is its grandchild.
-	script := write(t, "app", "#!/bin/sh\nexec "+strace+" -D -f -qq -o "+trace+" "+program(t)+` "$@"`+"\n")
+	script := write(t, "app", "#!/bin/sh\nexec "+strace+" -D -f -qq -o "+trace+" "+built.Path(t)+` "$@"`+"\n")
 	if err := os.Chmod(script, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,8 @@ import (
 	"github.com/recycling-go/recycling/core/offload/task/manage"
 )
 
-// internal serves, on an address that only operators can reach, what is not for the public.
+// internal returns an option that adds the pages for operators, on the address c.admin. The public
+// must not reach that address.
 func internal(c config, p *workplace, rec *observe.TaskRecorder) recycling.Option {
 	reg := prometheus.NewRegistry()
 	metrics := recyclingprometheus.MustRegister(reg)

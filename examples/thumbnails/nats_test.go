@@ -13,6 +13,7 @@ import (
 
 	recyclingnats "github.com/recycling-go/recycling/adapters/nats"
 	"github.com/recycling-go/recycling/adapters/nats/embedded"
+	"github.com/recycling-go/recycling/examples/internal/progtest"
 )
 
 // enqueue uploads a picture for later, and returns its path.
@@ -114,7 +115,7 @@ func TestWorkersOfOtherProcesses(t *testing.T) {
 	t.Cleanup(s.Close)
 	env := []string{"NATS_URL=" + s.URL()}
 	p := start(t, env, "-place=nats")
-	admin := freeAddr(t)
+	admin := progtest.FreeAddr(t)
 	one, _ := launch(t, working, env, "-workers=1", "-admin="+admin, "worker")
 	one.admin = "http://" + admin
 	two, _ := launch(t, working, env, "-workers=1", "worker")

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/recycling-go/recycling/examples/internal/progtest"
 )
 
 // measure is a JavaScript expression: what is wrong with how the page looks, and its text.
@@ -161,7 +163,7 @@ func TestPageTriesAgain(t *testing.T) {
 // TestPageRemembersWhatIsMadeLater closes the page and ends the server while a picture waits.
 func TestPageRemembersWhatIsMadeLater(t *testing.T) {
 	b := startBrowser(t)
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir, addr := t.TempDir(), progtest.FreeAddr(t)
 	p := start(t, nil, "-place=nats", "-dir="+dir, "-workers=1", "-addr="+addr)
 	b.open(p.base, 390, 844, "light")
 	files := album(t)

@@ -29,7 +29,7 @@ type workplace struct {
 	close      func() error          // after the server
 }
 
-// open opens the place that c names. This is all that depends on it.
+// open opens the place that c names.
 func open(ctx context.Context, c config, rec *observe.TaskRecorder) (*workplace, error) {
 	w, p, err := &workplace{}, task.Place(nil), error(nil)
 	switch c.place {
@@ -128,8 +128,8 @@ func (c config) nats() recyclingnats.Config {
 	}
 }
 
-// within calls a Shutdown. The server has ended before, so that only tasks whose callers have left
-// can be running.
+// within calls a Shutdown, with a limit of 10 seconds. The server has ended by then, so the only
+// tasks that may still run are those whose callers have left.
 func within(shutdown func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

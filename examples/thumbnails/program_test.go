@@ -6,13 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,63 +18,16 @@ import (
 
 	"github.com/recycling-go/recycling/core/offload/task"
 	"github.com/recycling-go/recycling/core/offload/task/manage"
+	"github.com/recycling-go/recycling/examples/internal/progtest"
 )
 
-var built struct {
-	once sync.Once
-	dir  string
-	err  error
-}
+// built is this command.
+var built progtest.Program
 
-// program builds this command, once, and returns the path of the program.
-func program(t *testing.T) string {
-	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("no process can be sent SIGTERM here")
-	}
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "thumbnails-test-"); built.err != nil {
-			return
-		}
-		out, err := exec.Command("go", "build", "-o", filepath.Join(built.dir, "thumbnails"), ".").CombinedOutput()
-		if err != nil {
-			built.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return filepath.Join(built.dir, "thumbnails")
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { built.Main(m) }
 
 // eventually waits until ok returns true.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(60 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
-// freeAddr returns an address of loopback on which nobody listens.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+var eventually = progtest.Within(60 * time.Second)
 
 // A process is this command, running.
 type process struct {
@@ -95,7 +45,7 @@ var (
 // start starts the web application, and waits until it serves.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	admin := freeAddr(t)
+	admin := progtest.FreeAddr(t)
 	p, found := launch(t, serving, env, append([]string{"-addr=127.0.0.1:0", "-admin=" + admin}, args...)...)
 	p.base, p.admin = "http://"+found[1], "http://"+admin
 	return p
@@ -104,7 +54,7 @@ func start(t *testing.T, env []string, args ...string) *process {
 // launch starts this command, and waits until its log has a match of ready, which it returns.
 func launch(t *testing.T, ready *regexp.Regexp, env []string, args ...string) (*process, []string) {
 	t.Helper()
-	p := &process{Cmd: exec.Command(program(t), args...)}
+	p := &process{Cmd: exec.Command(built.Path(t), args...)}
 	p.Env = append(os.Environ(), append([]string{"NATS_URL=", "THUMBNAILS_PLACE=", "TMPDIR=" + t.TempDir()}, env...)...)
 	log, err := p.StderrPipe()
 	if err != nil {

@@ -69,7 +69,8 @@ func secure(next http.Handler) http.Handler {
 	})
 }
 
-// limit refuses uploads when there are maxUploads: place bounds only those that have been read.
+// limit refuses an upload while maxUploads others are under way. The bounds of the place are not
+// enough: they hold only for uploads that have been read.
 func (a *app) limit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -176,8 +177,8 @@ func (a *app) later(w http.ResponseWriter, r *http.Request) {
 	recyclingnats.Accepted(w, id, "/later/"+id)
 }
 
-// fail responds to an error that is not due to the picture. If w has got a part of a stream, it
-// does not return.
+// fail responds to an error that is not due to the picture. If a part of a stream has been sent, it
+// cuts off the response with a panic: see [task.Fail].
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() == nil && offload.RetryAfter(err) == "" { // neither gone nor refused
 		slog.Error("thumbnails: no thumbnail was made", "path", r.URL.Path, "error", err)

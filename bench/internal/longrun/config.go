@@ -11,9 +11,13 @@ type Config struct {
 	Rounds   int           // each round measures everything once
 	Duration time.Duration // how long clients send requests; then they wait for the last responses
 	Clients  int
-	Workers  int      // how many tasks offload, process and the places run at the same time, and waiting without those that wait
-	Tasks    []string // nil means all
-	Servers  []string // nil means all
+
+	// Workers is how many tasks offload, process and the places run at the same time. It is also
+	// how many the server waiting runs, besides those that wait.
+	Workers int
+
+	Tasks   []string // nil means all
+	Servers []string // nil means all
 
 	Sleep    time.Duration // for sleep and split
 	Latency  time.Duration // of the external server

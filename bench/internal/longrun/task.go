@@ -77,8 +77,8 @@ func allowWaiting(ctx context.Context) context.Context {
 	return context.WithValue(ctx, waitingKey{}, true)
 }
 
-// waiting calls f, which does not compute. With the server named so, its handler does not count
-// meanwhile.
+// waiting calls f, which waits and does not compute. The handler of the server waiting does not
+// count against MaxWorkers meanwhile: see offload.Waiting.
 func waiting(ctx context.Context, f func()) {
 	if ctx.Value(waitingKey{}) == nil {
 		f()
@@ -87,16 +87,11 @@ func waiting(ctx context.Context, f func()) {
 	offload.Waiting(ctx, f)
 }
 
-func (w *worker) sleep(ctx context.Context) (err error) {
-	waiting(ctx, func() { err = sleep(ctx, w.Sleep) })
-	return err
-}
+func (w *worker) sleep(ctx context.Context) error { return sleep(ctx, w.Sleep) }
 
 func (w *worker) split(ctx context.Context) error {
 	for _, part := range []time.Duration{1, 3, 10} {
-		var err error
-		waiting(ctx, func() { err = sleep(ctx, w.Sleep*part/14) })
-		if err != nil {
+		if err := sleep(ctx, w.Sleep*part/14); err != nil {
 			return err
 		}
 	}
@@ -104,15 +99,17 @@ func (w *worker) split(ctx context.Context) error {
 }
 
 // sleep sleeps for d. If ctx ends first, it returns ctx's error.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+func sleep(ctx context.Context, d time.Duration) (err error) {
+	waiting(ctx, func() {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	})
+	return err
 }
 
 func (w *worker) fetch(ctx context.Context) error { return w.page(ctx, w.Site.HTTP+"/page") }

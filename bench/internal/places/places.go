@@ -18,11 +18,11 @@ import (
 type Config struct {
 	Tasks   *task.Set     `json:"-"`
 	Workers int           // how many tasks run at the same time; at least one
-	Queue   int           // how many calls may wait
-	Wait    time.Duration // for how long
+	Queue   int           // how many calls may wait for a worker
+	Wait    time.Duration // how long a call may wait, as in offload.Config
 }
 
-// A Place is where tasks run. The ones below are all there are.
+// A Place is where tasks run. All lists every one.
 type Place struct {
 	Name  string
 	About string // what it is

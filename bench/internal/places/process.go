@@ -30,7 +30,7 @@ const (
 	roleWorker role = "NATS worker" // on a host
 )
 
-// A process is the parameter of a process, as JSON.
+// A process says what a process of a place does. It is passed to it as JSON.
 type process struct {
 	Role   role
 	Node   natsnode.Node // of a server
@@ -109,7 +109,7 @@ func echo() error {
 	}
 }
 
-// message is the size of what echo gets: that of a short task.
+// message is the size in bytes of what echo gets. A short task has about as many.
 const message = 64
 
 // twoPipes is the floor of child processes.

@@ -12,19 +12,13 @@ import (
 // start starts the server that c describes, and waits until it listens. The server is stopped when
 // ctx ends.
 func start(ctx context.Context, c childConfig) (*harness.Process, error) {
-	command, err := c.command()
+	v, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
-	p, err := harness.Start(ctx, command)
+	p, err := harness.Start(ctx, harness.Command{Args: []string{ServerArg, string(v)}, Stderr: os.Stderr})
 	if err != nil {
 		return nil, fmt.Errorf("server %q did not start: %w", c.Server, err)
 	}
 	return p, nil
-}
-
-// command returns the command of a process that does what c says.
-func (c childConfig) command() (harness.Command, error) {
-	v, err := json.Marshal(c)
-	return harness.Command{Args: []string{ServerArg, string(v)}, Stderr: os.Stderr}, err
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path"
 	"regexp"
@@ -83,11 +84,16 @@ type Request struct {
 func (r Request) webSocket() bool { return len(r.Send) > 0 || r.Receive > 0 }
 
 // method returns the method, which is never empty.
-func (r Request) method() string {
-	if r.Method == "" {
-		return "GET"
+func (r Request) method() string { return cmp.Or(r.Method, "GET") }
+
+// header returns the header lines as net/http's clients take them.
+func (r Request) header() http.Header {
+	h := http.Header{}
+	for _, line := range r.Header {
+		name, value, _ := strings.Cut(line, ": ")
+		h.Add(name, value)
 	}
-	return r.Method
+	return h
 }
 
 // A Mask covers a part of responses that differs between two runs of the same program.
@@ -188,9 +194,9 @@ func List() ([]*Application, error) {
 		if err != nil {
 			return nil, err
 		}
-		a, err := parse(text)
+		a, err := parse(file, text)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, err
 		}
 		all = append(all, a)
 	}
@@ -203,21 +209,22 @@ func Read(file string) (*Application, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := parse(text)
+	return parse(file, text)
+}
+
+// parse parses and checks the text of a file.
+func parse(file string, text []byte) (*Application, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	a := new(Application)
+	err := d.Decode(a)
+	if err == nil {
+		err = a.check()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return a, nil
-}
-
-func parse(text []byte) (*Application, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	a := new(Application)
-	if err := d.Decode(a); err != nil {
-		return nil, err
-	}
-	return a, a.check()
 }
 
 // choose returns the applications with these names, or all of them if there are no names. A name

@@ -84,7 +84,7 @@ func TestWrongFieldsAreNamed(t *testing.T) {
 			t.Errorf("%v, want an error that begins with %s", err, want)
 		}
 	}
-	if _, err := parse([]byte(`{"Name": "some", "Port": 1}`)); err == nil || !strings.Contains(err.Error(), "Port") {
+	if _, err := parse("some.json", []byte(`{"Name": "some", "Port": 1}`)); err == nil || !strings.Contains(err.Error(), "Port") {
 		t.Errorf("an unknown field: %v, want it named", err)
 	}
 }
@@ -239,7 +239,7 @@ func countStops(t *testing.T, addr string, enough func(Stop) bool) Stop {
 		t.Fatal(err)
 	}
 	p := &process{app: &Application{}, values: values{"port": port}}
-	s := &stopTrial{process: p, request: Request{Path: "/"}.wire(addr)}
+	s := &stopTrial{process: p, path: "/"}
 	var clients sync.WaitGroup
 	s.begin()
 	clients.Go(s.keepAlive)

@@ -9,7 +9,7 @@ import (
 // A Difference is a response of the recycled program that differs from that of the plain one.
 type Difference struct {
 	Request string // its method and path, and how it was sent
-	What    string // status, header, body, trailer, messages, connection or error
+	What    string // header, body, trailer, messages, connection or error
 	Plain   string // the first place that differs, with what is around it
 	Other   string
 }

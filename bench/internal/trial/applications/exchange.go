@@ -15,7 +15,9 @@ import (
 
 // An answer is a response as it was on the wire.
 type answer struct {
-	Header   string // of all responses to the request, informational ones too: status lines and header lines, in order
+	// Header has the status line and the header lines, in order, of each response to the request:
+	// of informational ones, and of the last one.
+	Header   string
 	Body     string // without the framing of chunks, and decompressed
 	Trailer  string
 	Messages []string // of a WebSocket
@@ -47,21 +49,23 @@ func (c *client) open() error {
 	if c.conn != nil {
 		return nil
 	}
-	d := net.Dialer{Timeout: exchangeLimit}
-	var err error
-	if c.tls {
-		config := insecure()
-		config.NextProtos = []string{"http/1.1"}
-		c.conn, err = tls.DialWithDialer(&d, "tcp", c.addr, config)
-	} else {
-		c.conn, err = d.Dial("tcp", c.addr)
-	}
+	conn, err := dial(c.addr, c.tls, exchangeLimit)
 	if err != nil {
-		c.conn = nil
 		return err
 	}
-	c.r = bufio.NewReaderSize(c.conn, longestHeader)
+	c.conn, c.r = conn, bufio.NewReaderSize(conn, longestHeader)
 	return nil
+}
+
+// dial opens a connection for HTTP/1.1, over TLS if secure is true, within limit.
+func dial(addr string, secure bool, limit time.Duration) (net.Conn, error) {
+	d := &net.Dialer{Timeout: limit}
+	if !secure {
+		return d.Dial("tcp", addr)
+	}
+	config := insecure()
+	config.NextProtos = []string{"http/1.1"}
+	return tls.DialWithDialer(d, "tcp", addr, config)
 }
 
 // do sends a request whose variables are expanded, and receives the response.
@@ -104,7 +108,7 @@ func (c *client) exchange(r Request) (a answer, err error) {
 // whole.
 const longestHeader = 256 << 10
 
-// peekHeader returns what comes next up to the empty line, which it includes, without reading it.
+// peekHeader returns the next header, with the empty line that ends it, and leaves it in r.
 func peekHeader(r *bufio.Reader) (string, error) {
 	for {
 		b, _ := r.Peek(r.Buffered())
@@ -120,6 +124,14 @@ func peekHeader(r *bufio.Reader) (string, error) {
 			return string(b), err
 		}
 	}
+}
+
+// headerOf returns the header of a response that net/http's client has read, sorted.
+func headerOf(resp *http.Response) string {
+	var b strings.Builder
+	b.WriteString(resp.Proto + " " + resp.Status + "\r\n")
+	resp.Header.Write(&b) // to memory: no error
+	return b.String()
 }
 
 func (a *answer) readBody(resp *http.Response) error {

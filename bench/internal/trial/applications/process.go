@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -143,9 +142,6 @@ func (p *process) awaitReady(ctx context.Context) error {
 func insecure() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
 
 func (p *process) addr() string { return "127.0.0.1:" + p.values["port"] }
-
-// fresh returns a copy of the variables, to which the requests of one replay add.
-func (p *process) fresh() values { return maps.Clone(p.values) }
 
 // stop stops the program, and deletes its folder.
 func (p *process) stop() {

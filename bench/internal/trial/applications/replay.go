@@ -66,7 +66,7 @@ func (s *subject) record(ctx context.Context, k kind, name string) (recording, e
 	}
 	defer p.stop()
 	rec := recording{values: p.values}
-	saved := p.fresh()
+	saved := maps.Clone(p.values)
 	kept := client{addr: p.addr(), tls: s.TLS}
 	defer kept.close()
 	for _, r := range s.Requests {
@@ -136,20 +136,12 @@ func (p *process) doHTTP2(ctx context.Context, r Request) (a answer) {
 		if err != nil {
 			return err
 		}
-		for _, line := range r.Header {
-			name, value, _ := strings.Cut(line, ": ")
-			req.Header.Add(name, value)
-		}
+		req.Header = r.header()
 		resp, err := transport.RoundTrip(req)
 		if err != nil {
 			return err
 		}
-		a.Header = resp.Proto + " " + resp.Status + "\n"
-		for _, name := range slices.Sorted(maps.Keys(resp.Header)) {
-			for _, value := range resp.Header[name] {
-				a.Header += name + ": " + value + "\n"
-			}
-		}
+		a.Header = headerOf(resp)
 		return a.readBody(resp)
 	}()
 	if err != nil {

@@ -3,7 +3,6 @@ package applications
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -43,7 +42,7 @@ func (s *subject) stopUnderLoad(ctx context.Context, k kind) (*Stop, error) {
 		return nil, err
 	}
 	defer p.stop()
-	t := &stopTrial{process: p, request: Request{Path: s.Load}.wire(p.addr())}
+	t := &stopTrial{process: p, path: s.Load}
 	var clients sync.WaitGroup
 	for range stopClients {
 		clients.Go(t.keepAlive)
@@ -83,7 +82,7 @@ func (s *subject) stopUnderLoad(ctx context.Context, k kind) (*Stop, error) {
 // A stopTrial is the load of one process.
 type stopTrial struct {
 	process *process
-	request []byte
+	path    string // that is requested
 
 	mu     sync.Mutex // guards following
 	phase  stopPhase
@@ -113,8 +112,9 @@ func (t *stopTrial) ended() bool {
 	return t.phase == stopped
 }
 
-// count counts a request. It is called with the error of its connection, if there was none, and
-// with what exchange returns.
+// count counts a request. dial is the error if no connection could be opened for it. Otherwise err
+// and begun are what exchange has returned, and used is true if the connection had had a request
+// before.
 func (t *stopTrial) count(dial, err error, used, begun bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -136,22 +136,23 @@ func (t *stopTrial) count(dial, err error, used, begun bool) {
 }
 
 // keepAlive sends requests over one connection as long as it lasts.
-func (t *stopTrial) keepAlive() { t.requests(t.request) }
+func (t *stopTrial) keepAlive() { t.requests(Request{Path: t.path}) }
 
 // newConnections sends each request over a new connection.
 func (t *stopTrial) newConnections() {
-	const end = "\r\n"
-	t.requests(append(t.request[:len(t.request)-len(end):len(t.request)-len(end)], "Connection: close\r\n\r\n"...))
+	t.requests(Request{Path: t.path, Header: []string{"Connection: close"}})
 }
 
-func (t *stopTrial) requests(request []byte) {
+func (t *stopTrial) requests(request Request) {
+	addr, secure := t.process.addr(), t.process.app.TLS
+	wire := request.wire(addr)
 	var c net.Conn
 	var r *bufio.Reader
 	used := false
 	for !t.ended() {
 		if c == nil {
 			var err error
-			if c, err = t.dial(); err != nil {
+			if c, err = dial(addr, secure, 5*time.Second); err != nil {
 				c = nil
 				t.count(err, nil, false, false)
 				time.Sleep(20 * time.Millisecond) // the load is what matters, not how often it is refused
@@ -159,7 +160,7 @@ func (t *stopTrial) requests(request []byte) {
 			}
 			r, used = bufio.NewReader(c), false
 		}
-		closes, begun, err := exchange(c, r, request)
+		closes, begun, err := exchange(c, r, wire)
 		t.count(nil, err, used, begun)
 		used = true
 		if err != nil || closes {
@@ -170,16 +171,6 @@ func (t *stopTrial) requests(request []byte) {
 	if c != nil {
 		c.Close()
 	}
-}
-
-func (t *stopTrial) dial() (net.Conn, error) {
-	d := &net.Dialer{Timeout: 5 * time.Second}
-	if t.process.app.TLS {
-		config := insecure()
-		config.NextProtos = []string{"http/1.1"}
-		return tls.DialWithDialer(d, "tcp", t.process.addr(), config)
-	}
-	return d.Dial("tcp", t.process.addr())
 }
 
 // exchange sends a request and receives the response. begun is true if a byte of the response has

@@ -166,7 +166,7 @@ func ratio(samples [kinds][]float64) string {
 	if len(all) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%.2f", (all[(len(all)-1)/2]+all[len(all)/2])/2)
+	text := fmt.Sprintf("%.2f", record.Median(all))
 	switch { // as in the other tables of bench
 	case all[len(all)-1] <= 0.95:
 		return "**" + text + "**"

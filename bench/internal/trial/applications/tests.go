@@ -3,6 +3,7 @@ package applications
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,12 +36,9 @@ func (s *subject) test(ctx context.Context) (*Tests, error) {
 	if len(s.Tests) == 0 {
 		return nil, nil
 	}
-	var first, second [kinds]results
-	for k := range kind(kinds) {
-		var err error
-		if first[k], err = s.testOne(ctx, k, s.Tests); err != nil {
-			return nil, err
-		}
+	first, err := s.testBoth(ctx, s.Tests)
+	if err != nil {
+		return nil, err
 	}
 	t := &Tests{Total: len(first[plain])}
 	for _, result := range first[plain] {
@@ -62,18 +60,15 @@ func (s *subject) test(ctx context.Context) (*Tests, error) {
 		packages = append(packages, packageOf(name))
 	}
 	slices.Sort(packages)
-	packages = slices.Compact(packages)
-	for k := range kind(kinds) {
-		var err error
-		if second[k], err = s.testOne(ctx, k, packages); err != nil {
-			return nil, err
-		}
+	second, err := s.testBoth(ctx, slices.Compact(packages))
+	if err != nil {
+		return nil, err
 	}
 	for _, name := range differing {
 		if one, two := second[plain][name], second[recycled][name]; one == two && one != "" {
 			t.Unsteady = append(t.Unsteady, name)
 		} else {
-			t.Differing = append(t.Differing, fmt.Sprintf("%s: %s, %s", name, orNone(one), orNone(two)))
+			t.Differing = append(t.Differing, fmt.Sprintf("%s: %s, %s", name, cmp.Or(one, "none"), cmp.Or(two, "none")))
 		}
 	}
 	return t, nil
@@ -92,13 +87,6 @@ func differ(a, b results) (names []string) {
 	return names
 }
 
-func orNone(result string) string {
-	if result == "" {
-		return "none"
-	}
-	return result
-}
-
 // packageOf returns the import path of a test named package.test. The names of tests and subtests
 // contain dots and slashes too.
 func packageOf(name string) string {
@@ -109,6 +97,16 @@ func packageOf(name string) string {
 }
 
 var testName = regexp.MustCompile(`\.(Test|Example|Fuzz|Benchmark)`)
+
+// testBoth runs the tests of packages both ways.
+func (s *subject) testBoth(ctx context.Context, packages []string) (both [kinds]results, err error) {
+	for k := range kind(kinds) {
+		if both[k], err = s.testOne(ctx, k, packages); err != nil {
+			break
+		}
+	}
+	return both, err
+}
 
 // testOne runs the tests of packages.
 func (s *subject) testOne(ctx context.Context, k kind, packages []string) (results, error) {

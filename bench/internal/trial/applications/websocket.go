@@ -1,10 +1,8 @@
 package applications
 
 import (
-	"bytes"
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/coder/websocket"
 )
@@ -20,25 +18,17 @@ func (p *process) doWebSocket(ctx context.Context, r Request) (a answer) {
 func (p *process) talk(ctx context.Context, r Request, a *answer) error {
 	ctx, cancel := context.WithTimeout(ctx, exchangeLimit)
 	defer cancel()
-	header := http.Header{}
-	for _, line := range r.Header {
-		name, value, _ := strings.Cut(line, ": ")
-		header.Add(name, value)
-	}
 	scheme := "ws://"
 	if p.app.TLS {
 		scheme = "wss://"
 	}
 	conn, resp, err := websocket.Dial(ctx, scheme+p.addr()+r.Path, &websocket.DialOptions{
 		HTTPClient: &http.Client{Transport: &http.Transport{TLSClientConfig: insecure(), DisableKeepAlives: true}},
-		HTTPHeader: header,
+		HTTPHeader: r.header(),
 	})
 	if resp != nil {
 		resp.Header.Del("Sec-WebSocket-Accept") // it depends on a random key, and Dial has checked it
-		var b bytes.Buffer
-		b.WriteString(resp.Proto + " " + resp.Status + "\n")
-		resp.Header.Write(&b) // to memory: no error
-		a.Header = b.String()
+		a.Header = headerOf(resp)
 	}
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
 // Package hosts makes hosts for trials on one machine: each is a network namespace, and all are
-// connected by a bridge, which is in a namespace of its own. So nothing of it can be seen in the
-// network of the machine itself.
+// connected by a bridge, which is in a namespace of its own. The network of the machine itself does
+// not change.
 //
 //	   ┌ bridge, 10.77.0.254 ┐      the trial dials from here: [Network.Dial]
 //	   │          │          │
@@ -9,9 +9,7 @@
 // It needs Linux, root, and the command ip.
 package hosts
 
-import (
-	"errors"
-)
+import "errors"
 
 // ErrUnsupported is wrapped by the error of [New] if this system or user cannot have hosts.
 var ErrUnsupported = errors.New("hosts: they cannot be made here")

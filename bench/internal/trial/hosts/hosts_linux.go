@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Network is hosts that can reach each other. New creates it. It is owned by the caller of New,
-// who must call Close.
+// A Network is a set of hosts that can reach each other. The caller of New owns it, and must call
+// Close.
 type Network struct {
 	Hosts []*Host
 
@@ -29,7 +29,8 @@ type Network struct {
 var networks atomic.Int32
 
 // New makes hosts with these names, with folders in dir. The addresses are those of a private
-// network that only these hosts see. The error wraps [ErrUnsupported] if that is why.
+// network that only these hosts see. The error wraps [ErrUnsupported] if this system or user cannot
+// have hosts.
 func New(ctx context.Context, dir string, names ...string) (*Network, error) {
 	if os.Getuid() != 0 {
 		return nil, fmt.Errorf("%w: only root may make network namespaces", ErrUnsupported)

@@ -9,7 +9,7 @@ import (
 	"runtime"
 )
 
-// A Network is hosts that can reach each other. There is none on this system.
+// A Network is a set of hosts that can reach each other. There is none on this system.
 type Network struct{ Hosts []*Host }
 
 // New returns an error that wraps [ErrUnsupported].

@@ -33,7 +33,7 @@ func (c caller) run(ctx context.Context) {
 }
 
 // call sends the call with this number.
-func (c caller) call(ctx context.Context, number int) history.Call {
+func (c caller) call(ctx context.Context, number int) {
 	t := c.trial
 	in := input{Token: fmt.Sprintf("call-%s-%d", c.name, number), Work: c.work}
 	if in.Work == 0 {
@@ -71,5 +71,4 @@ func (c caller) call(ctx context.Context, number int) history.Call {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.history.Calls = append(t.history.Calls, call)
-	return call
 }

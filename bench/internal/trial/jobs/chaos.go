@@ -1,9 +1,10 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/recycling-go/recycling/bench/internal/trial/hosts"
@@ -42,7 +43,7 @@ func (t *trial) deeds() []deed {
 			deed{part(70), t.fillAllDisks},
 		)
 	}
-	slices.SortFunc(all, func(a, b deed) int { return int(a.at - b.at) })
+	slices.SortFunc(all, func(a, b deed) int { return cmp.Compare(a.at, b.at) })
 	return all
 }
 
@@ -77,8 +78,7 @@ func (t *trial) killOne(ctx context.Context, group []*node, kind history.Kind) {
 func (t *trial) cut(ctx context.Context, d time.Duration) {
 	h := t.nats[t.random.intN(len(t.nats))].on.host
 	f := history.Fault{Kind: history.Cut, Target: h.Name, From: time.Now()}
-	t.open(&f)
-	defer t.close(&f)
+	defer t.endFault(f)
 	if err := h.Cut(ctx); err != nil {
 		t.note("cutting off %s: %v", h.Name, err)
 		return
@@ -90,12 +90,10 @@ func (t *trial) cut(ctx context.Context, d time.Duration) {
 }
 
 // fillDisk fills the disk of a NATS server for some time. A server that could not write to its disk
-// has stopped to use it, until it is started again; so, as its operator would, fillDisk starts it
-// again.
+// does not use it any more until it is restarted; so fillDisk restarts it, as an operator would.
 func (t *trial) fillDisk(ctx context.Context, n *node, d time.Duration) {
 	f := history.Fault{Kind: history.FullDisk, Target: n.on.name, From: time.Now()}
-	t.open(&f)
-	defer t.close(&f)
+	defer t.endFault(f)
 	free, err := hosts.Fill(n.setup.Store)
 	if err != nil {
 		t.note("filling the disk of %s: %v", n.on.name, err)
@@ -126,16 +124,15 @@ func (t *trial) killMachine(ctx context.Context, m *machine) (restart func() err
 	var down []*node
 	for _, n := range t.nodes {
 		if n.on == m {
-			n.stopNow()
+			n.end(syscall.SIGKILL)
 			down = append(down, n)
 		}
 	}
 	return func() error {
-		var errs []error
-		errs = append(errs, m.host.Heal(ctx))
+		err := m.host.Heal(ctx)
 		for _, n := range down {
 			n.resume()
 		}
-		return errors.Join(errs...)
+		return err
 	}, nil
 }

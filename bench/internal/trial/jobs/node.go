@@ -25,10 +25,10 @@ type node struct {
 	mu      sync.Mutex // guards the following
 	proc    *harness.Process
 	number  int           // of proc, or of the last process
-	changed chan struct{} // closed when proc changes
+	changed chan struct{} // closed when proc or stopped changes
 	delay   time.Duration // until the next start
 	wanted  bool          // proc was told to end
-	stopped bool          // it is not started again until start is called
+	stopped bool          // it is not started again until resume is called
 }
 
 func (t *trial) newNode(on *machine, name string, s setup) *node {
@@ -39,11 +39,7 @@ func (t *trial) newNode(on *machine, name string, s setup) *node {
 
 // supervise starts the process whenever it is not running, until ctx ends. Then it kills it.
 func (n *node) supervise(ctx context.Context) {
-	for ctx.Err() == nil {
-		if !n.mayStart() {
-			n.await(ctx, func() bool { return !n.stopped })
-			continue
-		}
+	for n.await(ctx, func() bool { return !n.stopped }) && ctx.Err() == nil {
 		p, err := n.start(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -60,12 +56,6 @@ func (n *node) supervise(ctx context.Context) {
 		wait(ctx, n.set(nil))
 	}
 	// The context has stopped the process.
-}
-
-func (n *node) mayStart() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return !n.stopped
 }
 
 // start starts the process with the next number. What it writes to standard error is kept in a
@@ -104,10 +94,15 @@ func (n *node) set(p *harness.Process) (delay time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.proc = p
-	close(n.changed)
-	n.changed = make(chan struct{})
+	n.notifyLocked()
 	delay, n.delay = n.delay, 0
 	return delay
+}
+
+// notifyLocked wakes all calls of await. mu must be held.
+func (n *node) notifyLocked() {
+	close(n.changed)
+	n.changed = make(chan struct{})
 }
 
 // await waits until ok returns true, which is called with mu held after each change.
@@ -146,15 +141,13 @@ func (n *node) kill(ctx context.Context, kind history.Kind, delay time.Duration)
 	n.mu.Unlock()
 	f := history.Fault{Kind: kind, Target: name, From: time.Now()}
 	p.Kill()
-	f.To = time.Now()
 	if kind == history.KillWorker {
-		n.trial.addFault(f)
+		n.trial.endFault(f)
 		return true
 	}
-	n.trial.open(&f)
 	n.trial.wg.Go(func() {
 		n.await(ctx, func() bool { return n.proc != nil && n.proc != p })
-		n.trial.close(&f)
+		n.trial.endFault(f)
 	})
 	return true
 }
@@ -166,24 +159,31 @@ func (n *node) suspend(ctx context.Context, d time.Duration) {
 		return
 	}
 	f := history.Fault{Kind: history.PauseWorker, Target: name, From: time.Now()}
-	n.trial.open(&f)
 	resume := pause(p)
 	wait(ctx, d)
 	resume()
-	n.trial.close(&f)
+	n.trial.endFault(f)
 }
 
-// halt sends SIGTERM to the process, which is not started again until start is called, and returns
-// how it has ended.
-func (n *node) halt(ctx context.Context) error {
+// end sends a signal to the process, which is not started again until resume is called, and returns
+// it. It returns nil if there is none.
+func (n *node) end(s syscall.Signal) *harness.Process {
 	n.mu.Lock()
 	p := n.proc
 	n.wanted, n.stopped = true, true
 	n.mu.Unlock()
+	if p != nil {
+		p.Signal(s) // an error says that it has ended
+	}
+	return p
+}
+
+// halt ends the process with SIGTERM, and returns how it has ended.
+func (n *node) halt(ctx context.Context) error {
+	p := n.end(syscall.SIGTERM)
 	if p == nil {
 		return nil
 	}
-	p.Signal(syscall.SIGTERM)
 	select {
 	case <-p.Done():
 		return p.Err()
@@ -192,13 +192,12 @@ func (n *node) halt(ctx context.Context) error {
 	}
 }
 
-// resume undoes halt.
+// resume undoes end.
 func (n *node) resume() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.stopped = false
-	close(n.changed)
-	n.changed = make(chan struct{})
+	n.notifyLocked()
 }
 
 // ready waits until a process runs.
@@ -225,16 +224,5 @@ func wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-t.C:
 	case <-ctx.Done():
-	}
-}
-
-// stopNow kills the process, which is not started again until resume is called.
-func (n *node) stopNow() {
-	n.mu.Lock()
-	p := n.proc
-	n.wanted, n.stopped = true, true
-	n.mu.Unlock()
-	if p != nil {
-		p.Signal(syscall.SIGKILL)
 	}
 }

@@ -84,8 +84,7 @@ func (t *trial) replace(ctx context.Context, n *node) error {
 	defer cancel()
 	_, name := n.process()
 	f := history.Fault{Kind: history.Replace, Target: name, From: time.Now()}
-	t.open(&f)
-	defer t.close(&f)
+	defer t.endFault(f)
 	err := n.halt(ctx)
 	n.resume()
 	if err != nil {
@@ -144,10 +143,9 @@ func (t *trial) recovery(ctx context.Context, r *harness.Report, m *machine, rou
 	}
 	count(baseline)
 	f := history.Fault{Kind: history.Cut, Target: m.name, From: time.Now()}
-	t.open(&f)
 	restart, err := t.killMachine(ctx, m)
 	if err != nil {
-		t.close(&f)
+		t.endFault(f)
 		return err
 	}
 	killed := len(buckets)
@@ -160,7 +158,7 @@ func (t *trial) recovery(ctx context.Context, r *harness.Report, m *machine, rou
 			err = errors.Join(err, fmt.Errorf("jobs: %s was not started again", n.name))
 		}
 	}
-	t.close(&f)
+	t.endFault(f)
 	took, ok := recovered(buckets, killed)
 	failed := 0
 	for _, c := range t.history.Calls[before:] {

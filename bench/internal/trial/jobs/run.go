@@ -14,7 +14,6 @@ import (
 
 	"github.com/recycling-go/recycling/bench/internal/record"
 	"github.com/recycling-go/recycling/bench/internal/trial/harness"
-	"github.com/recycling-go/recycling/bench/internal/trial/jobs/history"
 )
 
 // ErrFailed is wrapped by the error of Run if a promise was broken.
@@ -32,7 +31,7 @@ func Run(ctx context.Context, c Config, p *record.Progress, w io.Writer) (err er
 	if runtime.GOOS == "windows" {
 		return errors.New("jobs: no process can be sent SIGTERM here")
 	}
-	t := &trial{Config: c, progress: p, dir: c.Dir, random: newRandom(c.Seed), faults: map[*history.Fault]bool{}}
+	t := &trial{Config: c, progress: p, dir: c.Dir, random: newRandom(c.Seed)}
 	if t.dir == "" {
 		if t.dir, err = os.MkdirTemp("", "bench-jobs-"); err != nil {
 			return err

@@ -46,8 +46,7 @@ type trial struct {
 
 	mu      sync.Mutex // guards the following
 	history history.History
-	faults  map[*history.Fault]bool // those that are not over
-	notes   []string                // what happened that nobody has asked for
+	notes   []string // what happened that nobody has asked for
 	crashes int
 	revived int // dead letters that were enqueued again
 }
@@ -163,27 +162,12 @@ func (t *trial) startNodes(ctx context.Context) (stop func(), err error) {
 	return stop, nil
 }
 
-// addFault adds a fault that is over.
-func (t *trial) addFault(f history.Fault) {
+// endFault adds a fault, which ends now, to the history.
+func (t *trial) endFault(f history.Fault) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.history.Faults = append(t.history.Faults, f)
-}
-
-// open begins a fault.
-func (t *trial) open(f *history.Fault) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.faults[f] = true
-}
-
-// close ends a fault.
-func (t *trial) close(f *history.Fault) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.faults, f)
 	f.To = time.Now()
-	t.history.Faults = append(t.history.Faults, *f)
+	t.history.Faults = append(t.history.Faults, f)
 }
 
 // note notes something that nobody has asked for.

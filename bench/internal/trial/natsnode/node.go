@@ -18,7 +18,7 @@ const (
 	ClusterPort = 6222 // for the other servers
 )
 
-// A Node is a server.
+// A Node says what a server is like.
 type Node struct {
 	Name    string   // the same after a restart
 	Addr    string   // for clients

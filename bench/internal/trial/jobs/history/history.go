@@ -17,7 +17,7 @@ type History struct {
 	Executions []Execution
 	Effects    map[string]int // how often the effect of each key took place
 	Faults     []Fault
-	End        time.Time // when the trial stopped to look
+	End        time.Time // when the trial stopped looking
 }
 
 // An Enqueued is one attempt of a client to enqueue a task.
