@@ -20,11 +20,11 @@ func TestCountsDoNotGrow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What nearly all requests of a load may do without being one word of each shard's: begin and
-	// end stays, and what happens when a worker is added.
-	const slack = 0.5
+	// How much a request may do to words of its shard. It is about 2 locks and 4 writes, and half of
+	// one more of each if connections are parked between requests, whatever the number of shards. A
+	// request that used words of each of four shards would do three more.
+	const maxLocks, maxWrites = 4.5, 6
 	for _, conns := range []int{8, 100, 1000} {
-		var locks, writes float64 // of one processor
 		for _, procs := range []int{1, 4, 16} {
 			t.Run(fmt.Sprintf("GOMAXPROCS=%d,connections=%d", procs, conns), func(t *testing.T) {
 				var r *result
@@ -37,10 +37,7 @@ func TestCountsDoNotGrow(t *testing.T) {
 						t.Fatal(err)
 					}
 					l, w = r.perRequest("lock"), r.perRequest("write")
-					if procs == 1 {
-						locks, writes = l["shard"], w["shard"]
-					}
-					ok = l["all"]+w["all"] < 0.05 && l["shard"] < locks+slack && w["shard"] < writes+slack
+					ok = l["all"]+w["all"] < 0.05 && l["shard"] < maxLocks && w["shard"] < maxWrites
 				}
 				if want := (procs + 3) / 4; r.Shards != want {
 					t.Errorf("%d shards, want %d", r.Shards, want)
@@ -49,7 +46,7 @@ func TestCountsDoNotGrow(t *testing.T) {
 					t.Errorf("locks %v, writes %v: nothing was counted", l, w)
 				}
 				if !ok {
-					t.Errorf("locks %v and writes %v per request, want none that all shards share, and for a shard about %.1f locks and %.1f writes, as with one processor", l, w, locks, writes)
+					t.Errorf("locks %v and writes %v per request, want none that all shards share, and for a shard less than %v locks and %v writes", l, w, maxLocks, maxWrites)
 					r.print(t.Output())
 				}
 			})

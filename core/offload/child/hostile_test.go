@@ -50,7 +50,7 @@ func TestChildThatBreaksTheProtocol(t *testing.T) {
 		"outcome cut off":     {outcome(0, 0, 0), "incomplete"},
 		"outcome with a lie":  {outcome(0, 255, 255, 255, 255, 0, 0), "a text of 4294967295 bytes"},
 		"stream from a task":  {slices.Concat(frame(child.Chunk, 1, []byte("x")), good), "not asked for"},
-		"stash without JSON":  {frame(child.Store, 1, []byte("{")), "call of the stash that is wrong"},
+		"stash without JSON":  {frame(child.Store, 1, []byte("{")), "invalid call of the stash"},
 		"stash too large":     {head(1<<20, child.Store, 1), "more than the limit"},
 		"half a frame, ended": {good[:20], ""},
 	} {
