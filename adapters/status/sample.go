@@ -41,7 +41,7 @@ type routeTotals struct {
 // for later, unless there are newer ones than a moment ago.
 func (w *watched) take(now time.Duration) (last, first *sample) {
 	last = newSample(now, w.server.Stats(), w.rec)
-	w.samples, first = slide(w.samples, last)
+	w.samples, first = slide(w.samples, last, (*sample).taken, (*sample).share)
 	if first == nil {
 		first = new(sample) // since the program began
 	}
@@ -51,19 +51,19 @@ func (w *watched) take(now time.Duration) (last, first *sample) {
 // slide adds last to samples, unless it is only a moment younger than the newest one, and drops
 // those that are too old. It also returns the sample that last is to be compared with, which is
 // zero if there is none before last.
-func slide[S interface {
-	taken() time.Duration
-	share(earlier S)
-}](samples []S, last S) (kept []S, first S) {
-	now := last.taken()
+//
+// at is when a sample was taken, and share makes one use the distributions of an earlier one where
+// nothing has been added, since each takes several kilobytes.
+func slide[S any](samples []*S, last *S, at func(*S) time.Duration, share func(s, earlier *S)) (kept []*S, first *S) {
+	now := at(last)
 	// Drop samples while the next one is old enough too, and those from before a pause.
-	for len(samples) > 1 && (now-samples[1].taken() >= window || now-samples[0].taken() > 2*window) {
+	for len(samples) > 1 && (now-at(samples[1]) >= window || now-at(samples[0]) > 2*window) {
 		samples = samples[1:]
 	}
 	if n := len(samples); n > 0 {
 		first = samples[0]
-		last.share(samples[n-1])
-		if now-samples[n-1].taken() < window/20 {
+		share(last, samples[n-1])
+		if now-at(samples[n-1]) < window/20 {
 			return samples, first
 		}
 	}
@@ -85,8 +85,6 @@ func newSample(now time.Duration, stats recycling.Stats, rec *observe.Recorder) 
 	return s
 }
 
-// share makes s use the distributions of earlier where nothing has been added, since each takes
-// several kilobytes.
 func (s *sample) share(earlier *sample) {
 	if s.queued.Count == earlier.queued.Count {
 		s.queued = earlier.queued

@@ -32,15 +32,13 @@ func (w *watchedTasks) take(now time.Duration) (last, first *taskSample) {
 	for _, t := range w.rec.Tasks() {
 		last.tasks[taskKey{t.Place, t.Task}] = t
 	}
-	w.samples, first = slide(w.samples, last)
+	w.samples, first = slide(w.samples, last, (*taskSample).taken, (*taskSample).share)
 	if first == nil {
 		first = new(taskSample) // since the program began
 	}
 	return last, first
 }
 
-// share makes s use the distributions of earlier where nothing has been added, since each takes
-// several kilobytes.
 func (s *taskSample) share(earlier *taskSample) {
 	for k, t := range s.tasks {
 		e := earlier.tasks[k]
