@@ -27,7 +27,8 @@ func newRaw(l net.Listener) (*Raw, bool) {
 
 // A borrowed is a listener of package net, which guards its own descriptor.
 type borrowed struct {
-	conn syscall.RawConn
+	conn   syscall.RawConn
+	guards guards
 
 	// Each accept goes through conn.Control. Passing a function literal would allocate for each
 	// call, so there is one function for all, which finds its argument and stores its results here.
@@ -50,7 +51,7 @@ func borrow(l netListener) (*Raw, bool) {
 	}
 	b := &borrowed{conn: rc, held: -1}
 	b.call = func(fd uintptr) {
-		b.fd, b.err = accept4(int(fd), b.addr, true)
+		b.fd, b.err = accept4(int(fd), b.addr, &b.guards)
 		switch {
 		case b.past:
 		case b.err == unix.EAGAIN:
@@ -117,19 +118,19 @@ func bare(err error) error {
 	return err
 }
 
-// accept4 accepts one connection from fd, which is nonblocking. If it is shared, other code may make
-// it blocking at any moment. Then accept4 makes it nonblocking first, has a guard, and notifies the
-// scheduler of the call: one that blocks would stop the world.
-func accept4(fd int, a *Addr, shared bool) (int, error) {
-	if shared {
+// accept4 accepts one connection from fd, which is nonblocking. If others share the socket, they may
+// make it blocking at any moment, and all is not nil. Then accept4 makes it nonblocking first, has a
+// guard, and notifies the scheduler of the call: one that blocks would stop the world.
+func accept4(fd int, a *Addr, all *guards) (int, error) {
+	if all != nil {
 		ensureNonblock(fd)
-		defer enter(fd).leave()
+		defer all.enter(fd).leave()
 	}
 	for {
 		a.sa.len = unix.SizeofSockaddrAny
 		var n uintptr
 		var e syscall.Errno
-		if shared {
+		if all != nil {
 			n, _, e = syscall.Syscall6(unix.SYS_ACCEPT4, uintptr(fd),
 				uintptr(unsafe.Pointer(&a.sa.any)), uintptr(unsafe.Pointer(&a.sa.len)),
 				unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)

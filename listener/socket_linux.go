@@ -26,6 +26,7 @@ type socket struct {
 	// shared is set once other code may hold the socket and make it blocking, which is a property
 	// of the socket, not of the descriptor.
 	shared atomic.Bool
+	guards guards // used if shared is set
 
 	sharing sync.Mutex // held while shared is set, or depended on; locked after the others
 	drops   bool       // dropNew has attached the filter; guarded by sharing
@@ -179,7 +180,10 @@ func (s *socket) accept(a *Addr) (int, error) {
 	if s.fd < 0 {
 		return -1, net.ErrClosed
 	}
-	return accept4(s.fd, a, s.shared.Load())
+	if s.shared.Load() {
+		return accept4(s.fd, a, &s.guards)
+	}
+	return accept4(s.fd, a, nil)
 }
 
 // A rawConn implements syscall.RawConn for a socket.

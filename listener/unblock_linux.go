@@ -20,7 +20,7 @@ import (
 // starts the call anew (SA_RESTART, which the runtime sets for every signal; signal(7)), and that
 // one looks at the property again.
 type guard struct {
-	mu     sync.Mutex
+	of     *guards
 	active bool // accept4 may be running
 	fd     int  // its descriptor, which stays open until leave
 	tid    int  // its thread
@@ -30,44 +30,51 @@ type guard struct {
 	timer  *time.Timer
 }
 
+// The guards of a listener are as many as it has had calls of accept4 at the same time.
+type guards struct {
+	mu   sync.Mutex // guards the following, and each guard
+	idle []*guard
+}
+
 // lookInterval is the time between two looks. A call that has begun before the last one blocks.
 // Only calls arm the timer, so that a process that accepts nothing is not woken.
 const lookInterval = 10 * time.Millisecond
 
-var guards = sync.Pool{New: func() any {
-	g := new(guard)
-	g.timer = time.AfterFunc(time.Hour, g.look)
-	g.timer.Stop()
-	return g
-}}
-
 // enter is called before accept4, on the same thread.
-func enter(fd int) *guard {
+func (all *guards) enter(fd int) *guard {
 	runtime.LockOSThread()
-	g := guards.Get().(*guard)
-	g.mu.Lock()
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	var g *guard
+	if n := len(all.idle); n > 0 {
+		g = all.idle[n-1]
+		all.idle = all.idle[:n-1]
+	} else {
+		g = &guard{of: all}
+		g.timer = time.AfterFunc(lookInterval, g.look)
+		g.armed = true
+	}
 	g.active, g.fd, g.tid = true, fd, unix.Gettid()
 	g.calls++
 	if !g.armed {
 		g.armed = true
 		g.timer.Reset(lookInterval)
 	}
-	g.mu.Unlock()
 	return g
 }
 
 // leave is called after accept4.
 func (g *guard) leave() {
-	g.mu.Lock()
+	g.of.mu.Lock()
 	g.active = false
-	g.mu.Unlock()
-	guards.Put(g)
+	g.of.idle = append(g.of.idle, g)
+	g.of.mu.Unlock()
 	runtime.UnlockOSThread()
 }
 
 func (g *guard) look() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.of.mu.Lock()
+	defer g.of.mu.Unlock()
 	blocked := g.active && g.calls == g.seen
 	if blocked {
 		ensureNonblock(g.fd)
