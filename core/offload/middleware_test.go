@@ -42,7 +42,8 @@ func inEveryServer(t *testing.T, h http.Handler, test func(t *testing.T, addr st
 	}
 }
 
-// send sends a request on a connection of its own.
+// send sends a request on a connection of its own, which ends with the response: an idle one has a
+// worker where the server does not park.
 func send(t *testing.T, addr, path string) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
@@ -50,7 +51,7 @@ func send(t *testing.T, addr, path string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: test\r\n\r\n", path)
+	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", path)
 	return c
 }
 
