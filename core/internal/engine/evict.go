@@ -21,14 +21,14 @@ import (
 var evictionOrder = [][]park.Class{{http1.ForProxy, http1.ForHello, http1.ForFirst}, {http1.ForClose}, {http1.ForNext}, {http1.ForHeader}}
 
 // evictable reports whether there is a connection of these classes, or in a handshake, that evict
-// would close. It may be about to resume.
+// would close without losing a request. It may be about to resume.
 func (l *connLimiter) evictable(of [][]park.Class) bool {
 	if _, ok := l.handshakes.longest(); ok {
 		return true
 	}
 	for _, sched := range l.engine.schedulers() {
 		for _, classes := range of {
-			if _, ok := sched.conns().Longest(classes...); ok {
+			if _, ok := sched.conns().Longest(true, classes...); ok {
 				return true
 			}
 		}
@@ -61,8 +61,17 @@ func (l *connLimiter) settling() bool {
 
 // evict closes the most dispensable connection, and among those the one that has waited longest. It
 // reports whether there was one. If now is set, its descriptor is needed at once, so evict does not
-// choose a handshake, which does not release its descriptor immediately.
+// choose a handshake, which does not release its descriptor immediately. It spares connections whose
+// next bytes have arrived, which are about to resume, if it finds others.
 func (l *connLimiter) evict(now bool) bool {
+	if l.evictOne(now, true) || l.evictOne(now, false) {
+		return true
+	}
+	l.engine.leaveStays() // their connections are idle
+	return false
+}
+
+func (l *connLimiter) evictOne(now, quiet bool) bool {
 	why := evictedConns
 	if now {
 		why = evictedDescriptors
@@ -72,7 +81,7 @@ func (l *connLimiter) evict(now bool) bool {
 		var from *park.Set
 		var waited time.Duration
 		for _, sched := range schedulers {
-			if t, ok := sched.conns().Longest(classes...); ok && (from == nil || t > waited) {
+			if t, ok := sched.conns().Longest(quiet, classes...); ok && (from == nil || t > waited) {
 				from, waited = sched.conns(), t
 			}
 		}
@@ -83,14 +92,13 @@ func (l *connLimiter) evict(now bool) bool {
 		if from == nil {
 			continue
 		}
-		if c := from.TakeLongest(classes...); c != nil {
+		if c := from.TakeLongest(quiet, classes...); c != nil {
 			l.engine.overload.note(why)
 			httpConn(c).Observe(observe.Evicted, why.name())
 			httpConn(c).Evict()
 			return true
 		}
 	}
-	l.engine.leaveStays() // their connections are idle
 	return false
 }
 

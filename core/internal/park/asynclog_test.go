@@ -88,7 +88,7 @@ func TestEachExpiresWhateverAHookDoes(t *testing.T) {
 
 // anyOf reports whether a connection waits in class k.
 func anyOf(d *deadlines, k Class) bool {
-	_, ok := d.longest([]Class{k})
+	_, ok := d.longest(false, []Class{k})
 	return ok
 }
 

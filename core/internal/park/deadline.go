@@ -139,40 +139,49 @@ func (d *deadlines) armLocked(due, now int64) {
 	}
 }
 
+// maxLooks is how many connections of a class may be asked whether they are quiet, in one search.
+const maxLooks = 8
+
 // longestLocked returns the parked connection that has waited longest in any of the classes, and
-// since when. It returns nil if there is none.
-func (d *deadlines) longestLocked(classes []Class) (longest *Conn, since int64) {
+// since when. If quiet is set, it leaves out connections that have something to read: they are about
+// to resume. It returns nil if there is none.
+func (d *deadlines) longestLocked(quiet bool, classes []Class) (longest *Conn, since int64) {
 	for _, k := range classes {
 		w := &d.lists[k]
-		for c := w.first; c != nil; c = c.next {
+		looks := 0
+		for c := w.first; c != nil && looks < maxLooks; c = c.next {
 			if state(c.state.v.Load()) != parked {
+				continue
+			}
+			if quiet && !c.quiet() {
+				looks++
 				continue
 			}
 			if t := c.deadline - int64(w.timeout); longest == nil || t < since {
 				longest, since = c, t
 			}
-			break // the first parked one has waited longest in its class
+			break // the first one has waited longest in its class
 		}
 	}
 	return longest, since
 }
 
-// longest returns how long the parked connection that has waited longest in any of the classes has
-// waited, and whether there is one.
-func (d *deadlines) longest(classes []Class) (time.Duration, bool) {
+// longest returns how long the connection that takeLongest would take has waited, and whether there
+// is one.
+func (d *deadlines) longest(quiet bool, classes []Class) (time.Duration, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c, since := d.longestLocked(classes)
+	c, since := d.longestLocked(quiet, classes)
 	return time.Duration(nanos() - since), c != nil
 }
 
 // takeLongest takes the parked connection that has waited longest in any of the classes, or returns
-// nil if there is none.
-func (d *deadlines) takeLongest(classes []Class) *Conn {
+// nil if there is none. See longestLocked.
+func (d *deadlines) takeLongest(quiet bool, classes []Class) *Conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for {
-		c, _ := d.longestLocked(classes)
+		c, _ := d.longestLocked(quiet, classes)
 		if c == nil {
 			return nil
 		}

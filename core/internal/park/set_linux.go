@@ -197,12 +197,17 @@ func (c *Conn) Began() { c.set.deadlines.leave(c) }
 func (c *Conn) Take() bool { return c.state.do(actTake) }
 
 // TakeLongest takes the connection that has waited longest in any of the classes from the set, or
-// returns nil if none waits. Classes without a timeout do not track their connections.
-func (s *Set) TakeLongest(classes ...Class) *Conn { return s.deadlines.takeLongest(classes) }
+// returns nil if none waits. If quiet is set, it leaves out connections that have something to read.
+// Classes without a timeout do not track their connections.
+func (s *Set) TakeLongest(quiet bool, classes ...Class) *Conn {
+	return s.deadlines.takeLongest(quiet, classes)
+}
 
 // Longest returns how long the connection that TakeLongest would take has waited, and whether there
 // is one. It may be about to resume at this moment.
-func (s *Set) Longest(classes ...Class) (time.Duration, bool) { return s.deadlines.longest(classes) }
+func (s *Set) Longest(quiet bool, classes ...Class) (time.Duration, bool) {
+	return s.deadlines.longest(quiet, classes)
+}
 
 // Parked reports whether c is parked at the moment.
 func (c *Conn) Parked() bool { return state(c.state.v.Load()) == parked }

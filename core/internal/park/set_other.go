@@ -84,10 +84,10 @@ func (s *Set) Each(f func(*Conn)) {
 }
 
 // TakeLongest returns nil: nothing is parked.
-func (s *Set) TakeLongest(...Class) *Conn { return nil }
+func (s *Set) TakeLongest(bool, ...Class) *Conn { return nil }
 
 // Longest reports false.
-func (s *Set) Longest(...Class) (time.Duration, bool) { return 0, false }
+func (s *Set) Longest(bool, ...Class) (time.Duration, bool) { return 0, false }
 
 func (s *Set) network() string { return "" }
 
@@ -161,3 +161,5 @@ func sysClose(int) syscall.Errno                { panic("BUG: no descriptors her
 func sysCloseSlowly(int)                        { panic("BUG: no descriptors here") }
 func localAddr(int) net.Addr                    { panic("BUG: no descriptors here") }
 func (c *Conn) hungUpLocked() bool              { return false }
+
+func (c *Conn) quiet() bool { return true }

@@ -54,6 +54,24 @@ func (c *Conn) Unread() (n int) {
 	return n
 }
 
+// received returns the number of bytes that fd has received and nobody has read; zero if that is not
+// known.
+func received(fd int) int {
+	n, _ := unix.IoctlGetInt(fd, unix.TIOCINQ)
+	return n
+}
+
+// quiet reports whether c, which is parked, has nothing to read. The caller need not own c. If its
+// owner is using it at the moment, it is not quiet.
+func (c *Conn) quiet() bool {
+	if !c.mu.TryLock() {
+		return false
+	}
+	defer c.mu.Unlock()
+	n, err := ask(&c.handle, received)
+	return n == 0 && err == nil
+}
+
 // sysWrite writes to fd without raising SIGPIPE.
 func sysWrite(fd int, b []byte) (int, syscall.Errno) {
 	beforeWrite()

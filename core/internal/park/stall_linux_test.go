@@ -67,21 +67,58 @@ func TestLongestOfSeveralClasses(t *testing.T) {
 		f.park(t, c, k)
 		all = append(all, c)
 	}
-	if _, ok := f.Longest(Linger); ok {
+	if _, ok := f.Longest(false, Linger); ok {
 		t.Error("one lingers")
 	}
 	for _, want := range []*Conn{all[1], all[2], all[3]} {
-		if c := f.TakeLongest(Hello, First); c != want {
+		if c := f.TakeLongest(false, Hello, First); c != want {
 			t.Fatalf("took %p, want %p of %p", c, want, all)
 		} else {
 			c.Close()
 		}
 	}
-	if c := f.TakeLongest(Hello, First); c != nil {
+	if c := f.TakeLongest(false, Hello, First); c != nil {
 		t.Error("took one more")
 	}
-	if _, ok := f.Longest(Idle); !ok {
+	if _, ok := f.Longest(false, Idle); !ok {
 		t.Error("none is idle")
+	}
+}
+
+// A connection whose next request has arrived, and which the leader has not noticed yet, is not one
+// that is closed to make room.
+func TestLongestThatIsQuiet(t *testing.T) {
+	f := newFixture(t, map[Class]time.Duration{Idle: time.Hour})
+	var all []*Conn
+	var clients []net.Conn
+	for range 3 {
+		clients = append(clients, f.dial(t))
+		c := f.lead(t)
+		f.park(t, c, Idle)
+		all = append(all, c)
+	}
+	io.WriteString(clients[0], "ping")
+	for deadline := time.Now().Add(10 * time.Second); all[0].quiet(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("what the client has written did not arrive")
+		}
+	}
+	for _, want := range []*Conn{all[1], all[2], nil} {
+		if _, ok := f.Longest(true, Idle); ok != (want != nil) {
+			t.Errorf("one is quiet: %t, want %t", ok, want != nil)
+		}
+		c := f.TakeLongest(true, Idle)
+		if c != want {
+			t.Fatalf("took %p, want %p of %p", c, want, all)
+		}
+		if c != nil {
+			c.Close()
+		}
+	}
+	if c := f.TakeLongest(false, Idle); c != all[0] {
+		t.Errorf("took %p, want the one that is not quiet", c)
+	} else {
+		c.Close()
 	}
 }
 
