@@ -129,8 +129,12 @@ func (s *subject) testOne(ctx context.Context, k kind, packages []string) (resul
 	return all, nil
 }
 
-// port is the address of a server in the name of a test, which has another port each time.
-var port = regexp.MustCompile(`(127\.0\.0\.1|localhost|\[::1?\]):\d+`)
+// Names of tests may contain the address of a server, which has another port each time, and random
+// digits, such as those that separate the parts of a form.
+var (
+	port   = regexp.MustCompile(`(127\.0\.0\.1|localhost|\[::1?\]):\d+`)
+	random = regexp.MustCompile(`[0-9a-f]{32,}`)
+)
 
 // parseResults parses the output of go test -json, as go doc test2json describes it. Lines that are
 // not JSON are skipped: test programs may print them.
@@ -151,6 +155,7 @@ func parseResults(out []byte) results {
 		}
 		if e.Test != "" {
 			name := e.Package + "." + port.ReplaceAllString(e.Test, "${1}:{port}")
+			name = random.ReplaceAllString(name, "{random}")
 			if all[name] != "fail" { // if several tests get the same name, one failure counts
 				all[name] = e.Action
 			}
