@@ -73,8 +73,8 @@ func TestEachExpiresWhateverAHookDoes(t *testing.T) {
 	d.lists[Idle].timeout = 1
 	for range cap(expired) {
 		c := new(Conn)
+		c.state.do(actPark) // first: an owner that parks c later would have to look whether it has expired
 		d.enter(c, Idle)
-		c.state.do(actPark)
 	}
 	for range cap(expired) {
 		select {
