@@ -93,7 +93,13 @@ func (b *build) replaceNetHTTP() error {
 		return fmt.Errorf("net/http of %s is not as expected: %w", b.env.GOVERSION, err)
 	}
 	b.overlay[file] = string(patched)
-	b.overlay[filepath.Join(dir, "recycling_hooks.go")] = nethook.Hooks
+	hooks := nethook.Hooks
+	if b.left {
+		// The go command compiles the package again if a file changes, but not if its folder does,
+		// which is part of stack traces.
+		hooks += fmt.Sprintf("\n// This package is in %q.\n", dir)
+	}
+	b.overlay[filepath.Join(dir, "recycling_hooks.go")] = hooks
 	return nil
 }
 
