@@ -54,6 +54,9 @@ func start(t *testing.T, env []string, args ...string) *process {
 // launch starts this command, and waits until its log has a match of ready, which it returns.
 func launch(t *testing.T, ready *regexp.Regexp, env []string, args ...string) (*process, []string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it runs the program, which is built without the race detector")
+	}
 	p := &process{Cmd: exec.Command(built.Path(t), args...)}
 	p.Env = append(os.Environ(), append([]string{"NATS_URL=", "THUMBNAILS_PLACE=", "TMPDIR=" + t.TempDir()}, env...)...)
 	log, err := p.StderrPipe()
