@@ -142,11 +142,7 @@ func TestConcurrentCloseAndAccept(t *testing.T) {
 func TestRawAcceptDoesNotBlockOnASharedSocket(t *testing.T) {
 	forEachSource(t, func(t *testing.T, l net.Listener) {
 		r := raw(t, l)
-		f, err := l.(interface{ File() (*os.File, error) }).File()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
+		f := fileOf(t, l)
 		if err := unix.SetNonblock(int(f.Fd()), false); err != nil {
 			t.Fatal(err)
 		}
@@ -251,11 +247,7 @@ func open(t testing.TB) string {
 func TestRawAcceptReturnsWhileTheSocketIsMadeBlocking(t *testing.T) {
 	forEachSource(t, func(t *testing.T, l net.Listener) {
 		r := raw(t, l)
-		f, err := l.(interface{ File() (*os.File, error) }).File()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
+		f := fileOf(t, l)
 		fd := int(f.Fd())
 		var stop atomic.Bool
 		var other sync.WaitGroup

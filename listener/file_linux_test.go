@@ -64,10 +64,7 @@ func TestFromFileListensOnTheSameSocket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := first.(interface{ File() (*os.File, error) }).File()
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := fileOf(t, first)
 		if u, ok := first.(*net.UnixListener); ok {
 			u.SetUnlinkOnClose(false)
 		}
@@ -227,11 +224,7 @@ func TestPathIsRemovedIfItIsTheOneAtTheFirstCallWithTrue(t *testing.T) {
 // calls of other processes may block then.
 func TestFromFileKeepsTheSocketNonblocking(t *testing.T) {
 	forEachSource(t, func(t *testing.T, l net.Listener) {
-		f, err := l.(interface{ File() (*os.File, error) }).File()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
+		f := fileOf(t, l)
 		rc, err := f.SyscallConn()
 		if err != nil {
 			t.Fatal(err)
@@ -261,4 +254,15 @@ func TestFromFileKeepsTheSocketNonblocking(t *testing.T) {
 			t.Error("the socket was blocking for a moment")
 		}
 	})
+}
+
+// fileOf returns the File of l, which is closed when the test ends.
+func fileOf(t *testing.T, l net.Listener) *os.File {
+	t.Helper()
+	f, err := l.(interface{ File() (*os.File, error) }).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
 }

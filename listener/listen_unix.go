@@ -36,9 +36,9 @@ func checkListening(fd uintptr) error {
 	return nil
 }
 
-// fileListener is like [net.FileListener], which calls f's Fd method. If package net created f, that
-// makes the socket blocking for a moment, for other processes too: their calls of accept4 may block
-// then.
+// fileListener is like [net.FileListener] but keeps the socket nonblocking. net.FileListener calls
+// f's Fd method, which makes the socket blocking for a moment if package net created f: for other
+// processes too, whose calls of accept4 may block then.
 func fileListener(f *os.File) (net.Listener, error) {
 	rc, err := f.SyscallConn()
 	if err != nil {

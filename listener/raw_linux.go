@@ -118,19 +118,20 @@ func bare(err error) error {
 	return err
 }
 
-// accept4 accepts one connection from fd, which is nonblocking. If others share the socket, they may
-// make it blocking at any moment, and all is not nil. Then accept4 makes it nonblocking first, has a
-// guard, and notifies the scheduler of the call: one that blocks would stop the world.
-func accept4(fd int, a *Addr, all *guards) (int, error) {
-	if all != nil {
+// accept4 accepts one connection from fd, which is nonblocking. If the socket is shared, others may
+// make it blocking at any moment, so the caller passes the guards of the listener, and otherwise
+// nil. With them, accept4 first makes the socket nonblocking, and tells Go's scheduler of the
+// system call: one that blocks would stop the world.
+func accept4(fd int, a *Addr, ifShared *guards) (int, error) {
+	if ifShared != nil {
 		ensureNonblock(fd)
-		defer all.enter(fd).leave()
+		defer ifShared.enter(fd).leave()
 	}
 	for {
 		a.sa.len = unix.SizeofSockaddrAny
 		var n uintptr
 		var e syscall.Errno
-		if all != nil {
+		if ifShared != nil {
 			n, _, e = syscall.Syscall6(unix.SYS_ACCEPT4, uintptr(fd),
 				uintptr(unsafe.Pointer(&a.sa.any)), uintptr(unsafe.Pointer(&a.sa.len)),
 				unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)

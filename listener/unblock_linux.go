@@ -9,16 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A guard ends a call of accept4 that blocks. Whether a socket is blocking is a property that all
-// processes share which have a descriptor of it, and accept4 has no flag to override it. So another
-// process can make a socket blocking between ensureNonblock and accept4, for example one that
-// passes the File of a [net.TCPListener] to a function that calls its Fd method. Then accept4 would
-// wait for a connection that perhaps the other process accepts, and with it everything that waits
-// for its caller.
+// A guard ends a call of accept4 that blocks. A socket is blocking or nonblocking for all processes
+// that share it, and accept4 has no flag to choose for one call. So another process may make a
+// socket blocking between ensureNonblock and accept4: for example, it passes the File of a
+// [net.TCPListener] to a function that calls Fd. Then accept4 would wait for a connection, which
+// the other process may accept, and its caller and all that need the caller would wait too.
 //
-// The guard makes the socket nonblocking again and interrupts the call by a signal. The kernel then
-// starts the call anew (SA_RESTART, which the runtime sets for every signal; signal(7)), and that
-// one looks at the property again.
+// The guard makes the socket nonblocking again and sends the thread a signal, which interrupts the
+// call. The kernel then starts the call again (SA_RESTART, which the runtime sets for every signal;
+// signal(7)), and this time it does not block.
 type guard struct {
 	of     *guards
 	active bool // accept4 may be running
@@ -30,27 +29,27 @@ type guard struct {
 	timer  *time.Timer
 }
 
-// The guards of a listener are as many as it has had calls of accept4 at the same time.
+// The guards of a listener: one for each call of accept4, which later calls use again.
 type guards struct {
 	mu   sync.Mutex // guards the following, and each guard
 	idle []*guard
 }
 
-// lookInterval is the time between two looks. A call that has begun before the last one blocks.
-// Only calls arm the timer, so that a process that accepts nothing is not woken.
+// lookInterval is the time between two looks. A call that has lasted from one look to the next is
+// taken to block. Only calls arm the timer, so a process that accepts nothing is not woken.
 const lookInterval = 10 * time.Millisecond
 
 // enter is called before accept4, on the same thread.
-func (all *guards) enter(fd int) *guard {
+func (gs *guards) enter(fd int) *guard {
 	runtime.LockOSThread()
-	all.mu.Lock()
-	defer all.mu.Unlock()
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
 	var g *guard
-	if n := len(all.idle); n > 0 {
-		g = all.idle[n-1]
-		all.idle = all.idle[:n-1]
+	if n := len(gs.idle); n > 0 {
+		g = gs.idle[n-1]
+		gs.idle = gs.idle[:n-1]
 	} else {
-		g = &guard{of: all}
+		g = &guard{of: gs}
 		g.timer = time.AfterFunc(lookInterval, g.look)
 		g.armed = true
 	}
@@ -78,7 +77,7 @@ func (g *guard) look() {
 	blocked := g.active && g.calls == g.seen
 	if blocked {
 		ensureNonblock(g.fd)
-		// Programs have to expect this signal at any time: the runtime sends it to preempt goroutines.
+		// Programs have to expect this signal: the runtime sends it to preempt goroutines.
 		unix.Tgkill(os.Getpid(), g.tid, unix.SIGURG)
 	}
 	g.armed = blocked || g.calls != g.seen

@@ -61,8 +61,8 @@ func (l *connLimiter) settling() bool {
 
 // evict closes the most dispensable connection, and among those the one that has waited longest. It
 // reports whether there was one. If now is set, its descriptor is needed at once, so evict does not
-// choose a handshake, which does not release its descriptor immediately. It spares connections whose
-// next bytes have arrived, which are about to resume, if it finds others.
+// choose a handshake, which does not release its descriptor immediately. It spares connections
+// whose next bytes have arrived, which are about to resume, if it finds others.
 func (l *connLimiter) evict(now bool) bool {
 	if l.evictOne(now, true) || l.evictOne(now, false) {
 		return true

@@ -73,7 +73,7 @@ func TestEachExpiresWhateverAHookDoes(t *testing.T) {
 	d.lists[Idle].timeout = 1
 	for range cap(expired) {
 		c := new(Conn)
-		c.state.do(actPark) // first: an owner that parks c later would have to look whether it has expired
+		c.state.do(actPark) // first: otherwise c may expire before it is parked
 		d.enter(c, Idle)
 	}
 	for range cap(expired) {

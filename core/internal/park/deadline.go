@@ -143,8 +143,8 @@ func (d *deadlines) armLocked(due, now int64) {
 const maxLooks = 8
 
 // longestLocked returns the parked connection that has waited longest in any of the classes, and
-// since when. If quiet is set, it leaves out connections that have something to read: they are about
-// to resume. It returns nil if there is none.
+// since when. If quiet is set, it leaves out connections that have something to read: they are
+// about to resume. It returns nil if there is none.
 func (d *deadlines) longestLocked(quiet bool, classes []Class) (longest *Conn, since int64) {
 	for _, k := range classes {
 		w := &d.lists[k]

@@ -197,8 +197,8 @@ func (c *Conn) Began() { c.set.deadlines.leave(c) }
 func (c *Conn) Take() bool { return c.state.do(actTake) }
 
 // TakeLongest takes the connection that has waited longest in any of the classes from the set, or
-// returns nil if none waits. If quiet is set, it leaves out connections that have something to read.
-// Classes without a timeout do not track their connections.
+// returns nil if none waits. If quiet is set, it leaves out connections that have something to
+// read. Classes without a timeout do not track their connections.
 func (s *Set) TakeLongest(quiet bool, classes ...Class) *Conn {
 	return s.deadlines.takeLongest(quiet, classes)
 }

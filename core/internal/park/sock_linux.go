@@ -54,8 +54,8 @@ func (c *Conn) Unread() (n int) {
 	return n
 }
 
-// received returns the number of bytes that fd has received and nobody has read; zero if that is not
-// known.
+// received returns the number of bytes that fd has received and that are to be read; zero if that
+// is not known.
 func received(fd int) int {
 	n, _ := unix.IoctlGetInt(fd, unix.TIOCINQ)
 	return n

@@ -80,7 +80,8 @@ func (s *Set) add(e *entry) {
 const MaxName = 64
 
 // ValidName reports whether name may be the name of a task or of a group of tasks: 1 to [MaxName]
-// letters, digits, _ and -. Such a name can be part of a NATS subject, of a file name and of a metric.
+// letters, digits, _ and -. Such a name can be part of a NATS subject, of a file name and of a
+// metric.
 func ValidName(name string) bool {
 	for i := range len(name) {
 		switch c := name[i]; {
