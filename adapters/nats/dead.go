@@ -48,8 +48,7 @@ func (r *jobRun) bury(rec record) {
 	defer cancel()
 	now, err := c.load(ctx, r.id)
 	switch {
-	case err != nil:
-		r.nak(time.Second)
+	case err != nil: // it is delivered again after AckWait
 		return
 	case now.State.final():
 		r.finish(now.State)

@@ -30,7 +30,7 @@ type jobRun struct {
 	name   string
 	id     string
 	job    job
-	taken  time.Time // when the message came
+	placed time.Time // when the request for the message was placed
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
@@ -50,11 +50,10 @@ const (
 )
 
 // runJob runs the enqueued task of a message. The group's place and slots are its own.
-func (w *Worker) runJob(g *group, m *nats.Msg, waited bool) {
+func (w *Worker) runJob(g *group, m *nats.Msg, placed time.Time, waited bool) {
 	defer w.count.Done()
 	defer w.next(g, waited)
-	r := &jobRun{w: w, m: m, g: g, taken: time.Now()}
-	r.last = r.taken
+	r := &jobRun{w: w, m: m, g: g, placed: placed, last: time.Now()}
 	rest, _ := strings.CutPrefix(m.Subject, g.subjects[jobs])
 	r.name, r.id, _ = strings.Cut(rest, ".")
 	if !task.ValidName(r.name) || !task.ValidName(r.id) {
@@ -83,7 +82,7 @@ func (r *jobRun) refuse(reason error) {
 	defer cancel()
 	rec, err := r.w.client.load(ctx, r.id)
 	if err != nil {
-		r.nak(time.Second)
+		r.decline()
 		return
 	}
 	rec.Task, rec.Message = r.name, reason.Error()
@@ -97,7 +96,7 @@ func (r *jobRun) begin() bool {
 	defer cancel()
 	given, late := false, false
 	rec, err := r.w.client.change(ctx, r.id, func(rec *record) bool {
-		if late = time.Since(r.taken) > r.w.client.c.AckWait/2; late {
+		if late = r.late(); late {
 			return false
 		}
 		if given = rec.State.final() || rec.Attempt >= r.w.client.c.Attempts; given {
@@ -114,9 +113,9 @@ func (r *jobRun) begin() bool {
 	switch {
 	case err != nil:
 		r.w.client.log.Warn("recyclingnats: cannot begin a task", "task", r.name, "id", r.id, "error", err)
-		r.nak(time.Second)
+		r.decline()
 		return false
-	case late: // this worker was paused, and another one may have got the message
+	case late:
 		return false
 	case rec.State.final():
 		r.finish(rec.State)
@@ -186,14 +185,15 @@ func (r *jobRun) leave(to runPhase) (rec record, ok bool) {
 }
 
 // again stores a record that is not final, and lets the next attempt begin after d. If another
-// attempt has begun meanwhile, because this worker had disappeared, the message belongs to that.
+// attempt has begun meanwhile, because this worker had disappeared, the message belongs to that. If
+// the record cannot be stored, nobody knows: then the message is delivered again after AckWait, and
+// the attempt counts.
 func (r *jobRun) again(rec record, d time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
 	defer cancel()
-	if rec.revision != 0 && conflict(r.w.client.store(ctx, r.id, &rec)) {
-		return
+	if r.w.client.store(ctx, r.id, &rec) == nil {
+		r.nak(d)
 	}
-	r.nak(d) // if the record could not be stored, the attempt counts, and stays running until the next
 }
 
 func failure(o task.Outcome) string {
@@ -289,6 +289,18 @@ func (r *jobRun) finish(s State) {
 		ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
 		defer cancel()
 		r.w.client.removeInput(ctx, r.job.object)
+	}
+}
+
+// late reports whether another worker may have got the message. It is for attempts that have not
+// begun: one that runs tells NATS so.
+func (r *jobRun) late() bool { return r.w.client.c.late(r.placed) }
+
+// decline gives back a message whose attempt cannot begin, unless another worker may have it: then
+// a NAK would give it to a third.
+func (r *jobRun) decline() {
+	if !r.late() {
+		r.nak(time.Second)
 	}
 }
 

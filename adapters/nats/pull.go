@@ -1,7 +1,6 @@
 package recyclingnats
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,7 +13,7 @@ import (
 )
 
 const (
-	pullExpires = 4 * time.Second
+	pullExpires = 4 * time.Second      // at most
 	pullSlack   = time.Second          // after which a request that got no answer is forgotten
 	callAckWait = time.Second          // after which a call that no worker has confirmed is delivered again
 	atOnce      = 5 * time.Millisecond // a message that comes this soon has been waiting
@@ -183,21 +182,16 @@ func (w *Worker) next(g *group, waited bool) {
 	w.arm()
 }
 
-var (
-	pullWaiting, _ = json.Marshal(map[string]any{"batch": 1, "expires": pullExpires})
-	pullProbe, _   = json.Marshal(map[string]any{"batch": 1, "no_wait": true})
-)
-
 // place sends the request. This is the pull request of NATS' ADR-37. The Fetch of package jetstream
 // subscribes anew for each request, and loses what arrives when it is canceled.
 func (p *pull) place() {
 	c := p.w.client
-	stream, body := c.c.callStream(), pullWaiting
+	stream, body := c.c.callStream(), []byte(`{"batch":1,"no_wait":true}`)
 	if p.from == jobs {
 		stream = c.c.jobStream()
 	}
-	if p.probe {
-		body = pullProbe
+	if !p.probe {
+		body = fmt.Appendf(nil, `{"batch":1,"expires":%d}`, c.c.expires(p.from))
 	}
 	p.placed = time.Now()
 	p.token = nuid.Next()
@@ -254,7 +248,7 @@ func (p *pull) got(m *nats.Msg) {
 	if !ok {
 		// If this worker was paused, another one may run the enqueued task by now, and a NAK would
 		// give it to a third.
-		if p.from == calls || time.Since(p.placed) < pullExpires {
+		if p.from == calls || !w.client.c.late(p.placed) {
 			nakStray(m)
 		}
 		return
@@ -263,8 +257,21 @@ func (p *pull) got(m *nats.Msg) {
 	if p.from == calls {
 		go w.runCall(p.g, m, waited)
 	} else {
-		go w.runJob(p.g, m, waited)
+		go w.runJob(p.g, m, p.placed, waited)
 	}
+}
+
+// late reports whether the message of a request that was placed at that time may have been
+// delivered to another worker since, because this one was paused or could not reach NATS. The
+// request is what tells: the message may have been in a buffer of this machine for any time.
+func (c *Config) late(placed time.Time) bool { return time.Since(placed) > c.AckWait/2 }
+
+// expires is how long a request for a message waits: never so long that its message looks late.
+func (c *Config) expires(s source) time.Duration {
+	if s == calls {
+		return pullExpires
+	}
+	return min(pullExpires, c.AckWait/4)
 }
 
 // empty notes that there is no message.

@@ -17,8 +17,8 @@ import (
 	"github.com/recycling-go/recycling/core/offload/task"
 )
 
-// A gate is a server whose connections send nothing while it is locked, as if their process had
-// been stopped.
+// A gate is a server whose connections send and receive nothing while it is locked, as if their
+// process had been stopped.
 type gate struct {
 	recyclingnats.Server
 	sync.RWMutex
@@ -34,6 +34,13 @@ func (g *gate) InProcessConn() (net.Conn, error) {
 type gatedConn struct {
 	net.Conn
 	gate *gate
+}
+
+func (c gatedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.gate.RLock()
+	defer c.gate.RUnlock()
+	return n, err
 }
 
 func (c gatedConn) Write(b []byte) (int, error) {
@@ -96,7 +103,7 @@ func (p *pausable) next(t *testing.T) chan error {
 
 func TestAttemptThatFailsLateDoesNotDisturbTheNext(t *testing.T) {
 	t.Parallel()
-	p := newPausable(t, recyclingnats.Config{AckWait: 3 * time.Second, Backoff: time.Millisecond})
+	p := newPausable(t, recyclingnats.Config{AckWait: 2 * time.Second, Backoff: time.Millisecond})
 	id := enqueue(t, p.client, p.held, []byte("in"), "")
 	first := p.next(t)
 	p.gate.Lock()

@@ -57,6 +57,10 @@ func faults() map[string]func(testing.TB, offload.Config) *tasktest.Instance {
 			c.Workers++
 			return startEncoded(mistakes{})(t, c)
 		},
+		"slots/tasksTakeTurnsAtASlot": func(t testing.TB, c offload.Config) *tasktest.Instance {
+			c.Slots = offload.Slots{"GPU": 2}
+			return startEncoded(mistakes{})(t, c)
+		},
 		"stopping/closeShedsTheQueue": startEncoded(mistakes{err: func(err error) error {
 			if errors.Is(err, offload.ErrClosed) {
 				return context.Canceled

@@ -54,6 +54,7 @@ func noMoreTasksRunThanThereAreWorkers(t *test) {
 	for range workers {
 		running = append(running, w.next())
 	}
+	w.noneBegins()
 	for begun := workers; len(running) > 0; running = running[1:] {
 		w.none()
 		running[0].end("served")

@@ -24,8 +24,12 @@ func tasksTakeTurnsAtASlot(t *test) {
 	p, w := t.start(offload.Config{Workers: 3, Slots: offload.Slots{"GPU": 1}}).Place, t.watch()
 	const calls = 4
 	endings := t.holdSeveral(calls, p, heldSlot, w.hold())
-	for range calls {
-		r := w.next()
+	r := w.next()
+	w.noneBegins()
+	for n := range calls {
+		if n > 0 {
+			r = w.next()
+		}
 		must(t, p, echoEmpty, struct{}{}) // a task without a need does not wait
 		w.none()
 		r.end("served")

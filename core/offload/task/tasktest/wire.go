@@ -171,6 +171,17 @@ func (w *watch) next() *running {
 	return receive(w.t, w.begun, "task has begun")
 }
 
+// noneBegins fails the test if a held task begins that next has not returned. It waits for one that
+// is about to begin.
+func (w *watch) noneBegins() {
+	w.t.Helper()
+	select {
+	case <-w.begun:
+		w.t.Error("a task has begun that should wait")
+	case <-time.After(time.Second):
+	}
+}
+
 // none fails the test if a held task has begun that next has not returned.
 func (w *watch) none() {
 	w.t.Helper()
