@@ -48,7 +48,11 @@ func (s *resources[R]) end(w *worker) {
 
 // backOff waits before the next attempt. It returns an error if no resource is needed any more.
 func (s *resources[R]) backOff(ctx context.Context, tries int) error {
-	t := time.NewTimer(s.delay(tries))
+	d := s.delay(tries)
+	if d == 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
