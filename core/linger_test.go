@@ -72,6 +72,32 @@ func respond(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, strings.Repeat("x", 5000))
 }
 
+// The client sends more while its last request is being served, after the last read of it.
+func TestLastResponseIsReadableAlthoughMoreCameMeanwhile(t *testing.T) {
+	parallel(t)
+	forEach(t, everyMode, func(t *testing.T, m mode) {
+		t.Parallel()
+		begun, sent := make(chan struct{}), make(chan struct{})
+		s := m.start(t, &recycling.Server{HTTP: quiet()}, func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			begun <- struct{}{}
+			<-sent
+			io.WriteString(w, "served")
+		})
+		for range 20 {
+			c := s.dial(t)
+			io.WriteString(c, with("Content-Length: 1", "Connection: close")+"x")
+			<-begun
+			io.WriteString(c, "\r\n")
+			sent <- struct{}{}
+			if _, body := c.response(); body != "served" {
+				t.Errorf("got %q", body)
+			}
+			c.Close()
+		}
+	})
+}
+
 func TestLastResponseIsReadableWithoutHalfClose(t *testing.T) {
 	parallel(t)
 	wrap := func(l net.Listener) net.Listener { return wholeListener{l} }

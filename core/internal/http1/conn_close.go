@@ -54,7 +54,7 @@ func (w *Worker) writeError(c *Conn, err error) {
 	if d := c.srv.HTTP.WriteTimeout; d > 0 {
 		c.SetWriteDeadline(time.Now().Add(d))
 	}
-	c.Write(b)
+	c.WriteEnd(b)
 	w.linger(c, true)
 }
 

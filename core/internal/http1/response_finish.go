@@ -43,7 +43,9 @@ func (w *Worker) conclude(c *Conn, x *exchange) (reuse bool) {
 	res := &x.res
 	res.mu.Lock()
 	defer res.unlock()
+	w.last = res.reuse != reuseConn
 	w.out.Flush()
+	w.last = false
 	x.body.interrupt(c)
 	if res.reuse != reuseConn {
 		// The rest of the body is not worth waiting for. It is discarded while lingering.

@@ -37,6 +37,7 @@ type Worker struct {
 	x        *exchange // the current one
 	writeErr error     // the first write error on this connection
 	writing  bool      // a Write is in progress, or has panicked
+	last     bool      // the connection ends with what is being flushed
 	// timing is set while the read deadline is that of the header, on a connection that does not
 	// park.
 	timing bool
@@ -69,9 +70,13 @@ func NewWorker(s *Server) *Worker {
 // A connWriter writes to the worker's connection, and records failure.
 type connWriter struct{ w *Worker }
 
-func (cw connWriter) Write(p []byte) (int, error) {
+func (cw connWriter) Write(p []byte) (n int, err error) {
 	cw.w.writing = true
-	n, err := cw.w.in.c.Write(p)
+	if cw.w.last {
+		n, err = cw.w.in.c.WriteEnd(p)
+	} else {
+		n, err = cw.w.in.c.Write(p)
+	}
 	cw.w.writing = false
 	if err != nil {
 		cw.w.writeFailed(err)
@@ -95,7 +100,7 @@ func (w *Worker) writeFailed(err error) {
 
 // attach makes c the current connection, with the bytes read from it before.
 func (w *Worker) attach(c *Conn) {
-	w.writeErr, w.writing, w.timing, w.stayed = nil, false, false, false
+	w.writeErr, w.writing, w.last, w.timing, w.stayed = nil, false, false, false, false
 	w.out.Reset(connWriter{w})
 	w.in.c = &c.Conn
 	w.in.resume(c.pending)

@@ -3,6 +3,7 @@ package park
 import (
 	"crypto/tls"
 	"net"
+	"syscall"
 
 	"github.com/recycling-go/recycling/listener/proxyproto"
 )
@@ -30,10 +31,49 @@ func (c *Conn) halfClose() (handle, error) {
 	switch {
 	case c.ended:
 		return handle{}, net.ErrClosed
-	case c.handle.kind.bare():
-		return c.handle, c.opError("close", errnoOrNil(sysShutdown(int(c.handle.fd), shutWrite)))
+	case !c.handle.kind.bare():
+		return c.handle, nil
+	case c.is(endSentFlag):
+		return c.handle, nil
 	}
-	return c.handle, nil
+	return c.handle, c.opError("close", errnoOrNil(sysShutdown(int(c.handle.fd), shutWrite)))
+}
+
+// WriteEnd is Write for the last bytes, and then CloseWrite if c is a bare descriptor without TLS.
+// The kernel sends the end in the same packet as the last bytes. That saves a packet, its
+// acknowledgement, and waking the client for it: a fifth of the CPU of a connection with one
+// request, on loopback.
+//
+// Without CloseWrite, closing c would send both in the same packet as well, for one system call
+// less. But if more bytes have arrived by then, it would drop the response and reset the
+// connection.
+func (c *Conn) WriteEnd(b []byte) (int, error) {
+	n := 0
+	if c.sec.Load() == nil && !past(&c.writeBy) && c.use() {
+		var errno syscall.Errno
+		n, errno = c.writeEnd(b)
+		c.unuse()
+		switch {
+		case errno != 0 && errno != syscall.EAGAIN:
+			return 0, c.opError("write", errno)
+		case n == len(b):
+			return n, nil
+		}
+	}
+	m, err := c.Write(b[n:])
+	return n + m, err
+}
+
+// writeEnd is WriteEnd without waiting. If it has not written all of b, it has not sent the end.
+func (c *Conn) writeEnd(b []byte) (n int, errno syscall.Errno) {
+	n, errno = sysWriteMore(int(c.handle.fd), b)
+	if errno != 0 {
+		return 0, errno
+	}
+	if n == len(b) && sysShutdown(int(c.handle.fd), shutWrite) == 0 {
+		c.flags.Or(endSentFlag)
+	}
+	return n, 0
 }
 
 // Abandon makes every operation on c fail from now on. It reports whether c was parked, in which

@@ -72,6 +72,8 @@ const (
 	hungUpFlag = 1 << iota
 	// abandonedFlag is set when the connection is given up: every operation fails from then on.
 	abandonedFlag
+	// endSentFlag is set when nothing more can be written.
+	endSentFlag
 	// proxiedFlag is set when the addresses are those that a proxy has sent: see SetAddrs.
 	proxiedFlag
 )

@@ -318,6 +318,11 @@ func (c *Conn) WriteLast(b []byte) {
 		s.conn.Write(b)
 		return
 	}
+	if c.use() {
+		c.writeEnd(b)
+		c.unuse()
+		return
+	}
 	c.tryWrite(b)
 }
 

@@ -73,10 +73,17 @@ func (c *Conn) quiet() bool {
 }
 
 // sysWrite writes to fd without raising SIGPIPE.
-func sysWrite(fd int, b []byte) (int, syscall.Errno) {
+func sysWrite(fd int, b []byte) (int, syscall.Errno) { return sysSend(fd, b, 0) }
+
+// sysWriteMore is sysWrite, but the kernel may wait for more before it sends what it has taken. If
+// it cannot take everything, it does not wait.
+func sysWriteMore(fd int, b []byte) (int, syscall.Errno) { return sysSend(fd, b, unix.MSG_MORE) }
+
+func sysSend(fd int, b []byte, flags uintptr) (int, syscall.Errno) {
+	flags |= unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT
 	beforeWrite()
 	for {
-		n, _, e := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+		n, _, e := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), flags, 0, 0)
 		if e != syscall.EINTR {
 			return int(n), e
 		}
