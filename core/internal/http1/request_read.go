@@ -135,7 +135,9 @@ func (w *Worker) wait(c *Conn) error {
 	if class, ok := w.srv.parkClass(c.phase, true); !ok || class == ForGrace {
 		c.interrupt()
 	}
+	w.giveWriters()
 	err := w.in.fill()
+	w.takeWriters()
 	if c.endWait() && err == nil {
 		w.timing = false // the wait for a request is over
 		w.deadline(c)

@@ -2,9 +2,9 @@ package http1
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/recycling-go/recycling/core/internal/park"
@@ -32,8 +32,16 @@ func (a alone) Ended(*Conn) {
 // serveOn has w serve a connection with this input, and returns what was written to it.
 func serveOn(t *testing.T, w *Worker, input string) string {
 	t.Helper()
-	over := make(chan struct{})
-	nc := &memConn{in: []byte(input), over: sync.OnceFunc(func() { close(over) })}
+	nc, over := newMemConn([]byte(input), nil)
+	serveConn(t, w, nc)
+	<-over
+	nc.mu.Lock()
+	defer nc.mu.Unlock()
+	return nc.out.String()
+}
+
+func serveConn(t *testing.T, w *Worker, nc net.Conn) {
+	t.Helper()
 	set, err := park.NewSet(park.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -43,10 +51,42 @@ func serveOn(t *testing.T, w *Worker, input string) string {
 	c.Init(&ListenerConfig{Server: w.srv, Context: context.Background()})
 	set.Add(&c.Conn, nc)
 	w.Serve(c)
+}
+
+// A waitedConn counts the Reads during which its worker holds writers.
+type waitedConn struct {
+	*memConn
+	w           *Worker
+	reads, held int
+}
+
+func (c *waitedConn) Read(p []byte) (int, error) {
+	c.reads++
+	if c.w.writers != nil {
+		c.held++
+	}
+	if c.reads == 3 {
+		panic("a fault of the application's net.Conn")
+	}
+	return c.memConn.Read(p)
+}
+
+func TestWorkerThatWaitsForItsConnectionHoldsNoWriters(t *testing.T) {
+	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	w := NewWorker(&Server{HTTP: &http.Server{ErrorLog: quiet}})
+	nc, over := newMemConn([]byte(get+get), []byte{byte(len(get) - 1)})
+	c := &waitedConn{memConn: nc, w: w}
+	serveConn(t, w, c)
 	<-over
-	nc.mu.Lock()
-	defer nc.mu.Unlock()
-	return nc.out.String()
+	if c.reads != 3 || c.held > 0 {
+		t.Errorf("%d of %d reads found writers", c.held, c.reads)
+	}
+	if n := strings.Count(nc.out.String(), "404 Not Found"); n != 2 {
+		t.Errorf("%d responses, want 2", n)
+	}
+	if got := serveOn(t, w, get); !strings.Contains(got, "404 Not Found") {
+		t.Errorf("after a panic of Read, the next connection got %q", got)
+	}
 }
 
 // A goroutine that reads the body may be about to send "100 Continue" when the handler returns. By

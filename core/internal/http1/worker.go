@@ -3,6 +3,7 @@ package http1
 import (
 	"bufio"
 	"hash/maphash"
+	"sync"
 	"time"
 )
 
@@ -31,8 +32,8 @@ type Worker struct {
 
 	srv *Server
 	in  input
-	out *bufio.Writer // to the connection
-	pre *bufio.Writer // to a framer, which writes to out
+
+	*writers // nil while the worker waits for its connection itself
 
 	x        *exchange // the current one
 	writeErr error     // the first write error on this connection
@@ -62,9 +63,34 @@ func NewWorker(s *Server) *Worker {
 	w := &Worker{srv: s}
 	w.in = newInput()
 	w.cache.seed = maphash.MakeSeed()
-	w.out = bufio.NewWriterSize(connWriter{w}, outSize)
-	w.pre = bufio.NewWriterSize(framer{w}, preSize)
+	w.takeWriters()
 	return w
+}
+
+// Writers are the buffers through which a response passes.
+type writers struct {
+	pre *bufio.Writer // to a framer, which writes to out
+	out *bufio.Writer // to the connection
+}
+
+// spareWriters holds those of workers that wait for their connection themselves. They would be half
+// of what such a connection needs beside its goroutine.
+var spareWriters = sync.Pool{New: func() any {
+	return &writers{pre: bufio.NewWriterSize(nil, preSize), out: bufio.NewWriterSize(nil, outSize)}
+}}
+
+func (w *Worker) takeWriters() {
+	if w.writers == nil {
+		w.writers = spareWriters.Get().(*writers)
+	}
+	w.out.Reset(connWriter{w})
+}
+
+func (w *Worker) giveWriters() {
+	w.pre.Reset(nil)
+	w.out.Reset(nil)
+	spareWriters.Put(w.writers)
+	w.writers = nil
 }
 
 // A connWriter writes to the worker's connection, and records failure.
@@ -101,7 +127,7 @@ func (w *Worker) writeFailed(err error) {
 // attach makes c the current connection, with the bytes read from it before.
 func (w *Worker) attach(c *Conn) {
 	w.writeErr, w.writing, w.last, w.timing, w.stayed = nil, false, false, false, false
-	w.out.Reset(connWriter{w})
+	w.takeWriters()
 	w.in.c = &c.Conn
 	w.in.resume(c.pending)
 	c.pending = nil
