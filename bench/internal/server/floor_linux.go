@@ -155,8 +155,13 @@ func (t *floorThread) answer(c floorConn) error {
 	return t.write(c, r)
 }
 
+// write sends a reply. The end of the connection, if it ends, goes in the same packet.
 func (t *floorThread) write(c floorConn, r reply) error {
-	n, _, e := unix.RawSyscall(unix.SYS_WRITE, uintptr(c.fd), uintptr(unsafe.Pointer(&r.text[0])), uintptr(len(r.text)))
+	flags := uintptr(unix.MSG_NOSIGNAL)
+	if r.close {
+		flags |= unix.MSG_MORE
+	}
+	n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(c.fd), uintptr(unsafe.Pointer(&r.text[0])), uintptr(len(r.text)), flags, 0, 0)
 	if e != 0 || int(n) < len(r.text) || r.close {
 		t.drop(c)
 		return nil
