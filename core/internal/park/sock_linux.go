@@ -90,6 +90,22 @@ func sysSend(fd int, b []byte, flags uintptr) (int, syscall.Errno) {
 	}
 }
 
+// sysWrite2 is sysWrite for a and then b.
+func sysWrite2(fd int, a, b []byte) (int, syscall.Errno) {
+	parts := [2]unix.Iovec{{Base: unsafe.SliceData(a)}, {Base: unsafe.SliceData(b)}}
+	parts[0].SetLen(len(a))
+	parts[1].SetLen(len(b))
+	m := unix.Msghdr{Iov: &parts[0]}
+	m.SetIovlen(len(parts))
+	beforeWrite()
+	for {
+		n, _, e := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&m)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		if e != syscall.EINTR {
+			return int(n), e
+		}
+	}
+}
+
 func sysShutdown(fd, how int) syscall.Errno {
 	_, _, e := syscall.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), uintptr(how), 0)
 	return e
