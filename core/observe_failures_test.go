@@ -48,6 +48,27 @@ func TestPanicOfAnObserverLeavesOthersIntact(t *testing.T) {
 	}
 }
 
+// The client leaves while the handler waits for it to read a large part of the response.
+func TestFirstByteIsKnownThoughTheClientLeaves(t *testing.T) {
+	parallel(t)
+	forEach(t, everyMode, func(t *testing.T, m mode) {
+		o := new(recordingObserver)
+		s := m.start(t, &recycling.Server{Observer: o, HTTP: quiet()}, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(64<<20))
+			w.Write(make([]byte, 64<<20)) // more than the socket buffers
+		})
+		c := s.dial(t)
+		c.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+		if _, err := c.r.ReadByte(); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if got := o.ended(t, 1); got.FirstByte <= 0 || got.FirstByte > got.Duration {
+			t.Errorf("the first byte came after %v of %v", got.FirstByte, got.Duration)
+		}
+	})
+}
+
 // A statsObserver calls Stats whenever it is told something.
 type statsObserver struct{ server *recycling.Server }
 

@@ -116,6 +116,8 @@ func (r *jobRun) begin() bool {
 		r.decline()
 		return false
 	case late:
+		r.w.client.log.Warn("recyclingnats: a task came late, and is left to other workers", "task", r.name, "id", r.id,
+			"after", time.Since(r.placed))
 		return false
 	case rec.State.final():
 		r.finish(rec.State)

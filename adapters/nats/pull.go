@@ -14,7 +14,7 @@ import (
 
 const (
 	pullExpires = 4 * time.Second      // at most
-	pullSlack   = time.Second          // after which a request that got no answer is forgotten
+	pullSlack   = time.Second          // after its end a request that got no answer is forgotten
 	callAckWait = time.Second          // after which a call that no worker has confirmed is delivered again
 	atOnce      = 5 * time.Millisecond // a message that comes this soon has been waiting
 	fairness    = 8                    // of so many turns, enqueued tasks come first in one
@@ -282,7 +282,7 @@ func (p *pull) empty(trouble bool) {
 	if !p.probe {
 		p.g.waiting[p.from]--
 		w.mu.Unlock()
-		if !trouble && time.Since(p.placed) > pullSlack {
+		if !trouble && time.Since(p.placed) > w.client.c.expires(p.from)/2 {
 			w.arm() // otherwise at the next tick, so that this cannot become a fast loop
 		}
 		return
@@ -307,7 +307,7 @@ func (w *Worker) forget(now time.Time) {
 	w.reconnects = n
 	w.mu.Unlock()
 	for _, l := range w.lines() {
-		limit := pullExpires + pullSlack
+		limit := w.client.c.expires(l.from) + pullSlack
 		if l.probe {
 			limit = pullSlack
 		}

@@ -103,9 +103,7 @@ func (cw connWriter) Write(p []byte) (n int, err error) {
 	w.writing = true
 	switch {
 	case w.tail != nil:
-		n, err = w.in.c.Write2(p, w.tail)
-		w.tailed = max(n-len(p), 0)
-		n = min(n, len(p))
+		n, err = w.writeTail(p)
 	case w.last:
 		n, err = w.in.c.WriteEnd(p)
 	default:
@@ -118,6 +116,30 @@ func (cw connWriter) Write(p []byte) (n int, err error) {
 		cw.w.observeWrite()
 	}
 	return n, err
+}
+
+// writeTail writes p and then w.tail.
+func (w *Worker) writeTail(p []byte) (n int, err error) {
+	c := w.in.c
+	n, err = c.TryWrite2(p, w.tail)
+	if n > 0 && w.observation != nil {
+		w.observeWrite() // before it waits
+	}
+	if err == nil && n < len(p) {
+		var m int
+		m, err = c.Write(p[n:])
+		n += m
+	}
+	if n < len(p) {
+		return n, err
+	}
+	w.tailed = n - len(p)
+	if err == nil && w.tailed < len(w.tail) {
+		var m int
+		m, err = c.Write(w.tail[w.tailed:])
+		w.tailed += m
+	}
+	return len(p), err
 }
 
 // writeFailed records a write error and cancels the request's context: the client will not get the

@@ -42,7 +42,7 @@ type Conn struct {
 	linger     bool          // may have inherited SO_LINGER from the listening socket
 	registered atomic.Bool   // in the epoll set
 	uses       atomic.Int32  // of fd at the moment: see use
-	flags      atomic.Uint32 // hungUpFlag and abandonedFlag
+	flags      atomic.Uint32 // hungUpFlag and so on
 	prev, next *Conn         // guarded by set.deadlines.mu
 	deadline   int64         // of class, in nanoseconds since epoch
 
@@ -274,30 +274,21 @@ func (c *Conn) write(b []byte) (int, error) {
 	return done + n, c.opError("write", err)
 }
 
-// Write2 is Write for a and then b, with one system call if c is a bare descriptor without TLS.
-func (c *Conn) Write2(a, b []byte) (int, error) {
-	n := 0
-	if c.sec.Load() == nil && !past(&c.writeBy) && c.use() {
-		var errno syscall.Errno
-		n, errno = sysWrite2(int(c.handle.fd), a, b)
-		c.unuse()
-		switch {
-		case errno == syscall.EAGAIN:
-			n = 0
-		case errno != 0:
-			return 0, c.opError("write", errno)
-		case n == len(a)+len(b):
-			return n, nil
-		}
+// TryWrite2 writes what fits of a and then b, with one system call and without waiting. It writes
+// nothing if c is not a bare descriptor, or has TLS, or if the write deadline has passed.
+func (c *Conn) TryWrite2(a, b []byte) (int, error) {
+	if c.sec.Load() != nil || past(&c.writeBy) || !c.use() {
+		return 0, nil
 	}
-	if n < len(a) {
-		m, err := c.Write(a[n:])
-		if n += m; err != nil {
-			return n, err
-		}
+	n, errno := sysWrite2(int(c.handle.fd), a, b)
+	c.unuse()
+	switch errno {
+	case 0:
+		return n, nil
+	case syscall.EAGAIN:
+		return 0, nil
 	}
-	m, err := c.Write(b[n-len(a):])
-	return n + m, err
+	return 0, c.opError("write", errno)
 }
 
 // past reports whether a deadline has passed.

@@ -99,42 +99,30 @@ func TestWriteEndKeepsTheDeadline(t *testing.T) {
 	c.Close()
 }
 
-func TestWrite2WritesBoth(t *testing.T) {
+func TestTryWrite2DoesNotWait(t *testing.T) {
 	f := newFixture(t, nil)
-	for _, size := range []int{0, 1, 10_000, 10_000_000} {
-		for _, first := range []int{1, size / 2, size} {
-			client := f.dial(t)
-			c := f.lead(t)
-			all := bytes.Repeat([]byte("0123456789"), size/10+1)[:size]
-			a, b := all[:min(first, size)], all[min(first, size):]
-			go func() {
-				if n, err := c.Write2(a, b); n != size || err != nil {
-					t.Errorf("wrote %d of %d, %v", n, size, err)
-				}
-				c.Close()
-			}()
-			if got, err := io.ReadAll(client); !bytes.Equal(got, all) || err != nil {
-				t.Errorf("%d and %d bytes: read %d, %v", len(a), len(b), len(got), err)
-			}
-		}
-	}
-}
-
-func TestWrite2TellsHowMuchWasWritten(t *testing.T) {
-	f := newFixture(t, nil)
-	f.dial(t)
+	client := f.dial(t)
 	c := f.lead(t)
-	a, b := make([]byte, 100), make([]byte, 100<<20) // more than the socket buffers
-	c.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
-	n, err := c.Write2(a, b)
-	if n <= len(a) || n >= len(b) || !errors.Is(err, os.ErrDeadlineExceeded) {
+	if n, err := c.TryWrite2([]byte("one"), []byte("two")); n != 6 || err != nil {
 		t.Errorf("got %d, %v", n, err)
 	}
-	if n, err := c.Write2(a, b); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("after the deadline: got %d, %v", n, err)
+	a, b := make([]byte, 100), make([]byte, 100<<20) // more than the socket buffers
+	n, err := c.TryWrite2(a, b)
+	if n <= len(a) || n >= len(b) || err != nil {
+		t.Errorf("got %d, %v", n, err)
 	}
-	c.Close()
-	if n, err := c.Write2(a, b); n != 0 || err == nil {
+	for more := 1; more > 0; {
+		if more, err = c.TryWrite2(a, b); err != nil {
+			t.Errorf("with full buffers: got %d, %v", more, err)
+		}
+		n += more
+	}
+	c.SetWriteDeadline(time.Now().Add(-time.Second))
+	go c.Close()
+	if got, err := io.ReadAll(client); len(got) != 6+n || !bytes.HasPrefix(got, []byte("onetwo")) || err != nil {
+		t.Errorf("read %d bytes, %v; want %d", len(got), err, 6+n)
+	}
+	if n, err := c.TryWrite2(a, b); n != 0 || err != nil {
 		t.Errorf("after Close: got %d, %v", n, err)
 	}
 }
