@@ -117,9 +117,9 @@ type Config struct {
 	Backoff time.Duration
 
 	// AckWait is how long an enqueued task waits before it is begun again if its worker has
-	// disappeared. A worker that lives reports three times in that period. It must be able to get a
-	// task and write its record in half of it. Zero means 30 seconds. Less than 1 second is an
-	// error.
+	// disappeared. A worker that lives reports three times in that period. If a worker needs more
+	// than half of the period to get a task and to read its record, it leaves the task to others.
+	// Zero means 30 seconds. Less than 1 second is an error.
 	AckWait time.Duration
 
 	// Keep is how long the result of an enqueued task is kept, and how long its key is remembered.

@@ -48,7 +48,7 @@ func (r *jobRun) bury(rec record) {
 	defer cancel()
 	now, err := c.load(ctx, r.id)
 	switch {
-	case err != nil: // it is delivered again after AckWait
+	case err != nil: // as in again
 		return
 	case now.State.final():
 		r.finish(now.State)

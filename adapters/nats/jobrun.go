@@ -188,8 +188,8 @@ func (r *jobRun) leave(to runPhase) (rec record, ok bool) {
 
 // again stores a record that is not final, and lets the next attempt begin after d. If another
 // attempt has begun meanwhile, because this worker had disappeared, the message belongs to that. If
-// the record cannot be stored, nobody knows: then the message is delivered again after AckWait, and
-// the attempt counts.
+// the record cannot be stored, this worker cannot tell. Then NATS delivers the message again after
+// AckWait, and the attempt counts.
 func (r *jobRun) again(rec record, d time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), stateWithin)
 	defer cancel()
@@ -295,7 +295,7 @@ func (r *jobRun) finish(s State) {
 }
 
 // late reports whether another worker may have got the message. It is for attempts that have not
-// begun: one that runs tells NATS so.
+// begun: while an attempt runs, beat keeps NATS from delivering the message again.
 func (r *jobRun) late() bool { return r.w.client.c.late(r.placed) }
 
 // decline gives back a message whose attempt cannot begin, unless another worker may have it: then

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	pullExpires = 4 * time.Second      // at most
-	pullSlack   = time.Second          // after its end a request that got no answer is forgotten
+	pullExpires = 4 * time.Second      // the longest that a request waits: see Config.expires
+	pullSlack   = time.Second          // a request that gets no answer is forgotten so long after that
 	callAckWait = time.Second          // after which a call that no worker has confirmed is delivered again
 	atOnce      = 5 * time.Millisecond // a message that comes this soon has been waiting
 	fairness    = 8                    // of so many turns, enqueued tasks come first in one
@@ -261,12 +261,13 @@ func (p *pull) got(m *nats.Msg) {
 	}
 }
 
-// late reports whether the message of a request that was placed at that time may have been
-// delivered to another worker since, because this one was paused or could not reach NATS. The
-// request is what tells: the message may have been in a buffer of this machine for any time.
+// late reports whether another worker may have got the message of a request that was placed at this
+// time, because this worker was paused or could not reach NATS. When the message was read says
+// nothing: it may have waited in a buffer of this machine. But NATS delivered it after the request.
 func (c *Config) late(placed time.Time) bool { return time.Since(placed) > c.AckWait/2 }
 
-// expires is how long a request for a message waits: never so long that its message looks late.
+// expires is how long a request for a message waits. A request for an enqueued task waits so short
+// a time that its message is not late when it comes.
 func (c *Config) expires(s source) time.Duration {
 	if s == calls {
 		return pullExpires

@@ -69,18 +69,19 @@ func NewWorker(s *Server) *Worker {
 	return w
 }
 
-// Writers are the buffers through which a response passes.
+// The writers are the buffers through which a response passes.
 type writers struct {
 	pre *bufio.Writer // to a framer, which writes to out
 	out *bufio.Writer // to the connection
 }
 
-// spareWriters holds those of workers that wait for their connection themselves. They would be half
-// of what such a connection needs beside its goroutine.
+// spareWriters holds the writers of workers that wait for their connection themselves. Otherwise
+// each of these workers would keep 6 KB that it does not need while it waits.
 var spareWriters = sync.Pool{New: func() any {
 	return &writers{pre: bufio.NewWriterSize(nil, preSize), out: bufio.NewWriterSize(nil, outSize)}
 }}
 
+// takeWriters gives w empty writers, which write to its current connection.
 func (w *Worker) takeWriters() {
 	if w.writers == nil {
 		w.writers = spareWriters.Get().(*writers)
@@ -88,6 +89,7 @@ func (w *Worker) takeWriters() {
 	w.out.Reset(connWriter{w})
 }
 
+// giveWriters gives the writers of w to other workers.
 func (w *Worker) giveWriters() {
 	w.pre.Reset(nil)
 	w.out.Reset(nil)
@@ -111,14 +113,14 @@ func (cw connWriter) Write(p []byte) (n int, err error) {
 	}
 	w.writing = false
 	if err != nil {
-		cw.w.writeFailed(err)
-	} else if cw.w.observation != nil {
-		cw.w.observeWrite()
+		w.writeFailed(err)
+	} else if w.observation != nil {
+		w.observeWrite()
 	}
 	return n, err
 }
 
-// writeTail writes p and then w.tail.
+// writeTail writes p and then w.tail, and returns how much of p was written.
 func (w *Worker) writeTail(p []byte) (n int, err error) {
 	c := w.in.c
 	n, err = c.TryWrite2(p, w.tail)

@@ -31,25 +31,23 @@ func (c *Conn) halfClose() (handle, error) {
 	switch {
 	case c.ended:
 		return handle{}, net.ErrClosed
-	case !c.handle.kind.bare():
-		return c.handle, nil
-	case c.is(endSentFlag):
+	case !c.handle.kind.bare(), c.is(endSentFlag):
 		return c.handle, nil
 	}
 	return c.handle, c.opError("close", errnoOrNil(sysShutdown(int(c.handle.fd), shutWrite)))
 }
 
-// WriteEnd is Write for the last bytes, and then CloseWrite if c is a bare descriptor without TLS.
-// The kernel sends the end in the same packet as the last bytes. That saves a packet, its
-// acknowledgement, and waking the client for it: a fifth of the CPU of a connection with one
-// request, on loopback.
+// WriteEnd is Write for the last bytes. If c is a bare descriptor without TLS, and the kernel takes
+// all of b at once, it also does what CloseWrite does. Then the kernel sends the end in the same
+// packet as the last bytes, which saves a packet, its acknowledgement, and waking the client once
+// more: on loopback, a fifth of the CPU of a connection with one request.
 //
-// Without CloseWrite, closing c would send both in the same packet as well, for one system call
-// less. But if more bytes have arrived by then, it would drop the response and reset the
-// connection.
+// This takes two system calls, and Close is a third. The kernel would also send one packet if Close
+// followed the first of them. But if the client has sent more than was read, Close makes the kernel
+// drop what it has not sent, and reset the connection: the response would be lost.
 func (c *Conn) WriteEnd(b []byte) (int, error) {
 	n := 0
-	if c.sec.Load() == nil && !past(&c.writeBy) && c.use() {
+	if c.useToWrite() {
 		var errno syscall.Errno
 		n, errno = c.writeEnd(b)
 		c.unuse()

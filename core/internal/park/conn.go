@@ -42,7 +42,7 @@ type Conn struct {
 	linger     bool          // may have inherited SO_LINGER from the listening socket
 	registered atomic.Bool   // in the epoll set
 	uses       atomic.Int32  // of fd at the moment: see use
-	flags      atomic.Uint32 // hungUpFlag and so on
+	flags      atomic.Uint32 // hungUpFlag and the others below
 	prev, next *Conn         // guarded by set.deadlines.mu
 	deadline   int64         // of class, in nanoseconds since epoch
 
@@ -72,7 +72,7 @@ const (
 	hungUpFlag = 1 << iota
 	// abandonedFlag is set when the connection is given up: every operation fails from then on.
 	abandonedFlag
-	// endSentFlag is set when nothing more can be written.
+	// endSentFlag is set when WriteEnd or WriteLast has closed the writing side.
 	endSentFlag
 	// proxiedFlag is set when the addresses are those that a proxy has sent: see SetAddrs.
 	proxiedFlag
@@ -277,7 +277,7 @@ func (c *Conn) write(b []byte) (int, error) {
 // TryWrite2 writes what fits of a and then b, with one system call and without waiting. It writes
 // nothing if c is not a bare descriptor, or has TLS, or if the write deadline has passed.
 func (c *Conn) TryWrite2(a, b []byte) (int, error) {
-	if c.sec.Load() != nil || past(&c.writeBy) || !c.use() {
+	if !c.useToWrite() {
 		return 0, nil
 	}
 	n, errno := sysWrite2(int(c.handle.fd), a, b)
@@ -290,6 +290,9 @@ func (c *Conn) TryWrite2(a, b []byte) (int, error) {
 	}
 	return 0, c.opError("write", errno)
 }
+
+// useToWrite is use, but also reports false if c has TLS or the write deadline has passed.
+func (c *Conn) useToWrite() bool { return c.sec.Load() == nil && !past(&c.writeBy) && c.use() }
 
 // past reports whether a deadline has passed.
 func past(by *atomic.Int64) bool {
