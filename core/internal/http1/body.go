@@ -160,7 +160,8 @@ func (b *body) readTrailer() error {
 		return nil
 	}
 	scratch := exchange{trailer: true}
-	if err := scratch.parseFields([]byte(fields.String()), b.x.srv.fieldLimit()); err == errValues {
+	trailer, err := scratch.parseFields([]byte(fields.String()), b.x.srv.fieldLimit())
+	if err == errValues {
 		return errTrailerFields
 	} else if err != nil || scratch.spaceInName {
 		return textproto.ProtocolError("malformed trailer")
@@ -169,7 +170,7 @@ func (b *body) readTrailer() error {
 	if *t == nil {
 		*t = http.Header{}
 	}
-	for k, v := range scratch.req.Header {
+	for k, v := range trailer {
 		(*t)[k] = v
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 // parseLength determines the length of the body (RFC 9112 section 6.3), and sets the request's
 // Body, ContentLength, TransferEncoding and Trailer.
 func (x *exchange) parseLength() error {
-	r := &x.req
+	r := x.req
 	h := r.Header
 	chunked := false
 	if te, ok := h["Transfer-Encoding"]; ok {
@@ -50,6 +50,7 @@ func (x *exchange) parseLength() error {
 		return nil
 	}
 	x.body.begin(x, length)
+	x.receiving.Store(true)
 	x.given = new(givenBody)
 	x.given.body.Store(&x.body)
 	r.Body = x.given

@@ -60,10 +60,14 @@ func (x *requestContext) localAddr() net.Addr {
 	return x.local
 }
 
-// release drops the exchange, which has ended.
+// release drops the exchange.
 func (x *requestContext) release() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.releaseLocked()
+}
+
+func (x *requestContext) releaseLocked() {
 	if x.x != nil {
 		x.local = x.x.c.KnownAddr()
 		x.x = nil

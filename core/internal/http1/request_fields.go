@@ -35,10 +35,10 @@ func (l fieldLimit) check(fields, lines int) error {
 }
 
 // parseFields parses the header lines in b, the last of which is empty. It stores Host in x.host
-// instead of the request's header.
-func (x *exchange) parseFields(b []byte, limit fieldLimit) error {
+// instead of the header.
+func (x *exchange) parseFields(b []byte, limit fieldLimit) (http.Header, error) {
 	if len(b) > 0 && blank(b[0]) {
-		return errBlank
+		return nil, errBlank
 	}
 	ahead := min(bytes.Count(b[:min(len(b), bufferSize)], newline)-1, maxFieldsAhead)
 	if !x.trailer {
@@ -65,9 +65,12 @@ func (x *exchange) parseFields(b []byte, limit fieldLimit) error {
 			err = limit.check(fields, lines)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		key := x.fieldName(name)
+		key := knownName(name)
+		if key == "" {
+			key = x.fieldName(name)
+		}
 		switch key {
 		case "Host":
 			if !x.trailer {
@@ -93,8 +96,7 @@ func (x *exchange) parseFields(b []byte, limit fieldLimit) error {
 		vv[0] = text
 		h[key] = vv
 	}
-	x.req.Header = h
-	return nil
+	return h, nil
 }
 
 var (
@@ -105,8 +107,8 @@ var (
 // splitField returns the name of a field, which may contain spaces (see spacedName), and its value.
 // line has no white space at its ends.
 func splitField(line []byte) (name, value []byte, err error) {
-	name, value, ok := bytes.Cut(line, []byte(":"))
-	if !ok || len(name) == 0 || !all(name, charToken) && !spacedName(name) || !all(value, charValue) {
+	name, value, ok := cutByte(line, ':')
+	if !ok || !validValue(value) || knownName(name) == "" && (len(name) == 0 || !all(name, charToken) && !spacedName(name)) {
 		return nil, nil, errField
 	}
 	return name, trimLeft(value), nil
@@ -145,14 +147,15 @@ func checkLine(line []byte, n int, limit fieldLimit) (err error) {
 	line, _ = cutLine(line)
 	switch {
 	case n == 0:
-		return new(exchange).parseRequestLine(line)
+		x := exchange{req: new(http.Request)}
+		return x.parseRequestLine(line)
 	case !blank(line[0]):
 		if _, _, err = splitField(trimBytes(line)); err == nil {
 			err = limit.check(n, n)
 		}
 	case n == 1:
 		err = errBlank
-	case !all(line, charValue):
+	case !validValue(line):
 		err = errField // it continues a field
 	}
 	return err

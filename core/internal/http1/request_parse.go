@@ -44,11 +44,12 @@ func (x *exchange) parse(block []byte) error {
 	if err := x.parseRequestLine(line); err != nil {
 		return err
 	}
-	if err := x.parseFields(rest, x.srv.fieldLimit()); err != nil {
+	h, err := x.parseFields(rest, x.srv.fieldLimit())
+	if err != nil {
 		return err
 	}
-	r := &x.req
-	h := r.Header
+	r := x.req
+	r.Header = h
 	if x.hosts > 1 {
 		return malformed("too many Host headers")
 	}
@@ -82,7 +83,7 @@ func (x *exchange) parse(block []byte) error {
 	if x.hosts == 0 && r.ProtoAtLeast(1, 1) && !preface && r.Method != "CONNECT" {
 		return errNoHost
 	}
-	if x.hosts == 1 && !validHost(x.host) {
+	if x.hosts == 1 && !x.worker.cache.validHost(x.host) {
 		return errHost
 	}
 	if err := checkForm(r); err != nil {
@@ -150,23 +151,34 @@ func checkForm(r *http.Request) error {
 
 // cutLine returns b up to its first line end, and the rest.
 func cutLine(b []byte) (line, rest []byte) {
-	line, rest, _ = bytes.Cut(b, newline)
-	return bytes.TrimSuffix(line, []byte("\r")), rest
+	line, rest, _ = cutByte(b, '\n')
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
+	}
+	return line, rest
+}
+
+// cutByte is bytes.Cut for a single byte, which takes half the time.
+func cutByte(b []byte, sep byte) (before, after []byte, found bool) {
+	if i := bytes.IndexByte(b, sep); i >= 0 {
+		return b[:i], b[i+1:], true
+	}
+	return b, nil, false
 }
 
 var newline = []byte("\n")
 
 func (x *exchange) parseRequestLine(b []byte) (err error) {
-	r := &x.req
-	method, rest, ok1 := bytes.Cut(b, []byte(" "))
-	target, proto, ok2 := bytes.Cut(rest, []byte(" "))
+	r := x.req
+	method, rest, ok1 := cutByte(b, ' ')
+	target, proto, ok2 := cutByte(rest, ' ')
 	if !ok1 || !ok2 {
 		return malformed("request line")
 	}
-	if len(method) == 0 || !all(method, charToken) {
-		return malformed("method")
-	}
 	if r.Method = knownMethod(method); r.Method == "" {
+		if len(method) == 0 || !all(method, charToken) {
+			return malformed("method")
+		}
 		r.Method = x.text(method)
 	}
 	switch string(proto) {

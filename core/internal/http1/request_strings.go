@@ -17,6 +17,62 @@ const (
 type stringCache struct {
 	seed maphash.Seed
 	sets [cacheSets][cacheWays]string // each starts with the latest
+
+	host string // the last one that validHost has accepted, unless that was too long
+}
+
+// validHost is the function validHost, and remembers its last result.
+func (s *stringCache) validHost(host string) bool {
+	if host == s.host && host != "" {
+		return true
+	}
+	if !validHost(host) {
+		return false
+	}
+	if len(host) <= maxCachedLen {
+		s.host = host
+	}
+	return true
+}
+
+// knownName returns b as a string if it is one of the names that clients and proxies often send, in
+// canonical form, and otherwise "".
+func knownName(b []byte) string {
+	switch string(b) {
+	case "Accept":
+		return "Accept"
+	case "Accept-Encoding":
+		return "Accept-Encoding"
+	case "Accept-Language":
+		return "Accept-Language"
+	case "Authorization":
+		return "Authorization"
+	case "Cache-Control":
+		return "Cache-Control"
+	case "Connection":
+		return "Connection"
+	case "Content-Length":
+		return "Content-Length"
+	case "Content-Type":
+		return "Content-Type"
+	case "Cookie":
+		return "Cookie"
+	case "Host":
+		return "Host"
+	case "If-None-Match":
+		return "If-None-Match"
+	case "Origin":
+		return "Origin"
+	case "Referer":
+		return "Referer"
+	case "User-Agent":
+		return "User-Agent"
+	case "X-Forwarded-For":
+		return "X-Forwarded-For"
+	case "X-Forwarded-Proto":
+		return "X-Forwarded-Proto"
+	}
+	return ""
 }
 
 // text returns b as a string.

@@ -1,6 +1,9 @@
 package http1
 
-import "strings"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // Character classes of RFC 9110 section 5.6.2 and RFC 3986, as bits in one table.
 const (
@@ -38,6 +41,26 @@ func all[text string | []byte](s text, bit uint8) bool {
 		}
 	}
 	return true
+}
+
+// validValue reports whether b may be the value of a field: whether it consists of charValue. It
+// looks at eight bytes at a time.
+func validValue(b []byte) bool {
+	for len(b) >= 8 {
+		if mayHaveControl(binary.LittleEndian.Uint64(b)) && !all(b[:8], charValue) {
+			return false
+		}
+		b = b[8:]
+	}
+	return all(b, charValue)
+}
+
+// mayHaveControl reports whether one of the eight bytes of v is a control character. See
+// https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord.
+func mayHaveControl(v uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	del := v ^ 0x7f*ones // its bytes that are zero were DEL
+	return ((v-' '*ones)&^v|(del-ones)&^del)&tops != 0
 }
 
 func isToken(s string) bool { return s != "" && all(s, charToken) }

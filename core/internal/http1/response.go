@@ -102,6 +102,10 @@ func (w *response) begin(x *exchange) {
 func (w *response) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.releaseLocked()
+}
+
+func (w *response) releaseLocked() {
 	w.uncountLocked()
 	w.pre, w.out, w.fields = nil, nil, nil
 }
@@ -182,6 +186,14 @@ func (w *response) logf(format string, args ...any) {
 		w.said = new([]string)
 	}
 	*w.said = append(*w.said, fmt.Sprintf(format, args...))
+}
+
+// logSaid writes the lines passed to logf. It releases mu meanwhile.
+func (w *response) logSaid() {
+	if w.said != nil {
+		w.unlock()
+		w.mu.Lock()
+	}
 }
 
 // unlock releases mu, and writes the lines passed to logf.

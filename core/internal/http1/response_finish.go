@@ -17,15 +17,16 @@ func (w *Worker) finishExchange(c *Conn, x *exchange) (reuse bool) {
 // finishResponse sends the rest of the response, and reads the rest of the request if that is worth
 // it. The connection may be of a type of the application, whose methods may panic.
 func (w *Worker) finishResponse(c *Conn, x *exchange) (reuse bool) {
-	x.res.complete()
-	return w.conclude(c, x)
+	res := &x.res
+	res.mu.Lock()
+	defer res.unlock()
+	res.completeLocked()
+	res.logSaid()
+	return w.concludeLocked(c, x)
 }
 
-// complete writes the rest of the response to out. When it returns, mistakes in the response have
-// been logged.
-func (w *response) complete() {
-	w.mu.Lock()
-	defer w.unlock()
+// completeLocked writes the rest of the response to out.
+func (w *response) completeLocked() {
 	w.handlerDone()
 	w.stopContinueLocked(true)
 	if w.status == 0 {
@@ -38,14 +39,24 @@ func (w *response) complete() {
 	w.finishBody()
 }
 
-// conclude flushes the response, and detaches the body from the handler.
-func (w *Worker) conclude(c *Conn, x *exchange) (reuse bool) {
+// concludeLocked flushes the response, which then no longer refers to the worker, and detaches the
+// body from the handler.
+func (w *Worker) concludeLocked(c *Conn, x *exchange) (reuse bool) {
 	res := &x.res
-	res.mu.Lock()
-	defer res.unlock()
 	w.last = res.reuse != reuseConn
 	w.out.Flush()
 	w.last = false
+	res.releaseLocked()
+	if x.given != nil {
+		x.concludeBody(c)
+	}
+	return res.reuse == reuseConn && w.writeErr == nil && !(res.tunnel && res.written > 0) && res.copying == 0 &&
+		(res.head || res.declared == -1 || !bodyAllowed(res.status) || res.declared == res.written)
+}
+
+// concludeBody detaches the body from the handler.
+func (x *exchange) concludeBody(c *Conn) {
+	res := &x.res
 	x.body.interrupt(c)
 	if res.reuse != reuseConn {
 		// The rest of the body is not worth waiting for. It is discarded while lingering.
@@ -56,8 +67,6 @@ func (w *Worker) conclude(c *Conn, x *exchange) (reuse bool) {
 	} else if whole, early := x.body.detach(); early || !whole {
 		res.close(lingerConn)
 	}
-	return res.reuse == reuseConn && w.writeErr == nil && !(res.tunnel && res.written > 0) && res.copying == 0 &&
-		(res.head || res.declared == -1 || !bodyAllowed(res.status) || res.declared == res.written)
 }
 
 // endDeadlines prevents the handler from setting deadlines from now on.
@@ -68,7 +77,7 @@ func (x *exchange) endDeadlines() {
 }
 
 // abort ends the exchange without completing the response, so that the client sees it truncated.
-func (x *exchange) abort() {
+func (x *exchange) abort(c *Conn) {
 	res := &x.res
 	defer func() {
 		// On a hijacked connection drop would wait for a Read, for as long as the client is silent.
@@ -79,7 +88,7 @@ func (x *exchange) abort() {
 	x.endDeadlines()
 	x.cutOff()
 	if res.stage != stageHijacked {
-		x.body.interrupt(x.c)
+		x.body.interrupt(c)
 	}
 }
 

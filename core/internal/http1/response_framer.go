@@ -218,7 +218,7 @@ func (w *response) decideReuse(connection string, add *extra) (skip skipSet) {
 		add.connection = "close"
 		return skipConnection
 	}
-	if w.reuse != reuseConn || w.fullDuplex || w.x.received.Load() {
+	if w.reuse != reuseConn || w.fullDuplex || !w.x.receiving.Load() {
 		return 0
 	}
 	switch w.x.body.settle() {

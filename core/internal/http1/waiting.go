@@ -53,10 +53,11 @@ func (x *requestContext) endWaitLocked(to waitState) {
 	}
 }
 
-// handlerDone ends the context. If another goroutine has begun a wait, handlerDone ends that too,
-// since the worker goes on to the next request.
+// handlerDone ends the context, and drops the exchange. If another goroutine has begun a wait,
+// handlerDone ends that too, since the worker goes on to the next request.
 func (x *requestContext) handlerDone() {
 	x.mu.Lock()
 	x.endWaitLocked(over)
+	x.releaseLocked()
 	x.cancelLocked(context.Canceled)
 }

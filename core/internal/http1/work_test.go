@@ -86,7 +86,7 @@ func TestWorkForEachByteOfABodyIsBounded(t *testing.T) {
 					t.Fatal(err)
 				}
 				set.Add(in.c, &memConn{in: []byte(body), cuts: []byte{cut}})
-				x := &exchange{srv: &Server{HTTP: new(http.Server)}}
+				x := &exchange{req: new(http.Request), srv: &Server{HTTP: new(http.Server)}}
 				b := newBody(x, &in)
 				io.CopyBuffer(io.Discard, struct{ io.Reader }{b}, make([]byte, n))
 				if in.work > workPerByte*len(body)+bufferSize {

@@ -49,7 +49,7 @@ func (w *Worker) observeStart(c *Conn, x *exchange) {
 		o = new(observation)
 		w.observation = o
 	}
-	r := &x.req
+	r := x.req
 	*o = observation{active: true}
 	o.HTTP, o.Method, o.Path, o.RemoteAddr = r, r.Method, r.URL.Path, r.RemoteAddr
 	o.TLS, o.ContentLength = r.TLS != nil, r.ContentLength

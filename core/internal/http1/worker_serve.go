@@ -55,8 +55,8 @@ func (w *Worker) rescue(c *Conn, v any) {
 	if x := w.x; x != nil {
 		defer c.guard(func() { w.observeEnd(x, outcomeAfterPanic(x)) })
 		defer c.guard(func() {
-			x.ctx.handlerDone()
-			x.abort()
+			x.handlerDone()
+			x.abort(c)
 		})
 	}
 	c.guard(func() { c.logPanic(v) })
@@ -316,7 +316,7 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 	if srv.Observer != nil {
 		w.observeStart(c, x)
 	}
-	r := &x.req
+	r := x.req
 	if srv.lame.Load() {
 		srv.countLate(r)
 	}
@@ -337,9 +337,9 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 		w.in.limit(srv.Limits.BodyTimeout)
 	}
 	srv.ServeHTTP(&x.res, r)
-	x.ctx.handlerDone()
+	x.handlerDone()
 	if x.res.settle() {
-		x.abort()
+		x.abort(c)
 		w.observeEnd(x, observe.Hijacked)
 		w.release()
 		return false

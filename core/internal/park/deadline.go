@@ -65,20 +65,21 @@ func (s *Set) SetTimeout(k Class, t time.Duration) {
 }
 
 // enter puts c on the list of class k if k has a timeout, unless c is on it already: the wait
-// begins once, not again with each byte that arrives.
-func (d *deadlines) enter(c *Conn, k Class) {
+// begins once, not again with each byte that arrives. It reports whether a wait that began earlier
+// goes on.
+func (d *deadlines) enter(c *Conn, k Class) (earlier bool) {
 	if c.class == k {
-		return
+		return true
 	}
 	if c.class == None && d.lists[k].timeout <= 0 {
-		return
+		return false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.unlinkLocked(c)
 	w := &d.lists[k]
 	if w.timeout <= 0 || d.closed {
-		return
+		return false
 	}
 	now := nanos()
 	c.class, c.deadline = k, after(now, w.timeout)
@@ -92,6 +93,7 @@ func (d *deadlines) enter(c *Conn, k Class) {
 	if d.due == 0 || c.deadline < d.due {
 		d.armLocked(c.deadline, now)
 	}
+	return false
 }
 
 // leave removes c from its list.

@@ -161,11 +161,11 @@ func (s *Set) Lead(batch []*Conn) ([]*Conn, error) {
 // or err says why c cannot be parked, and is os.ErrDeadlineExceeded if c has timed out.
 func (c *Conn) Park(k Class) (parked bool, err error) {
 	s := c.set
-	s.deadlines.enter(c, k)
+	earlier := s.deadlines.enter(c, k)
 	if c.is(abandonedFlag) {
 		return false, net.ErrClosed
 	}
-	if s.deadlines.expired(c) {
+	if earlier && s.deadlines.expired(c) {
 		return false, os.ErrDeadlineExceeded
 	}
 	c.drained = false
