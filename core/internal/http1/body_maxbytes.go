@@ -62,7 +62,7 @@ func (x *exchange) limitsOf(v reflect.Value) (over, exact bool) {
 				return false, false // another version of net/http
 			}
 		}
-		if !err.IsNil() && err.Elem().Type() == maxBytesError && points(w, &x.res) {
+		if !err.IsNil() && err.Elem().Type() == maxBytesError && points(w, x.res) {
 			return true, true
 		}
 		if r.IsNil() {

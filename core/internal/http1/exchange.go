@@ -7,18 +7,19 @@ import (
 	"sync/atomic"
 )
 
-// An exchange is one request and its response. It is never recycled: a handler may keep any part of
-// it. Parts that are often kept (the request, its URL, its context, each string) are allocated
-// separately, and refer to nothing larger.
+// An exchange is one request and its response, as the worker sees them. A handler gets the request,
+// its context, and the response, and may keep them. These are allocated separately, and refer to
+// the exchange only until the handler has returned. Then the worker recycles it: see recyclable.
 type exchange struct {
 	worker *Worker // nil once the exchange has ended
 	c      *Conn   // nil once the response has been sent; changes with watchMu held
 	srv    *Server
 
-	req  *http.Request
-	ctx  *requestContext
-	body body
-	res  response
+	req   *http.Request
+	ctx   *requestContext
+	res   *response
+	reply reply // of res
+	body  body
 
 	given *givenBody // req.Body, unless that is http.NoBody
 
@@ -27,23 +28,25 @@ type exchange struct {
 	trailer     bool   // the fields are those of a trailer, where Host has no meaning
 	expects     bool   // the client waits for "100 Continue" before it sends the body
 	spaceInName bool   // in the name of a header field
-	dropped     bool   // the context no longer refers to the exchange
 	special     bool   // there are header fields other than Host that the server interprets
+	dropped     bool   // ctx no longer refers to the exchange
 
-	watchMu   sync.Mutex  // held while watching begins or ends for good
-	ended     bool        // guarded by watchMu: the exchange may no longer use c
-	watched   atomic.Bool // someone wants to know when the client is gone
-	receiving atomic.Bool // a part of the request has not been read yet
+	// recyclable is set when the response has been sent, if nothing else refers to the exchange any
+	// more: the request has no body, which could be read meanwhile, and no ReadFrom is in progress.
+	// In addition, watched must be false.
+	recyclable bool
+
+	watchMu   sync.Mutex      // held while watching begins or ends for good
+	watching  *requestContext // guarded by watchMu: ctx while watching may begin; otherwise nil
+	watched   atomic.Bool     // someone wants to know when the client is gone
+	receiving atomic.Bool     // a part of the request has not been read yet
 }
 
 var blankRequest http.Request
 
 // newExchange parses a complete header block.
 func (w *Worker) newExchange(c *Conn, block []byte) (*exchange, error) {
-	x := &exchange{worker: w, c: c, srv: c.srv}
-	x.ctx = &requestContext{base: c.baseCtx(), srv: c.srv, x: x}
-	x.req = blankRequest.WithContext(x.ctx) // the only way to set a request's context
-	x.res.begin(x)
+	x := w.takeExchange(c)
 	if err := x.parse(block); err != nil {
 		return x, err
 	}
@@ -54,21 +57,43 @@ func (w *Worker) newExchange(c *Conn, block []byte) (*exchange, error) {
 		c.LocalAddr()
 	}
 	r.TLS = c.tls
-	x.res.head = r.Method == "HEAD"
-	x.res.connect = r.Method == "CONNECT"
-	x.res.is11 = r.ProtoAtLeast(1, 1)
-	x.res.wantsClose = r.Close
-	x.res.wants10KeepAlive = r.ProtoMajor == 1 && r.ProtoMinor == 0 && !r.Close
+	x.reply.head = r.Method == "HEAD"
+	x.reply.connect = r.Method == "CONNECT"
+	x.reply.is11 = r.ProtoAtLeast(1, 1)
+	x.reply.wantsClose = r.Close
+	x.reply.wants10KeepAlive = r.ProtoMajor == 1 && r.ProtoMinor == 0 && !r.Close
 	return x, nil
 }
 
-// watch begins to watch for the client hanging up, once the whole request has been read. Until
-// then, reads reveal it.
-func (x *exchange) watch() {
+// takeExchange returns an exchange for a new request: the last one, if that is recyclable.
+func (w *Worker) takeExchange(c *Conn) *exchange {
+	x := w.spare
+	w.spare = nil
+	if x == nil {
+		x = &exchange{srv: w.srv}
+	}
+	x.worker = w
+	x.ctx = &requestContext{base: c.baseCtx(), srv: c.srv, x: x}
+	x.watchMu.Lock()
+	x.c, x.watching = c, x.ctx
+	x.watchMu.Unlock()
+	x.req = blankRequest.WithContext(x.ctx) // the only way to set a request's context
+	x.reply = reply{x: x, declared: -1, pre: w.pre, out: w.out}
+	x.res = &response{reply: &x.reply, ctx: x.ctx}
+	w.pre.Reset(framer{w}) // it may hold an error, or output of a handler that panicked
+	return x
+}
+
+// watch begins to watch for the client hanging up on the request of ctx, once the whole request has
+// been read. Until then, reads reveal it.
+func (x *exchange) watch(ctx *requestContext) {
 	x.watchMu.Lock()
 	defer x.watchMu.Unlock()
+	if x.watching != ctx {
+		return // the response has been sent, and x may be another request's
+	}
 	x.watched.Store(true)
-	if !x.receiving.Load() && !x.ended {
+	if !x.receiving.Load() {
 		x.c.Watch(x.clientGone)
 	}
 }
@@ -86,8 +111,7 @@ func (x *exchange) drop() (c *Conn) {
 	x.watchMu.Lock()
 	defer x.watchMu.Unlock()
 	c = x.c
-	x.ended = true
-	x.c = nil
+	x.c, x.watching = nil, nil
 	return c
 }
 
@@ -107,13 +131,19 @@ func (x *exchange) release() {
 	if x.c != nil {
 		x.drop()
 	}
-	x.worker = nil
-	if x.res.pre != nil {
+	if x.reply.pre != nil {
 		x.res.release()
 	}
 	// After Hijack, the new owner of the connection may go on reading.
 	if x.given != nil && x.res.stage != stageHijacked {
 		x.given.body.Store(nil)
+	}
+	w := x.worker
+	x.worker = nil
+	if x.recyclable && !x.watched.Load() {
+		x.req, x.ctx, x.res, x.host, x.hosts = nil, nil, nil, "", 0
+		x.special, x.expects, x.spaceInName, x.dropped, x.recyclable = false, false, false, false, false
+		w.spare = x
 	}
 }
 

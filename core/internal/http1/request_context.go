@@ -151,7 +151,7 @@ func (x *requestContext) arm() {
 	of := x.x
 	x.mu.Unlock()
 	if of != nil {
-		of.watch()
+		of.watch(x)
 	}
 	if x.base.Done() == nil {
 		return

@@ -32,9 +32,13 @@ func BenchmarkParse(b *testing.B) {
 			block := []byte(c.block)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := w.newExchange(conn, block); err != nil {
+				x, err := w.newExchange(conn, block)
+				if err != nil {
 					b.Fatal(err)
 				}
+				x.recyclable = x.given == nil
+				w.x = x
+				w.endExchange()
 			}
 		})
 	}

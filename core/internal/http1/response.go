@@ -28,8 +28,31 @@ var errHandlerReturned = errors.New("recycling: ResponseWriter used after its ha
 //	out    4 KB, so that the header and body of a small response are one write
 //
 // The sizes are net/http's. They are visible in how a long response is split into chunks.
+//
+// A handler may keep a response, and use it on other goroutines, even after it has returned. So
+// each of its methods locks mu first, and uses the reply only if stage is stageHandler.
 type response struct {
-	x *exchange
+	*reply
+	ctx *requestContext
+
+	stage    stage // guarded by mu
+	late     bool  // guarded by deadlineMu: over, for callers that must not wait for mu
+	notified bool  // guarded by notifyMu
+
+	mu     sync.Mutex  // guards following, and the reply; held while writing
+	said   *[]string   // lines to log once mu is released
+	header http.Header // the handler's; nil until it asks for it
+
+	deadlineMu sync.Mutex  // guards following; held while a deadline is set
+	taken      *PrefixConn // wraps the net.Conn that Hijack returned
+
+	notifyMu sync.Mutex // guards following
+	notify   chan bool  // returned by CloseNotify
+}
+
+// A reply is the part of a response that is recycled, with the exchange.
+type reply struct {
+	x *exchange // never changes
 
 	// Properties of the request as received, since the handler may change its http.Request: head
 	// and connect say that the method is HEAD or CONNECT, is11 that the version is HTTP/1.1 or
@@ -39,14 +62,10 @@ type response struct {
 
 	canContinue atomic.Bool // "100 Continue" may be sent; changed with mu held
 
-	mu      sync.Mutex // guards following; held while writing
-	pre     *bufio.Writer
+	pre     *bufio.Writer // nil once the response has been sent, as is out
 	out     *bufio.Writer
-	stage   stage
-	said    *[]string   // lines to log once mu is released
-	copying int32       // calls of ReadFrom that bypass the buffers
-	status  int         // zero until the header is (logically) written
-	header  http.Header // the handler's; nil until it asks for it
+	copying int32 // calls of ReadFrom that bypass the buffers
+	status  int   // zero until the header is (logically) written
 	// fields are those of header when WriteHeader was called, or when the handler returned.
 	fields     []field
 	sent       bool // the header is in out
@@ -60,14 +79,6 @@ type response struct {
 	fullDuplex bool // the handler may read and write at the same time
 	counted    bool // in Server.Hijackings
 	continued  bool // "100 Continue" was sent
-
-	deadlineMu sync.Mutex  // guards following; held while a deadline is set
-	late       bool        // over, for callers that must not wait for mu
-	taken      *PrefixConn // wraps the net.Conn that Hijack returned
-
-	notifyMu sync.Mutex // guards following
-	notify   chan bool  // returned by CloseNotify
-	notified bool
 }
 
 // A stage says who may use a response.
@@ -89,14 +100,7 @@ const (
 )
 
 // close makes w.reuse at least r. It is the only function that changes it.
-func (w *response) close(r reuse) { w.reuse = max(w.reuse, r) }
-
-func (w *response) begin(x *exchange) {
-	w.x = x
-	w.declared = -1
-	w.pre, w.out = x.worker.pre, x.worker.out
-	w.pre.Reset(framer{x.worker}) // it may hold an error, or output of a handler that panicked
-}
+func (w *reply) close(r reuse) { w.reuse = max(w.reuse, r) }
 
 // release drops what belongs to the worker: see exchange.release.
 func (w *response) release() {
@@ -107,7 +111,7 @@ func (w *response) release() {
 
 func (w *response) releaseLocked() {
 	w.uncountLocked()
-	w.pre, w.out, w.fields = nil, nil, nil
+	w.pre, w.out, w.fields, w.trailers = nil, nil, nil, nil
 }
 
 // Header returns the header map that WriteHeader sends. Later changes only affect trailers.
@@ -191,8 +195,8 @@ func (w *response) logf(format string, args ...any) {
 // logSaid writes the lines passed to logf. It releases mu meanwhile.
 func (w *response) logSaid() {
 	if w.said != nil {
+		defer w.mu.Lock() // even if the log panics
 		w.unlock()
-		w.mu.Lock()
 	}
 }
 
@@ -316,7 +320,9 @@ func (w *response) setDeadline(set func(*Conn, time.Time) error, setTaken func(n
 func (w *response) EnableFullDuplex() error {
 	w.mu.Lock()
 	defer w.unlock()
-	w.fullDuplex = true
+	if w.stage == stageHandler {
+		w.fullDuplex = true
+	}
 	return nil
 }
 
@@ -334,7 +340,7 @@ func (w *response) CloseNotify() <-chan bool {
 	}
 	ch := w.notify
 	w.notifyMu.Unlock()
-	w.x.watch()
+	w.x.watch(w.ctx)
 	return ch
 }
 

@@ -17,7 +17,7 @@ func (w *Worker) finishExchange(c *Conn, x *exchange) (reuse bool) {
 // finishResponse sends the rest of the response, and reads the rest of the request if that is worth
 // it. The connection may be of a type of the application, whose methods may panic.
 func (w *Worker) finishResponse(c *Conn, x *exchange) (reuse bool) {
-	res := &x.res
+	res := x.res
 	res.mu.Lock()
 	defer res.unlock()
 	res.completeLocked()
@@ -42,7 +42,7 @@ func (w *response) completeLocked() {
 // concludeLocked flushes the response, which then no longer refers to the worker, and detaches the
 // body from the handler.
 func (w *Worker) concludeLocked(c *Conn, x *exchange) (reuse bool) {
-	res := &x.res
+	res := x.res
 	w.last = res.reuse != reuseConn
 	w.out.Flush()
 	w.last = false
@@ -50,13 +50,14 @@ func (w *Worker) concludeLocked(c *Conn, x *exchange) (reuse bool) {
 	if x.given != nil {
 		x.concludeBody(c)
 	}
+	x.recyclable = x.given == nil && res.copying == 0
 	return res.reuse == reuseConn && w.writeErr == nil && !(res.tunnel && res.written > 0) && res.copying == 0 &&
 		(res.head || res.declared == -1 || !bodyAllowed(res.status) || res.declared == res.written)
 }
 
 // concludeBody detaches the body from the handler.
 func (x *exchange) concludeBody(c *Conn) {
-	res := &x.res
+	res := x.res
 	x.body.interrupt(c)
 	if res.reuse != reuseConn {
 		// The rest of the body is not worth waiting for. It is discarded while lingering.
@@ -78,7 +79,8 @@ func (x *exchange) endDeadlines() {
 
 // abort ends the exchange without completing the response, so that the client sees it truncated.
 func (x *exchange) abort(c *Conn) {
-	res := &x.res
+	x.recyclable = false
+	res := x.res
 	defer func() {
 		// On a hijacked connection drop would wait for a Read, for as long as the client is silent.
 		if res.stage != stageHijacked {
@@ -95,7 +97,7 @@ func (x *exchange) abort(c *Conn) {
 // cutOff sends what was already flushed to out, and nothing else. It does not repeat a Write that
 // has panicked.
 func (x *exchange) cutOff() {
-	res := &x.res
+	res := x.res
 	res.mu.Lock()
 	defer res.unlock()
 	flush := res.stage == stageHandler && !x.worker.writing

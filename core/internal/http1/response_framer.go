@@ -14,7 +14,7 @@ type framer struct{ worker *Worker }
 
 // Write is called with response.mu held.
 func (f framer) Write(p []byte) (int, error) {
-	w := &f.worker.x.res
+	w := f.worker.x.res
 	w.sendHeader(p)
 	if w.head {
 		return len(p), nil

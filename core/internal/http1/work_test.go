@@ -134,6 +134,7 @@ func TestParkedConnectionKeepsNoLargerBufferThanItNeeds(t *testing.T) {
 // newBody returns a chunked body of x.
 func newBody(x *exchange, in *input) *body {
 	x.ctx = &requestContext{base: context.Background(), x: x}
+	x.res = &response{reply: &x.reply}
 	x.body.x, x.body.in, x.body.chunked = x, in, true
 	return &x.body
 }

@@ -36,6 +36,7 @@ type Worker struct {
 	*writers // nil while the worker waits for its connection itself
 
 	x        *exchange // the current one
+	spare    *exchange // a former one; nil if there is none
 	writeErr error     // the first write error on this connection
 	writing  bool      // a Write is in progress, or has panicked
 	tail     []byte    // to be sent after what is being flushed; nil if that is all

@@ -324,6 +324,7 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 		switch {
 		case !hasToken([]string{expect}, "100-continue"):
 			x.refuseExpectation()
+			x.handlerDone()
 			w.finishExchange(c, x)
 			w.observeEnd(x, observe.Completed)
 			w.closeAfter(c, x)
@@ -336,7 +337,7 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 	if r.ContentLength != 0 {
 		w.in.limit(srv.Limits.BodyTimeout)
 	}
-	srv.ServeHTTP(&x.res, r)
+	srv.ServeHTTP(x.res, r)
 	x.handlerDone()
 	if x.res.settle() {
 		x.abort(c)
