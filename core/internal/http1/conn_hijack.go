@@ -60,14 +60,6 @@ func (w *response) uncountLocked() {
 	}
 }
 
-// settle notes that the handler has returned, and reports whether it has taken over the connection.
-func (w *response) settle() (taken bool) {
-	w.mu.Lock()
-	defer w.unlock()
-	w.handlerDone()
-	return w.stage == stageHijacked
-}
-
 // handlerDone ends the stage in which the handler may use w. It does not end a hijacking.
 func (w *response) handlerDone() {
 	if w.stage == stageHandler {

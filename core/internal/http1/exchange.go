@@ -42,6 +42,12 @@ type exchange struct {
 	receiving atomic.Bool     // a part of the request has not been read yet
 }
 
+// A handed is what a handler gets besides the request, in one allocation.
+type handed struct {
+	ctx requestContext
+	res response
+}
+
 var blankRequest http.Request
 
 // newExchange parses a complete header block.
@@ -73,13 +79,14 @@ func (w *Worker) takeExchange(c *Conn) *exchange {
 		x = &exchange{srv: w.srv}
 	}
 	x.worker = w
-	x.ctx = &requestContext{base: c.baseCtx(), srv: c.srv, x: x}
+	h := &handed{ctx: requestContext{base: c.baseCtx(), srv: c.srv, x: x}, res: response{reply: &x.reply}}
+	x.ctx, x.res = &h.ctx, &h.res
+	h.res.ctx = &h.ctx
 	x.watchMu.Lock()
 	x.c, x.watching = c, x.ctx
 	x.watchMu.Unlock()
 	x.req = blankRequest.WithContext(x.ctx) // the only way to set a request's context
 	x.reply = reply{x: x, declared: -1, pre: w.pre, out: w.out}
-	x.res = &response{reply: &x.reply, ctx: x.ctx}
 	w.pre.Reset(framer{w}) // it may hold an error, or output of a handler that panicked
 	return x
 }

@@ -111,7 +111,7 @@ func (w *response) release() {
 
 func (w *response) releaseLocked() {
 	w.uncountLocked()
-	w.pre, w.out, w.fields, w.trailers = nil, nil, nil, nil
+	w.pre, w.out, w.fields, w.trailers, w.header = nil, nil, nil, nil, nil
 }
 
 // Header returns the header map that WriteHeader sends. Later changes only affect trailers.

@@ -2,32 +2,37 @@ package http1
 
 import "net/http"
 
-// finishExchange sends what the handler has written, and reports whether the connection can be
-// reused.
-func (w *Worker) finishExchange(c *Conn, x *exchange) (reuse bool) {
-	x.endDeadlines()
-	reuse = w.finishResponse(c, x)
+// finishExchange sends what the handler has written, unless it has hijacked the connection, and
+// reports whether the connection can be reused.
+func (w *Worker) finishExchange(c *Conn, x *exchange) (reuse, hijacked bool) {
+	reuse, hijacked = w.finishResponse(c, x)
+	if hijacked {
+		return false, true
+	}
 	if x.req.MultipartForm != nil {
 		x.req.MultipartForm.RemoveAll()
 	}
 	x.unwatch()
-	return reuse
+	return reuse, false
 }
 
 // finishResponse sends the rest of the response, and reads the rest of the request if that is worth
 // it. The connection may be of a type of the application, whose methods may panic.
-func (w *Worker) finishResponse(c *Conn, x *exchange) (reuse bool) {
+func (w *Worker) finishResponse(c *Conn, x *exchange) (reuse, hijacked bool) {
 	res := x.res
 	res.mu.Lock()
 	defer res.unlock()
+	if res.handlerDone(); res.stage == stageHijacked {
+		return false, true
+	}
+	x.endDeadlines()
 	res.completeLocked()
 	res.logSaid()
-	return w.concludeLocked(c, x)
+	return w.concludeLocked(c, x), false
 }
 
 // completeLocked writes the rest of the response to out.
 func (w *response) completeLocked() {
-	w.handlerDone()
 	w.stopContinueLocked(true)
 	if w.status == 0 {
 		w.status = http.StatusOK

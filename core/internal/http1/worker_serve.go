@@ -339,13 +339,13 @@ func (w *Worker) serveRequest(c *Conn, x *exchange) bool {
 	}
 	srv.ServeHTTP(x.res, r)
 	x.handlerDone()
-	if x.res.settle() {
+	reuse, hijacked := w.finishExchange(c, x)
+	if hijacked {
 		x.abort(c)
 		w.observeEnd(x, observe.Hijacked)
 		w.release()
 		return false
 	}
-	reuse := w.finishExchange(c, x)
 	w.observeEnd(x, observe.Completed)
 	w.timing = false
 	w.in.limit(0)
