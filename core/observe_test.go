@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -290,4 +291,39 @@ func TestObserverAllocatesNothing(t *testing.T) {
 	if on > off+1 {
 		t.Errorf("a request allocates %v times, and %v times without an Observer", on, off)
 	}
+}
+
+// An addrObserver asks for the local address of each request when it ends.
+type addrObserver struct {
+	recordingObserver
+	addrs chan string
+}
+
+func (o *addrObserver) RequestEnd(r *observe.Request) {
+	o.addrs <- fmt.Sprint(r.HTTP.Context().Value(http.LocalAddrContextKey))
+}
+
+func TestObserverMayAskForTheLocalAddress(t *testing.T) {
+	parallel(t)
+	l, err := net.Listen("tcp", "0.0.0.0:0") // its address is not that of a connection
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &addrObserver{addrs: make(chan string, 2)}
+	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	s := serve(&recycling.Server{HTTP: &http.Server{Handler: handler}, Observer: o}, l)
+	addr := fmt.Sprint("127.0.0.1:", l.Addr().(*net.TCPAddr).Port)
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.0\r\n\r\n")
+	for range 2 {
+		if got := <-o.addrs; got != addr {
+			t.Errorf("it is %v, want %v", got, addr)
+		}
+	}
+	s.Close()
+	s.ended(t, http.ErrServerClosed)
 }

@@ -61,14 +61,14 @@ func (w *Worker) writeError(c *Conn, err error) {
 // closeAfter ends c after the response of x, which is its last. c lingers if the client has sent
 // more than was read, or may be about to, because the server is the one that ends the connection.
 func (w *Worker) closeAfter(c *Conn, x *exchange) {
-	known := x.res.reuse == lingerConn || w.in.buffered() > 0 || w.moreToRead(c)
+	known := x.reply.reuse == lingerConn || w.in.buffered() > 0 || w.moreToRead(c)
 	switch {
 	case w.writeErr != nil:
 		if !c.Parks() {
 			c.GiveUp()
 		}
 		w.end(c)
-	case known, !x.res.wantsClose && w.srv.keepAlives():
+	case known, !x.reply.wantsClose && w.srv.keepAlives():
 		w.linger(c, known)
 	default:
 		w.end(c)

@@ -34,6 +34,8 @@
 //   - To find out by the monotonic clock whether the second of the last Date is over: no less CPU.
 //   - To lock the exchange before anything is allocated for a request, since locking waits until
 //     new memory is in the processor's cache: no less CPU. It then waits at the next lock.
+//   - To allocate the context and the ResponseWriter together: 0.8 % less CPU, but who keeps a
+//     context would keep the ResponseWriter.
 //   - To call runtime.Gosched only after requests between which the worker has not waited: 7 % more
 //     CPU with two busy connections.
 //

@@ -12,7 +12,7 @@ import (
 // the exchange only until the handler has returned. Then the worker recycles it: see recyclable.
 type exchange struct {
 	worker *Worker // nil once the exchange has ended
-	c      *Conn   // nil once the response has been sent; changes with watchMu held
+	c      *Conn   // nil once the exchange has ended; changes with watchMu held
 	srv    *Server
 
 	req   *http.Request
@@ -40,12 +40,6 @@ type exchange struct {
 	watching  *requestContext // guarded by watchMu: ctx while watching may begin; otherwise nil
 	watched   atomic.Bool     // someone wants to know when the client is gone
 	receiving atomic.Bool     // a part of the request has not been read yet
-}
-
-// A handed is what a handler gets besides the request, in one allocation.
-type handed struct {
-	ctx requestContext
-	res response
 }
 
 var blankRequest http.Request
@@ -79,9 +73,8 @@ func (w *Worker) takeExchange(c *Conn) *exchange {
 		x = &exchange{srv: w.srv}
 	}
 	x.worker = w
-	h := &handed{ctx: requestContext{base: c.baseCtx(), srv: c.srv, x: x}, res: response{reply: &x.reply}}
-	x.ctx, x.res = &h.ctx, &h.res
-	h.res.ctx = &h.ctx
+	x.ctx = &requestContext{base: c.baseCtx(), srv: c.srv, x: x}
+	x.res = &response{reply: &x.reply, ctx: x.ctx}
 	x.watchMu.Lock()
 	x.c, x.watching = c, x.ctx
 	x.watchMu.Unlock()
@@ -105,28 +98,27 @@ func (x *exchange) watch(ctx *requestContext) {
 	}
 }
 
-// unwatch stops watching for good, and drops the connection.
+// unwatch stops watching for good, and drops the connection if the context needs it no more.
 func (x *exchange) unwatch() {
-	c := x.drop()
+	c := x.c
+	x.endWatch(x.dropped)
 	if x.watched.Load() {
 		c.Unwatch()
 	}
 }
 
-// drop drops the connection, and returns it.
-func (x *exchange) drop() (c *Conn) {
+// endWatch is unwatch if nothing is watched.
+func (x *exchange) endWatch(drop bool) {
 	x.watchMu.Lock()
 	defer x.watchMu.Unlock()
-	c = x.c
-	x.c, x.watching = nil, nil
-	return c
+	x.watching = nil
+	if drop {
+		x.c = nil
+	}
 }
 
-// handlerDone ends the request's context, which drops the exchange.
-func (x *exchange) handlerDone() {
-	x.ctx.handlerDone()
-	x.dropped = true
-}
+// handlerDone ends the request's context.
+func (x *exchange) handlerDone() { x.dropped = x.ctx.handlerDone() }
 
 // release ends the exchange. From now on neither what a handler has kept of it nor a goroutine that
 // the handler left behind can reach the connection or the worker, or keep them in memory. The
@@ -136,7 +128,7 @@ func (x *exchange) release() {
 		x.ctx.release()
 	}
 	if x.c != nil {
-		x.drop()
+		x.endWatch(true)
 	}
 	if x.reply.pre != nil {
 		x.res.release()

@@ -6,10 +6,12 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"weak"
 )
 
 // A kept is what a handler has kept of its request.
@@ -166,4 +168,56 @@ func TestSpareExchangeRefersToNothing(t *testing.T) {
 	if r := &x.reply; r.pre != nil || r.out != nil || r.fields != nil || r.trailers != nil {
 		t.Errorf("reply: %+v", r)
 	}
+}
+
+// A goroutine may be in a method of the ResponseWriter when the handler returns, and may still be
+// there when the worker serves other requests.
+func TestMethodThatOutlivesTheHandlerDoesNotAffectLaterRequests(t *testing.T) {
+	for name, f := range map[string]func(http.ResponseWriter){
+		"superfluous WriteHeader": func(rw http.ResponseWriter) { rw.WriteHeader(http.StatusOK) }, // logs
+		"CloseNotify": func(rw http.ResponseWriter) {
+			defer func() { recover() }()
+			rw.(http.CloseNotifier).CloseNotify()
+		},
+		"Write": func(rw http.ResponseWriter) { rw.Write([]byte("a")) },
+		"Flush": func(rw http.ResponseWriter) { rw.(http.Flusher).Flush() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := NewWorker(&Server{HTTP: &http.Server{ErrorLog: quiet}})
+			var left sync.WaitGroup
+			w.srv.HTTP.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				rw.WriteHeader(http.StatusOK)
+				left.Go(func() { f(rw) })
+				runtime.Gosched()
+			})
+			for range 20 {
+				serveOn(t, w, strings.Repeat("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 100))
+			}
+			left.Wait()
+		})
+	}
+}
+
+// What a handler has kept must not keep another client's request in memory.
+func TestResponseThatIsKeptDoesNotKeepALaterRequest(t *testing.T) {
+	var keep http.ResponseWriter
+	var later weak.Pointer[http.Request]
+	func() {
+		w := NewWorker(&Server{HTTP: &http.Server{ErrorLog: quiet}})
+		w.srv.HTTP.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if keep == nil {
+				keep = rw
+			} else {
+				later = weak.Make(r) // its exchange is not recycled
+			}
+		})
+		serveOn(t, w, "GET / HTTP/1.1\r\nHost: a\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na")
+	}()
+	for range 10 {
+		runtime.GC()
+	}
+	if later.Value() != nil {
+		t.Error("it is still in memory")
+	}
+	runtime.KeepAlive(keep)
 }

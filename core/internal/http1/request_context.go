@@ -145,14 +145,19 @@ func (x *requestContext) armLocked() bool {
 	return true
 }
 
-// arm watches for the client going away and for the end of the server's context.
-func (x *requestContext) arm() {
+// watch watches for the client going away, unless the exchange is over.
+func (x *requestContext) watch() {
 	x.mu.Lock()
 	of := x.x
 	x.mu.Unlock()
 	if of != nil {
 		of.watch(x)
 	}
+}
+
+// arm watches for the client going away and for the end of the server's context.
+func (x *requestContext) arm() {
+	x.watch()
 	if x.base.Done() == nil {
 		return
 	}

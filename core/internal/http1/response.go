@@ -28,10 +28,11 @@ var errHandlerReturned = errors.New("recycling: ResponseWriter used after its ha
 // The sizes are net/http's. They are visible in how a long response is split into chunks.
 //
 // A handler may keep a response, and use it on other goroutines, even after it has returned. So
-// each of its methods locks mu first, and uses the reply only if stage is stageHandler.
+// each of its methods locks mu first, and uses the reply only if stage is stageHandler. Without the
+// mutex they use only ctx.
 type response struct {
-	*reply
-	ctx *requestContext
+	*reply // nil once the response has been sent, unless a ReadFrom or a Read of the body may still use it
+	ctx    *requestContext
 
 	stage    stage // guarded by mu
 	late     bool  // guarded by deadlineMu: over, for callers that must not wait for mu
@@ -109,7 +110,7 @@ func (w *response) release() {
 
 func (w *response) releaseLocked() {
 	w.uncountLocked()
-	w.pre, w.out, w.fields, w.trailers, w.header = nil, nil, nil, nil, nil
+	w.pre, w.out, w.fields, w.trailers = nil, nil, nil, nil
 }
 
 // Header returns the header map that WriteHeader sends. Later changes only affect trailers.
@@ -300,7 +301,7 @@ func (w *response) CloseNotify() <-chan bool {
 	}
 	ch := w.notify
 	w.notifyMu.Unlock()
-	w.x.watch(w.ctx)
+	w.ctx.watch()
 	return ch
 }
 

@@ -55,9 +55,17 @@ func (w *Worker) concludeLocked(c *Conn, x *exchange) (reuse bool) {
 	if x.given != nil {
 		x.concludeBody(c)
 	}
-	x.recyclable = x.given == nil && res.copying == 0
-	return res.reuse == reuseConn && w.writeErr == nil && !(res.tunnel && res.written > 0) && res.copying == 0 &&
-		(res.head || res.declared == -1 || !bodyAllowed(res.status) || res.declared == res.written)
+	if x.recyclable = x.given == nil && res.copying == 0; x.recyclable {
+		res.reply = nil // or it would keep a later request in memory, which is not recyclable
+	}
+	return x.reply.reusable() && w.writeErr == nil
+}
+
+// reusable reports whether the connection can be reused after a response that was sent without an
+// error.
+func (r *reply) reusable() bool {
+	return r.reuse == reuseConn && !(r.tunnel && r.written > 0) && r.copying == 0 &&
+		(r.head || r.declared == -1 || !bodyAllowed(r.status) || r.declared == r.written)
 }
 
 // concludeBody detaches the body from the handler.
@@ -105,6 +113,9 @@ func (x *exchange) cutOff() {
 	res := x.res
 	res.mu.Lock()
 	defer res.unlock()
+	if res.reply == nil {
+		return // everything was sent
+	}
 	flush := res.stage == stageHandler && !x.worker.writing
 	res.handlerDone()
 	res.stopContinueLocked(true)

@@ -32,7 +32,7 @@ func (w *response) unlock() {
 		return
 	}
 	for _, line := range *said {
-		w.x.srv.Logf("%s", line)
+		w.ctx.srv.Logf("%s", line)
 	}
 }
 

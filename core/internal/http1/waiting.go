@@ -53,11 +53,16 @@ func (x *requestContext) endWaitLocked(to waitState) {
 	}
 }
 
-// handlerDone ends the context, and drops the exchange. If another goroutine has begun a wait,
-// handlerDone ends that too, since the worker goes on to the next request.
-func (x *requestContext) handlerDone() {
+// handlerDone ends the context. If another goroutine has begun a wait, handlerDone ends that too,
+// since the worker goes on to the next request. It reports whether the context has dropped the
+// exchange. It has not if something that is called before the exchange ends may ask for the
+// connection's local address: an Observer, or a function passed to AfterFunc.
+func (x *requestContext) handlerDone() (dropped bool) {
 	x.mu.Lock()
 	x.endWaitLocked(over)
-	x.releaseLocked()
+	if dropped = !x.armed && x.srv.Observer == nil; dropped {
+		x.releaseLocked()
+	}
 	x.cancelLocked(context.Canceled)
+	return dropped
 }

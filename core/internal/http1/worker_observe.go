@@ -64,7 +64,7 @@ func (w *Worker) observeStart(c *Conn, x *exchange) {
 // which nothing else happens: then the clock is read once for FirstByte and Duration.
 func (w *Worker) observeWrite() {
 	o := w.observation
-	if o == nil || !o.active || w.x == nil || !w.x.res.sent {
+	if o == nil || !o.active || w.x == nil || !w.x.reply.sent {
 		return
 	}
 	if o.FirstByte > 0 {
@@ -89,7 +89,7 @@ func (w *Worker) observeEnd(x *exchange, outcome observe.Outcome) {
 		outcome = observe.Aborted
 	}
 	o.Outcome = outcome
-	o.Status, o.Written = x.res.status, x.res.written
+	o.Status, o.Written = x.reply.status, x.reply.written
 	x.ctx.mu.Lock()
 	o.Route = o.route
 	x.ctx.mu.Unlock()

@@ -54,10 +54,8 @@ func (w *Worker) rescue(c *Conn, v any) {
 	}()
 	if x := w.x; x != nil {
 		defer c.guard(func() { w.observeEnd(x, outcomeAfterPanic(x)) })
-		defer c.guard(func() {
-			x.handlerDone()
-			x.abort(c)
-		})
+		defer c.guard(func() { x.abort(c) })
+		defer c.guard(x.handlerDone)
 	}
 	c.guard(func() { c.logPanic(v) })
 }

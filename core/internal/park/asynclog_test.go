@@ -86,6 +86,23 @@ func TestEachExpiresWhateverAHookDoes(t *testing.T) {
 	d.stop()
 }
 
+// A timeout may be so short that it is over before its connection is parked.
+func TestDeadlineIsNotForgottenWhileAWorkerHoldsTheConnection(t *testing.T) {
+	expired := make(chan *Conn, 1)
+	d := deadlines{expire: func(c *Conn) { expired <- c }}
+	d.lists[Idle].timeout = 1
+	c := new(Conn)
+	d.enter(c, Idle)
+	d.sweep() // c is not parked yet
+	c.state.do(actPark)
+	select {
+	case <-expired:
+	case <-time.After(20 * time.Second):
+		t.Error("it has not expired")
+	}
+	d.stop()
+}
+
 // anyOf reports whether a connection waits in class k.
 func anyOf(d *deadlines, k Class) bool {
 	_, ok := d.longest(false, []Class{k})

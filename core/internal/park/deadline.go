@@ -194,8 +194,13 @@ func (d *deadlines) takeLongest(quiet bool, classes []Class) *Conn {
 	}
 }
 
+// heldPause is how long sweep waits until it looks again at a connection that has expired, and that
+// a worker owns.
+const heldPause = int64(time.Millisecond)
+
 // sweep takes every parked connection whose deadline has passed. It leaves a connection that a
-// worker owns to that worker, which checks the deadline when it parks the connection.
+// worker owns, and looks at it again later: when the worker parks it, that checks the deadline, but
+// not that of a wait which has just begun.
 func (d *deadlines) sweep() {
 	var out []*Conn
 	d.mu.Lock()
@@ -214,6 +219,8 @@ func (d *deadlines) sweep() {
 			if c.state.do(actTake) {
 				d.unlinkLocked(c)
 				out = append(out, c)
+			} else if next == 0 || next > now+heldPause {
+				next = now + heldPause // its worker may be about to park it
 			}
 			c = after
 		}
