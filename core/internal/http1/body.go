@@ -277,10 +277,9 @@ func (b *body) remains() bool {
 	return b.end == bodyUnread
 }
 
-// take makes b read from r, through which the handler reads its hijacked connection from now on.
-func (b *body) take(r io.Reader) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// takeLocked makes b read from r, through which the handler reads its hijacked connection from now
+// on.
+func (b *body) takeLocked(r io.Reader) {
 	b.taken = true
 	if b.in != nil {
 		in := newInput()
@@ -292,13 +291,17 @@ func (b *body) take(r io.Reader) {
 // interrupt ends a Read that is still in progress on another goroutine when the handler has
 // returned. Otherwise only the client could end it.
 func (b *body) interrupt(c *Conn) {
+	b.lock(c)
+	b.mu.Unlock() //lint:ignore SA2001 the Read is over
+}
+
+// lock locks mu, and ends a Read that is in progress.
+func (b *body) lock(c *Conn) {
 	if b.mu.TryLock() {
-		b.mu.Unlock()
 		return
 	}
 	c.SetReadDeadline(time.Unix(1, 0))
 	b.mu.Lock()
-	b.mu.Unlock() //lint:ignore SA2001 the Read is over
 }
 
 // detach closes b, and takes the worker's input away from it. It reports whether b was read to its

@@ -22,8 +22,9 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		w.sendHeader(nil)
 		w.out.Flush()
 	}
-	c := w.x.c
-	w.x.body.interrupt(c)
+	c, body := w.x.c, &w.x.body
+	body.lock(c)
+	defer body.mu.Unlock()
 	rest := w.x.worker.in.bytes()
 	w.countLocked() // before Release, after which a shutdown no longer waits for the connection
 	nc, early, err := c.Release()
@@ -42,7 +43,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	w.deadlineMu.Unlock()
 	br := bufio.NewReaderSize(r, max(bufferSize, len(r.Prefix)))
 	br.Peek(len(r.Prefix))
-	w.x.body.take(br)
+	body.takeLocked(br)
 	return nc, bufio.NewReadWriter(br, bufio.NewWriterSize(nc, outSize)), nil
 }
 

@@ -221,3 +221,24 @@ func TestResponseThatIsKeptDoesNotKeepALaterRequest(t *testing.T) {
 	}
 	runtime.KeepAlive(keep)
 }
+
+// A goroutine may go on reading the body while the handler takes over the connection.
+func TestBodyIsReadWhileItsConnectionIsHijacked(t *testing.T) {
+	w := NewWorker(&Server{HTTP: &http.Server{ErrorLog: quiet}})
+	var left sync.WaitGroup
+	w.srv.HTTP.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		left.Go(func() { r.Body.Read(make([]byte, 1)) })
+		left.Go(func() { r.Body.Close() })
+		runtime.Gosched()
+		nc, _, err := http.NewResponseController(rw).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		nc.Close()
+	})
+	for range 200 {
+		serveOn(t, w, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+	}
+	left.Wait()
+}
