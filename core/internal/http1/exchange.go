@@ -8,8 +8,9 @@ import (
 )
 
 // An exchange is one request and its response, as the worker sees them. A handler gets the request,
-// its context, and the response, and may keep them. These are allocated separately, and refer to
-// the exchange only until the handler has returned. Then the worker recycles it: see recyclable.
+// its context, and the response, and may keep them. These are allocated for each request, and refer
+// to the exchange only until the response has been sent. Then the worker uses it for another
+// request, if it is recyclable.
 type exchange struct {
 	worker *Worker // nil once the exchange has ended
 	c      *Conn   // nil once the exchange has ended; changes with watchMu held
@@ -31,9 +32,9 @@ type exchange struct {
 	special     bool   // there are header fields other than Host that the server interprets
 	dropped     bool   // ctx no longer refers to the exchange
 
-	// recyclable is set when the response has been sent, if nothing else refers to the exchange any
-	// more: the request has no body, which could be read meanwhile, and no ReadFrom is in progress.
-	// In addition, watched must be false.
+	// recyclable is set when the response has been sent, if no goroutine that the handler has left
+	// behind may still use the exchange: the request has no body, and no ReadFrom is in progress.
+	// In addition, watched must be false: whoever finds that the client is gone uses the exchange.
 	recyclable bool
 
 	watchMu   sync.Mutex      // held while watching begins or ends for good
@@ -65,7 +66,7 @@ func (w *Worker) newExchange(c *Conn, block []byte) (*exchange, error) {
 	return x, nil
 }
 
-// takeExchange returns an exchange for a new request: the last one, if that is recyclable.
+// takeExchange returns an exchange for a new request: the last one, if that was recyclable.
 func (w *Worker) takeExchange(c *Conn) *exchange {
 	x := w.spare
 	w.spare = nil
@@ -90,7 +91,7 @@ func (x *exchange) watch(ctx *requestContext) {
 	x.watchMu.Lock()
 	defer x.watchMu.Unlock()
 	if x.watching != ctx {
-		return // the response has been sent, and x may be another request's
+		return // its response has been sent, and x may be used for another request
 	}
 	x.watched.Store(true)
 	if !x.receiving.Load() {
@@ -107,7 +108,7 @@ func (x *exchange) unwatch() {
 	}
 }
 
-// endWatch is unwatch if nothing is watched.
+// endWatch makes watch do nothing from now on. If drop is set, it drops the connection.
 func (x *exchange) endWatch(drop bool) {
 	x.watchMu.Lock()
 	defer x.watchMu.Unlock()

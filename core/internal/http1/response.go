@@ -31,7 +31,7 @@ var errHandlerReturned = errors.New("recycling: ResponseWriter used after its ha
 // each of its methods locks mu first, and uses the reply only if stage is stageHandler. Without the
 // mutex they use only ctx.
 type response struct {
-	*reply // nil once the response has been sent, unless a ReadFrom or a Read of the body may still use it
+	*reply // nil once the response has been sent, if the exchange is recyclable
 	ctx    *requestContext
 
 	stage    stage // guarded by mu
@@ -51,7 +51,7 @@ type response struct {
 
 // A reply is the part of a response that is recycled, with the exchange.
 type reply struct {
-	x *exchange // never changes
+	x *exchange // of which it is a part
 
 	// Properties of the request as received, since the handler may change its http.Request: head
 	// and connect say that the method is HEAD or CONNECT, is11 that the version is HTTP/1.1 or
