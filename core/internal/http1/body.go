@@ -292,7 +292,7 @@ func (b *body) takeLocked(r io.Reader) {
 // returned. Otherwise only the client could end it.
 func (b *body) interrupt(c *Conn) {
 	b.lock(c)
-	b.mu.Unlock() //lint:ignore SA2001 the Read is over
+	b.mu.Unlock() // the Read is over
 }
 
 // lock locks mu, and ends a Read that is in progress.

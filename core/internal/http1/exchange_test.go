@@ -38,7 +38,7 @@ func (k kept) use() {
 	ctl.SetWriteDeadline(time.Unix(1, 0))
 	ctl.EnableFullDuplex()
 	for _, f := range []func(){
-		func() { w.(http.CloseNotifier).CloseNotify() },
+		func() { closeNotify(w) },
 		func() { ctl.Hijack() },
 	} {
 		func() {
@@ -57,6 +57,11 @@ func (k kept) use() {
 	ctx.(*requestContext).SetRoute("late")
 	ctx.(*requestContext).Wait(func() {})
 	k.x.watch(ctx.(*requestContext)) // as if found in the context before the handler has returned
+}
+
+func closeNotify(w http.ResponseWriter) <-chan bool {
+	//lint:ignore SA1019 applications use it
+	return w.(http.CloseNotifier).CloseNotify()
 }
 
 // stale serves requests, each of which has the number of the request before as its path. It calls
@@ -133,7 +138,7 @@ func TestExchangeInUseIsNotRecycled(t *testing.T) {
 		"body":        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", func(w http.ResponseWriter, r *http.Request) {}},
 		"Done":        {get, func(w http.ResponseWriter, r *http.Request) { r.Context().Done() }},
 		"AfterFunc":   {get, func(w http.ResponseWriter, r *http.Request) { context.AfterFunc(r.Context(), func() {}) }},
-		"CloseNotify": {get, func(w http.ResponseWriter, r *http.Request) { w.(http.CloseNotifier).CloseNotify() }},
+		"CloseNotify": {get, func(w http.ResponseWriter, r *http.Request) { closeNotify(w) }},
 		"ErrAbort":    {get, func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }},
 		"Hijack": {get, func(w http.ResponseWriter, r *http.Request) {
 			nc, _, _ := http.NewResponseController(w).Hijack()
@@ -177,7 +182,7 @@ func TestMethodThatOutlivesTheHandlerDoesNotAffectLaterRequests(t *testing.T) {
 		"superfluous WriteHeader": func(rw http.ResponseWriter) { rw.WriteHeader(http.StatusOK) }, // logs
 		"CloseNotify": func(rw http.ResponseWriter) {
 			defer func() { recover() }()
-			rw.(http.CloseNotifier).CloseNotify()
+			closeNotify(rw)
 		},
 		"Write": func(rw http.ResponseWriter) { rw.Write([]byte("a")) },
 		"Flush": func(rw http.ResponseWriter) { rw.(http.Flusher).Flush() },
