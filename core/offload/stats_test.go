@@ -71,12 +71,10 @@ func callers(t *testing.T, y *tally, run func(context.Context, func(context.Cont
 				if random.IntN(3) == 0 {
 					ctx, cancel = context.WithTimeout(context.Background(), time.Duration(random.IntN(4))*time.Millisecond)
 				}
-				takes, how := time.Duration(random.IntN(4))*time.Millisecond, random.IntN(8)
-				switch {
-				case how > 0:
-				case takes == 0:
-					cancel() // a timer of no time crashes the race detector in a bubble, before Go 1.27
-				default:
+				// Not zero, nor half of it: a timer of no time may crash the race detector in a bubble,
+				// before Go 1.27.
+				takes, how := max(time.Duration(random.IntN(4))*time.Millisecond, 2), random.IntN(8)
+				if how == 0 {
 					time.AfterFunc(takes/2, cancel)
 				}
 				ended := make(chan struct{})
