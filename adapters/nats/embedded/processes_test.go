@@ -51,7 +51,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		child.Main(&tasktest.Tasks)
 	}
-	os.Exit(leak.Main(m, "adapters/nats", "nats-io/nats.go", "nats-io/nats-server"))
+	// If nats.go 1.51 cleans up a publisher before its goroutine has begun, that waits for ever.
+	const never = "!chan receive (nil chan)]:\ngithub.com/nats-io/nats.go/jetstream.(*jetStream).resetPendingAcksOnReconnect"
+	os.Exit(leak.Main(m, "adapters/nats", "nats-io/nats.go", "nats-io/nats-server", never))
 }
 
 func runWorker(s string) error {

@@ -44,8 +44,9 @@ func Main(m *testing.M, of ...string) int {
 }
 
 // Goroutines returns the stacks of all other goroutines that contain one of the strings, such as
-// the path of a package, except for the goroutines of tests. It waits a while for them to end, and
-// returns nil if none is left.
+// the path of a package, except for the goroutines of tests, and for those that contain the rest of
+// a string that begins with an exclamation mark. It waits a while for them to end, and returns nil
+// if none is left.
 func Goroutines(of ...string) []string { return goroutines(patience, of) }
 
 func goroutines(patience time.Duration, of []string) []string {
@@ -57,7 +58,9 @@ func goroutines(patience time.Duration, of []string) []string {
 			if isTest := strings.Contains(stack, "testing.tRunner(") || strings.Contains(stack, "testing.(*M).Run("); isTest {
 				continue
 			}
-			if slices.ContainsFunc(of, func(part string) bool { return strings.Contains(stack, part) }) {
+			is := func(part string) bool { return part[0] != '!' && strings.Contains(stack, part) }
+			isExcept := func(part string) bool { return part[0] == '!' && strings.Contains(stack, part[1:]) }
+			if slices.ContainsFunc(of, is) && !slices.ContainsFunc(of, isExcept) {
 				left = append(left, stack)
 			}
 		}

@@ -26,6 +26,9 @@ func TestGoroutines(t *testing.T) {
 	if left := goroutines(50*time.Millisecond, []string{"leak.nothing", "leak.wait"}); len(left) != 1 || !strings.Contains(left[0], "leak.wait") {
 		t.Errorf("one waits, but found are %d:\n%s", len(left), strings.Join(left, "\n\n"))
 	}
+	if left := Goroutines("leak.wait", "!leak.wait"); left != nil {
+		t.Errorf("one waits, and is excepted:\n%s", strings.Join(left, "\n\n"))
+	}
 	close(c)
 	if left := Goroutines("leak.wait"); left != nil {
 		t.Errorf("none waits any more:\n%s", strings.Join(left, "\n\n"))
