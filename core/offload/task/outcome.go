@@ -55,6 +55,10 @@ func (e *entry) runTo(ctx context.Context, input []byte, w io.Writer, done func(
 	}()
 	output, err := e.run(ctx, input, w)
 	o = outcomeOf(output, e.wrap(err))
+	if o.Kind == Failed && errors.Is(err, ErrLeft) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		// The caller may still be there, if its clock reaches the deadline a little later.
+		o = Outcome{Kind: TimedOut, Message: o.Message}
+	}
 }
 
 func outcomeOf(output []byte, err error) Outcome {

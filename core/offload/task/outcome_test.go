@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/recycling-go/recycling/core/offload"
 )
@@ -240,3 +241,29 @@ func FuzzFinish(f *testing.F) {
 		}
 	})
 }
+
+// A worker in another process may reach the deadline of a call before its caller.
+func TestTaskWhoseCallerHasLeftAtTheDeadlineHasTimedOut(t *testing.T) {
+	var s Set
+	RegisterStream(&s, "a", func(_ context.Context, _ int, w io.Writer) error {
+		_, err := w.Write([]byte("a"))
+		return fmt.Errorf("writing: %w", err)
+	}, Options{})
+	late, cancelLate := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancelLate()
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		ctx  context.Context
+		want Kind
+	}{{late, TimedOut}, {canceled, Failed}, {t.Context(), Failed}} {
+		o := s.Run(c.ctx, "a", []byte("1"), leftWriter{})
+		if want := "task a: writing: task: caller has left"; o.Kind != c.want || o.Kind == TimedOut && o.Message != want {
+			t.Errorf("with %v: %+v, want kind %d", c.ctx.Err(), o, c.want)
+		}
+	}
+}
+
+type leftWriter struct{}
+
+func (leftWriter) Write([]byte) (int, error) { return 0, ErrLeft }
