@@ -258,7 +258,7 @@ func TestTaskWhoseCallerHasLeftAtTheDeadlineHasTimedOut(t *testing.T) {
 		want Kind
 	}{{late, TimedOut}, {canceled, Failed}, {t.Context(), Failed}} {
 		o := s.Run(c.ctx, "a", []byte("1"), leftWriter{})
-		if want := "task a: writing: task: caller has left"; o.Kind != c.want || o.Kind == TimedOut && o.Message != want {
+		if want := "writing: task: caller has left"; o.Kind != c.want || o.Kind == TimedOut && o.Message != want {
 			t.Errorf("with %v: %+v, want kind %d", c.ctx.Err(), o, c.want)
 		}
 	}
