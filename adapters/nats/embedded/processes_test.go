@@ -51,8 +51,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) != "" {
 		child.Main(&tasktest.Tasks)
 	}
-	// If nats.go 1.51 cleans up a publisher before its goroutine has begun, that waits for ever.
-	// If the connection is left too, its other goroutines are found.
+	// If nats.go 1.51 cleans up a publisher before the publisher's goroutine has begun, that
+	// goroutine waits for ever. A connection that is left is found by its other goroutines.
 	const never = "!jetstream.(*jetStream).resetPendingAcksOnReconnect"
 	os.Exit(leak.Main(m, "adapters/nats", "nats-io/nats.go", "nats-io/nats-server", never))
 }

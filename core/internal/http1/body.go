@@ -159,7 +159,7 @@ func (b *body) readTrailer() error {
 	if fields.Len() <= 2 {
 		return nil
 	}
-	scratch := exchange{trailer: true}
+	scratch := exchange{requestState: requestState{trailer: true}}
 	trailer, err := scratch.parseFields([]byte(fields.String()), b.x.srv.fieldLimit())
 	if err == errValues {
 		return errTrailerFields

@@ -24,6 +24,16 @@ type exchange struct {
 
 	given *givenBody // req.Body, unless that is http.NoBody
 
+	requestState
+
+	watchMu   sync.Mutex      // held while watching begins or ends for good
+	watching  *requestContext // guarded by watchMu: ctx while watching may begin; otherwise nil
+	watched   atomic.Bool     // someone wants to know when the client is gone
+	receiving atomic.Bool     // a part of the request has not been read yet
+}
+
+// A requestState is what a recycled exchange forgets of its request.
+type requestState struct {
 	host        string // the first Host field, which is not in req.Header
 	hosts       int    // how many Host fields there are
 	trailer     bool   // the fields are those of a trailer, where Host has no meaning
@@ -34,13 +44,9 @@ type exchange struct {
 
 	// recyclable is set when the response has been sent, if no goroutine that the handler has left
 	// behind may still use the exchange: the request has no body, and no ReadFrom is in progress.
-	// In addition, watched must be false: whoever finds that the client is gone uses the exchange.
+	// It is recycled only if nobody has watched the client, too: whoever finds that the client is
+	// gone uses the exchange.
 	recyclable bool
-
-	watchMu   sync.Mutex      // held while watching begins or ends for good
-	watching  *requestContext // guarded by watchMu: ctx while watching may begin; otherwise nil
-	watched   atomic.Bool     // someone wants to know when the client is gone
-	receiving atomic.Bool     // a part of the request has not been read yet
 }
 
 var blankRequest http.Request
@@ -141,8 +147,8 @@ func (x *exchange) release() {
 	w := x.worker
 	x.worker = nil
 	if x.recyclable && !x.watched.Load() {
-		x.req, x.ctx, x.res, x.host, x.hosts = nil, nil, nil, "", 0
-		x.special, x.expects, x.spaceInName, x.dropped, x.recyclable = false, false, false, false, false
+		x.req, x.ctx, x.res = nil, nil, nil
+		x.requestState = requestState{}
 		w.spare = x
 	}
 }

@@ -64,26 +64,25 @@ func closeNotify(w http.ResponseWriter) <-chan bool {
 	return w.(http.CloseNotifier).CloseNotify()
 }
 
-// stale serves requests, each of which has the number of the request before as its path. It calls
-// late with what the handler of that has kept.
+// stale serves n requests, one after the other, and returns the responses. During each request it
+// calls late with what the handler of the request before has kept.
 func stale(t *testing.T, n int, late func(before kept)) (out string, exchanges map[*exchange]bool) {
 	t.Helper()
 	exchanges = map[*exchange]bool{}
 	w := NewWorker(&Server{HTTP: &http.Server{ErrorLog: quiet}})
 	var before kept
+	useBefore := func() {
+		if before.w != nil {
+			late(before)
+		}
+	}
 	w.srv.HTTP.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		exchanges[w.x] = true
-		if before.w != nil {
-			late(before)
-		}
+		useBefore()
 		rw.Header().Set("X-Request", r.URL.Path)
-		if before.w != nil {
-			late(before)
-		}
+		useBefore()
 		io.WriteString(rw, "response to ")
-		if before.w != nil {
-			late(before)
-		}
+		useBefore()
 		io.WriteString(rw, r.URL.Path)
 		before = kept{rw, r, w.x}
 	})

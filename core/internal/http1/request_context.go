@@ -20,7 +20,7 @@ type requestContext struct {
 	srv  *Server
 
 	mu    sync.Mutex // guards following
-	x     *exchange  // nil once the exchange has ended
+	x     *exchange  // nil once the exchange has ended, or already when the handler has returned
 	local net.Addr   // the connection's address, once x is nil
 	armed bool
 	wait  waitState

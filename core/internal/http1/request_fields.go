@@ -67,10 +67,7 @@ func (x *exchange) parseFields(b []byte, limit fieldLimit) (http.Header, error) 
 		if err != nil {
 			return nil, err
 		}
-		key := knownName(name)
-		if key == "" {
-			key = x.fieldName(name)
-		}
+		key := x.fieldName(name)
 		switch key {
 		case "Host":
 			if !x.trailer {
@@ -163,6 +160,9 @@ func checkLine(line []byte, n int, limit fieldLimit) (err error) {
 
 // fieldName returns the canonical form of a field name.
 func (x *exchange) fieldName(name []byte) string {
+	if known := knownName(name); known != "" {
+		return known
+	}
 	var small [64]byte
 	b := append(small[:0], name...)
 	if !all(name, charToken) {

@@ -158,7 +158,7 @@ func cutLine(b []byte) (line, rest []byte) {
 	return line, rest
 }
 
-// cutByte is bytes.Cut for a single byte, which takes half the time.
+// cutByte is bytes.Cut for a single byte.
 func cutByte(b []byte, sep byte) (before, after []byte, found bool) {
 	if i := bytes.IndexByte(b, sep); i >= 0 {
 		return b[:i], b[i+1:], true

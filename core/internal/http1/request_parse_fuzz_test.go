@@ -118,7 +118,7 @@ func netParse(block string) (*http.Request, error) {
 // hostLines returns the values of Host, with folded lines joined.
 func hostLines(block string) (hosts []string) {
 	_, rest := cutLine([]byte(block))
-	x := exchange{trailer: true}
+	x := exchange{requestState: requestState{trailer: true}}
 	h, _ := x.parseFields(rest, 0)
 	return h["Host"]
 }

@@ -199,8 +199,8 @@ func (d *deadlines) takeLongest(quiet bool, classes []Class) *Conn {
 const heldPause = int64(time.Millisecond)
 
 // sweep takes every parked connection whose deadline has passed. It leaves a connection that a
-// worker owns, and looks at it again later: when the worker parks it, that checks the deadline, but
-// not that of a wait which has just begun.
+// worker owns, and looks at it again later. When the worker parks it, Park checks the deadline, but
+// not if the wait has just begun.
 func (d *deadlines) sweep() {
 	var out []*Conn
 	d.mu.Lock()

@@ -58,9 +58,12 @@ func goroutines(patience time.Duration, of []string) []string {
 			if isTest := strings.Contains(stack, "testing.tRunner(") || strings.Contains(stack, "testing.(*M).Run("); isTest {
 				continue
 			}
-			is := func(part string) bool { return part[0] != '!' && strings.Contains(stack, part) }
-			isExcept := func(part string) bool { return part[0] == '!' && strings.Contains(stack, part[1:]) }
-			if slices.ContainsFunc(of, is) && !slices.ContainsFunc(of, isExcept) {
+			is := func(part string) bool { return !strings.HasPrefix(part, "!") && strings.Contains(stack, part) }
+			excepted := func(part string) bool {
+				rest, ok := strings.CutPrefix(part, "!")
+				return ok && strings.Contains(stack, rest)
+			}
+			if slices.ContainsFunc(of, is) && !slices.ContainsFunc(of, excepted) {
 				left = append(left, stack)
 			}
 		}
